@@ -1,0 +1,39 @@
+# Two commands do all the set-up: `make demo` and `make test`. Everything is installed into .venv.
+PYTHON ?= python3
+SECONDS ?= 30
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: setup demo test unit bench lint clean
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable ".[local,demo,bench,dev]"
+	touch $(STAMP)
+
+# A local Apache Kafka, simulated users whose interests drift, the worker, and what came of it.
+demo: setup
+	$(BIN)/interestflow demo --seconds $(SECONDS)
+
+# Everything: unit and contract tests, then integration tests on Apache Kafka.
+test: setup
+	$(BIN)/python -m pytest
+
+# Without a broker.
+unit: setup
+	$(BIN)/python -m pytest -m "not broker"
+
+bench: setup
+	$(BIN)/interestflow bench stream
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) .interestflow

@@ -1,0 +1,115 @@
+"""Records into Kafka: idempotent, acks=all, murmur2, every delivery report counted."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from sinks.base import Group, SinkError
+
+# Durability and order are not settings: a state that is acknowledged must be on disk, in order.
+GUARANTEES: Mapping[str, Any] = {
+    "enable.idempotence": True,
+    "acks": "all",
+    # As Java and aiokafka partition; librdkafka's own default (CRC32) breaks co-partitioning silently.
+    "partitioner": "murmur2_random",
+}
+DEFAULTS: Mapping[str, Any] = {
+    "linger.ms": 5,
+    "batch.size": 1_000_000,
+    # What may be outstanding is bounded by the batches in flight, not here.
+    "queue.buffering.max.messages": 10_000_000,
+    "queue.buffering.max.kbytes": 2_000_000,
+    "message.max.bytes": 8_000_000,
+    "compression.type": "none",  # unit vectors do not compress
+}
+
+
+class _Outstanding:
+    """The delivery reports that one `publish` still waits for."""
+
+    __slots__ = ("error", "future", "remaining")
+
+    def __init__(self, count: int) -> None:
+        self.remaining = count
+        self.error: KafkaError | None = None
+        self.future: Future[None] = Future()
+        if not count:
+            self.future.set_result(None)
+
+    def report(self, error: KafkaError | None, _message: Any) -> None:
+        """Delivery report; runs in the sink's poll thread only."""
+        if error is not None and self.error is None:
+            self.error = error
+        self.remaining -= 1
+        if not self.remaining:
+            if self.error is None:
+                self.future.set_result(None)
+            else:
+                self.future.set_exception(SinkError(f"Kafka did not take a record: {self.error}"))
+
+
+class KafkaSink:
+    """One producer and the thread that collects its delivery reports."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        """config: librdkafka properties (servers, security); the guarantees above cannot be overridden."""
+        self._fatal: str | None = None
+        self._producer = Producer({**DEFAULTS, **config, **GUARANTEES, "error_cb": self._on_error})
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._poll, name="kafka-sink", daemon=True)
+        self._thread.start()
+
+    def publish(self, groups: Sequence[Group]) -> Future[None]:
+        """Enqueue at once; resolves when each record has its delivery report. Raises SinkError if fatal."""
+        if self._fatal:
+            raise SinkError(self._fatal)
+        outstanding = _Outstanding(sum(len(group.records) for group in groups))
+        for group in groups:
+            if group.headers is None:
+                self._produce_batch(group, outstanding)
+            else:
+                self._produce_each(group, outstanding)
+        return outstanding.future
+
+    def close(self, deadline_s: float) -> int:
+        """Flush for at most `deadline_s` seconds; returns the number of records not delivered."""
+        left = int(self._producer.flush(deadline_s))
+        self._stopping.set()
+        self._thread.join(timeout=5)
+        return left
+
+    def _produce_batch(self, group: Group, outstanding: _Outstanding) -> None:
+        messages: list[dict[str, Any]] = [{"key": key, "value": value} for key, value in group.records]
+        options = {} if group.partition is None else {"partition": group.partition}
+        taken = self._producer.produce_batch(group.topic, messages, on_delivery=outstanding.report, **options)
+        if taken != len(messages):
+            failed = next((message["_error"] for message in messages if "_error" in message), "unknown")
+            raise SinkError(f"cannot enqueue to {group.topic}: {failed}")
+
+    def _produce_each(self, group: Group, outstanding: _Outstanding) -> None:
+        partition = {} if group.partition is None else {"partition": group.partition}
+        for (key, value), headers in zip(group.records, group.headers or (), strict=True):
+            try:
+                self._producer.produce(
+                    group.topic,
+                    value,
+                    key,
+                    headers=list(headers),
+                    on_delivery=outstanding.report,
+                    **partition,
+                )
+            except (BufferError, KafkaException) as error:
+                raise SinkError(f"cannot enqueue to {group.topic}: {error}") from error
+
+    def _poll(self) -> None:
+        while not self._stopping.is_set():
+            self._producer.poll(0.1)
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.fatal():
+            self._fatal = f"the Kafka producer failed for good: {error}; restart the worker"

@@ -1,0 +1,152 @@
+"""The only place that builds things: settings -> encoder, model, state, sink, agents, worker."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import faust
+
+from encoders.base import Encoder, identity
+from encoders.cache import CachedEncoder
+from encoders.hashing import HashingEncoder
+from encoders.projection import ProjectedEncoder, Projection
+from sinks.kafka import KafkaSink
+from streams import agents, security, transport
+from streams.adapters import adapter
+from streams.events import Limits
+from streams.flow import Flow, FlowOptions
+from streams.interest import MODELS
+from streams.interest.decay import HalfLife
+from streams.metrics import Health, Metrics
+from streams.outputs import Writer
+from streams.pipeline import Pipeline
+from streams.recommend import Catalog, ContentRecommender
+from streams.settings import Settings, SettingsError
+from streams.signals import Weighing
+from streams.store import Layout
+from streams.worker import Worker, fail
+
+# Batches that wait between the fetcher and an agent, per partition.
+QUEUED_BATCHES = 2
+
+
+def build_raw_encoder(settings: Settings) -> Encoder:
+    """The encoder by name, before projection and cache."""
+    if settings.encoder == "hashing":
+        return HashingEncoder(settings.dimensions)
+    # Imported late: torch takes seconds, and whoever hashes needs none of it.
+    from encoders.transformer import TransformerEncoder
+
+    return TransformerEncoder(
+        settings.encoder,
+        revision=settings.encoder_revision,
+        max_length=settings.encoder_max_tokens,
+        threads=settings.encoder_threads,
+    )
+
+
+def build_encoder(settings: Settings) -> Encoder:
+    """The encoder as the stream uses it: projected to `dimensions`, cached. Raises SettingsError."""
+    encoder = build_raw_encoder(settings)
+    if settings.projection is not None:
+        encoder = ProjectedEncoder(encoder, Projection.load(settings.projection))
+    if encoder.dim != settings.dimensions:
+        raise SettingsError(
+            f"{settings.encoder} gives {encoder.dim} dimensions, not {settings.dimensions}: run `interestflow fit "
+            f"projection` and set INTERESTFLOW_PROJECTION to its file, or set INTERESTFLOW_DIMENSIONS={encoder.dim}"
+        )
+    return CachedEncoder(encoder, settings.encoder_cache_items) if settings.encoder_cache_items else encoder
+
+
+def build_flow(settings: Settings, space: str) -> Flow:
+    """The pure flow. space: identity of the vector space (see encoders.base.identity)."""
+    if settings.model not in MODELS:
+        raise SettingsError(f"no interest model {settings.model!r}; there are: {', '.join(MODELS)}")
+    model = MODELS[settings.model](
+        settings.dimensions,
+        HalfLife(settings.short_half_life, settings.short_half_life_unit),
+        HalfLife(settings.long_half_life, settings.long_half_life_unit),
+        settings.short_share,
+    )
+    return Flow(
+        model,
+        Layout(model, settings.history_length, space),
+        Catalog(settings.dimensions),
+        ContentRecommender(),
+        Weighing(settings.action_rules, settings.default_action_weight),
+        Writer(settings.model, settings.generation, settings.vector_format),
+        build_options(settings),
+    )
+
+
+def build_options(settings: Settings) -> FlowOptions:
+    """The settings that the flow reads."""
+    return FlowOptions(
+        limits=build_limits(settings),
+        top_k=settings.top_k,
+        reasons=settings.reasons,
+        recommend=settings.recommend,
+        exclude_consumed=settings.exclude_consumed,
+        consuming_actions=frozenset(settings.consuming_actions),
+        waiting_per_user=settings.waiting_per_user,
+        waiting_per_partition=settings.waiting_per_partition,
+        text_share=settings.text_share,
+    )
+
+
+def build_limits(settings: Settings) -> Limits:
+    """Bounds on what is read."""
+    return Limits(
+        max_bytes=settings.limit_bytes,
+        max_depth=settings.limit_depth,
+        max_id_length=settings.limit_id_length,
+        max_text_length=settings.limit_text_length,
+    )
+
+
+class StreamApp(faust.App):  # type: ignore[misc]  # Faust ships no types
+    """A Faust app whose worker tells the transport where to start and when all is done."""
+
+    state_seeks: Any
+    drain_partitions: Any
+
+
+def build_faust_app(settings: Settings) -> StreamApp:
+    """The Faust app without its agents."""
+    transport.register()
+    servers = ";".join(f"{transport.SCHEME}://{server}" for server in settings.kafka_bootstrap_servers.split(","))
+    return StreamApp(
+        settings.group,
+        broker=servers,
+        broker_credentials=security.faust_broker_credentials(settings),
+        broker_max_poll_records=settings.batch_events,
+        broker_session_timeout=settings.session_timeout_s,
+        broker_heartbeat_interval=settings.session_timeout_s / 10,
+        broker_commit_interval=settings.commit_interval_s,
+        broker_request_timeout=max(90.0, settings.session_timeout_s),
+        consumer_group_instance_id=settings.group_instance_id,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=4 * 1024 * 1024,
+        stream_buffer_maxsize=QUEUED_BATCHES * settings.partitions,
+        # /table would serve states to anyone who asks.
+        web_enabled=False,
+        # Topics are made by `interestflow topics create`, with the right clean-up policy.
+        topic_allow_declare=False,
+        datadir=Path(tempfile.mkdtemp(prefix="interestflow-")),
+        Topic=transport.BatchTopic,
+    )
+
+
+def build_worker(settings: Settings) -> Worker:
+    """Everything, wired. Raises SettingsError, SecurityError or EncoderError that says what to do."""
+    security.require(settings)
+    kafka = security.librdkafka_config(settings)
+    encoder = build_encoder(settings)
+    flow = build_flow(settings, identity(encoder))
+    faust_app = build_faust_app(settings)
+    adapters = {source.topic: adapter(source.format) for source in settings.raw_sources}
+    pipeline = Pipeline(settings, flow, encoder, KafkaSink(kafka), adapters, Metrics(), fail)
+    agents.register(faust_app, pipeline, settings)
+    return Worker(settings, faust_app, pipeline, Health(), kafka)

@@ -1,0 +1,191 @@
+"""One batch on its way into the states: which events are new, what each is about, and the fold itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+import numpy as np
+import numpy.typing as npt
+
+from streams.events import Event, encode
+from streams.interest.base import Floats, Longs, Schedule, Signals, schedule
+from streams.recommend import item_key
+from streams.signals import times
+from streams.store import PartitionState, Rows, Waiting
+
+if TYPE_CHECKING:
+    from streams.flow import Decoded, Flow
+
+Mask = npt.NDArray[np.bool_]
+NO_ITEM, UNKNOWN_ITEM = -2, -1
+
+
+@dataclass(slots=True)
+class Batch:
+    """The events of one partition's batch that are not duplicates, with all that the fold needs.
+
+    rows, offsets, recorded, items, text_at, base: (n,) per event: its user's row, its offset, its record's
+    time, its item's catalogue row (or NO_ITEM, UNKNOWN_ITEM), its text's index (or -1), its action's weight.
+    signal: (n,) true where the event moves its user's interest. touched: (U,) rows, those with a signal first.
+    """
+
+    flow: Flow
+    part: PartitionState
+    events: list[Event]
+    rows: Longs
+    offsets: Longs
+    recorded: Longs
+    items: Longs
+    text_at: Longs
+    base: Floats
+    signal: Mask
+    plan: Schedule
+    touched: Longs
+    position: Longs
+
+    @classmethod
+    def of(cls, flow: Flow, part: PartitionState, decoded: Decoded, outcomes: Counter[str]) -> Batch:
+        """Drop duplicates, look items up, set waiting events aside, and plan the rounds."""
+        events, offsets, recorded = decoded.events, decoded.offsets, decoded.recorded
+        text_at = _text_positions(events)
+        rows = part.rows([event.user_id for event in events])
+        if not decoded.released:
+            fresh = offsets > part.offsets(rows)
+            if not fresh.all():
+                outcomes["duplicate"] += int((~fresh).sum())
+                rows, offsets, recorded, text_at = rows[fresh], offsets[fresh], recorded[fresh], text_at[fresh]
+                events = [event for event, new in zip(events, fresh.tolist(), strict=True) if new]
+        base = flow.weighing.base(events)
+        items = _lookup(flow.catalog.row_of, events)
+        signal = (base != 0) & ((items >= 0) | ((items == NO_ITEM) & (text_at >= 0)))
+        plan = schedule(rows[signal])
+        touched = _others_behind(plan.touched, rows)
+        place = {row: position for position, row in enumerate(touched.tolist())}
+        position = np.array([place[row] for row in rows.tolist()], dtype=np.int64)
+        return cls(
+            flow, part, events, rows, offsets, recorded, items, text_at, base, signal, plan, touched, position
+        )
+
+    @property
+    def signalled(self) -> int:
+        """How many of `touched`, from the front, have a signal."""
+        return len(self.plan.touched)
+
+    def fold(self, texts: Floats, outcomes: Counter[str]) -> tuple[Rows, Any]:
+        """The touched users' changed rows, as bytes (U, size) and as structured view (U,)."""
+        part, flow = self.part, self.flow
+        changed = part.take(self.touched)
+        states = flow.layout.view(changed)
+        set_aside = self._set_aside(outcomes)
+        before = states["model"]["signals"][: self.signalled].copy()
+        signals, indices = self._signals(states, texts)
+        late = flow.model.update(states["model"][: self.signalled], signals)
+        self._remember(states["history"], signals, indices, before)
+        self._consume(indices)
+        done = self.position[~set_aside]
+        offsets = states["offset"].copy()
+        np.maximum.at(offsets, self.position, self.offsets)
+        states["offset"] = offsets
+        states["count"] += np.bincount(done, minlength=len(self.touched))
+        states["version"] += 1
+        outcomes["applied"] += len(signals) - late
+        outcomes["late"] += late
+        outcomes["neutral"] += len(done) - len(signals)
+        if flow.options.recommend:
+            self._mark_due(offsets)
+        return changed, states
+
+    def _signals(self, states: Any, texts: Floats) -> tuple[Signals, Longs]:
+        """Signals in round order, and the index among the events of each."""
+        indices = np.flatnonzero(self.signal)
+        chosen = [self.events[i] for i in indices.tolist()]
+        users = self.position[indices]
+        weights = self.flow.weighing.weigh(chosen, self.base[indices], users, states)
+        order = self.plan.order
+        when = times(chosen, self.recorded[indices])[order]
+        indices = indices[order]
+        vectors = self._vectors(indices, texts)
+        return Signals(self.plan.starts, self.plan.users, when, weights[order], vectors), indices
+
+    def _vectors(self, indices: Longs, texts: Floats) -> Floats:
+        """(n, dim) what each event is about: its item, plus a share of its text; or its text alone."""
+        items, text_at = self.items[indices], self.text_at[indices]
+        vectors: Floats = np.take(self.flow.catalog.vectors, np.maximum(items, 0), axis=0)
+        with_text = text_at >= 0
+        if with_text.any():
+            alone = with_text & (items < 0)
+            vectors[alone] = texts[text_at[alone]]
+            both = with_text & (items >= 0)
+            vectors[both] += np.float32(self.flow.options.text_share) * texts[text_at[both]]
+        return vectors
+
+    def _remember(self, history: Any, signals: Signals, indices: Longs, before: Longs) -> None:
+        """Write each user's newest item events into the ring; ordinals count the user's signals."""
+        length, plan = self.flow.layout.history, self.plan
+        kept = (plan.occurrence >= plan.counts[plan.users] - length) & (self.items[indices] >= 0)
+        users, indices = plan.users[kept], indices[kept]
+        ordinals = before[users] + plan.occurrence[kept]
+        entries = np.zeros(len(users), dtype=history.dtype)
+        entries["item"] = self.flow.catalog.keys[self.items[indices]]
+        entries["time"], entries["weight"] = signals.times[kept], signals.weights[kept]
+        entries["ordinal"] = ordinals
+        entries["action"] = self.flow.action_keys([self.events[i].action for i in indices.tolist()])
+        history[users, ordinals % length] = entries
+
+    def _consume(self, indices: Longs) -> None:
+        options = self.flow.options
+        if not (options.recommend and options.exclude_consumed):
+            return
+        consuming, consume, rows = options.consuming_actions, self.part.consume, self.rows
+        keys = self.flow.catalog.keys
+        for index in np.sort(indices).tolist():
+            if self.events[index].action in consuming and self.items[index] >= 0:
+                consume(int(rows[index]), int(keys[self.items[index]]))
+
+    def _set_aside(self, outcomes: Counter[str]) -> Mask:
+        """Keep events of unknown items for later, within bounds; true where an event was kept or dropped."""
+        aside: Mask = (self.items == UNKNOWN_ITEM) & (self.base != 0)
+        part, options = self.part, self.flow.options
+        for index in np.flatnonzero(aside).tolist():
+            row, event = int(self.rows[index]), self.events[index]
+            room = part.waiting_count < options.waiting_per_partition
+            if room and len(part.waiting.get(row, ())) < options.waiting_per_user:
+                offset, recorded = int(self.offsets[index]), int(self.recorded[index])
+                part.wait(row, Waiting(offset, event.item_id or "", recorded, encode(event)))
+                outcomes["waiting"] += 1
+            else:
+                outcomes["dropped"] += 1
+        return aside
+
+    def _mark_due(self, offsets: Longs) -> None:
+        due = self.part.due
+        for row, offset in zip(self.plan.touched.tolist(), offsets.tolist(), strict=False):
+            due.setdefault(row, offset)
+
+
+def action_key(action: str) -> int:
+    """Checksum under which a state remembers an action word."""
+    return crc32(action.encode())
+
+
+def _text_positions(events: list[Event]) -> Longs:
+    """(n,) index among the batch's texts of each event's text, -1 where it has none."""
+    has = np.array([bool(event.text) for event in events], dtype=bool)
+    return np.where(has, np.cumsum(has) - 1, -1)
+
+
+def _lookup(row_of: dict[str, int], events: list[Event]) -> Longs:
+    get = row_of.get
+    return np.array(
+        [NO_ITEM if event.item_id is None else get(event.item_id, UNKNOWN_ITEM) for event in events],
+        dtype=np.int64,
+    )
+
+
+def _others_behind(first: Longs, rows: Longs) -> Longs:
+    """The distinct rows, `first` in front as they stand."""
+    others = np.setdiff1d(rows, first)
+    return np.concatenate((first, others)) if len(others) else first

@@ -1,0 +1,90 @@
+"""The catalogue's two ways: item records -> what to encode, and embedding records -> item vectors."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from encoders.base import Encoder, identity
+from streams.events import Limits, Rejected, SourceRecord
+from streams.interest.base import Floats
+from streams.items import Item, Removed, decode_embedding, decode_item, encode_embedding, fingerprint
+from streams.recommend import Catalog
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Changes:
+    """What a batch of item records asks for. items: to encode, with their fingerprints."""
+
+    items: list[tuple[Item, str]] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    unchanged: int = 0
+    rejected: list[tuple[SourceRecord, Rejected]] = field(default_factory=list)
+
+    def texts(self) -> list[str]:
+        """Texts of the items to encode, in their order."""
+        return [item.text() for item, _ in self.items]
+
+
+class Cataloguer:
+    """Knows which items changed, and keeps the catalogue as the embeddings topic says."""
+
+    def __init__(self, catalog: Catalog, encoder: Encoder, limits: Limits) -> None:
+        self.catalog, self.limits = catalog, limits
+        self.space = identity(encoder)
+        self.dim = encoder.dim
+        # Embeddings of another encoder or projection: of no use here, and counted.
+        self.foreign = 0
+
+    def changes(self, records: Sequence[SourceRecord]) -> Changes:
+        """The newest record of each item, less what the catalogue holds already."""
+        changes = Changes()
+        newest: dict[str, Item | Removed] = {}
+        for record in records:
+            item = decode_item(record, self.limits)
+            if isinstance(item, Rejected):
+                changes.rejected.append((record, item))
+            else:
+                newest.pop(item.item_id, None)
+                newest[item.item_id] = item
+        for item_id, item in newest.items():
+            if isinstance(item, Removed):
+                changes.removed.append(item_id)
+            elif (mark := fingerprint(item, self.space)) != self.catalog.fingerprint(item_id):
+                changes.items.append((item, mark))
+            else:
+                changes.unchanged += 1
+        return changes
+
+    def records(self, changes: Changes, vectors: Floats | None) -> list[tuple[bytes, bytes | None]]:
+        """Embedding records (key, value) for the changes; vectors (n, dim) in their order."""
+        records: list[tuple[bytes, bytes | None]] = [(item_id.encode(), None) for item_id in changes.removed]
+        if vectors is not None:
+            records += [
+                (item.item_id.encode(), encode_embedding(item, vector, self.space, mark))
+                for (item, mark), vector in zip(changes.items, vectors, strict=True)
+            ]
+        return records
+
+    def learn(self, messages: Sequence[Any]) -> list[str]:
+        """Bring the catalogue up to these embedding records; returns the ids of the items known now."""
+        known = []
+        for message in messages:
+            try:
+                embedding = decode_embedding(message.key(), message.value())
+                if isinstance(embedding, Removed):
+                    self.catalog.remove(embedding.item_id)
+                elif embedding.encoder != self.space or embedding.dim != self.dim:
+                    self.foreign += 1
+                else:
+                    self.catalog.put(
+                        embedding.item_id, embedding.array(), embedding.hidden, embedding.fingerprint
+                    )
+                    known.append(embedding.item_id)
+            except ValueError as error:
+                log.warning("skipped a record of the embeddings topic: %s", error)
+        return known

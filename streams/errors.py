@@ -1,0 +1,20 @@
+"""The errors whose message is for a person and says what to do next."""
+
+from confluent_kafka import KafkaException
+
+from encoders.projection import ProjectionError
+from streams.local_kafka import LocalKafkaError
+from streams.reading import ReadError
+from streams.security import SecurityError
+from streams.settings import SettingsError
+from streams.store import StateError
+
+USER_ERRORS: tuple[type[Exception], ...] = (
+    SettingsError,
+    SecurityError,
+    StateError,
+    ReadError,
+    ProjectionError,
+    LocalKafkaError,
+    KafkaException,
+)

@@ -1,0 +1,138 @@
+"""What every interest model shares: signals in rounds, and the contract.
+
+The fold is sequential in log order per user and vectorised over users: round k applies the k-th signal of
+every user in the batch. Users are ordered by their number of signals, most first, so that round k touches
+just the first m_k states, a contiguous slice, and each user's arithmetic is the same whatever the batch
+boundaries were. That is what makes a replay equal the live run bit for bit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+Longs = npt.NDArray[np.int64]
+States = npt.NDArray[Any]  # structured rows; the model's dtype says which fields
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """A batch's signals, ordered by round, within a round by the user's position.
+
+    starts: (R + 1,) round k is the slice starts[k]:starts[k + 1]; its i-th signal is for state i.
+    users: (n,) position of the signal's user among the touched states.
+    times: (n,) event time, milliseconds since the epoch.
+    weights: (n,) signed weight of the signal.
+    vectors: (n, dim) what the event was about, float32, usually unit rows.
+    """
+
+    starts: Longs
+    users: Longs
+    times: Longs
+    weights: Floats
+    vectors: Floats
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How a batch's signals fall into rounds.
+
+    touched: (U,) the distinct rows, by number of signals, most first, then by first appearance.
+    order: (n,) indices of the signals in round order. starts: (R + 1,) as in `Signals`.
+    users: (n,) position in `touched` of each signal, in round order.
+    occurrence: (n,) which signal of its user each is (0, 1, …), in round order. counts: (U,).
+    """
+
+    touched: Longs
+    order: Longs
+    starts: Longs
+    users: Longs
+    occurrence: Longs
+    counts: Longs
+
+
+def schedule(rows: Longs) -> Schedule:
+    """Rounds of the signals whose user rows are `rows` (n,), in log order."""
+    distinct, first, inverse, counts = np.unique(
+        rows, return_index=True, return_inverse=True, return_counts=True
+    )
+    by_count = np.lexsort((first, -counts))
+    position = np.empty(len(distinct), dtype=np.int64)
+    position[by_count] = np.arange(len(distinct))
+    users = position[inverse]
+    grouped = np.argsort(users, kind="stable")
+    counts = counts[by_count]
+    begins = np.concatenate(([0], np.cumsum(counts)[:-1])) if len(counts) else counts
+    occurrence = np.empty(len(rows), dtype=np.int64)
+    occurrence[grouped] = np.arange(len(rows)) - np.repeat(begins, counts)
+    order = np.lexsort((users, occurrence))
+    starts = np.concatenate(([0], np.cumsum(np.bincount(occurrence)))).astype(np.int64)
+    return Schedule(distinct[by_count], order, starts, users[order], occurrence[order], counts)
+
+
+def running_times(signals: Signals, initial: Longs) -> tuple[Longs, Longs]:
+    """The state's time before and after each signal, (n,) each, milliseconds; it never moves back.
+
+    initial: (U,) the states' times before the batch.
+    """
+    by_user = np.argsort(signals.users, kind="stable")
+    users, times = signals.users[by_user], signals.times[by_user]
+    if not len(times):
+        return times, times
+    # A running maximum per user in one pass: each user's times are lifted above those of the one before.
+    base = min(int(times.min()), int(initial.min()))
+    lift = max(int(times.max()), int(initial.max())) - base + 1
+    first = np.concatenate(([True], users[1:] != users[:-1]))
+    start = initial[users]
+    lifted = users * lift + (np.where(first, np.maximum(times, start), times) - base)
+    after = np.maximum.accumulate(lifted) - users * lift + base
+    before = np.where(first, start, np.concatenate(([0], after[:-1])))
+    unordered_before, unordered_after = np.empty_like(before), np.empty_like(after)
+    unordered_before[by_user], unordered_after[by_user] = before, after
+    return unordered_before, unordered_after
+
+
+def unit(vectors: Floats) -> Floats:
+    """Rows (n, dim) scaled to length 1; zero rows stay zero. A row's bits depend on that row alone."""
+    norms = np.sqrt((vectors * vectors).sum(axis=-1, keepdims=True, dtype=np.float32))
+    return np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
+
+
+class InterestModel(Protocol):
+    """Folds signals into states of fixed size."""
+
+    name: str
+    dim: int
+
+    def state_dtype(self) -> np.dtype[Any]:
+        """Structured dtype of one user's state; all zeros is the state of a user never seen."""
+        ...
+
+    def update(self, states: States, signals: Signals) -> int:
+        """Fold the signals into states (U,), in place; returns how many came late.
+
+        Deterministic, per user in log order. A signal is late if it is older than its user's newest one.
+        """
+        ...
+
+    def times(self, states: States) -> Longs:
+        """(U,) event time of each state, milliseconds; 0 for a user never seen."""
+        ...
+
+    def interest(self, states: States) -> Floats:
+        """(U, dim) the published vectors: unit rows, or zeros where interests cancel out."""
+        ...
+
+    def coefficients(self, states: States, times: Longs, weights: Floats, ordinals: Longs) -> Floats:
+        """(U, H) weight with which each remembered event's vector enters `interest`.
+
+        times (U, H) milliseconds, weights (U, H), ordinals (U, H): which of the user's signals, from 0.
+        """
+        ...

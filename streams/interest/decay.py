@@ -1,0 +1,106 @@
+"""A short-term and a long-term decayed, signed sum per user, in event time.
+
+S <- S * 2^(-dt / h) + w * v for an event dt after the state's time; an event that is `late` by l is added as
+w * 2^(-l / h) * v and moves no time back (exponential decay with a half-life h; the sum over events is the
+same in any order but for rounding). With h counted in the user's own events, each event decays the sum by
+2^(-1 / h), however late it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from streams.interest.base import Floats, Longs, Signals, States, running_times, unit
+
+
+@dataclass(frozen=True, slots=True)
+class HalfLife:
+    """Half-life `value` > 0, in seconds of event time or in the user's own events."""
+
+    value: float
+    unit: Literal["seconds", "events"] = "seconds"
+
+    def factor(self, milliseconds: npt.NDArray[np.float64], events: npt.NDArray[np.float64]) -> Floats:
+        """2^(-elapsed / h), float32, for elapsed times (>= 0) and counts of events since."""
+        elapsed = milliseconds / 1000.0 if self.unit == "seconds" else events
+        factors: Floats = np.exp2(elapsed * (-1.0 / self.value)).astype(np.float32)
+        return factors
+
+
+class DecayModel:
+    """Short- and long-term interest as decayed sums; the published vector is a mix of their directions."""
+
+    name = "decay"
+
+    def __init__(self, dim: int, short: HalfLife, long: HalfLife, short_share: float = 0.5) -> None:
+        """dim: of the vectors. short_share in [0, 1]: the short-term direction's part in the mix."""
+        self.dim = dim
+        self.half_lives = (short, long)
+        self.shares = np.array([short_share, 1.0 - short_share], dtype=np.float32)
+
+    def state_dtype(self) -> np.dtype[Any]:
+        """time (ms) of the newest event, number of signals so far, sums (2, dim): short, long."""
+        return np.dtype([("time", "<i8"), ("signals", "<i8"), ("sums", "<f4", (2, self.dim))])
+
+    def update(self, states: States, signals: Signals) -> int:
+        """Fold in place, by the module's formula; returns the number of late signals."""
+        initial = np.where(states["signals"] > 0, states["time"], _first_times(signals, len(states)))
+        before, after = running_times(signals, initial)
+        one = np.ones(len(signals))
+        zero = np.zeros(len(signals))
+        elapsed, lateness = (after - before).astype(np.float64), (after - signals.times).astype(np.float64)
+        decays = np.stack([h.factor(elapsed, one) for h in self.half_lives], axis=1)[:, :, None]
+        gains = np.stack([h.factor(lateness, zero) for h in self.half_lives], axis=1)
+        gains *= signals.weights[:, None]
+        additions = gains[:, :, None] * signals.vectors[:, None, :]
+        _fold(states["sums"], decays, additions, signals.starts.tolist())
+        np.maximum.at(initial, signals.users, after)
+        states["time"] = initial
+        states["signals"] += np.bincount(signals.users, minlength=len(states))
+        return int(np.count_nonzero(lateness))
+
+    def times(self, states: States) -> Longs:
+        """(U,) ms."""
+        times: Longs = states["time"]
+        return times
+
+    def interest(self, states: States) -> Floats:
+        """(U, dim): unit(share * unit(short) + (1 - share) * unit(long))."""
+        directions = unit(states["sums"])
+        return unit(directions[:, 0] * self.shares[0] + directions[:, 1] * self.shares[1])
+
+    def coefficients(self, states: States, times: Longs, weights: Floats, ordinals: Longs) -> Floats:
+        """(U, H): linear, hence exact: interest = sum over all events of coefficient * vector."""
+        sums = states["sums"]
+        norms = np.sqrt((sums * sums).sum(axis=-1))
+        mixed = (unit(sums) * self.shares[:, None]).sum(axis=1)
+        length = np.sqrt((mixed * mixed).sum(axis=-1))
+        elapsed = (states["time"][:, None] - times).astype(np.float64)
+        since = (states["signals"][:, None] - 1 - ordinals).astype(np.float64)
+        total = np.zeros(weights.shape, dtype=np.float32)
+        for index, half_life in enumerate(self.half_lives):
+            scale = norms[:, index] * length
+            scale = np.divide(self.shares[index], scale, out=np.zeros_like(scale), where=scale > 0)
+            total += half_life.factor(elapsed, since) * scale[:, None]
+        return total * weights
+
+
+def _fold(sums: Floats, decays: Floats, additions: Floats, starts: list[int]) -> None:
+    """Round by round, on the first m_k states: two array operations each, whatever m_k is."""
+    multiply, add = np.multiply, np.add
+    for begin, end in zip(starts[:-1], starts[1:], strict=True):
+        active = sums[: end - begin]
+        multiply(active, decays[begin:end], out=active)
+        add(active, additions[begin:end], out=active)
+
+
+def _first_times(signals: Signals, users: int) -> Longs:
+    """(U,) time of each user's first signal, so that a new state starts without decay."""
+    first = np.zeros(users, dtype=np.int64)
+    begins = slice(0, int(signals.starts[1]) if len(signals.starts) > 1 else 0)
+    first[signals.users[begins]] = signals.times[begins]
+    return first

@@ -1,0 +1,121 @@
+"""Catalogue items and their embeddings: bytes <-> objects."""
+
+from __future__ import annotations
+
+from binascii import a2b_base64, b2a_base64
+from hashlib import blake2b
+from typing import Protocol
+
+import msgspec
+import numpy as np
+import orjson
+
+from streams.events import Limits, Reason, Rejected
+from streams.interest.base import Floats
+
+STAGE = "catalog.decode"
+
+
+class KeyedRecord(Protocol):
+    """What is read of a Kafka record here."""
+
+    key: bytes | None
+    value: bytes | None
+
+
+class Item(msgspec.Struct, frozen=True):
+    """One item of `catalog.items.v1`; a null value removes the item of that key."""
+
+    item_id: str
+    title: str = ""
+    description: str = ""
+    categories: list[str] = []
+    media: list[str] = []
+    hidden: bool = False
+
+    def text(self) -> str:
+        """What the encoder reads of the item."""
+        parts = (self.title, ", ".join(self.categories), self.description)
+        return ". ".join(part.strip() for part in parts if part.strip())
+
+
+class Removed(msgspec.Struct, frozen=True):
+    """A tombstone."""
+
+    item_id: str
+
+
+class Embedding(msgspec.Struct, frozen=True):
+    """One record of `catalog.embeddings.v1`: float32 `vector` (dim,), base64 on the wire.
+
+    encoder: identity of the vector space. fingerprint: of what was encoded, to tell a change from a repeat.
+    """
+
+    item_id: str
+    vector: str
+    dim: int
+    encoder: str
+    hidden: bool = False
+    fingerprint: str = ""
+
+    def array(self) -> Floats:
+        """(dim,) float32. Raises ValueError where the bytes do not fit `dim`."""
+        values = np.frombuffer(a2b_base64(self.vector), dtype="<f4")
+        if len(values) != self.dim:
+            raise ValueError(f"embedding of {self.item_id!r} has {len(values)} values, not {self.dim}")
+        return values
+
+
+_decode_item = msgspec.json.Decoder(Item).decode
+_decode_embedding = msgspec.json.Decoder(Embedding).decode
+
+
+def decode_item(record: KeyedRecord, limits: Limits) -> Item | Removed | Rejected:
+    """An item record; the id is the value's `item_id`, and a key that is present must agree with it."""
+    key = (record.key or b"").decode(errors="replace")
+    if record.value is None:
+        return Removed(key) if key else Rejected(Reason.EMPTY_ID, "a removal needs the item id as key", STAGE)
+    if len(record.value) > limits.max_bytes:
+        return Rejected(Reason.TOO_LARGE, f"more than {limits.max_bytes} bytes", STAGE)
+    try:
+        item = _decode_item(record.value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return Rejected(Reason.NOT_JSON, f"not an item record: {error}"[:200], STAGE)
+    if not item.item_id or len(item.item_id) > limits.max_id_length:
+        return Rejected(Reason.EMPTY_ID, f"item_id needs 1 to {limits.max_id_length} characters", STAGE)
+    if key and key != item.item_id:
+        return Rejected(Reason.WRONG_TYPE, "the key and item_id differ; key the record by item_id", STAGE)
+    return item
+
+
+def fingerprint(item: Item, encoder: str) -> str:
+    """Short hash of all that decides the item's embedding record."""
+    digest = blake2b(digest_size=12)
+    for part in (encoder, item.text(), "hidden" if item.hidden else "shown"):
+        digest.update(part.encode("utf-8", "surrogatepass") + b"\0")
+    return digest.hexdigest()
+
+
+def encode_embedding(item: Item, vector: Floats, encoder: str, mark: str) -> bytes:
+    """The record's value; its key is the item id."""
+    payload = np.ascontiguousarray(vector, dtype="<f4").tobytes()
+    return orjson.dumps(
+        {
+            "item_id": item.item_id,
+            "vector": b2a_base64(payload, newline=False).decode("ascii"),
+            "dim": len(vector),
+            "encoder": encoder,
+            "hidden": item.hidden,
+            "fingerprint": mark,
+        }
+    )
+
+
+def decode_embedding(key: bytes | None, value: bytes | None) -> Embedding | Removed:
+    """Raises ValueError on a record that is no embedding."""
+    if value is None:
+        return Removed((key or b"").decode(errors="replace"))
+    try:
+        return _decode_embedding(value)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"not an embedding record: {error}"[:200]) from error

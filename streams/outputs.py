@@ -1,0 +1,147 @@
+"""The bytes of what is published: interest vectors and recommendations."""
+
+from __future__ import annotations
+
+from binascii import b2a_base64
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import orjson
+
+from streams.interest.base import Floats, Longs
+from streams.recommend.base import Ranked, Reasons
+
+
+class Writer:
+    """Renders records of one model and generation."""
+
+    def __init__(self, model: str, generation: int, vector_format: str) -> None:
+        """vector_format: `base64` (little-endian float32) or `array`."""
+        self.model, self.generation = model, generation
+        self._vectors: Callable[[Floats], list[Any]] = _arrays if vector_format == "array" else _base64
+
+    def vectors(
+        self, partition: int, users: Sequence[str], states: Any, as_of: Longs, vectors: Floats
+    ) -> list[tuple[bytes, bytes]]:
+        """One (key, value) per user; a consumer that sees two keeps the higher (generation, offset, version)."""
+        dim = vectors.shape[1]
+        model, generation = self.model, self.generation
+        columns = zip(
+            users,
+            states["offset"].tolist(),
+            states["version"].tolist(),
+            states["count"].tolist(),
+            as_of.tolist(),
+            self._vectors(vectors),
+            strict=True,
+        )
+        dumps = orjson.dumps
+        return [
+            (
+                user.encode(),
+                dumps(
+                    {
+                        "user_id": user,
+                        "model": model,
+                        "generation": generation,
+                        "partition": partition,
+                        "offset": offset,
+                        "version": version,
+                        "count": count,
+                        "as_of": time,
+                        "dim": dim,
+                        "vector": vector,
+                    }
+                ),
+            )
+            for user, offset, version, count, time, vector in columns
+        ]
+
+    def recommendations(
+        self,
+        partition: int,
+        users: Sequence[str],
+        states: Any,
+        as_of: Longs,
+        items: Sequence[list[dict[str, Any]]],
+    ) -> list[tuple[bytes, bytes]]:
+        """One (key, value) per user. The id is the same whenever the same state is recommended again."""
+        columns = zip(
+            users, states["offset"].tolist(), states["version"].tolist(), as_of.tolist(), items, strict=True
+        )
+        return [
+            (
+                user.encode(),
+                orjson.dumps(
+                    {
+                        "user_id": user,
+                        "recommendation_id": f"{self.generation}-{partition}-{offset}-{version}-{user}",
+                        "model": self.model,
+                        "generation": self.generation,
+                        "partition": partition,
+                        "offset": offset,
+                        "version": version,
+                        "as_of": time,
+                        "items": ranked,
+                    }
+                ),
+            )
+            for user, offset, version, time, ranked in columns
+        ]
+
+
+def remembered(
+    history: Any, item_of: Mapping[int, str], actions: Mapping[int, str]
+) -> list[list[dict[str, Any]]]:
+    """(U, H) remembered events by name. actions: the word behind each action's checksum."""
+    item, action = item_of.get, actions.get
+    return [
+        [
+            {"item_id": item(key), "action": action(word, "other"), "timestamp": time}
+            for key, word, time in zip(keys, words, times, strict=True)
+        ]
+        for keys, words, times in zip(
+            history["item"].tolist(), history["action"].tolist(), history["time"].tolist(), strict=True
+        )
+    ]
+
+
+def ranked_items(
+    item_ids: Sequence[str], ranked: Ranked, reasons: Reasons, events: Sequence[Sequence[dict[str, Any]]]
+) -> list[list[dict[str, Any]]]:
+    """Per user the items with their scores and reasons; contributions and `other` add up to the score."""
+    # Six digits are what a float32 score is good for; `other` is taken after rounding, so that sums agree.
+    scores, parts = (np.round(a.astype(np.float64), 6) for a in (ranked.scores, reasons.contributions))
+    others = np.round(scores - parts.sum(axis=-1), 6).tolist()
+    columns = zip(
+        events, ranked.rows.tolist(), scores.tolist(), reasons.index.tolist(), parts.tolist(), others, strict=True
+    )
+    return [
+        [
+            {
+                "item_id": item_ids[row],
+                "score": score,
+                "reasons": [
+                    {**own[at], "contribution": part} for at, part in zip(why, share, strict=True) if at >= 0
+                ],
+                "other": other,
+            }
+            for row, score, why, share, other in zip(*lists, strict=True)
+            if row >= 0
+        ]
+        for own, *lists in columns
+    ]
+
+
+def _base64(vectors: Floats) -> list[Any]:
+    payload, size = np.ascontiguousarray(vectors, dtype="<f4").tobytes(), vectors.shape[1] * 4
+    return [
+        b2a_base64(payload[start : start + size], newline=False).decode("ascii")
+        for start in range(0, len(payload), size)
+    ]
+
+
+def _arrays(vectors: Floats) -> list[Any]:
+    arrays: list[Any] = vectors.tolist()
+    return arrays

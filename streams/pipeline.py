@@ -1,0 +1,240 @@
+"""One batch from the agent to its ack: which thread does what, and how many may be under way.
+
+The model thread owns states and catalogue; the encoder thread runs the encoder, never the event loop; the
+sink's thread collects delivery reports. A batch is acknowledged only once every record that it caused is
+durable, and a failure ends the process: what was not acknowledged is read again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import numpy as np
+
+from encoders.base import Encoder
+from sinks.base import Group, Sink
+from streams.adapters.base import Adapter
+from streams.catalogue import Cataloguer
+from streams.events import Event, Rejected, SourceRecord, encode, origin_headers, rejected_headers
+from streams.flow import Decoded, Flow, KeyValues
+from streams.interest.base import Floats
+from streams.metrics import Metrics
+from streams.settings import Settings
+from streams.store import PartitionState
+from streams.transport import RecordBatch
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+class Pipeline:
+    """The worker's moving parts, wired by app.py and driven by the agents."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        flow: Flow,
+        encoder: Encoder,
+        sink: Sink,
+        adapters: dict[str, Adapter],
+        metrics: Metrics,
+        fail: Callable[[BaseException], None],
+    ) -> None:
+        """adapters: by source topic. fail: ends the process; called with what could not be handled."""
+        self.settings, self.flow, self.encoder, self.sink = settings, flow, encoder, sink
+        self.adapters, self.metrics, self._fail = adapters, metrics, fail
+        self.cataloguer = Cataloguer(flow.catalog, encoder, flow.options.limits)
+        self._model = ThreadPoolExecutor(1, "model")
+        self._encoding = ThreadPoolExecutor(1, "encoder")
+        self._room: dict[tuple[str, int], asyncio.Semaphore] = defaultdict(
+            lambda: asyncio.Semaphore(settings.batches_in_flight)
+        )
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.source_partitions = 0
+        self.catalog_ready = asyncio.Event()
+        self.last_activity = time.monotonic()
+
+    # --- the agents' verbs ---------------------------------------------------------------------------
+
+    async def ingest(self, event: Any) -> None:
+        """Source records -> canonical events, or rejected with the reason."""
+        await self._handle("ingest", event, self._ingest)
+
+    async def update(self, event: Any) -> None:
+        """Canonical events -> states, changelog, interest vectors."""
+        await self.catalog_ready.wait()
+        await self._handle("update", event, self._update)
+
+    async def catalogue(self, event: Any) -> None:
+        """Items -> embeddings."""
+        await self._handle("catalog", event, self._catalogue)
+
+    async def _handle(self, stage: str, event: Any, step: Callable[[RecordBatch], Awaitable[Any]]) -> None:
+        """Run a batch's step, then wait for its deliveries in the background and acknowledge it."""
+        batch: RecordBatch = event.value
+        room = self._room[batch.topic, batch.partition]
+        await room.acquire()
+        self.last_activity = time.monotonic()
+        try:
+            with self.metrics.observe(stage):
+                delivered = await step(batch)
+            self.metrics.batch_events.labels(stage).observe(len(batch.records))
+        except BaseException as error:
+            self._fail(error)
+            raise
+        self.spawn(self._acknowledge(stage, event, delivered, room))
+
+    async def _acknowledge(self, stage: str, event: Any, delivered: Any, room: asyncio.Semaphore) -> None:
+        with self.metrics.observe(f"{stage}.publish"):
+            await asyncio.wrap_future(delivered)
+        if stage == "update":
+            self._observe_latency(event.value)
+        event.ack()
+        room.release()
+        self.last_activity = time.monotonic()
+
+    # --- the steps; each returns the future of its deliveries -----------------------------------------
+
+    async def _ingest(self, batch: RecordBatch) -> Any:
+        return await self.on_model(self._ingest_now, batch)
+
+    def _ingest_now(self, batch: RecordBatch) -> Any:
+        adapter, limits = self.adapters[batch.topic], self.flow.options.limits
+        results = [adapter.parse(record, limits) for record in batch.records]
+        both = list(zip(batch.records, results, strict=True))
+        good = [(record, event) for record, event in both if isinstance(event, Event)]
+        bad = [(record, reason) for record, reason in both if isinstance(reason, Rejected)]
+        self.metrics.ingested.labels(batch.topic, "event").inc(len(good))
+        self.metrics.ingested.labels(batch.topic, "rejected").inc(len(bad))
+        canonical = Group(
+            self.settings.events_topic,
+            [(event.user_id.encode(), encode(event)) for _, event in good],
+            headers=[origin_headers(record) for record, _ in good],
+        )
+        return self.publish([canonical, *self._rejected("ingest", bad)])
+
+    async def _update(self, batch: RecordBatch) -> Any:
+        decoded = await self.on_model(self.flow.decode, batch.records)
+        texts = await self._encode(decoded)
+        return await self.on_model(self.update_now, batch.partition, decoded, texts)
+
+    def update_now(self, partition: int, decoded: Decoded, texts: Floats) -> Any:
+        """Fold and publish; on the model thread."""
+        with self.metrics.observe("update.fold"):
+            updated = self.flow.update(partition, decoded, texts)
+        self.metrics.book(updated.outcomes)
+        part = self.flow.partitions[partition]
+        self.metrics.users.labels(str(partition)).set(len(part))
+        self.metrics.waiting.labels(str(partition)).set(part.waiting_count)
+        return self.publish(
+            [
+                *self._rejected("update", decoded.rejected),
+                Group(self.settings.topic_vectors, updated.vectors),
+                self.state_group(part, updated.state),
+            ]
+        )
+
+    def state_group(self, part: PartitionState, records: KeyValues) -> Group:
+        """Changelog records and, behind them, the watermark that says they are complete."""
+        mark = part.watermark_record(self.settings.events_topic, self.source_partitions)
+        return Group(self.settings.topic_state, [*records, mark], part.partition)
+
+    async def _catalogue(self, batch: RecordBatch) -> Any:
+        changes = await self.on_model(self.cataloguer.changes, batch.records)
+        vectors = await self._on_encoder(changes.texts()) if changes.items else None
+        self.metrics.items.labels("encoded").inc(len(changes.items))
+        self.metrics.items.labels("unchanged").inc(changes.unchanged)
+        records = self.cataloguer.records(changes, vectors)
+        embeddings = Group(self.settings.topic_embeddings, records)
+        return self.publish([embeddings, *self._rejected("catalog", changes.rejected)])
+
+    # --- what arrives beside the batches ----------------------------------------------------------------
+
+    async def learn(self, messages: Sequence[Any]) -> None:
+        """Embedding records -> catalogue; events that waited for one of these items are applied."""
+        released = await self.on_model(self._learn_now, messages)
+        for partition, decoded in released.items():
+            self.last_activity = time.monotonic()
+            texts = await self._encode(decoded)
+            await asyncio.wrap_future(await self.on_model(self.update_now, partition, decoded, texts))
+
+    def _learn_now(self, messages: Sequence[Any]) -> dict[int, Decoded]:
+        known = self.cataloguer.learn(messages)
+        self.metrics.catalog.labels("shown").set(int(self.flow.catalog.live.sum()))
+        self.metrics.catalog.labels("hidden").set(len(self.flow.catalog) - int(self.flow.catalog.live.sum()))
+        return self.flow.release(known)
+
+    # --- threads and tasks ------------------------------------------------------------------------------
+
+    async def on_model(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Run on the thread that owns states and catalogue."""
+        return await asyncio.get_running_loop().run_in_executor(self._model, function, *arguments)
+
+    async def _encode(self, decoded: Decoded) -> Floats:
+        texts = decoded.texts()
+        if not texts:
+            return np.zeros((0, self.encoder.dim), dtype=np.float32)
+        return await self._on_encoder(texts)
+
+    async def _on_encoder(self, texts: Sequence[str]) -> Floats:
+        with self.metrics.observe("encode"):
+            return await asyncio.get_running_loop().run_in_executor(
+                self._encoding, self.encoder.encode, texts
+            )
+
+    def spawn(self, work: Any) -> None:
+        """Run in the background; a failure there ends the process."""
+        task: asyncio.Task[None] = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._fail(task.exception() or RuntimeError("unknown"))
+
+    def publish(self, groups: Sequence[Group]) -> Any:
+        """Hand records to the sink; counts them by topic."""
+        for group in groups:
+            self.metrics.published.labels(group.topic).inc(len(group.records))
+        return self.sink.publish(groups)
+
+    @property
+    def busy(self) -> bool:
+        """True while a batch waits for its deliveries."""
+        return bool(self._tasks)
+
+    async def drain(self) -> None:
+        """Wait until no batch is under way."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+        await self.on_model(lambda: None)
+
+    def close(self) -> None:
+        """Stop the threads."""
+        self._model.shutdown(wait=True)
+        self._encoding.shutdown(wait=True)
+
+    def _rejected(self, stage: str, rejected: Sequence[tuple[SourceRecord, Rejected]]) -> list[Group]:
+        if not rejected:
+            return []
+        for _, reason in rejected:
+            if stage != "update":  # the update's are booked with the batch's other outcomes
+                self.metrics.rejected.labels(stage, reason.reason).inc()
+        return [
+            Group(
+                self.settings.topic_rejected,
+                [(record.key, record.value) for record, _ in rejected],
+                headers=[rejected_headers(record, reason) for record, reason in rejected],
+            )
+        ]
+
+    def _observe_latency(self, batch: RecordBatch) -> None:
+        now = time.time()
+        self.metrics.latency.observe(max(0.0, now - batch.records[0].timestamp / 1000))

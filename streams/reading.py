@@ -1,0 +1,88 @@
+"""Reading whole topics with confluent-kafka, outside any consumer group: catalogue, changelogs, books."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
+
+CHUNK = 10_000
+
+
+class ReadError(RuntimeError):
+    """A topic could not be read to its end; the message says what to do."""
+
+
+class Reader:
+    """Reads partitions of one topic from their beginning, and on."""
+
+    def __init__(self, config: Mapping[str, Any], topic: str, partitions: list[int] | None = None) -> None:
+        """config: librdkafka properties (servers, security). partitions: all of them by default."""
+        # The group is never joined and nothing is committed; librdkafka only wants the property set.
+        own = {"group.id": "interestflow-reader", "enable.auto.commit": False, "auto.offset.reset": "earliest"}
+        bulk = {"queued.min.messages": 100_000, "fetch.max.bytes": 50_000_000, "max.partition.fetch.bytes": 10_000_000}
+        self._consumer = Consumer({**config, **own, **bulk})
+        self.topic = topic
+        self.partitions = partition_ids(self._consumer, topic) if partitions is None else partitions
+        self._consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in self.partitions])
+
+    def bounds(self) -> dict[int, tuple[int, int]]:
+        """First offset and end offset (one past the last) of each partition, now."""
+        return {
+            p: self._consumer.get_watermark_offsets(TopicPartition(self.topic, p), timeout=30)
+            for p in self.partitions
+        }
+
+    def poll(self, timeout_s: float) -> list[Message]:
+        """What has come within the time. Raises ReadError."""
+        messages: list[Message] = self._consumer.consume(CHUNK, timeout_s)
+        for message in messages:
+            if message.error() is not None:
+                raise ReadError(f"reading {self.topic} failed: {message.error()}")
+        return messages
+
+    def to_end(self, deadline_s: float = 600.0, stall_s: float = 60.0) -> Iterator[list[Message]]:
+        """Chunks up to the end offsets as they are now. Raises ReadError after the deadline or a stall."""
+        ends = {p: end for p, (begin, end) in self.bounds().items() if end > begin}
+        started = progress = time.monotonic()
+        while ends:
+            messages = self.poll(0.2)
+            now = time.monotonic()
+            if messages:
+                progress = now
+                yield messages
+            # The position counts transaction markers and compacted-away records too.
+            ends = {p: end for p, end in ends.items() if not self.reached({p: end})}
+            if ends and (now - started > deadline_s or now - progress > stall_s):
+                raise ReadError(f"{self.topic} could not be read to its end in time; is the broker reachable?")
+
+    def reached(self, ends: Mapping[int, int]) -> bool:
+        """True once the position of each of these partitions is at or past its end offset."""
+        asked = [TopicPartition(self.topic, p) for p in ends]
+        return all(found.offset >= ends[found.partition] for found in self._consumer.position(asked))
+
+    def close(self) -> None:
+        """Release the connection."""
+        self._consumer.close()
+
+
+def partition_ids(client: Any, topic: str) -> list[int]:
+    """Partitions of a topic. Raises ReadError where there is no such topic."""
+    try:
+        found = client.list_topics(topic, timeout=30).topics[topic]
+    except KafkaException as error:
+        raise ReadError(f"cannot ask the brokers for {topic}: {error}") from error
+    if found.error is not None or not found.partitions:
+        raise ReadError(f"topic {topic} does not exist: run `interestflow topics create`")
+    return sorted(found.partitions)
+
+
+def read_all(config: Mapping[str, Any], topic: str, deadline_s: float = 600.0) -> Iterator[list[Message]]:
+    """All records of a topic up to its end now, in chunks."""
+    reader = Reader(config, topic)
+    try:
+        yield from reader.to_end(deadline_s)
+    finally:
+        reader.close()

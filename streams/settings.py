@@ -1,0 +1,306 @@
+"""Every knob: its environment variable, its unit, and how to choose it.
+
+Values come, in rising order, from the defaults below, a TOML file, environment variables
+(`INTERESTFLOW_` + the upper-case field name) and command-line options. They are validated together, and
+`load()` names every wrong one in a single message.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+ENV_PREFIX = "INTERESTFLOW_"
+CONFIG_VARIABLE = "INTERESTFLOW_CONFIG"
+
+HalfLifeUnit = Literal["seconds", "events"]
+SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+ValueScale = Literal["none", "linear", "log", "centred", "ratio"]
+
+DAY_S = 86_400.0
+
+
+class SettingsError(ValueError):
+    """One message that names every wrong setting and what to do about it."""
+
+
+class ActionRule(BaseModel):
+    """How strongly one action moves an interest, and how the event's `value` scales it.
+
+    The signal of an event is `weight * f(value)`, with f by `scale`: `none` 1; `linear` value (a quantity;
+    sign kept); `log` log2(1 + |value|) (a quantity, with diminishing returns); `centred`
+    (value - the user's own running mean) / `span` (a rating); `ratio` value clamped to [0, 1] (a share
+    watched). Where the event has no value, f is 1.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    weight: float = Field(allow_inf_nan=False)
+    scale: ValueScale = "none"
+    # `centred` only: the rating scale's middle, the mean's starting point with a weight of one rating.
+    middle: float = Field(default=3.0, allow_inf_nan=False)
+    # `centred` only: half the width of the scale, so that the result lies about in [-1, 1].
+    span: float = Field(default=2.0, gt=0, allow_inf_nan=False)
+
+
+DEFAULT_ACTIONS: dict[str, ActionRule] = {
+    "view": ActionRule(weight=1.0),
+    "impression": ActionRule(weight=0.0),
+    "click": ActionRule(weight=1.0),
+    "play": ActionRule(weight=2.0, scale="ratio"),
+    "search": ActionRule(weight=2.0),
+    "follow": ActionRule(weight=2.0),
+    "comment": ActionRule(weight=2.0),
+    "like": ActionRule(weight=3.0),
+    "share": ActionRule(weight=3.0),
+    "cart": ActionRule(weight=3.0),
+    "rate": ActionRule(weight=3.0, scale="centred"),
+    "tag": ActionRule(weight=2.0),
+    "purchase": ActionRule(weight=3.0, scale="log"),
+    "return": ActionRule(weight=-3.0, scale="log"),
+    "dislike": ActionRule(weight=-3.0),
+    "hide": ActionRule(weight=-2.0),
+}
+
+
+class Source(BaseModel):
+    """One behaviour topic and the format its producers write; `canonical` is consumed with no extra hop."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    topic: str = Field(min_length=1)
+    format: Literal["native", "cloudevents", "canonical"] = "native"
+
+
+class Settings(BaseSettings):
+    """All settings. Environment variable of a field: INTERESTFLOW_ + its name in upper case."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, extra="forbid", frozen=True, validate_default=True)
+
+    # --- Kafka -------------------------------------------------------------------------------------
+    # host:port[,host:port…] of your brokers; the local broker of `interestflow kafka start` by default.
+    kafka_bootstrap_servers: str = "127.0.0.1:9092"
+    # As in Kafka's own clients; TLS and SASL reach every client alike, or the start is refused.
+    kafka_security_protocol: SecurityProtocol = "PLAINTEXT"
+    kafka_sasl_mechanism: SaslMechanism | None = None
+    kafka_sasl_username: str | None = None
+    kafka_sasl_password: str | None = None
+    # PEM files; the CA defaults to the system's.
+    kafka_ssl_ca_file: Path | None = None
+    kafka_ssl_cert_file: Path | None = None
+    kafka_ssl_key_file: Path | None = None
+    kafka_ssl_key_password: str | None = None
+
+    # --- Deployment --------------------------------------------------------------------------------
+    # Name of the deployment: consumer group and state changelog are `<app>-g<generation>…`.
+    app: str = Field(default="interestflow", pattern=r"^[A-Za-z0-9._-]+$", max_length=100)
+    # Raise it for a new model, encoder or projection: own group and changelog, rebuilt by replay.
+    generation: int = Field(default=1, ge=1)
+    # Stable name of this worker (static membership): restarts within the session time-out move nothing.
+    group_instance_id: str | None = None
+    # Seconds without a heartbeat until the group gives a worker's partitions away; longer than a GC pause.
+    session_timeout_s: float = Field(default=30.0, ge=6.0)
+
+    # --- Topics ------------------------------------------------------------------------------------
+    # JSON list of {"topic", "format"}, or topic:format,topic:format.
+    sources: Annotated[tuple[Source, ...], NoDecode] = (Source(topic="behavior.raw.v1", format="native"),)
+    topic_events: str = "behavior.events.v1"
+    topic_rejected: str = "behavior.rejected.v1"
+    topic_items: str = "catalog.items.v1"
+    topic_embeddings: str = "catalog.embeddings.v1"
+    topic_vectors: str = "interest.vectors.v1"
+    topic_recommendations: str = "recommendations.v1"
+    # Partitions of the topics that `topics create` makes: the upper bound of workers; cannot shrink.
+    partitions: int = Field(default=4, ge=1, le=10_000)
+    # Copies of each topic that `topics create` makes: 3 on a real cluster, 1 on a single local broker.
+    replication_factor: int = Field(default=1, ge=1)
+
+    # --- Ingest limits (checked before parsing where possible) ---------------------------------------
+    limit_bytes: int = Field(default=1_048_576, ge=256)
+    limit_depth: int = Field(default=32, ge=2)
+    limit_id_length: int = Field(default=256, ge=1, le=1024)
+    limit_text_length: int = Field(default=10_000, ge=1)
+
+    # --- Encoder -----------------------------------------------------------------------------------
+    # `hashing`, `demo` (the MiniLM of the PyPI package), or a transformers name or path.
+    encoder: str = "demo"
+    encoder_revision: str | None = None
+    encoder_max_tokens: int = Field(default=256, ge=8)
+    # Texts kept by content hash; 512 bytes each at 128 dimensions.
+    encoder_cache_items: int = Field(default=100_000, ge=0)
+    # CPU threads of the encoder; one leaves the other cores to the stream.
+    encoder_threads: int = Field(default=1, ge=1)
+    # Dimensions of item and interest vectors.
+    dimensions: int = Field(default=128, ge=2, le=4096)
+    # File made by `interestflow fit projection`; needed where the encoder's own dimension differs.
+    projection: Path | None = None
+
+    # --- Interest ----------------------------------------------------------------------------------
+    model: str = "decay"
+    # Short-term half-life: what the user is after now. In seconds, or in the user's own events.
+    short_half_life: float = Field(default=5.0, gt=0, allow_inf_nan=False)
+    short_half_life_unit: HalfLifeUnit = "events"
+    # Long-term half-life: the lasting taste.
+    long_half_life: float = Field(default=30 * DAY_S, gt=0, allow_inf_nan=False)
+    long_half_life_unit: HalfLifeUnit = "seconds"
+    # Share of the short-term direction in the published vector; the rest is the long-term one.
+    short_share: float = Field(default=0.5, ge=0.0, le=1.0)
+    # Weights per action word, merged over the defaults; an unknown word has `default_action_weight`.
+    actions: dict[str, ActionRule] = Field(default_factory=dict)
+    default_action_weight: float = Field(default=1.0, allow_inf_nan=False)
+    # Share of an event's text (a comment) beside its item's vector; a search is its text alone.
+    text_share: float = Field(default=0.3, ge=0.0, le=10.0)
+    # Recent item events kept per user to explain recommendations; 32 bytes each.
+    history_length: int = Field(default=16, ge=1, le=256)
+    # Events kept for items that are not in the catalogue yet: per user, and per partition in all.
+    waiting_per_user: int = Field(default=64, ge=0)
+    waiting_per_partition: int = Field(default=100_000, ge=0)
+
+    # --- Recommendations ---------------------------------------------------------------------------
+    recommend: bool = True
+    top_k: int = Field(default=20, ge=1, le=1000)
+    # True where nobody consumes twice (films, news); false where they do (shops, music).
+    exclude_consumed: bool = True
+    # Actions that count as consumed.
+    consuming_actions: tuple[str, ...] = ("click", "play", "rate", "like", "purchase", "dislike", "comment")
+    # At most one recommendation per user and interval (seconds, wall clock).
+    recommend_interval_s: float = Field(default=1.0, ge=0.0)
+    # Events named as reasons of one item.
+    reasons: int = Field(default=3, ge=0, le=16)
+
+    # --- Output ------------------------------------------------------------------------------------
+    # base64: little-endian float32, compact; array: JSON numbers, for readers without a decoder.
+    vector_format: Literal["base64", "array"] = "base64"
+
+    # --- Throughput and latency --------------------------------------------------------------------
+    # Events fetched into one partition batch at most; larger is faster, smaller is smoother.
+    batch_events: int = Field(default=4000, ge=1, le=100_000)
+    # Batches of a partition whose deliveries may be outstanding.
+    batches_in_flight: int = Field(default=4, ge=1, le=64)
+    # Seconds between commits of the consumer group (the changelog, not the group offset, is the truth).
+    commit_interval_s: float = Field(default=2.0, gt=0)
+    # Seconds that recovery of the state may take before the worker gives up.
+    recovery_deadline_s: float = Field(default=600.0, gt=0)
+    # Seconds that a graceful shutdown may take before a hard exit.
+    shutdown_deadline_s: float = Field(default=30.0, gt=0)
+
+    # --- Observation -------------------------------------------------------------------------------
+    # Port of /metrics, /livez, /readyz; 0 picks a free one.
+    metrics_port: int = Field(default=9464, ge=0, le=65535)
+    metrics_host: str = "127.0.0.1"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Options over environment over the TOML file named by INTERESTFLOW_CONFIG."""
+        config = os.environ.get(CONFIG_VARIABLE)
+        toml = (TomlConfigSettingsSource(settings_cls, Path(config)),) if config else ()
+        return (init_settings, env_settings, *toml)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split_sources(cls, data: dict[str, Any]) -> dict[str, Any]:
+        """Accept `topic:format,topic:format` beside JSON, since that is what fits on a command line."""
+        given = data.get("sources")
+        if isinstance(given, str):
+            data = dict(data)
+            data["sources"] = parse_sources(given)
+        return data
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        problems = []
+        topics = [source.topic for source in self.sources]
+        if len(set(topics)) != len(topics):
+            problems.append("sources: a topic is listed twice; list each once")
+        if sum(source.format == "canonical" for source in self.sources) > 1:
+            problems.append("sources: one canonical topic at most, since a user's events must be in one order")
+        if any(s.topic == self.events_topic and s.format != "canonical" for s in self.sources):
+            problems.append(f"sources: {self.events_topic} is canonical; give it the format canonical")
+        if self.kafka_security_protocol.startswith("SASL") and not (
+            self.kafka_sasl_mechanism and self.kafka_sasl_username and self.kafka_sasl_password
+        ):
+            problems.append("kafka_security_protocol: SASL needs mechanism, username and password")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    @property
+    def group(self) -> str:
+        """Consumer group of this generation."""
+        return f"{self.app}-g{self.generation}"
+
+    @property
+    def topic_state(self) -> str:
+        """State changelog of this generation."""
+        return f"{self.group}-state"
+
+    @property
+    def raw_sources(self) -> tuple[Source, ...]:
+        return tuple(source for source in self.sources if source.format != "canonical")
+
+    @property
+    def events_topic(self) -> str:
+        """The canonical topic that the state is keyed by: the canonical source if there is one, else ours."""
+        return next((s.topic for s in self.sources if s.format == "canonical"), self.topic_events)
+
+    @property
+    def action_rules(self) -> dict[str, ActionRule]:
+        return {**DEFAULT_ACTIONS, **self.actions}
+
+
+def parse_sources(given: str) -> Any:
+    """`a:native,b:cloudevents` or a JSON list -> something that validates as a tuple of `Source`."""
+    text = given.strip()
+    if text.startswith("["):
+        import orjson
+
+        return orjson.loads(text)
+    pairs = (part.strip().rpartition(":") for part in text.split(",") if part.strip())
+    return [{"topic": topic or fmt, "format": fmt if topic else "native"} for topic, _, fmt in pairs]
+
+
+def load(config: Path | None = None, **options: Any) -> Settings:
+    """Settings from options, environment and file. Raises SettingsError that names every wrong one."""
+    if config is not None:
+        if not config.is_file():
+            raise SettingsError(f"settings file {config} does not exist: give --config an existing TOML file")
+        os.environ[CONFIG_VARIABLE] = str(config)
+    unknown = sorted(
+        name
+        for name in os.environ
+        if name.startswith(ENV_PREFIX)
+        and name.removeprefix(ENV_PREFIX).lower() not in Settings.model_fields
+        and not name.startswith(("INTERESTFLOW_TEST_", "INTERESTFLOW_HOME", CONFIG_VARIABLE))
+    )
+    lines = [f"{name}: no such setting; see `interestflow settings` for the names" for name in unknown]
+    try:
+        settings = Settings(**{key: value for key, value in options.items() if value is not None})
+    except ValidationError as error:
+        for problem in error.errors():
+            field = ".".join(str(part) for part in problem["loc"])
+            name = f"{ENV_PREFIX}{field.upper()}" if field else "settings"
+            lines.append(f"{name}: {problem['msg']} (got {problem['input']!r})"[:400] if field else problem["msg"])
+    except ValueError as error:  # a TOML or JSON syntax error, with its line
+        lines.append(f"settings file or variable does not parse: {error}")
+    if lines:
+        raise SettingsError("wrong settings:\n  " + "\n  ".join(lines))
+    return settings

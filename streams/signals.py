@@ -1,0 +1,79 @@
+"""From events to signals: how strongly, when, and about what."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from streams.events import Event
+from streams.interest.base import Floats, Longs
+from streams.settings import ActionRule
+
+# A signal's scale factor stays within this bound, so that no value can drown or overflow a state.
+LARGEST_FACTOR = 1e6
+
+
+class Weighing:
+    """The signed weight of each event: its action's weight times what its value says (see ActionRule)."""
+
+    def __init__(self, rules: Mapping[str, ActionRule], default_weight: float) -> None:
+        """rules: by action word. default_weight: of an action that has no rule."""
+        self.default = default_weight
+        self.weight_of = {action: rule.weight for action, rule in rules.items()}
+        self.scaled = {action: rule for action, rule in rules.items() if rule.scale != "none"}
+
+    def base(self, events: Sequence[Event]) -> Floats:
+        """(n,) the actions' own weights; an event whose weight is 0 moves nothing."""
+        get, default = self.weight_of.get, self.default
+        return np.array([get(event.action, default) for event in events], dtype=np.float32)
+
+    def weigh(self, events: Sequence[Event], base: Floats, users: Longs, states: Any) -> Floats:
+        """(n,) weights scaled by the events' values, in log order.
+
+        users: (n,) position of each event's user in `states`, whose running rating sums are moved in place.
+        """
+        scaled = self.scaled
+        if not scaled:
+            return base
+        indices = [i for i, e in enumerate(events) if e.value is not None and e.action in scaled]
+        if not indices:
+            return base
+        sums, counts = states["rating_sum"].tolist(), states["rating_count"].tolist()
+        weights = base.copy()
+        for index in indices:
+            event, user = events[index], int(users[index])
+            value, rule = float(event.value or 0.0), scaled[event.action]
+            weights[index] *= _factor(rule, value, sums[user], counts[user])
+            if rule.scale == "centred":
+                sums[user] += value
+                counts[user] += 1
+        states["rating_sum"], states["rating_count"] = sums, counts
+        return weights
+
+
+def _factor(rule: ActionRule, value: float, rating_sum: float, ratings: int) -> float:
+    match rule.scale:
+        case "linear":
+            factor = value
+        case "log":
+            factor = math.log2(1.0 + abs(value))
+        case "ratio":
+            factor = min(max(value, 0.0), 1.0)
+        case "centred":
+            # The user's mean so far, with the scale's middle as one rating given beforehand.
+            factor = (value - (rule.middle + rating_sum) / (1 + ratings)) / rule.span
+        case _:
+            factor = 1.0
+    return min(max(factor, -LARGEST_FACTOR), LARGEST_FACTOR)
+
+
+def times(events: Sequence[Event], recorded: Longs) -> Longs:
+    """(n,) event times, milliseconds; one in the future of its record's own time is clamped to that.
+
+    recorded: (n,) the records' timestamps as the broker has them, 0 where unknown.
+    """
+    given = np.array([event.timestamp for event in events], dtype=np.int64)
+    return np.where(recorded > 0, np.minimum(given, recorded), given)

@@ -1,0 +1,249 @@
+"""A worker's life: start, recover, wait for the catalogue, run, drain, leave."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from confluent_kafka import Consumer, TopicPartition
+
+from streams.metrics import Health
+from streams.pipeline import Pipeline
+from streams.reading import Reader, partition_ids
+from streams.recommending import Scheduler
+from streams.recovery import positions, recover
+from streams.settings import Settings
+from streams.transport import TP
+
+log = logging.getLogger(__name__)
+
+# Items not yet encoded when a worker starts: how long without progress until events go first.
+CATALOG_STALL_S = 30.0
+
+
+class Worker:
+    """Runs a Faust app with its pipeline until told to stop."""
+
+    def __init__(
+        self, settings: Settings, faust_app: Any, pipeline: Pipeline, health: Health, kafka: Mapping[str, Any]
+    ) -> None:
+        """kafka: librdkafka properties (servers, security)."""
+        self.settings, self.app, self.pipeline, self.health = settings, faust_app, pipeline, health
+        self.kafka = dict(kafka)
+        self.scheduler = Scheduler(pipeline, settings.recommend_interval_s, time.monotonic)
+        self._stop = asyncio.Event()
+        self._seeks: dict[int, int] = {}
+        self._embeddings: Reader | None = None
+        self._embedded_to = asyncio.Event()
+        faust_app.state_seeks = self._state_seeks
+        faust_app.drain_partitions = self._drain
+        faust_app.on_rebalance_complete.connect(self._on_rebalance)
+
+    async def run(self, exit_when_idle: float | None = None) -> None:
+        """Until SIGTERM, SIGINT, or `exit_when_idle` seconds without work."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        self.pipeline.source_partitions = len(await self._partitions(self.settings.events_topic))
+        await self._load_catalogue()
+        self.health.set_ready(False, "joining the consumer group")
+        starting = asyncio.ensure_future(self.app.start())
+        starting.add_done_callback(self._started)
+        background = [self._tail_catalogue(), self._gate(), self._watch_lag(), self._watch_crash()]
+        if self.settings.recommend:
+            background.append(self.scheduler.run())
+        if exit_when_idle is not None:
+            background.append(self._watch_idle(exit_when_idle))
+        tasks = [asyncio.ensure_future(work) for work in background]
+        for task in tasks:
+            task.add_done_callback(self._ended)
+        await self._stop.wait()
+        await self._shut_down(tasks)
+
+    # --- start ------------------------------------------------------------------------------------------
+
+    async def _partitions(self, topic: str) -> list[int]:
+        consumer = Consumer({**self.kafka, "group.id": "interestflow-reader"})
+        try:
+            return await asyncio.to_thread(partition_ids, consumer, topic)
+        finally:
+            consumer.close()
+
+    async def _load_catalogue(self) -> None:
+        """Read the embeddings topic to its end before anything else, so that unchanged items are known."""
+        self.health.set_ready(False, "loading the catalogue")
+        self._embeddings = await asyncio.to_thread(Reader, self.kafka, self.settings.topic_embeddings)
+        chunks = self._embeddings.to_end(self.settings.recovery_deadline_s)
+        while (messages := await asyncio.to_thread(next, chunks, None)) is not None:
+            await self.pipeline.learn(messages)
+        if self.pipeline.cataloguer.foreign and not len(self.pipeline.flow.catalog):
+            raise RuntimeError(
+                f"{self.settings.topic_embeddings} holds {self.pipeline.cataloguer.foreign} embeddings, all of "
+                f"another encoder or projection: set INTERESTFLOW_TOPIC_EMBEDDINGS to a topic of its own, raise "
+                f"INTERESTFLOW_GENERATION and run `interestflow topics create`"
+            )
+        log.info("catalogue loaded: %d items", len(self.pipeline.flow.catalog))
+
+    async def _tail_catalogue(self) -> None:
+        assert self._embeddings is not None
+        while True:
+            messages = await asyncio.to_thread(self._embeddings.poll, 0.2)
+            if messages:
+                await self.pipeline.learn(messages)
+
+    async def _gate(self) -> None:
+        """Hold events back until the items that were there at the start are encoded and learnt."""
+        await asyncio.to_thread(self._wait_for_items)
+        chunks = Reader(self.kafka, self.settings.topic_embeddings)
+        ends = {p: end for p, (begin, end) in (await asyncio.to_thread(chunks.bounds)).items() if end > begin}
+        chunks.close()
+        assert self._embeddings is not None
+        while not self._embeddings.reached(ends):
+            await asyncio.sleep(0.05)
+        await self.pipeline.on_model(lambda: None)
+        log.info("catalogue ready: %d items; events may flow", len(self.pipeline.flow.catalog))
+        self.pipeline.last_activity = time.monotonic()
+        self.pipeline.catalog_ready.set()
+
+    def _wait_for_items(self) -> None:
+        items = Reader(self.kafka, self.settings.topic_items)
+        ends = {p: end for p, (begin, end) in items.bounds().items() if end > begin}
+        items.close()
+        group = Consumer({**self.kafka, "group.id": self.settings.group, "enable.auto.commit": False})
+        progress, seen = time.monotonic(), -1
+        while ends and time.monotonic() - progress < CATALOG_STALL_S and not self._stop.is_set():
+            asked = [TopicPartition(self.settings.topic_items, p) for p in ends]
+            for found in group.committed(asked, timeout=30):
+                if found.offset >= ends[found.partition]:
+                    del ends[found.partition]
+            if len(self.pipeline.flow.catalog) != seen or not self._joined():
+                progress, seen = time.monotonic(), len(self.pipeline.flow.catalog)
+            if ends:
+                time.sleep(0.2)
+        if ends:
+            log.warning("items are still being encoded; events of unknown items will wait for them")
+        group.close()
+
+    def _joined(self) -> bool:
+        return bool(self.app.consumer_started and self.app.consumer.assignment())
+
+    # --- group membership ---------------------------------------------------------------------------------
+
+    async def _on_rebalance(self, *_: Any, **__: Any) -> None:
+        """Recover the states of the partitions that are ours now, before any event flows."""
+        topic, settings = self.settings.events_topic, self.settings
+        mine = sorted(tp.partition for tp in self.app.consumer.assignment() if tp.topic == topic)
+        self.health.set_ready(False, f"recovering partitions {mine}")
+        started = time.monotonic()
+        states = await asyncio.to_thread(
+            recover,
+            self.kafka,
+            settings.topic_state,
+            mine,
+            self.pipeline.flow.layout,
+            topic,
+            self.pipeline.source_partitions,
+            settings.recovery_deadline_s,
+            self.pipeline.metrics.recovered.set,
+        )
+        self._seeks = await asyncio.to_thread(positions, self.kafka, topic, states)
+        await self.pipeline.on_model(self._install, states)
+        users = sum(len(state) for state in states.values())
+        log.info("recovered %d users of partitions %s in %.2f s", users, mine, time.monotonic() - started)
+        self.pipeline.last_activity = time.monotonic()
+        self.health.set_ready(True)
+
+    def _install(self, states: dict[int, Any]) -> None:
+        self.pipeline.flow.partitions.clear()
+        self.pipeline.flow.partitions.update(states)
+
+    async def _state_seeks(self, assigned: set[TP]) -> Mapping[TP, int]:
+        topic = self.settings.events_topic
+        return {tp: self._seeks[tp.partition] for tp in assigned if tp.topic == topic}
+
+    async def _drain(self, _revoked: set[TP]) -> None:
+        await self.pipeline.drain()
+
+    # --- watching -----------------------------------------------------------------------------------------
+
+    async def _watch_lag(self) -> None:
+        while True:
+            await asyncio.sleep(2.0)
+            if not self._joined():
+                continue
+            consumer = self.app.consumer
+            for tp in consumer.assignment():
+                highwater, read = consumer.highwater(tp), consumer._read_offset[tp]
+                if highwater is not None:
+                    lag = max(0, highwater - (read + 1 if read is not None else 0))
+                    self.pipeline.metrics.consumer_lag.labels(tp.topic, str(tp.partition)).set(lag)
+
+    async def _watch_idle(self, seconds: float) -> None:
+        while True:
+            await asyncio.sleep(min(0.2, seconds))
+            quiet = not self.pipeline.busy and (not self.settings.recommend or self.scheduler.idle)
+            ready = self.pipeline.catalog_ready.is_set() and self.health.ready
+            if quiet and ready and time.monotonic() - self.pipeline.last_activity >= seconds:
+                log.info("idle for %g s", seconds)
+                self._stop.set()
+                return
+
+    async def _watch_crash(self) -> None:
+        while not self.app.crashed:
+            await asyncio.sleep(0.2)
+        raise self.app.crash_reason or RuntimeError("the stream crashed")
+
+    def _started(self, task: asyncio.Future[Any]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            fail(task.exception() or RuntimeError("unknown"))
+
+    def _ended(self, task: asyncio.Future[Any]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            fail(task.exception() or RuntimeError("unknown"))
+
+    # --- end ----------------------------------------------------------------------------------------------
+
+    async def _shut_down(self, tasks: list[asyncio.Future[Any]]) -> None:
+        """Stop fetching, finish what is in flight, commit, leave the group; hard exit after the deadline."""
+        log.info("stopping")
+        self.health.set_ready(False, "stopping")
+        _exit_after(self.settings.shutdown_deadline_s)
+        for task in tasks:
+            task.cancel()
+        if self._joined():
+            self.app.consumer.stop_flow()
+            self.app.flow_control.suspend()
+            await self.pipeline.drain()
+            await self.app.consumer.commit()
+        await self.app.stop()
+        left = await asyncio.to_thread(self.pipeline.sink.close, self.settings.shutdown_deadline_s)
+        if left:
+            log.error("%d records were not delivered; what they belong to was not acknowledged", left)
+        self.pipeline.close()
+        log.info("stopped")
+
+
+def fail(error: BaseException) -> None:
+    """End the process at once: nothing unacknowledged is lost, it is read again."""
+    log.critical("cannot go on: %s", error, exc_info=error)
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(70)
+
+
+def _exit_after(seconds: float) -> None:
+    def leave() -> None:
+        log.error("shutdown took longer than %g s: leaving at once", seconds)
+        logging.shutdown()
+        os._exit(75)
+
+    timer = threading.Timer(seconds, leave)
+    timer.daemon = True
+    timer.start()
