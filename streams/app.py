@@ -28,8 +28,8 @@ from streams.signals import Weighing
 from streams.store import Layout
 from streams.worker import Worker, fail
 
-# Batches that wait between the fetcher and an agent, per partition.
-QUEUED_BATCHES = 2
+# Batches of a partition that may be on their way beside those whose deliveries are awaited: fetch ahead.
+AHEAD = 4
 
 
 def build_raw_encoder(settings: Settings) -> Encoder:
@@ -109,6 +109,7 @@ def build_limits(settings: Settings) -> Limits:
 class StreamApp(faust.App):  # type: ignore[misc]  # Faust ships no types
     """A Faust app whose worker tells the transport where to start and when all is done."""
 
+    outstanding_batches: int
     state_seeks: Any
     drain_partitions: Any
 
@@ -117,7 +118,7 @@ def build_faust_app(settings: Settings) -> StreamApp:
     """The Faust app without its agents."""
     transport.register()
     servers = ";".join(f"{transport.SCHEME}://{server}" for server in settings.kafka_bootstrap_servers.split(","))
-    return StreamApp(
+    app = StreamApp(
         settings.group,
         broker=servers,
         broker_credentials=security.faust_broker_credentials(settings),
@@ -129,7 +130,6 @@ def build_faust_app(settings: Settings) -> StreamApp:
         consumer_group_instance_id=settings.group_instance_id,
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=4 * 1024 * 1024,
-        stream_buffer_maxsize=QUEUED_BATCHES * settings.partitions,
         # /table would serve states to anyone who asks.
         web_enabled=False,
         # Topics are made by `interestflow topics create`, with the right clean-up policy.
@@ -137,6 +137,8 @@ def build_faust_app(settings: Settings) -> StreamApp:
         datadir=Path(tempfile.mkdtemp(prefix="interestflow-")),
         Topic=transport.BatchTopic,
     )
+    app.outstanding_batches = settings.batches_in_flight + AHEAD
+    return app
 
 
 def build_worker(settings: Settings) -> Worker:

@@ -41,7 +41,7 @@ class Worker:
         self._stop = asyncio.Event()
         self._seeks: dict[int, int] = {}
         self._embeddings: Reader | None = None
-        self._embedded_to = asyncio.Event()
+        self._member = False  # of the consumer group, once the first assignment came
         faust_app.state_seeks = self._state_seeks
         faust_app.drain_partitions = self._drain
         faust_app.on_rebalance_complete.connect(self._on_rebalance)
@@ -132,13 +132,14 @@ class Worker:
         group.close()
 
     def _joined(self) -> bool:
-        return bool(self.app.consumer_started and self.app.consumer.assignment())
+        return self._member and bool(self.app.consumer.assignment())
 
     # --- group membership ---------------------------------------------------------------------------------
 
     async def _on_rebalance(self, *_: Any, **__: Any) -> None:
         """Recover the states of the partitions that are ours now, before any event flows."""
         topic, settings = self.settings.events_topic, self.settings
+        self._member = True
         mine = sorted(tp.partition for tp in self.app.consumer.assignment() if tp.topic == topic)
         self.health.set_ready(False, f"recovering partitions {mine}")
         started = time.monotonic()

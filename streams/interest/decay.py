@@ -57,7 +57,7 @@ class DecayModel:
         gains = np.stack([h.factor(lateness, zero) for h in self.half_lives], axis=1)
         gains *= signals.weights[:, None]
         additions = gains[:, :, None] * signals.vectors[:, None, :]
-        _fold(states["sums"], decays, additions, signals.starts.tolist())
+        _fold(states["sums"], decays, additions, signals.starts)
         np.maximum.at(initial, signals.users, after)
         states["time"] = initial
         states["signals"] += np.bincount(signals.users, minlength=len(states))
@@ -89,13 +89,32 @@ class DecayModel:
         return total * weights
 
 
-def _fold(sums: Floats, decays: Floats, additions: Floats, starts: list[int]) -> None:
-    """Round by round, on the first m_k states: two array operations each, whatever m_k is."""
+# From this many users in a round downwards, going user by user costs less than going round by round.
+FEW_USERS = 6
+
+
+def _fold(sums: Floats, decays: Floats, additions: Floats, starts: Longs) -> None:
+    """S <- S * decay + addition, per user in order; which way the loop runs does not change a bit.
+
+    Round by round on the first m_k states while many users are active; then, for the few with many signals,
+    user by user on one contiguous state.
+    """
     multiply, add = np.multiply, np.add
-    for begin, end in zip(starts[:-1], starts[1:], strict=True):
-        active = sums[: end - begin]
-        multiply(active, decays[begin:end], out=active)
-        add(active, additions[begin:end], out=active)
+    active = np.diff(starts)
+    rounds = int(np.searchsorted(-active, -FEW_USERS, side="left"))
+    edges = starts.tolist()
+    for begin, end in zip(edges[:rounds], edges[1 : rounds + 1], strict=True):
+        some = sums[: end - begin]
+        multiply(some, decays[begin:end], out=some)
+        add(some, additions[begin:end], out=some)
+    for user in range(int(active[rounds]) if rounds < len(active) else 0):
+        rows = starts[rounds:-1][active[rounds:] > user] + user
+        state = sums[user].reshape(-1)
+        # Decays at full width, so that every operand is one contiguous run.
+        wide = np.broadcast_to(decays[rows], (len(rows), *sums.shape[1:])).reshape(len(rows), -1)
+        for decay, addition in zip(wide, additions[rows].reshape(len(rows), -1), strict=True):
+            multiply(state, decay, state)
+            add(state, addition, state)
 
 
 def _first_times(signals: Signals, users: int) -> Longs:
