@@ -1,0 +1,152 @@
+"""All item vectors, addressed by row."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float32]
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+# Two vectors of at most this length have a dot product that float32 holds without overflow.
+MAX_LENGTH = 1e15
+
+
+def item_key(item_id: str) -> int:
+    """The item's 64-bit key, 0 to 2**64 - 1: BLAKE2b-64 of the UTF-8 id, little-endian.
+
+    User states on disk hold these keys, so it is the same on every machine and must never change.
+    """
+    return int.from_bytes(blake2b(item_id.encode(), digest_size=8).digest(), "little")
+
+
+class Catalog:
+    """Every item ever put, one row each; rows are never moved or reused.
+
+    A removed item keeps its row and vector, so that a history that holds it can still be explained.
+    Not thread-safe by contract: one thread (the model thread) owns it. The arrays handed out are read-only
+    views of the present content; take them anew after a `put`, which may move the storage.
+
+    item_ids: id of each row. row_of: row of each id. row_of_key: row of each `item_key`. All three hold the
+    removed items too. max_length: no row's vector is longer (it never shrinks).
+    """
+
+    def __init__(self, dim: int, capacity: int = 1024) -> None:
+        """dim: dimensions of each vector. capacity: rows to start with; doubled whenever they are full."""
+        if dim < 1 or capacity < 1:
+            raise ValueError(f"a catalogue needs dim and capacity of at least 1, not {dim} and {capacity}")
+        self.dim = dim
+        self.item_ids: list[str] = []
+        self.row_of: dict[str, int] = {}
+        self.row_of_key: dict[int, int] = {}
+        self.max_length = 0.0
+        self._vectors: Floats = np.zeros((capacity, dim), dtype=np.float32)
+        self._keys = np.zeros(capacity, dtype=np.uint64)
+        self._live = np.zeros(capacity, dtype=np.bool_)
+        self._removed: set[int] = set()
+        self._fingerprints: dict[int, str] = {}
+
+    def __len__(self) -> int:
+        """Items known and not removed, hidden ones included. Rows are `len(item_ids)`."""
+        return len(self.item_ids) - len(self._removed)
+
+    def __contains__(self, item_id: object) -> bool:
+        """True for an item known and not removed, hidden or not."""
+        return item_id in self.row_of and self.row_of[str(item_id)] not in self._removed
+
+    @property
+    def vectors(self) -> Floats:
+        """(n, dim) float32, C-contiguous: the vector of each row, removed and hidden ones included."""
+        return _view(self._vectors, len(self.item_ids))
+
+    @property
+    def keys(self) -> npt.NDArray[np.uint64]:
+        """(n,) `item_key` of each row."""
+        return _view(self._keys, len(self.item_ids))
+
+    @property
+    def live(self) -> npt.NDArray[np.bool_]:
+        """(n,) true for the rows that may be recommended: neither removed nor hidden."""
+        return _view(self._live, len(self.item_ids))
+
+    def put(self, item_id: str, vector: Floats, hidden: bool = False, fingerprint: str = "") -> int:
+        """Add, change or revive an item; returns its row, always the same for the same id.
+
+        vector: (dim,), finite, at most `MAX_LENGTH` long; unit length makes scores cosines.
+        fingerprint: of what was encoded, see `fingerprint`.
+        Raises ValueError, with the catalogue unchanged, on a vector or an id that cannot be held.
+        """
+        values, length = self._checked(item_id, vector)
+        row = self.row_of.get(item_id)
+        if row is None:
+            row = self._new_row(item_id)
+        self._vectors[row] = values
+        self._live[row] = not hidden
+        self._removed.discard(row)
+        self._fingerprints[row] = fingerprint
+        self.max_length = max(self.max_length, length)
+        return row
+
+    def remove(self, item_id: str) -> None:
+        """Take the item out of recommendations at once; of no effect on an unknown or removed one."""
+        row = self.row_of.get(item_id)
+        if row is not None:
+            self._live[row] = False
+            self._removed.add(row)
+            self._fingerprints.pop(row, None)
+
+    def fingerprint(self, item_id: str) -> str:
+        """What the last `put` was given; empty for an unknown or a removed item, which is to be encoded."""
+        return self._fingerprints.get(self.row_of.get(item_id, -1), "")
+
+    def _checked(self, item_id: str, vector: Floats) -> tuple[Floats, float]:
+        values = np.asarray(vector, dtype=np.float32)
+        if values.shape != (self.dim,):
+            raise ValueError(
+                f"the vector of item {item_id!r} has shape {values.shape}, not ({self.dim},): "
+                f"encode the item again with the encoder and projection of this generation"
+            )
+        length = float(np.linalg.norm(values.astype(np.float64)))
+        if not length <= MAX_LENGTH:
+            raise ValueError(
+                f"the vector of item {item_id!r} is not finite or longer than {MAX_LENGTH:g}: "
+                f"look for NaN or infinity in its encoding, normalise it and put it again"
+            )
+        return values, length
+
+    def _new_row(self, item_id: str) -> int:
+        if not item_id:
+            raise ValueError("an item needs a non-empty id")
+        key = item_key(item_id)
+        if key in self.row_of_key:
+            other = self.item_ids[self.row_of_key[key]]
+            raise ValueError(
+                f"the ids {item_id!r} and {other!r} have the same 64-bit key: rename one of them"
+            )
+        row = len(self.item_ids)
+        if row == len(self._keys):
+            self._grow(2 * row)
+        self.item_ids.append(item_id)
+        self.row_of[item_id] = self.row_of_key[key] = row
+        self._keys[row] = key
+        return row
+
+    def _grow(self, capacity: int) -> None:
+        self._vectors = _enlarged(self._vectors, capacity)
+        self._keys = _enlarged(self._keys, capacity)
+        self._live = _enlarged(self._live, capacity)
+
+
+def _enlarged(old: npt.NDArray[Scalar], capacity: int) -> npt.NDArray[Scalar]:
+    new = np.zeros((capacity, *old.shape[1:]), dtype=old.dtype)
+    new[: len(old)] = old
+    return new
+
+
+def _view(array: npt.NDArray[Scalar], rows: int) -> npt.NDArray[Scalar]:
+    view = array[:rows]
+    view.flags.writeable = False
+    return view

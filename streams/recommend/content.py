@@ -1,0 +1,216 @@
+"""Exact top-k of the catalogue by dot product, at the price of little more than the matrix product.
+
+A matrix product (BLAS) may give a user's scores other last bits in another batch, on another machine or with
+more threads, so it only nominates: every item within the product's error bound of the k-th best is a
+candidate. The candidates, few more than k, are scored again in a fixed order of IEEE additions and sorted by
+(-score, row). Rank and scores are then those of a full sort of the fixed-order scores, bit for bit, whatever
+the batch, the chunking, the threads or the machine.
+
+The k-th best itself is bounded from below without sorting the scores: the items are cut into groups; k groups
+have a maximum of at least the k-th largest group maximum, so k items do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
+import numpy.typing as npt
+
+from streams.recommend.base import Floats, Queries, Ranked
+from streams.recommend.catalog import MAX_LENGTH, Catalog
+
+Longs = npt.NDArray[np.int64]
+
+LOWEST = np.finfo(np.float32).min
+BANNED = np.float32(-np.inf)
+# Groups per wanted item: the more, the tighter the bound (here about k / 32 candidates too many) and the
+# dearer the partition of the group maxima.
+GROUPS_PER_ITEM = 16
+# Candidates scored at a time: few enough that their vectors stay in cache, also where thousands of items tie.
+CANDIDATES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ContentRecommender:
+    """Scores are dot products of the query and the item vectors: cosines where both are unit rows.
+
+    A zero query scores every item 0.0 and ranks by row: the longest known items first, never nothing.
+    Equal scores rank the smaller row first. Excluded rows and rows that are not live are left out.
+
+    users_per_chunk, items_per_tile: bound the score matrix (64 x 16,384 float32 are 4 MiB) so that it stays
+    in the processor's cache, for any number of users and items; the answer does not depend on them.
+    """
+
+    users_per_chunk: int = 64
+    items_per_tile: int = 16_384
+
+    def recommend(self, catalog: Catalog, queries: Queries, k: int) -> Ranked:
+        """See `Recommender.recommend`; returns rows and scores (U, k)."""
+        vectors, lengths = _checked(catalog, queries, k)
+        margins = _margins(lengths, catalog)
+        exclusions = _Exclusions.of(queries, len(catalog.item_ids))
+        rows = np.full((len(queries), k), -1, dtype=np.int32)
+        scores = np.zeros((len(queries), k), dtype=np.float32)
+        for first in range(0, len(queries), self.users_per_chunk):
+            chunk = slice(first, first + self.users_per_chunk)
+            best = self._best(catalog, vectors[chunk], margins[chunk], exclusions.of_users(chunk), k)
+            rows[chunk][best.users, best.ranks] = best.rows
+            scores[chunk][best.users, best.ranks] = best.scores
+        return Ranked(rows, scores)
+
+    def _best(self, catalog: Catalog, vectors: Floats, margins: Floats, out: _Exclusions, k: int) -> _Best:
+        """The k best of every user of a chunk, carried from one tile of items to the next."""
+        items, best = catalog.vectors, _Best.nothing()
+        # What an item must reach to displace the k-th best of the tiles before.
+        floor = np.full(len(vectors), LOWEST, dtype=np.float32)
+        for first in range(0, len(items), self.items_per_tile):
+            tile = slice(first, min(first + self.items_per_tile, len(items)))
+            group = max(1, (tile.stop - first) // (GROUPS_PER_ITEM * k))
+            products = _products(vectors, items[tile], first, group)
+            _ban(products, catalog.live[tile], out.of_items(tile))
+            users, rows = _candidates(products, group, floor, margins, k)
+            rows += first
+            best = best.merged(users, rows, _dots(vectors, users, items, rows), k)
+            last = best.ranks == k - 1
+            floor[best.users[last]] = best.scores[last]
+        return best
+
+
+@dataclass(frozen=True, slots=True)
+class _Best:
+    """The best items so far, by user, then by rank; all (c,)."""
+
+    users: Longs
+    ranks: Longs
+    rows: Longs
+    scores: Floats
+
+    @staticmethod
+    def nothing() -> _Best:
+        none = np.zeros(0, dtype=np.int64)
+        return _Best(none, none, none, np.zeros(0, dtype=np.float32))
+
+    def merged(self, users: Longs, rows: Longs, scores: Floats, k: int) -> _Best:
+        """With further items, cut to k per user."""
+        users, rows = np.concatenate((self.users, users)), np.concatenate((self.rows, rows))
+        scores = np.concatenate((self.scores, scores))
+        # Stable, and rows rise within a user's equal scores: earlier tiles first, candidates by row.
+        order = np.lexsort((-scores, users))
+        users = users[order]
+        counts = np.bincount(users)
+        ranks = np.arange(len(users)) - (np.cumsum(counts) - counts)[users]
+        kept = ranks < k
+        order = order[kept]
+        return _Best(users[kept], ranks[kept], rows[order], scores[order])
+
+
+@dataclass(frozen=True, slots=True)
+class _Exclusions:
+    """Pairs (user, row) to leave out, both (e,), by user."""
+
+    users: Longs
+    rows: Longs
+
+    @staticmethod
+    def of(queries: Queries, items: int) -> _Exclusions:
+        counts = np.fromiter(map(len, queries.exclude), dtype=np.int64, count=len(queries))
+        rows = np.fromiter(chain.from_iterable(queries.exclude), dtype=np.int64, count=int(counts.sum()))
+        if len(rows) and not 0 <= rows.min() <= rows.max() < items:
+            raise ValueError(
+                f"excluded rows go from {rows.min()} to {rows.max()}, the catalogue has 0 to {items - 1}: "
+                f"look them up in this catalogue's row_of and leave out what is unknown"
+            )
+        return _Exclusions(np.repeat(np.arange(len(counts)), counts), rows)
+
+    def of_users(self, chunk: slice) -> _Exclusions:
+        begin, end = np.searchsorted(self.users, (chunk.start, chunk.stop))
+        return _Exclusions(self.users[begin:end] - chunk.start, self.rows[begin:end])
+
+    def of_items(self, tile: slice) -> _Exclusions:
+        inside = (self.rows >= tile.start) & (self.rows < tile.stop)
+        return _Exclusions(self.users[inside], self.rows[inside] - tile.start)
+
+
+def _checked(catalog: Catalog, queries: Queries, k: int) -> tuple[Floats, npt.NDArray[np.float64]]:
+    """The query vectors, contiguous, and their lengths (U,)."""
+    if k < 1:
+        raise ValueError(f"k, the number of items per user, must be at least 1, not {k}")
+    vectors = np.ascontiguousarray(queries.vectors, dtype=np.float32)
+    if vectors.shape[1] != catalog.dim:
+        raise ValueError(
+            f"query vectors have {vectors.shape[1]} dimensions, the catalogue {catalog.dim}: "
+            f"use the interest model and the catalogue of one generation"
+        )
+    lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
+    wrong = np.flatnonzero(~(lengths <= MAX_LENGTH))
+    if len(wrong):
+        raise ValueError(
+            f"the query vectors at positions {wrong[:5].tolist()} (the first 5) are not finite or "
+            f"longer than {MAX_LENGTH:g}: check these users' states"
+        )
+    return vectors, lengths
+
+
+def _margins(lengths: npt.NDArray[np.float64], catalog: Catalog) -> Floats:
+    """(U,) how far below the k-th best approximate score a fixed-order winner can lie.
+
+    Any order of summing d products errs by at most d·u·|q|·|v| with u = 2**-24 to first order, and by the
+    smallest normal number per operation on underflow (Higham, Accuracy and Stability of Numerical Algorithms,
+    2002, section 3.1). Two orders are compared, and on both sides of the k-th best: 4·d·u; the 16 more cover
+    the second order and the rounding of the bound itself.
+    """
+    relative = (4 * catalog.dim + 16) * 2.0**-24 * lengths * catalog.max_length
+    margins: Floats = (relative + 16 * catalog.dim * float(np.finfo(np.float32).tiny)).astype(np.float32)
+    return margins
+
+
+def _products(vectors: Floats, items: Floats, first: int, group: int) -> Floats:
+    """(U, w) approximate scores of a tile's items, filled with -inf to a multiple of the group size."""
+    count = len(items)
+    products = np.empty((len(vectors), -(-count // group) * group), dtype=np.float32)
+    np.matmul(vectors, items.T, out=products[:, :count])
+    products[:, count:] = BANNED
+    # All items tie for a zero query: falling numbers nominate the first rows instead of every row.
+    for user in np.flatnonzero(~vectors.any(axis=1)):
+        products[user, :count] = -np.arange(first, first + count, dtype=np.float32)
+    return products
+
+
+def _ban(products: Floats, live: npt.NDArray[np.bool_], out: _Exclusions) -> None:
+    if not live.all():
+        products[:, : len(live)] += np.where(live, np.float32(0), BANNED)
+    products[out.users, out.rows] = BANNED
+
+
+def _candidates(products: Floats, group: int, floor: Floats, margins: Floats, k: int) -> tuple[Longs, Longs]:
+    """Users and columns, (c,) each, of every product that may belong to the k best."""
+    users, width = products.shape
+    # Groups are strided, so that the maximum runs along memory and neighbours in rank rarely share one.
+    maxima = products.reshape(users, group, width // group).max(axis=1)
+    bound = floor
+    if maxima.shape[1] >= k:
+        at = maxima.shape[1] - k
+        bound = np.maximum(bound, np.partition(maxima, at, axis=1)[:, at])
+    # Never below LOWEST, for -inf marks what is banned.
+    bound = np.maximum(bound - margins, LOWEST)
+    return np.divmod(np.flatnonzero(products >= bound[:, None]), width)
+
+
+def _dots(vectors: Floats, users: Longs, items: Floats, rows: Longs) -> Floats:
+    """(c,) products of each candidate's query and item, added up in one order that depends on dim alone."""
+    dots = np.empty(len(rows), dtype=np.float32)
+    for first in range(0, len(rows), CANDIDATES):
+        part = slice(first, first + CANDIDATES)
+        terms = np.take(items, rows[part], axis=0)
+        terms *= np.take(vectors, users[part], axis=0)
+        width = terms.shape[1]
+        while width > 1:
+            # Fold the upper half onto the lower; of an odd number the middle one waits.
+            half = (width + 1) // 2
+            terms[:, : width - half] += terms[:, half:width]
+            width = half
+        dots[part] = terms[:, 0]
+    # A sum of -0.0 becomes 0.0: equal scores look equal.
+    return dots + np.float32(0)
