@@ -22,7 +22,15 @@ class Reader:
         """config: librdkafka properties (servers, security). partitions: all of them by default."""
         # The group is never joined and nothing is committed; librdkafka only wants the property set.
         own = {"group.id": "interestflow-reader", "enable.auto.commit": False, "auto.offset.reset": "earliest"}
-        bulk = {"queued.min.messages": 100_000, "fetch.max.bytes": 50_000_000, "max.partition.fetch.bytes": 10_000_000}
+        # A short wait: a broker answers one fetch of a connection at a time, and partitions at their end would
+        # hold up the others.
+        bulk = {
+            "queued.min.messages": 200_000,
+            "queued.max.messages.kbytes": 400_000,
+            "fetch.max.bytes": 50_000_000,
+            "max.partition.fetch.bytes": 10_000_000,
+            "fetch.wait.max.ms": 10,
+        }
         self._consumer = Consumer({**config, **own, **bulk})
         self.topic = topic
         self.partitions = partition_ids(self._consumer, topic) if partitions is None else partitions
@@ -48,7 +56,7 @@ class Reader:
         ends = {p: end for p, (begin, end) in self.bounds().items() if end > begin}
         started = progress = time.monotonic()
         while ends:
-            messages = self.poll(0.2)
+            messages = self.poll(0.02)
             now = time.monotonic()
             if messages:
                 progress = now

@@ -1,0 +1,111 @@
+"""Making and checking topics on a real broker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+from typer.testing import CliRunner
+
+from streams import topics
+from streams.local_kafka import free_port
+from streams.settings import Settings, Source
+from streams.topics import TopicError, topics_cli
+
+MakeSettings = Callable[..., Settings]
+MakeTopic = Callable[..., str]
+
+
+def alter(admin: AdminClient, topic: str, key: str, value: str) -> None:
+    entry = ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
+    admin.incremental_alter_configs([resource])[resource].result(30)
+
+
+def test_create_makes_every_topic_once_and_check_is_content(
+    make_settings: MakeSettings, admin: AdminClient
+) -> None:
+    settings = make_settings(partitions=3)
+    wanted = {spec.name for spec in topics.specs(settings)}
+    assert set(topics.check(settings)) == {
+        f"{name} is missing: run `interestflow topics create`" for name in wanted
+    }
+    assert set(topics.create(settings)) == wanted
+    assert topics.create(settings) == []
+    assert topics.check(settings) == []
+    assert topics.partition_count(settings, settings.topic_events) == 3
+    state = ConfigResource(ResourceType.TOPIC, settings.topic_state)
+    config = admin.describe_configs([state])[state].result(30)
+    assert config["cleanup.policy"].value == "compact"
+    assert int(config["min.compaction.lag.ms"].value) >= 600_000
+
+
+def test_state_follows_the_partitions_of_an_events_topic_that_exists(
+    make_settings: MakeSettings, make_topic: MakeTopic
+) -> None:
+    company = make_topic("company", partitions=5)
+    settings = make_settings(partitions=2, sources=(Source(topic=company, format="canonical"),))
+    created = topics.create(settings)
+    assert company not in created
+    assert settings.topic_events not in created
+    assert topics.partition_count(settings, settings.topic_state) == 5
+    assert topics.check(settings) == []
+
+
+def test_check_names_what_loses_data_and_how_to_mend_it(
+    make_settings: MakeSettings, make_topic: MakeTopic, admin: AdminClient
+) -> None:
+    settings = make_settings(partitions=2)
+    make_topic("app-g1-state", partitions=3, cleanup__policy="compact")
+    topics.create(settings)
+    alter(admin, settings.topic_events, "cleanup.policy", "compact")
+    found = "\n".join(topics.check(settings))
+    mend = "--add-config cleanup.policy=delete"
+    assert f"{settings.topic_events} has cleanup.policy=compact, not delete" in found
+    assert f"--bootstrap-server {settings.kafka_bootstrap_servers}" in found
+    assert mend in found
+    assert f"{settings.topic_state} has min.compaction.lag.ms=0" in found
+    assert "has 3 partitions" in found
+    assert "INTERESTFLOW_GENERATION=2" in found
+    assert len(found.splitlines()) == 3
+    copies = topics.check(settings.model_copy(update={"replication_factor": 3}))
+    assert any("has 1 copies, not 3" in problem for problem in copies)
+
+
+def test_more_copies_than_brokers_is_an_error_with_its_reason(make_settings: MakeSettings) -> None:
+    with pytest.raises(TopicError, match="replication factor"):
+        topics.create(make_settings(replication_factor=3))
+
+
+def test_topic_that_is_not_there_has_no_partition_count(make_settings: MakeSettings) -> None:
+    with pytest.raises(TopicError, match="interestflow topics create"):
+        topics.partition_count(make_settings(), "nowhere")
+
+
+def test_no_broker_says_how_to_start_one(
+    make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.topic_admin.TIMEOUT_S", 1.0)
+    settings = make_settings(kafka_bootstrap_servers=f"127.0.0.1:{free_port()}")
+    with pytest.raises(TopicError, match="interestflow kafka start"):
+        topics.check(settings)
+
+
+def test_cli_creates_and_checks(
+    make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch, topic_prefix: str
+) -> None:
+    settings = make_settings()
+    for name in (*(n for n in Settings.model_fields if n.startswith("topic_")), "app"):
+        monkeypatch.setenv(f"INTERESTFLOW_{name.upper()}", getattr(settings, name))
+    monkeypatch.setenv("INTERESTFLOW_SOURCES", f"{topic_prefix}raw:native")
+    servers = ["--bootstrap-servers", settings.kafka_bootstrap_servers]
+    run = CliRunner().invoke
+    missing = run(topics_cli, ["check", *servers])
+    assert missing.exit_code == 1
+    assert "interestflow topics create" in missing.stderr
+    created = run(topics_cli, ["create", "--partitions", "2", *servers])
+    assert created.exit_code == 0, created.output
+    assert f"created {topic_prefix}raw" in created.output
+    assert topics.partition_count(settings, settings.topic_state) == 2
+    assert run(topics_cli, ["check", *servers]).exit_code == 0

@@ -1,0 +1,94 @@
+"""The private names of Faust and aiokafka that the batched transport stands on, and its own commit rule."""
+
+from __future__ import annotations
+
+import inspect
+from collections import Counter, defaultdict, deque
+from typing import Any
+
+import aiokafka
+import faust
+import pytest
+from aiokafka.consumer.fetcher import Fetcher
+from faust.transport.consumer import Consumer as BaseConsumer
+from faust.transport.drivers import TRANSPORTS, by_url
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
+from faust.transport.drivers.aiokafka import Consumer as AIOKafkaConsumer
+from faust.types import TP
+from hypothesis import given
+from hypothesis import strategies as st
+from yarl import URL
+
+from streams import transport
+
+TP0 = TP("events", 0)
+
+
+def test_the_versions_are_those_it_was_written_against() -> None:
+    assert faust.__version__.startswith("0.15.")
+    assert aiokafka.__version__.startswith("0.14.")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["getmany", "_add_gap", "_new_offset", "perform_seek", "on_partitions_revoked", "ack", "_new_consumer_thread"],
+)
+def test_what_the_consumer_overrides_is_still_there_with_the_same_arguments(name: str) -> None:
+    def parameters(owner: Any) -> list[str]:
+        return list(inspect.signature(getattr(owner, name)).parameters)
+
+    assert parameters(transport.Consumer) == parameters(AIOKafkaConsumer)
+
+
+@pytest.mark.parametrize("name", ["_get_active_partitions", "_getmany", "_to_message", "seek", "stop_flow", "commit"])
+def test_what_the_consumer_calls_is_still_there(name: str) -> None:
+    assert callable(getattr(AIOKafkaConsumer, name))
+
+
+def test_private_attributes_are_still_set() -> None:
+    source = inspect.getsource(BaseConsumer)
+    for name in ("_acked", "_acked_index", "_read_offset", "_committed_offset", "_buffered_partitions"):
+        assert f"self.{name}" in source
+
+
+def test_the_fetch_tuning_reaches_aiokafka() -> None:
+    assert callable(AIOKafkaConsumerThread._create_worker_consumer)
+    assert "prefetch_backoff" in inspect.signature(Fetcher).parameters
+    assert "fetch_max_wait_ms=self._fetch_max_wait_ms" in inspect.getsource(aiokafka.AIOKafkaConsumer.start)
+
+
+def test_the_scheme_leads_to_the_batched_transport() -> None:
+    transport.register()
+    assert by_url(URL("batched://127.0.0.1:9092")) is transport.Transport
+    assert transport.SCHEME in TRANSPORTS.aliases
+
+
+def bare_consumer() -> Any:
+    consumer = object.__new__(transport.Consumer)
+    consumer._in_flight = defaultdict(deque)
+    consumer._outstanding = Counter()
+    consumer._acked = defaultdict(list)
+    consumer._acked_index = defaultdict(set)
+    return consumer
+
+
+@given(acked=st.permutations(list(range(8))), commit_after=st.sets(st.integers(0, 7)))
+def test_a_commit_never_passes_a_batch_that_is_not_acknowledged(acked: list[int], commit_after: set[int]) -> None:
+    """Batches end at offsets 9, 19, … 79 and are acknowledged in any order."""
+    consumer = bare_consumer()
+    ends = [10 * i + 9 for i in range(8)]
+    consumer._in_flight[TP0].extend(ends)
+    done: set[int] = set()
+    committed = 0
+    for step, index in enumerate(acked):
+        consumer._acked[TP0].append(ends[index])
+        consumer._acked_index[TP0].add(ends[index])
+        done.add(index)
+        if step in commit_after:
+            offset = consumer._new_offset(TP0)
+            committed = offset if offset is not None else committed
+            first_open = next((i for i in range(8) if i not in done), 8)
+            assert committed == 10 * first_open
+    assert (consumer._new_offset(TP0) or committed) == 80
+    assert not consumer._acked[TP0]
+    assert not consumer._acked_index[TP0]

@@ -1,0 +1,119 @@
+"""What every sink promises. The Kafka sink runs on librdkafka's own mock cluster here: no broker needed."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+
+from sinks.base import Group, Sink, SinkError
+from sinks.kafka import KafkaSink
+from sinks.memory import MemorySink
+
+Read = Callable[[str], list[tuple[Any, Any, list[tuple[str, bytes]]]]]
+MOCK: dict[str, Any] = {"bootstrap.servers": "mock", "test.mock.num.brokers": 1, "log_level": 0}
+
+
+@pytest.fixture(params=["memory", "kafka"])
+def sink_and_reader(request: pytest.FixtureRequest) -> Iterator[tuple[Sink, Read]]:
+    if request.param == "memory":
+        memory = MemorySink()
+        yield memory, lambda topic: [(k, v, list(h)) for k, v, h in memory.records[topic]]
+        return
+    sink = KafkaSink(MOCK)
+    brokers = sink._producer.list_topics(timeout=10).brokers.values()
+    servers = ",".join(f"{broker.host}:{broker.port}" for broker in brokers)
+    yield sink, lambda topic: read(servers, topic)
+    sink.close(5)
+
+
+def read(servers: str, topic: str) -> list[tuple[Any, Any, list[tuple[str, bytes]]]]:
+    consumer = Consumer({"bootstrap.servers": servers, "group.id": uuid.uuid4().hex})
+    partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+    ends = {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10)[1] for p in partitions}
+    consumer.assign([TopicPartition(topic, p, 0) for p in partitions])
+    found: list[Any] = []
+    while len(found) < sum(ends.values()):
+        found += consumer.consume(100, 1.0)
+    consumer.close()
+    found.sort(key=lambda m: (m.partition(), m.offset()))
+    return [(m.key(), m.value(), m.headers() or []) for m in found]
+
+
+def test_what_is_published_is_durable_in_order(sink_and_reader: tuple[Sink, Read]) -> None:
+    sink, reader = sink_and_reader
+    records = [(b"key", b"%d" % i) for i in range(100)]
+    sink.publish([Group("topic", records[:60], partition=0)])
+    sink.publish([Group("topic", records[60:], partition=0)]).result(timeout=30)
+    assert [(key, value) for key, value, _ in reader("topic")] == records
+
+
+def test_headers_and_tombstones_arrive(sink_and_reader: tuple[Sink, Read]) -> None:
+    sink, reader = sink_and_reader
+    headers = [[("reason", b"why"), ("reason", b"twice")], []]
+    records: list[tuple[bytes | None, bytes | None]] = [(b"a", b"1"), (b"b", None)]
+    sink.publish([Group("topic", records, partition=0, headers=headers)]).result(timeout=30)
+    assert reader("topic") == [(b"a", b"1", headers[0]), (b"b", None, [])]
+
+
+def test_one_key_keeps_its_order_whatever_the_partition(sink_and_reader: tuple[Sink, Read]) -> None:
+    sink, reader = sink_and_reader
+    records = [(b"user-%d" % (i % 7), b"%d" % i) for i in range(70)]
+    sink.publish([Group("topic", records)]).result(timeout=30)
+    for user in range(7):
+        mine = [value for key, value, _ in reader("topic") if key == b"user-%d" % user]
+        assert mine == [value for key, value in records if key == b"user-%d" % user]
+
+
+def test_nothing_to_publish_is_done_at_once(sink_and_reader: tuple[Sink, Read]) -> None:
+    sink, _ = sink_and_reader
+    assert sink.publish([]).result(timeout=1) is None
+    assert sink.publish([Group("topic", [])]).result(timeout=1) is None
+
+
+def test_close_leaves_nothing_behind(sink_and_reader: tuple[Sink, Read]) -> None:
+    sink, reader = sink_and_reader
+    sink.publish([Group("topic", [(b"k", b"v")] * 50, partition=0)])
+    assert sink.close(30) == 0
+    assert len(reader("topic")) == 50
+
+
+def test_a_broker_that_is_gone_is_an_error_and_no_silence() -> None:
+    gone = {"bootstrap.servers": "127.0.0.1:9", "message.timeout.ms": 300, "log_level": 0}
+    sink = KafkaSink(gone)
+    delivered = sink.publish([Group("topic", [(b"k", b"v")], partition=0)])
+    with pytest.raises(SinkError, match="did not take"):
+        delivered.result(timeout=30)
+    sink.close(1)
+
+
+def test_a_record_too_large_to_enqueue_is_an_error() -> None:
+    sink = KafkaSink({**MOCK, "message.max.bytes": 1000})
+    with pytest.raises(SinkError, match="cannot enqueue"):
+        sink.publish([Group("topic", [(b"k", b"v" * 2000)])])
+    sink.close(1)
+
+
+def test_partitions_are_those_of_java_clients() -> None:
+    """murmur2 of the key, as the Java client computes it (values from its own test vectors)."""
+    sink = KafkaSink(MOCK)
+    assert sink._producer is not None
+    brokers = sink._producer.list_topics(timeout=10).brokers.values()
+    servers = ",".join(f"{broker.host}:{broker.port}" for broker in brokers)
+    keys = [b"21", b"foobar", b"a-little-bit-long-string", b"abc"]
+    # Java's Utils.murmur2 test vectors, made positive, modulo the mock's four partitions.
+    hashes = [-973932308, -790332482, -985981536, 479470107]
+    sink.publish([Group("topic", [(key, key) for key in keys])]).result(timeout=30)
+    consumer = Consumer({"bootstrap.servers": servers, "group.id": "g"})
+    count = len(consumer.list_topics("topic", timeout=10).topics["topic"].partitions)
+    expected = {key: (h & 0x7FFFFFFF) % count for key, h in zip(keys, hashes, strict=True)}
+    consumer.assign([TopicPartition("topic", p, 0) for p in range(count)])
+    found: dict[bytes, int] = {}
+    while len(found) < len(keys):
+        found |= {m.key(): m.partition() for m in consumer.consume(10, 1.0)}
+    consumer.close()
+    sink.close(5)
+    assert found == expected
