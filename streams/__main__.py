@@ -113,6 +113,28 @@ def audit(
     _or_exit(run)
 
 
+@app.command()
+def replay(config: Config = None, bootstrap_servers: Servers = None) -> None:
+    """Fold the whole event history again, in this process, and compare with the published vectors.
+
+    Exit status 1 where a vector differs in a single bit. Example: interestflow replay
+    """
+    settings = load_settings(config, kafka_bootstrap_servers=bootstrap_servers)
+    from streams.replay import verify
+
+    def run() -> None:
+        verdict = verify(settings)
+        typer.echo(
+            f"replay: events={verdict.events} users={verdict.users} differing={len(verdict.differing)} "
+            f"missing={len(verdict.missing)}"
+        )
+        if not verdict.equal:
+            examples = ", ".join([*verdict.differing, *verdict.missing][:5])
+            _fail(f"the replay differs from what was published, for example for {examples}", 1)
+
+    _or_exit(run)
+
+
 @app.command("settings")
 def show_settings(config: Config = None) -> None:
     """Print every setting with its environment variable and its value now.

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from streams.batch import Batch, action_key
-from streams.events import Event, Limits, Rejected, SourceRecord, decode_canonical, decode_canonical_batch
+from streams.events import Event, Limits, Rejected, SourceRecord, decode_canonical_batch, decode_stored
 from streams.interest.base import Floats, InterestModel, Longs
 from streams.outputs import Writer, ranked_items, remembered
 from streams.recommend import Catalog, Queries, Recommender, explain
@@ -170,9 +170,8 @@ class Flow:
         return [row_of_key[key] for key in part.consumed.get(row, ()) if key in row_of_key]
 
     def _event(self, waiting: Waiting) -> Event:
-        event = decode_canonical(_Stored(waiting.event), self.options.limits)
-        assert isinstance(event, Event)  # it was one when it began to wait
-        return event
+        # Checked when it began to wait: limits that were tightened since do not lose it.
+        return decode_stored(waiting.event)
 
     def _book(self, part: PartitionState, decoded: Decoded, outcomes: Counter[str]) -> None:
         if decoded.released:
