@@ -1,0 +1,44 @@
+"""What every encoder promises."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Vectors = npt.NDArray[np.float32]
+
+
+class EncoderError(RuntimeError):
+    """An encoder cannot be loaded or cannot encode; the message says what to do."""
+
+
+class Encoder(Protocol):
+    """Texts into one vector space."""
+
+    @property
+    def id(self) -> str:
+        """Name of the model."""
+        ...
+
+    @property
+    def revision(self) -> str:
+        """Hash of all that decides the vectors: equal revisions mean one space."""
+        ...
+
+    @property
+    def dim(self) -> int:
+        """Dimensions of a vector."""
+        ...
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Float32 (B, dim), unit rows, in the texts' order. A text's vector does not depend on its batch
+        beyond 1e-6. Raises EncoderError."""
+        ...
+
+
+def identity(encoder: Encoder) -> str:
+    """`id@revision`: what a stored vector says of the space that it is of."""
+    return f"{encoder.id}@{encoder.revision}"
