@@ -5,15 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
 from streams import settings as settings_module
-from streams.bench.cli import bench_cli
-from streams.datasets import load_cli
-from streams.demo import demo_command
+from streams.load import load_cli
 from streams.local_kafka import kafka_cli
 from streams.settings import Settings, SettingsError
 from streams.topics import topics_cli
@@ -30,8 +29,6 @@ app.add_typer(kafka_cli, name="kafka")
 app.add_typer(topics_cli, name="topics")
 app.add_typer(load_cli, name="load")
 app.add_typer(fit_cli, name="fit")
-app.add_typer(bench_cli, name="bench")
-app.command("demo")(demo_command)
 
 Config = Annotated[Path | None, typer.Option("--config", help="TOML file of settings.")]
 Servers = Annotated[str | None, typer.Option("--bootstrap-servers", help="host:port of the brokers.")]
@@ -66,7 +63,7 @@ def worker(
         finally:
             stop()
 
-    _or_exit(lambda: asyncio.run(run()))
+    or_exit(lambda: asyncio.run(run()))
 
 
 @fit_cli.command("projection")
@@ -87,7 +84,7 @@ def fit_projection_command(
         projection = fit_projection(settings, output, whiten)
         typer.echo(f"{output}: version {projection.version}. Set INTERESTFLOW_PROJECTION={output}")
 
-    _or_exit(run)
+    or_exit(run)
 
 
 @app.command()
@@ -110,7 +107,7 @@ def audit(
         if not books.balanced:
             raise typer.Exit(1)
 
-    _or_exit(run)
+    or_exit(run)
 
 
 @app.command()
@@ -132,7 +129,7 @@ def replay(config: Config = None, bootstrap_servers: Servers = None) -> None:
             examples = ", ".join([*verdict.differing, *verdict.missing][:5])
             _fail(f"the replay differs from what was published, for example for {examples}", 1)
 
-    _or_exit(run)
+    or_exit(run)
 
 
 @app.command("settings")
@@ -168,7 +165,7 @@ def set_up_logging(settings: Settings) -> None:
         logging.getLogger(name).setLevel(quiet)
 
 
-def _or_exit(run: Any) -> None:
+def or_exit(run: Callable[[], None]) -> None:
     """Turn the errors that a person can cause into a sentence and an exit status."""
     from encoders.base import EncoderError
     from streams.errors import USER_ERRORS

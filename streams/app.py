@@ -109,6 +109,7 @@ def build_limits(settings: Settings) -> Limits:
 class StreamApp(faust.App):  # type: ignore[misc]  # Faust ships no types
     """A Faust app whose worker tells the transport where to start and when all is done."""
 
+    scratch: tempfile.TemporaryDirectory[str]
     outstanding_batches: int
     state_seeks: Any
     drain_partitions: Any
@@ -117,6 +118,8 @@ class StreamApp(faust.App):  # type: ignore[misc]  # Faust ships no types
 def build_faust_app(settings: Settings) -> StreamApp:
     """The Faust app without its agents."""
     transport.register()
+    # Faust wants a data folder even where it has no tables; it goes with the worker.
+    scratch = tempfile.TemporaryDirectory(prefix="interestflow-", ignore_cleanup_errors=True)
     servers = ";".join(f"{transport.SCHEME}://{server}" for server in settings.kafka_bootstrap_servers.split(","))
     app = StreamApp(
         settings.group,
@@ -134,9 +137,10 @@ def build_faust_app(settings: Settings) -> StreamApp:
         web_enabled=False,
         # Topics are made by `interestflow topics create`, with the right clean-up policy.
         topic_allow_declare=False,
-        datadir=Path(tempfile.mkdtemp(prefix="interestflow-")),
+        datadir=Path(scratch.name),
         Topic=transport.BatchTopic,
     )
+    app.scratch = scratch
     app.outstanding_batches = settings.batches_in_flight + AHEAD
     return app
 

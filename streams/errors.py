@@ -3,11 +3,14 @@
 from confluent_kafka import KafkaException
 
 from encoders.projection import ProjectionError
+from sinks.base import SinkError
+from streams.datasets.base import DatasetError
 from streams.local_kafka import LocalKafkaError
 from streams.reading import ReadError
 from streams.security import SecurityError
 from streams.settings import SettingsError
 from streams.store import StateError
+from streams.topic_admin import TopicError
 
 USER_ERRORS: tuple[type[Exception], ...] = (
     SettingsError,
@@ -16,5 +19,8 @@ USER_ERRORS: tuple[type[Exception], ...] = (
     ReadError,
     ProjectionError,
     LocalKafkaError,
+    TopicError,
+    DatasetError,
+    SinkError,
     KafkaException,
 )

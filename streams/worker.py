@@ -236,7 +236,7 @@ def fail(error: BaseException) -> None:
     log.critical("cannot go on: %s", error, exc_info=error)
     logging.shutdown()
     sys.stderr.flush()
-    os._exit(70)
+    os._exit(70)  # not sys.exit: other threads may hang, and nothing may be acknowledged any more
 
 
 def _exit_after(seconds: float) -> None:

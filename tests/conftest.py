@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
+PREFIX = "INTERESTFLOW_"
+
+
+@pytest.fixture(autouse=True)
+def _own_environment() -> Iterator[None]:
+    """Settings in the environment of whoever runs the tests reach none of them, nor do a test's the next."""
+    before = {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
+    for name in before:
+        if not name.startswith("INTERESTFLOW_TEST_"):
+            del os.environ[name]
+    yield
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+        del os.environ[name]
+    os.environ.update(before)
 
 
 @pytest.fixture(scope="session")

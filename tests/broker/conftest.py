@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import os
+import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import trustme
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import (
+    AdminClient,
+    NewTopic,
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
+)
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from streams import local_kafka
 from streams.reading import read_all
@@ -18,6 +33,9 @@ from streams.settings import Settings, Source
 
 FOLDER = Path(__file__).parent
 TIMEOUT_S = 30.0
+# With what SCRAM and properties files treat apart.
+USER, PASSWORD = "alice", 'open,=sesame"1'
+MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 
 MakeTopic = Callable[..., str]
 Produce = Callable[..., None]
@@ -57,6 +75,17 @@ def admin(kafka: str) -> AdminClient:
     return AdminClient({"bootstrap.servers": kafka})
 
 
+def await_topic(admin: AdminClient, topic: str) -> None:
+    """Brokers learn of a new topic a moment after it was made."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while time.monotonic() < deadline:
+        found = admin.list_topics(timeout=TIMEOUT_S).topics.get(topic)
+        if found is not None and found.partitions and all(p.leader >= 0 for p in found.partitions.values()):
+            return
+        time.sleep(0.02)
+    raise TimeoutError(f"{topic} has no leaders after {TIMEOUT_S:g} s")
+
+
 @pytest.fixture
 def make_topic(admin: AdminClient, topic_prefix: str) -> MakeTopic:
     """make_topic(name, partitions=1, **config) -> full name; `__` in a config name stands for a dot."""
@@ -65,6 +94,7 @@ def make_topic(admin: AdminClient, topic_prefix: str) -> MakeTopic:
         full = topic_prefix + name
         dotted = {key.replace("__", "."): value for key, value in config.items()}
         admin.create_topics([NewTopic(full, partitions, 1, config=dotted)])[full].result(TIMEOUT_S)
+        await_topic(admin, full)
         return full
 
     return make
@@ -74,8 +104,8 @@ def make_topic(admin: AdminClient, topic_prefix: str) -> MakeTopic:
 def produce(kafka: str) -> Produce:
     """produce(topic, records, **config): returns once all are delivered.
 
-    A record is (key, value), (key, value, headers) or a dict of keyword arguments of `Producer.produce`; config
-    is librdkafka's, with `__` for a dot.
+    A record is (key, value), (key, value, headers) or a dict of keyword arguments of `Producer.produce`;
+    config is librdkafka's, with `__` for a dot.
     """
 
     def write(topic: str, records: Iterable[Any], **config: Any) -> None:
@@ -126,3 +156,69 @@ def make_settings(kafka: str, topic_prefix: str) -> MakeSettings:
         return Settings(**{**names, **own, **fields})
 
     return make
+
+
+def write_identity(folder: Path, ca: trustme.CA) -> tuple[Path, Path, Path]:
+    """CA, client certificate with key, and the broker's PEM key store, for `localhost` alone."""
+    broker, client = ca.issue_cert("localhost"), ca.issue_cert("client@example.org")
+    private = load_pem_private_key(broker.private_key_pem.bytes(), None)
+    store = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    store += b"".join(part.bytes() for part in broker.cert_chain_pems)
+    (folder / "broker.pem").write_bytes(store)
+    ca.cert_pem.write_to_path(folder / "ca.pem")
+    client.private_key_and_cert_chain_pem.write_to_path(folder / "client.pem")
+    return folder / "ca.pem", folder / "client.pem", folder / "broker.pem"
+
+
+def listener_properties(ca: Path, store: Path, sasl: int, mutual: int) -> dict[str, str]:
+    """Broker settings of the two listeners."""
+    plain = "org.apache.kafka.common.security.plain.PlainLoginModule required"
+    quoted = PASSWORD.replace('"', '\\"')
+    properties = {
+        "listeners": f"SECURE://127.0.0.1:{sasl},MUTUAL://127.0.0.1:{mutual}",
+        "advertised.listeners": f"SECURE://localhost:{sasl},MUTUAL://localhost:{mutual}",
+        "listener.security.protocol.map": "SECURE:SASL_SSL,MUTUAL:SSL",
+        "listener.name.secure.sasl.enabled.mechanisms": ",".join(MECHANISMS),
+        "listener.name.secure.plain.sasl.jaas.config": f'{plain} user_{USER}="{quoted}";',
+        "listener.name.mutual.ssl.client.auth": "required",
+        "ssl.keystore.type": "PEM",
+        "ssl.keystore.location": str(store),
+        "ssl.truststore.type": "PEM",
+        "ssl.truststore.location": str(ca),
+    }
+    for mechanism in MECHANISMS[1:]:
+        name = f"listener.name.secure.{mechanism.lower()}.sasl.jaas.config"
+        properties[name] = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+    return properties
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
+    """A broker with listeners `sasl` (TLS and password) and `mutual` (TLS and client certificate).
+
+    Attributes: plaintext, sasl, mutual (host:port), user, password, ca, certificate, key (paths); it has one
+    topic, `secured`, with one record, `known`.
+    """
+    folder = tmp_path_factory.mktemp("secured")
+    ca, client, store = write_identity(folder, trustme.CA())
+    sasl, mutual = local_kafka.free_port(), local_kafka.free_port()
+    properties = listener_properties(ca, store, sasl, mutual)
+    with local_kafka.running(folder / "kafka", properties=properties, heap_mb=256) as broker:
+        admin = AdminClient({"bootstrap.servers": broker.bootstrap_servers})
+        admin.create_topics([NewTopic("secured", 1, 1)])["secured"].result(TIMEOUT_S)
+        for mechanism in (ScramMechanism.SCRAM_SHA_256, ScramMechanism.SCRAM_SHA_512):
+            user = UserScramCredentialUpsertion(USER, ScramCredentialInfo(mechanism, 4096), PASSWORD.encode())
+            admin.alter_user_scram_credentials([user])[USER].result(TIMEOUT_S)
+        producer = Producer({"bootstrap.servers": broker.bootstrap_servers})
+        producer.produce("secured", b"known")
+        assert producer.flush(TIMEOUT_S) == 0
+        yield SimpleNamespace(
+            plaintext=broker.bootstrap_servers,
+            sasl=f"localhost:{sasl}",
+            mutual=f"localhost:{mutual}",
+            user=USER,
+            password=PASSWORD,
+            ca=ca,
+            certificate=client,
+            key=client,
+        )

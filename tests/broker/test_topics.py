@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -21,6 +22,11 @@ def alter(admin: AdminClient, topic: str, key: str, value: str) -> None:
     entry = ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET)
     resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
     admin.incremental_alter_configs([resource])[resource].result(30)
+    asked = ConfigResource(ResourceType.TOPIC, topic)
+    deadline = time.monotonic() + 30
+    while admin.describe_configs([asked])[asked].result(30)[key].value != value:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_create_makes_every_topic_once_and_check_is_content(
@@ -86,7 +92,7 @@ def test_topic_that_is_not_there_has_no_partition_count(make_settings: MakeSetti
 def test_no_broker_says_how_to_start_one(
     make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streams.topic_admin.TIMEOUT_S", 1.0)
+    monkeypatch.setattr("streams.topic_admin.CONNECT_DEADLINE_S", 0.0)
     settings = make_settings(kafka_bootstrap_servers=f"127.0.0.1:{free_port()}")
     with pytest.raises(TopicError, match="interestflow kafka start"):
         topics.check(settings)

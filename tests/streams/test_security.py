@@ -116,7 +116,7 @@ def test_encrypted_key_needs_its_password(pem: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("build", [security.require, *BUILDERS])
 def test_no_client_gets_a_configuration_from_refused_settings(build: Callable[[Settings], Any]) -> None:
-    with pytest.raises(SecurityError, match="(?s)SASL_USERNAME.*SASL_PASSWORD"):
+    with pytest.raises(SecurityError, match=r"(?s)SASL_USERNAME.*SASL_PASSWORD"):
         build(Settings(**SASL))
 
 

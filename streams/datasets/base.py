@@ -1,0 +1,33 @@
+"""What every data set gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+class DatasetError(ValueError):
+    """The path holds no such data set; the message says which files are expected."""
+
+
+@dataclass(slots=True)
+class Dataset:
+    """items: catalogue records by their field names. events: native behaviour events, in event-time order.
+
+    total: events, for a progress bar. notes: what was left out, and how many.
+    """
+
+    items: list[dict[str, Any]]
+    events: Iterator[dict[str, Any]]
+    total: int
+    notes: dict[str, int] = field(default_factory=dict)
+
+
+def require(folder: Path, *names: str) -> list[Path]:
+    """The named files of a folder. Raises DatasetError."""
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing:
+        raise DatasetError(f"{folder} lacks {', '.join(missing)}: give the folder that holds {', '.join(names)}")
+    return [folder / name for name in names]

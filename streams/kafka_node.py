@@ -1,0 +1,248 @@
+"""The process of a local Apache Kafka: its settings files, formatting, launch, life signs and end."""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from streams.kafka_install import Java, LocalKafkaError
+
+HOST = "127.0.0.1"
+STOP_DEADLINE_S = 20.0
+POLL_S = 0.05
+LOG_TAIL_LINES = 30
+# Serial: 2.7 us of CPU per 700-byte record (G1 4.3, parallel 4.0), and the least memory.
+# Performance counters would be a file outside the home folder.
+JVM = ("-XX:+UseSerialGC", "-XX:-UsePerfData")
+# Of these, a caller's values are added to ours, since the controller's port is not known before the start.
+ADDED = ("listeners", "advertised.listeners", "listener.security.protocol.map")
+# Exec in place, so that the pid stays; the kernel ends the broker when the process that started it dies.
+TIE = (
+    "import ctypes, os, signal, sys\n"
+    "PR_SET_PDEATHSIG = 1\n"
+    "ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)\n"
+    "os.getppid() == int(sys.argv[1]) or sys.exit('parent is gone')\n"
+    "os.execv(sys.argv[2], sys.argv[2:])\n"
+)
+# Kafka closes its log itself: a hook of log4j would close it before the shutdown is written down.
+LOG4J = """\
+status = warn
+shutdownHook = disable
+appender.file.type = RollingFile
+appender.file.name = file
+appender.file.fileName = {logs}/server.log
+appender.file.filePattern = {logs}/server.log.%i
+appender.file.layout.type = PatternLayout
+appender.file.layout.pattern = %d %p %c{{1}}: %m%n
+appender.file.policies.type = SizeBasedTriggeringPolicy
+appender.file.policies.size = 20MB
+appender.file.strategy.type = DefaultRolloverStrategy
+appender.file.strategy.max = 2
+rootLogger.level = info
+rootLogger.appenderRef.file.ref = file
+"""
+
+# Processes that this one started, kept so that they are reaped when they end.
+_children: dict[int, subprocess.Popen[bytes]] = {}
+
+
+def free_port() -> int:
+    """A loopback TCP port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def require_free(port: int) -> None:
+    """Raise LocalKafkaError where `port` on loopback cannot be listened on."""
+    with socket.socket() as probe:
+        # As the broker does; else a port in TIME_WAIT after a restart would count as taken.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise LocalKafkaError(
+                f"port {port} on {HOST} cannot be used ({error.strerror}): choose another with --port "
+                "(0 for any), or stop what uses it"
+            ) from None
+
+
+def node_properties(home: Path, port: int, controller_port: int, given: Mapping[str, str]) -> dict[str, str]:
+    """Settings of one node on loopback: small internal topics of one copy, nothing created by accident."""
+    small = {
+        f"{prefix}.{key}": value
+        for prefix in ("offsets.topic", "transaction.state.log", "share.coordinator.state.topic")
+        for key, value in (("num.partitions", "4"), ("replication.factor", "1"))
+    }
+    ours = {
+        "process.roles": "broker,controller",
+        "node.id": "1",
+        "controller.quorum.voters": f"1@{HOST}:{controller_port}",
+        "controller.listener.names": "CONTROLLER",
+        "inter.broker.listener.name": "PLAINTEXT",
+        "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller_port}",
+        "advertised.listeners": f"PLAINTEXT://{HOST}:{port}",
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "log.dirs": str(home / "data"),
+        "auto.create.topics.enable": "false",
+        "group.initial.rebalance.delay.ms": "0",
+        "transaction.state.log.min.isr": "1",
+        "share.coordinator.state.topic.min.isr": "1",
+        **small,
+    }
+    added = {key: f"{ours[key]},{given[key]}" for key in ADDED if key in given}
+    return ours | dict(given) | added
+
+
+def write_files(home: Path, properties: Mapping[str, str]) -> None:
+    """`server.properties` and `log4j2.properties`, for the owner alone: settings may hold passwords."""
+    shutil.rmtree(home / "tmp", ignore_errors=True)
+    for name in ("logs", "tmp"):
+        (home / name).mkdir(parents=True, exist_ok=True)
+    # In a properties file a backslash escapes, and a line break would start another setting.
+    values = {key: value.replace("\\", "\\\\").replace("\n", "\\n") for key, value in properties.items()}
+    text = "".join(f"{key}={value}\n" for key, value in values.items())
+    for name, content in (
+        ("server.properties", text),
+        ("log4j2.properties", LOG4J.format(logs=home / "logs")),
+    ):
+        (home / name).touch(mode=0o600)
+        (home / name).write_text(content)
+
+
+def _java_command(home: Path, java: Java, jars: Path, options: Sequence[str]) -> list[str]:
+    properties = {"log4j2.configurationFile": home / "log4j2.properties", "java.io.tmpdir": home / "tmp"}
+    # Native libraries are unpacked into tmpdir, and stay there when the process is killed.
+    defined = [f"-D{key}={value}" for key, value in properties.items()]
+    return [str(java.program), *JVM, *options, *defined, "-cp", f"{jars}/*"]
+
+
+def format_data(home: Path, java: Java, jars: Path) -> None:
+    """Give a new data folder its cluster id and metadata log; an old one stays as it is."""
+    if (home / "data" / "meta.properties").exists():
+        return
+    # One in 64 ids begins with a dash: the `=` keeps it from being read as an option.
+    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    command = [
+        *_java_command(home, java, jars, ["-XX:TieredStopAtLevel=1"]),
+        *("kafka.tools.StorageTool", "format", f"--cluster-id={cluster}"),
+        *("--config", str(home / "server.properties")),
+    ]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise LocalKafkaError(
+            f"cannot format {home / 'data'}:\n{result.stdout}{result.stderr}{log_tail(home)}"
+        )
+
+
+def launch(home: Path, java: Java, jars: Path, options: Sequence[str], *, tied: bool) -> int:
+    """Start the broker's process; returns its pid. tied: it ends when this process dies (Linux)."""
+    command = [*_java_command(home, java, jars, options), "kafka.Kafka", str(home / "server.properties")]
+    # The kernel looks at the thread that started it, so a passing thread must not be the one.
+    if tied and sys.platform == "linux" and threading.current_thread() is threading.main_thread():
+        command = [sys.executable, "-S", "-E", "-c", TIE, str(os.getpid()), *command]
+    with (home / "logs" / "console.log").open("wb") as console:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=console,
+            stderr=console,
+            cwd=home,
+            # A Ctrl-C in the terminal is for us: we then stop the broker in order.
+            start_new_session=True,
+        )
+    _children[process.pid] = process
+    return process.pid
+
+
+def is_running(home: Path, pid: int) -> bool:
+    """Whether `pid` is alive and is the broker of `home`, not another process that got its number."""
+    child = _children.get(pid)
+    if child is not None:
+        # Its number is not reused before we reap it; and /proc shows no arguments right after an exec.
+        if child.poll() is None:
+            return True
+        del _children[pid]
+        return False
+    return str(home / "server.properties") in _command_line(pid)
+
+
+def _command_line(pid: int) -> list[str]:
+    """Arguments of a process, empty where there is none."""
+    if sys.platform == "linux":
+        try:
+            return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+        except OSError:
+            return []
+    shown = subprocess.run(
+        ["ps", "-ww", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
+    return shown.stdout.strip().rpartition("kafka.Kafka ")[1:]
+
+
+def wait_until_up(home: Path, pid: int, server: str, deadline_s: float) -> None:
+    """Return once the broker at `server` (host:port) answers a metadata request, else LocalKafkaError."""
+    deadline = time.monotonic() + deadline_s
+    while time.monotonic() < deadline:
+        if not is_running(home, pid):
+            raise LocalKafkaError(f"the local broker ended while it started; its log:\n{log_tail(home)}")
+        if _accepts(server) and _answers(server):
+            return
+        time.sleep(POLL_S)
+    raise LocalKafkaError(
+        f"the local broker did not answer within {deadline_s:g} s; its log:\n{log_tail(home)}"
+    )
+
+
+def _accepts(server: str) -> bool:
+    host, _, port = server.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=1.0).close()
+    except OSError:
+        return False
+    return True
+
+
+def _answers(server: str) -> bool:
+    from confluent_kafka import KafkaException
+    from confluent_kafka.admin import AdminClient
+
+    try:
+        return bool(AdminClient({"bootstrap.servers": server}).list_topics(timeout=2.0).brokers)
+    except KafkaException:
+        return False
+
+
+def terminate(home: Path, pid: int, patience_s: float = STOP_DEADLINE_S) -> None:
+    """SIGTERM, and after `patience_s` SIGKILL; returns when the process is gone."""
+    for number, wait_s in ((signal.SIGTERM, patience_s), (signal.SIGKILL, STOP_DEADLINE_S)):
+        if not is_running(home, pid):
+            return
+        # It leads a group of its own, so that no helper process of the JVM is left behind.
+        os.killpg(pid, number)
+        deadline = time.monotonic() + wait_s
+        while is_running(home, pid) and time.monotonic() < deadline:
+            time.sleep(POLL_S)
+    if is_running(home, pid):
+        raise LocalKafkaError(f"process {pid} of the local broker does not end, even by SIGKILL")
+
+
+def log_tail(home: Path) -> str:
+    """The last lines of the broker's own log and of what the JVM printed."""
+    tails = []
+    for name in ("console.log", "server.log"):
+        path = home / "logs" / name
+        lines = path.read_text(errors="replace").splitlines() if path.exists() else []
+        tails.append("\n".join([f"--- {path}", *lines[-LOG_TAIL_LINES:]]))
+    return "\n".join(tails)

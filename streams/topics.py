@@ -1,0 +1,196 @@
+"""The topics of a deployment: what each must be like, making them, and checking those that are there.
+
+Kafka's own topic settings are described at https://kafka.apache.org/documentation/#topicconfigs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from streams.security import SecurityError
+from streams.settings import Settings, SettingsError, load
+from streams.topic_admin import TopicAdmin, TopicError, TopicSpec
+
+__all__ = ["TopicError", "TopicSpec", "specs", "create", "check", "partition_count", "topics_cli"]
+
+MIB = 1_048_576
+
+# A paused old owner of a partition may append older state after the new owner's; compaction must not remove
+# the newer record before recovery could have compared the two. Longer than the longest pause of a worker.
+MIN_COMPACTION_LAG_MS = 600_000
+# Compaction leaves the newest segment alone: small segments bound what a restart has to read.
+COMPACTED = {"cleanup.policy": "compact", "segment.bytes": str(128 * MIB)}
+# Events are old the moment they are loaded from history: retention counts from their arrival, and their own
+# time, which may be wrong, is never the record's.
+ARRIVAL = {"message.timestamp.type": "LogAppendTime"}
+# The history from which a new generation is rebuilt; lower it where you may not keep it.
+FOREVER = {"retention.ms": "-1"}
+YEAR_MS = 365 * 86_400_000
+
+
+def specs(settings: Settings) -> list[TopicSpec]:
+    """All topics that the settings name: sources first, state last.
+
+    Raises TopicError if two roles share a topic.
+    """
+    # A rejected record carries the original bytes whole, and headers on top.
+    rejected = {"cleanup.policy": "delete", "retention.ms": str(YEAR_MS)}
+    rejected["max.message.bytes"] = str(max(8 * MIB, 2 * settings.limit_bytes))
+    configs = [(source.topic, {"cleanup.policy": "delete", **ARRIVAL}) for source in settings.raw_sources]
+    configs += [
+        (settings.events_topic, {"cleanup.policy": "delete", **ARRIVAL, **FOREVER}),
+        (settings.topic_rejected, rejected),
+        (settings.topic_items, COMPACTED),
+        (settings.topic_embeddings, COMPACTED),
+        (settings.topic_vectors, COMPACTED),
+        (settings.topic_recommendations, COMPACTED),
+        (settings.topic_state, {**COMPACTED, "min.compaction.lag.ms": str(MIN_COMPACTION_LAG_MS)}),
+    ]
+    names = [name for name, _ in configs]
+    shared = sorted({name for name in names if names.count(name) > 1})
+    if shared:
+        raise TopicError(f"more than one role uses the topic {', '.join(shared)}: give each its own name")
+    return [
+        TopicSpec(name, settings.partitions, settings.replication_factor, config) for name, config in configs
+    ]
+
+
+def create(settings: Settings) -> list[str]:
+    """Make the topics that are missing; returns their names. Those that exist are left as they are.
+
+    The state topic gets as many partitions as the events topic has. Raises TopicError.
+    """
+    client = TopicAdmin(settings)
+    *others, state = specs(settings)
+    created = client.create(others)
+    events = client.partitions()[settings.events_topic]
+    return created + client.create([replace(state, partitions=events)])
+
+
+def check(settings: Settings) -> list[str]:
+    """One sentence per topic that is missing or wrong, with what to do; empty if all is well.
+
+    Raises TopicError where the brokers cannot be asked.
+    """
+    client = TopicAdmin(settings)
+    topics = client.topics()
+    wanted = specs(settings)
+    configs = client.configs([spec.name for spec in wanted if spec.name in topics])
+    raw = {source.topic for source in settings.raw_sources}
+    problems = []
+    for spec in wanted:
+        if spec.name not in topics:
+            problems.append(f"{spec.name} is missing: run `interestflow topics create`")
+        elif spec.name not in raw:  # those are yours to shape
+            problems += _wrong_copies(spec, topics[spec.name].partitions, settings)
+            problems += _wrong_config(spec, configs[spec.name], settings)
+    return problems + _wrong_partitions(settings, client.partitions())
+
+
+def partition_count(settings: Settings, topic: str) -> int:
+    """Partitions of a topic. Raises TopicError where there is no such topic."""
+    count = TopicAdmin(settings).partitions().get(topic)
+    if count is None:
+        raise TopicError(f"topic {topic} does not exist: run `interestflow topics create`")
+    return count
+
+
+def _wrong_copies(spec: TopicSpec, partitions: Mapping[int, Any], settings: Settings) -> list[str]:
+    copies = min(len(partition.replicas) for partition in partitions.values())
+    if copies >= spec.replication_factor:
+        return []
+    return [
+        f"{spec.name} has {copies} copies, not {spec.replication_factor}: raise them with "
+        f"`kafka-reassign-partitions.sh --bootstrap-server {settings.kafka_bootstrap_servers} "
+        f"--reassignment-json-file FILE --execute`, or set INTERESTFLOW_REPLICATION_FACTOR={copies}"
+    ]
+
+
+def _wrong_config(spec: TopicSpec, config: Mapping[str, str], settings: Settings) -> list[str]:
+    """Settings of a topic without which data is lost; the others are a matter of taste."""
+    wrong = {}
+    if set(config["cleanup.policy"].split(",")) != {spec.cleanup_policy}:
+        wrong["cleanup.policy"] = spec.cleanup_policy
+    lag = spec.config.get("min.compaction.lag.ms", "0")
+    if int(config["min.compaction.lag.ms"]) < int(lag):
+        wrong["min.compaction.lag.ms"] = lag
+    return [
+        f"{spec.name} has {key}={config[key]}, not {value}: run `kafka-configs.sh --bootstrap-server "
+        f"{settings.kafka_bootstrap_servers} --alter --entity-type topics --entity-name {spec.name} "
+        f"--add-config {key}={value}`"
+        for key, value in wrong.items()
+    ]
+
+
+def _wrong_partitions(settings: Settings, partitions: Mapping[str, int]) -> list[str]:
+    events, state = partitions.get(settings.events_topic), partitions.get(settings.topic_state)
+    if events is None or state is None or events == state:
+        return []
+    return [
+        f"{settings.topic_state} has {state} partitions and {settings.events_topic} has {events}: a user's "
+        "state would lie elsewhere than its events. "
+        f"Set INTERESTFLOW_GENERATION={settings.generation + 1} and run `interestflow topics create`; "
+        "the state is rebuilt by replay"
+    ]
+
+
+topics_cli = typer.Typer(help="The topics of a deployment.", no_args_is_help=True)
+Config = Annotated[Path | None, typer.Option("--config", help="TOML file of settings.")]
+Servers = Annotated[str | None, typer.Option("--bootstrap-servers", help="host:port of the brokers.")]
+Partitions = Annotated[int | None, typer.Option("--partitions", help="Partitions of each new topic.")]
+Copies = Annotated[int | None, typer.Option("--replication-factor", help="Copies of each topic.")]
+
+
+@topics_cli.command("create")
+def create_command(
+    config: Config = None,
+    bootstrap_servers: Servers = None,
+    partitions: Partitions = None,
+    replication_factor: Copies = None,
+) -> None:
+    """Make the topics that are missing; those that exist are left as they are.
+
+    Example: interestflow topics create --partitions 8
+    """
+    try:
+        settings = load(
+            config,
+            kafka_bootstrap_servers=bootstrap_servers,
+            partitions=partitions,
+            replication_factor=replication_factor,
+        )
+        created = create(settings)
+    except (SettingsError, SecurityError, TopicError) as error:
+        _fail(error)
+    typer.echo("\n".join(f"created {name}" for name in created) or "all topics are there")
+
+
+@topics_cli.command("check")
+def check_command(
+    config: Config = None, bootstrap_servers: Servers = None, replication_factor: Copies = None
+) -> None:
+    """Name the topics that are missing or wrong, and what to do; exit status 1 if there are any.
+
+    Example: interestflow topics check --bootstrap-servers 127.0.0.1:9092
+    """
+    try:
+        settings = load(
+            config, kafka_bootstrap_servers=bootstrap_servers, replication_factor=replication_factor
+        )
+        problems = check(settings)
+    except (SettingsError, SecurityError, TopicError) as error:
+        _fail(error)
+    if problems:
+        typer.echo("\n".join(problems), err=True)
+        raise typer.Exit(1)
+    typer.echo("all topics are there and right")
+
+
+def _fail(error: Exception) -> NoReturn:
+    typer.echo(f"interestflow: {error}", err=True)
+    raise typer.Exit(2 if isinstance(error, SettingsError) else 1)
