@@ -36,7 +36,9 @@ class HashingEncoder:
                 place, sign = _slot(feature, self.dim, self._seed)
                 vectors[row, place] += sign * weight
         vectors[~vectors.any(axis=1), 0] = 1.0
-        units: Vectors = (vectors / np.sqrt((vectors * vectors).sum(axis=1, keepdims=True))).astype(np.float32)
+        units: Vectors = (vectors / np.sqrt((vectors * vectors).sum(axis=1, keepdims=True))).astype(
+            np.float32
+        )
         return units
 
 

@@ -49,7 +49,9 @@ class Projection:
         if not np.isfinite(vectors).all():
             raise ProjectionError("the vectors to fit from hold NaN or infinity: check the encoder")
         if width < dim:
-            raise ProjectionError(f"cannot project {width} dimensions to {dim}: lower INTERESTFLOW_DIMENSIONS")
+            raise ProjectionError(
+                f"cannot project {width} dimensions to {dim}: lower INTERESTFLOW_DIMENSIONS"
+            )
         if rows <= dim:
             raise ProjectionError(
                 f"{rows} different items are too few for {dim} dimensions: load more than {dim} items, or lower "
@@ -85,7 +87,8 @@ class Projection:
         norms = np.sqrt((projected * projected).sum(axis=1, keepdims=True))
         units = np.divide(projected, norms, out=np.zeros_like(projected), where=norms > 0)
         units[norms[:, 0] == 0, 0] = 1.0
-        return units.astype(np.float32)
+        rows: Vectors = units.astype(np.float32)
+        return rows
 
     def save(self, path: Path) -> None:
         """As safetensors, with the metadata."""

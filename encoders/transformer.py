@@ -88,7 +88,9 @@ class TransformerEncoder:
     def _tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         # A lone surrogate has no UTF-8 form; the tokenizer would refuse the whole batch for it.
         clean = [text.encode("utf-8", "replace").decode() for text in texts]
-        encoded = self._tokenizer(clean, truncation=True, max_length=self.max_length, return_attention_mask=False)
+        encoded = self._tokenizer(
+            clean, truncation=True, max_length=self.max_length, return_attention_mask=False
+        )
         ids: list[list[int]] = encoded["input_ids"]
         stats, unknown = self.stats, self._tokenizer.unk_token_id
         stats.texts += len(ids)
@@ -132,7 +134,7 @@ def _device(wanted: str) -> str:
 
 def _load(where: str, revision: str | None, dtype: torch.dtype) -> tuple[Any, Any]:
     options: dict[str, Any] = {"revision": revision} if revision and not Path(where).is_dir() else {}
-    transformers_logging.disable_progress_bar()
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # theirs has no annotations
     try:
         tokenizer = AutoTokenizer.from_pretrained(where, trust_remote_code=False, **options)
         model = AutoModel.from_pretrained(
@@ -152,6 +154,8 @@ def _revision(model: Any, tokenizer: Any, max_length: int, dtype: torch.dtype) -
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().float().contiguous().numpy().tobytes())
-    tokens = tokenizer.backend_tokenizer.to_str() if tokenizer.is_fast else repr(sorted(tokenizer.get_vocab()))
+    tokens = (
+        tokenizer.backend_tokenizer.to_str() if tokenizer.is_fast else repr(sorted(tokenizer.get_vocab()))
+    )
     digest.update(f"{tokens} {max_length} {dtype} mean".encode())
     return digest.hexdigest()

@@ -69,7 +69,9 @@ def worker(
 @fit_cli.command("projection")
 def fit_projection_command(
     output: Annotated[Path, typer.Option(help="File to write.")] = Path("projection.safetensors"),
-    whiten: Annotated[float, typer.Option(min=0.0, max=1.0, help="Whitening exponent; half is the safe default.")] = 0.5,
+    whiten: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Whitening exponent; half is the safe default.")
+    ] = 0.5,
     config: Config = None,
     bootstrap_servers: Servers = None,
 ) -> None:
@@ -170,9 +172,10 @@ def or_exit(run: Callable[[], None]) -> None:
     from encoders.base import EncoderError
     from streams.errors import USER_ERRORS
 
+    caught: tuple[type[Exception], ...] = (EncoderError, *USER_ERRORS)
     try:
         run()
-    except (EncoderError, *USER_ERRORS) as error:
+    except caught as error:
         _fail(str(error), 1)
     except KeyboardInterrupt:
         raise typer.Exit(130) from None

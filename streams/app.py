@@ -120,7 +120,9 @@ def build_faust_app(settings: Settings) -> StreamApp:
     transport.register()
     # Faust wants a data folder even where it has no tables; it goes with the worker.
     scratch = tempfile.TemporaryDirectory(prefix="interestflow-", ignore_cleanup_errors=True)
-    servers = ";".join(f"{transport.SCHEME}://{server}" for server in settings.kafka_bootstrap_servers.split(","))
+    servers = ";".join(
+        f"{transport.SCHEME}://{server}" for server in settings.kafka_bootstrap_servers.split(",")
+    )
     app = StreamApp(
         settings.group,
         broker=servers,
@@ -137,6 +139,8 @@ def build_faust_app(settings: Settings) -> StreamApp:
         web_enabled=False,
         # Topics are made by `interestflow topics create`, with the right clean-up policy.
         topic_allow_declare=False,
+        # Nothing here is done by one worker alone, so none needs to be elected by a topic of its own.
+        topic_disable_leader=True,
         datadir=Path(scratch.name),
         Topic=transport.BatchTopic,
     )

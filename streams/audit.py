@@ -168,7 +168,9 @@ def _balance(books: Books, ingested: Counter[str], refused: Counter[str]) -> Non
         )
 
 
-def _origin(headers: Iterable[tuple[str, bytes]] | None, names: tuple[str, ...]) -> tuple[str, str, str] | None:
+def _origin(
+    headers: Iterable[tuple[str, bytes]] | None, names: tuple[str, ...]
+) -> tuple[str, str, str] | None:
     found = dict(headers or ())
     try:
         topic, partition, offset = (found[name].decode() for name in names)

@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from streams.events import Event, encode
 from streams.interest.base import Floats, Longs, Schedule, Signals, schedule
-from streams.recommend import item_key
 from streams.signals import times
 from streams.store import PartitionState, Rows, Waiting
 
@@ -56,7 +55,12 @@ class Batch:
             fresh = offsets > part.offsets(rows)
             if not fresh.all():
                 outcomes["duplicate"] += int((~fresh).sum())
-                rows, offsets, recorded, text_at = rows[fresh], offsets[fresh], recorded[fresh], text_at[fresh]
+                rows, offsets, recorded, text_at = (
+                    rows[fresh],
+                    offsets[fresh],
+                    recorded[fresh],
+                    text_at[fresh],
+                )
                 events = [event for event, new in zip(events, fresh.tolist(), strict=True) if new]
         base = flow.weighing.base(events)
         items = _lookup(flow.catalog.row_of, events)
@@ -80,7 +84,7 @@ class Batch:
         changed = part.take(self.touched)
         states = flow.layout.view(changed)
         set_aside = self._set_aside(outcomes)
-        before = states["model"]["signals"][: self.signalled].copy()
+        before = flow.model.counts(states["model"][: self.signalled]).copy()
         signals, indices = self._signals(states, texts)
         late = flow.model.update(states["model"][: self.signalled], signals)
         self._remember(states["history"], signals, indices, before)

@@ -248,7 +248,9 @@ def event_problem(event: Event, limits: Limits, stage: str) -> Rejected | None:
         message = f"action is longer than {limits.max_action_length} characters"
         return Rejected(Reason.ACTION_TOO_LONG, message, stage)
     if not limits.min_timestamp_ms <= event.timestamp <= limits.max_timestamp_ms:
-        message = f"timestamp {event.timestamp} is before 1990 or after 2200: timestamps are milliseconds, UTC"
+        message = (
+            f"timestamp {event.timestamp} is before 1990 or after 2200: timestamps are milliseconds, UTC"
+        )
         return Rejected(Reason.TIMESTAMP_OUT_OF_RANGE, message, stage)
     if event.value is not None and not math.isfinite(event.value):
         return Rejected(Reason.NOT_FINITE, "value is not a finite number", stage)

@@ -109,11 +109,11 @@ class Flow:
         self._book(part, decoded, outcomes)
         users = [part.users[row] for row in batch.touched[: batch.signalled].tolist()]
         mine = states[: batch.signalled]
-        vectors = self.model.interest(mine["model"])
-        as_of = self.model.times(mine["model"])
+        model = mine["model"]
+        counts, as_of, vectors = self.model.counts(model), self.model.times(model), self.model.interest(model)
         return Updated(
             part.records(batch.touched, changed),
-            self.writer.vectors(partition, users, mine, as_of, vectors),
+            self.writer.vectors(partition, users, mine, counts, as_of, vectors),
             outcomes,
             len(batch.touched),
         )
@@ -149,7 +149,12 @@ class Flow:
         )
         ranked = self.recommender.recommend(catalog, queries, options.top_k)
         reasons = explain(catalog, ranked, queries, options.reasons)
-        ids = {key: catalog.item_ids[row] for keys in known for key in keys if (row := row_of_key.get(key)) is not None}
+        ids = {
+            key: catalog.item_ids[row]
+            for keys in known
+            for key in keys
+            if (row := row_of_key.get(key)) is not None
+        }
         words = {key: word for word, key in self._actions.items()}
         items = ranked_items(catalog.item_ids, ranked, reasons, remembered(history, ids, words))
         users = [part.users[row] for row in rows.tolist()]

@@ -19,8 +19,10 @@ STAGE = "catalog.decode"
 class KeyedRecord(Protocol):
     """What is read of a Kafka record here."""
 
-    key: bytes | None
-    value: bytes | None
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
 
 
 class Item(msgspec.Struct, frozen=True):

@@ -90,7 +90,9 @@ SERVERS = typer.Option("--bootstrap-servers", help="host:port of the brokers.")
 CONFIG = typer.Option("--config", help="TOML file of settings.")
 
 
-def _load(name: str, path: Path, speed: str, limit: int | None, servers: str | None, config: Path | None) -> None:
+def _load(
+    name: str, path: Path, speed: str, limit: int | None, servers: str | None, config: Path | None
+) -> None:
     from streams.__main__ import load_settings, or_exit
 
     settings = load_settings(config, kafka_bootstrap_servers=servers)

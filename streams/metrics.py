@@ -28,22 +28,66 @@ class Metrics:
         registry = self.registry = CollectorRegistry()
         name = "interestflow_"
         self.events = Counter(name + "events", "Canonical events by outcome", ["outcome"], registry=registry)
-        self.ingested = Counter(name + "ingested", "Source records by topic and outcome", ["topic", "outcome"], registry=registry)
-        self.rejected = Counter(name + "rejected", "Rejected records by stage and reason", ["stage", "reason"], registry=registry)
+        self.ingested = Counter(
+            name + "ingested", "Source records by topic and outcome", ["topic", "outcome"], registry=registry
+        )
+        self.rejected = Counter(
+            name + "rejected", "Rejected records by stage and reason", ["stage", "reason"], registry=registry
+        )
         self.items = Counter(name + "items", "Catalogue items by outcome", ["outcome"], registry=registry)
-        self.batch_events = Histogram(name + "batch_events", "Events per partition batch", ["stage"], buckets=SIZES, registry=registry)
-        self.seconds = Histogram(name + "stage_seconds", "Seconds per batch and stage", ["stage"], buckets=SECONDS, registry=registry)
-        self.errors = Counter(name + "stage_errors", "Batches that failed, by stage", ["stage"], registry=registry)
-        self.cache = Counter(name + "encoder_cache", "Texts asked of the encoder, by cache result", ["result"], registry=registry)
+        self.batch_events = Histogram(
+            name + "batch_events", "Events per partition batch", ["stage"], buckets=SIZES, registry=registry
+        )
+        self.seconds = Histogram(
+            name + "stage_seconds",
+            "Seconds per batch and stage",
+            ["stage"],
+            buckets=SECONDS,
+            registry=registry,
+        )
+        self.errors = Counter(
+            name + "stage_errors", "Batches that failed, by stage", ["stage"], registry=registry
+        )
+        self.cache = Counter(
+            name + "encoder_cache",
+            "Texts asked of the encoder, by cache result",
+            ["result"],
+            registry=registry,
+        )
         self.tokens = Counter(name + "encoder_tokens", "Tokens encoded, by kind", ["kind"], registry=registry)
-        self.event_lag = Histogram(name + "event_time_lag_seconds", "Publish time minus event time, newest event of a batch", buckets=LAG_SECONDS, registry=registry)
-        self.latency = Histogram(name + "end_to_end_seconds", "Broker record time to delivered vector, oldest event of a batch", buckets=LAG_SECONDS, registry=registry)
-        self.consumer_lag = Gauge(name + "consumer_lag_records", "Records not yet processed", ["topic", "partition"], registry=registry)
+        self.event_lag = Histogram(
+            name + "event_time_lag_seconds",
+            "Publish time minus event time, newest event of a batch",
+            buckets=LAG_SECONDS,
+            registry=registry,
+        )
+        self.latency = Histogram(
+            name + "end_to_end_seconds",
+            "Broker record time to delivered vector, oldest event of a batch",
+            buckets=LAG_SECONDS,
+            registry=registry,
+        )
+        self.consumer_lag = Gauge(
+            name + "consumer_lag_records",
+            "Records not yet processed",
+            ["topic", "partition"],
+            registry=registry,
+        )
         self.users = Gauge(name + "users", "Users in the state", ["partition"], registry=registry)
-        self.catalog = Gauge(name + "catalog_items", "Items in the catalogue, by visibility", ["visibility"], registry=registry)
-        self.waiting = Gauge(name + "waiting_events", "Events that wait for their item", ["partition"], registry=registry)
-        self.published = Counter(name + "published", "Records published, by topic", ["topic"], registry=registry)
-        self.recovered = Gauge(name + "recovered_users", "Users read back by the recovery under way or last done", registry=registry)
+        self.catalog = Gauge(
+            name + "catalog_items", "Items in the catalogue, by visibility", ["visibility"], registry=registry
+        )
+        self.waiting = Gauge(
+            name + "waiting_events", "Events that wait for their item", ["partition"], registry=registry
+        )
+        self.published = Counter(
+            name + "published", "Records published, by topic", ["topic"], registry=registry
+        )
+        self.recovered = Gauge(
+            name + "recovered_users",
+            "Users read back by the recovery under way or last done",
+            registry=registry,
+        )
 
     @contextmanager
     def observe(self, stage: str) -> Iterator[None]:
@@ -84,7 +128,7 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 
 class _Quiet(WSGIRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the base class's name
+    def log_message(self, format: str, *args: Any) -> None:  # the base class's name
         """A probe every few seconds is not worth a log line."""
 
 

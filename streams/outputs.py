@@ -22,16 +22,19 @@ class Writer:
         self._vectors: Callable[[Floats], list[Any]] = _arrays if vector_format == "array" else _base64
 
     def vectors(
-        self, partition: int, users: Sequence[str], states: Any, as_of: Longs, vectors: Floats
+        self, partition: int, users: Sequence[str], states: Any, counts: Longs, as_of: Longs, vectors: Floats
     ) -> list[tuple[bytes, bytes]]:
-        """One (key, value) per user; a consumer that sees two keeps the higher (generation, offset, version)."""
+        """One (key, value) per user; a consumer that sees two keeps the higher (generation, offset, version).
+
+        counts: (n,) events that made each vector. as_of: (n,) event time of the newest of them, ms.
+        """
         dim = vectors.shape[1]
         model, generation = self.model, self.generation
         columns = zip(
             users,
             states["offset"].tolist(),
             states["version"].tolist(),
-            states["count"].tolist(),
+            counts.tolist(),
             as_of.tolist(),
             self._vectors(vectors),
             strict=True,
@@ -115,7 +118,13 @@ def ranked_items(
     scores, parts = (np.round(a.astype(np.float64), 6) for a in (ranked.scores, reasons.contributions))
     others = np.round(scores - parts.sum(axis=-1), 6).tolist()
     columns = zip(
-        events, ranked.rows.tolist(), scores.tolist(), reasons.index.tolist(), parts.tolist(), others, strict=True
+        events,
+        ranked.rows.tolist(),
+        scores.tolist(),
+        reasons.index.tolist(),
+        parts.tolist(),
+        others,
+        strict=True,
     )
     return [
         [

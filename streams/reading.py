@@ -21,7 +21,11 @@ class Reader:
     def __init__(self, config: Mapping[str, Any], topic: str, partitions: list[int] | None = None) -> None:
         """config: librdkafka properties (servers, security). partitions: all of them by default."""
         # The group is never joined and nothing is committed; librdkafka only wants the property set.
-        own = {"group.id": "interestflow-reader", "enable.auto.commit": False, "auto.offset.reset": "earliest"}
+        own = {
+            "group.id": "interestflow-reader",
+            "enable.auto.commit": False,
+            "auto.offset.reset": "earliest",
+        }
         # A short wait: a broker answers one fetch of a connection at a time, and partitions at their end would
         # hold up the others.
         bulk = {
@@ -64,7 +68,9 @@ class Reader:
             # The position counts transaction markers and compacted-away records too.
             ends = {p: end for p, end in ends.items() if not self.reached({p: end})}
             if ends and (now - started > deadline_s or now - progress > stall_s):
-                raise ReadError(f"{self.topic} could not be read to its end in time; is the broker reachable?")
+                raise ReadError(
+                    f"{self.topic} could not be read to its end in time; is the broker reachable?"
+                )
 
     def reached(self, ends: Mapping[int, int]) -> bool:
         """True once the position of each of these partitions is at or past its end offset."""

@@ -47,9 +47,7 @@ def recover(
     return states
 
 
-def positions(
-    config: Mapping[str, Any], source: str, states: Mapping[int, PartitionState]
-) -> dict[int, int]:
+def positions(config: Mapping[str, Any], source: str, states: Mapping[int, PartitionState]) -> dict[int, int]:
     """Offset to read each partition of the canonical topic from. Raises StateError where offsets lie."""
     if not states:
         return {}

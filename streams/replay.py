@@ -84,7 +84,9 @@ def replay(flow: Flow, encoder: Encoder, records: Iterable[SourceRecord]) -> Ite
             yield from _fold(flow, encoder, partition, rest)
 
 
-def _fold(flow: Flow, encoder: Encoder, partition: int, records: list[SourceRecord]) -> list[tuple[bytes, bytes]]:
+def _fold(
+    flow: Flow, encoder: Encoder, partition: int, records: list[SourceRecord]
+) -> list[tuple[bytes, bytes]]:
     if partition not in flow.partitions:
         flow.partitions[partition] = PartitionState(partition, flow.layout)
     decoded = flow.decode(records)
@@ -101,9 +103,7 @@ def replay_topic(settings: Settings) -> tuple[dict[bytes, Any], int]:
     cataloguer = Cataloguer(flow.catalog, encoder, flow.options.limits)
     for messages in read_all(config, settings.topic_embeddings):
         cataloguer.learn(messages)
-    newest: dict[bytes, Any] = {}
-    for key, value in replay(flow, encoder, _records(config, settings.events_topic)):
-        newest[key] = value
+    newest = dict(replay(flow, encoder, _records(config, settings.events_topic)))
     events = sum(part.books["read"] for part in flow.partitions.values())
     return {key: orjson.loads(value) for key, value in newest.items()}, events
 

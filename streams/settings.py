@@ -86,7 +86,9 @@ class Source(BaseModel):
 class Settings(BaseSettings):
     """All settings. Environment variable of a field: INTERESTFLOW_ + its name in upper case."""
 
-    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, extra="forbid", frozen=True, validate_default=True)
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, extra="forbid", frozen=True, validate_default=True
+    )
 
     # --- Kafka -------------------------------------------------------------------------------------
     # host:port[,host:port…] of your brokers; the local broker of `interestflow kafka start` by default.
@@ -232,7 +234,9 @@ class Settings(BaseSettings):
         if len(set(topics)) != len(topics):
             problems.append("sources: a topic is listed twice; list each once")
         if sum(source.format == "canonical" for source in self.sources) > 1:
-            problems.append("sources: one canonical topic at most, since a user's events must be in one order")
+            problems.append(
+                "sources: one canonical topic at most, since a user's events must be in one order"
+            )
         if any(s.topic == self.events_topic and s.format != "canonical" for s in self.sources):
             problems.append(f"sources: {self.events_topic} is canonical; give it the format canonical")
         if self.kafka_security_protocol.startswith("SASL") and not (
@@ -298,7 +302,9 @@ def load(config: Path | None = None, **options: Any) -> Settings:
         for problem in error.errors():
             field = ".".join(str(part) for part in problem["loc"])
             name = f"{ENV_PREFIX}{field.upper()}" if field else "settings"
-            lines.append(f"{name}: {problem['msg']} (got {problem['input']!r})"[:400] if field else problem["msg"])
+            lines.append(
+                f"{name}: {problem['msg']} (got {problem['input']!r})"[:400] if field else problem["msg"]
+            )
     except ValueError as error:  # a TOML or JSON syntax error, with its line
         lines.append(f"settings file or variable does not parse: {error}")
     if lines:

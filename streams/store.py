@@ -28,7 +28,14 @@ NO_OFFSET = -1
 WATERMARK_KEY = b"\x00watermark"
 
 HISTORY_DTYPE = np.dtype(
-    [("item", "<u8"), ("time", "<i8"), ("weight", "<f4"), ("ordinal", "<u4"), ("action", "<u4"), ("_pad", "<u4")]
+    [
+        ("item", "<u8"),
+        ("time", "<i8"),
+        ("weight", "<f4"),
+        ("ordinal", "<u4"),
+        ("action", "<u4"),
+        ("_pad", "<u4"),
+    ]
 )
 
 
@@ -211,7 +218,9 @@ class PartitionState:
 
     def _check(self, mark: Watermark, source: str, partitions: int) -> None:
         if mark.layout != self.layout.id:
-            raise StateError(self._mismatch("another model, encoder, projection, dimension or history length"))
+            raise StateError(
+                self._mismatch("another model, encoder, projection, dimension or history length")
+            )
         if (mark.source, mark.partitions) != (source, partitions):
             raise StateError(
                 f"state of partition {self.partition} was built from {mark.source} with {mark.partitions} "
@@ -274,4 +283,6 @@ def _order(key: bytes, value: bytes) -> tuple[int, int]:
     if key == WATERMARK_KEY:
         mark = msgspec.json.decode(value, type=Watermark)
         return mark.offset, mark.recommended
-    return int.from_bytes(value[:8], "little", signed=True), int.from_bytes(value[8:16], "little", signed=True)
+    return int.from_bytes(value[:8], "little", signed=True), int.from_bytes(
+        value[8:16], "little", signed=True
+    )

@@ -9,8 +9,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
 
-# Documented there, though imported without re-export.
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType  # type: ignore[attr-defined]
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
 from streams.security import librdkafka_config
 from streams.settings import Settings

@@ -9,10 +9,11 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from confluent_kafka import Consumer, TopicPartition
+from faust.types import TP
 
 from streams.metrics import Health
 from streams.pipeline import Pipeline
@@ -20,7 +21,6 @@ from streams.reading import Reader, partition_ids
 from streams.recommending import Scheduler
 from streams.recovery import positions, recover
 from streams.settings import Settings
-from streams.transport import TP
 
 log = logging.getLogger(__name__)
 
@@ -211,7 +211,7 @@ class Worker:
 
     # --- end ----------------------------------------------------------------------------------------------
 
-    async def _shut_down(self, tasks: list[asyncio.Future[Any]]) -> None:
+    async def _shut_down(self, tasks: Sequence[asyncio.Future[Any]]) -> None:
         """Stop fetching, finish what is in flight, commit, leave the group; hard exit after the deadline."""
         log.info("stopping")
         self.health.set_ready(False, "stopping")

@@ -7,7 +7,16 @@ from typing import Any, Protocol
 
 import msgspec
 
-from streams.events import Event, Limits, Reason, Rejected, SourceRecord, default_event_id, event_problem, json_problem
+from streams.events import (
+    Event,
+    Limits,
+    Reason,
+    Rejected,
+    SourceRecord,
+    default_event_id,
+    event_problem,
+    json_problem,
+)
 
 STAGE = "ingest.decode"
 
@@ -89,7 +98,9 @@ def moment(given: Any, record: SourceRecord) -> int:
     """Milliseconds from a number of milliseconds or an RFC 3339 text; else the record's own. Raises Invalid."""
     if given is None:
         if record.timestamp is None or record.timestamp < 0:
-            raise Invalid(Reason.MISSING_TIMESTAMP, "timestamp is missing, and the record has none of its own")
+            raise Invalid(
+                Reason.MISSING_TIMESTAMP, "timestamp is missing, and the record has none of its own"
+            )
         return record.timestamp
     if isinstance(given, str):
         return _parse_time(given)
@@ -101,7 +112,9 @@ def moment(given: Any, record: SourceRecord) -> int:
         raise Invalid(Reason.BAD_TIMESTAMP, "timestamp is not a finite number") from error
 
 
-def build(record: SourceRecord, limits: Limits, fields: dict[str, Any], event_id: str | None) -> Event | Rejected:
+def build(
+    record: SourceRecord, limits: Limits, fields: dict[str, Any], event_id: str | None
+) -> Event | Rejected:
     """A checked event from fields by their canonical names. Raises Invalid."""
     user = identifier(fields, "user_id")
     if user is None:

@@ -96,9 +96,7 @@ def _event_id(attributes: dict[str, Any], limits: Limits) -> str:
 
 def _text_headers(record: SourceRecord) -> dict[str, str]:
     """Headers as text, names in lower case; of a repeated one the last counts, as in Kafka's own lastHeader."""
-    return {
-        name.lower(): (value or b"").decode("utf-8", "replace") for name, value in record.headers or ()
-    }
+    return {name.lower(): (value or b"").decode("utf-8", "replace") for name, value in record.headers or ()}
 
 
 def _media_type(content_type: str) -> str:

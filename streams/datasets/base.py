@@ -29,5 +29,7 @@ def require(folder: Path, *names: str) -> list[Path]:
     """The named files of a folder. Raises DatasetError."""
     missing = [name for name in names if not (folder / name).is_file()]
     if missing:
-        raise DatasetError(f"{folder} lacks {', '.join(missing)}: give the folder that holds {', '.join(names)}")
+        raise DatasetError(
+            f"{folder} lacks {', '.join(missing)}: give the folder that holds {', '.join(names)}"
+        )
     return [folder / name for name in names]

@@ -102,7 +102,8 @@ def running_times(signals: Signals, initial: Longs) -> tuple[Longs, Longs]:
 def unit(vectors: Floats) -> Floats:
     """Rows (n, dim) scaled to length 1; zero rows stay zero. A row's bits depend on that row alone."""
     norms = np.sqrt((vectors * vectors).sum(axis=-1, keepdims=True, dtype=np.float32))
-    return np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
+    units: Floats = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
+    return units
 
 
 class InterestModel(Protocol):
@@ -124,6 +125,10 @@ class InterestModel(Protocol):
 
     def times(self, states: States) -> Longs:
         """(U,) event time of each state, milliseconds; 0 for a user never seen."""
+        ...
+
+    def counts(self, states: States) -> Longs:
+        """(U,) signals folded into each state so far."""
         ...
 
     def interest(self, states: States) -> Floats:

@@ -9,6 +9,7 @@ same in any order but for rounding). With h counted in the user's own events, ea
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -68,6 +69,11 @@ class DecayModel:
         times: Longs = states["time"]
         return times
 
+    def counts(self, states: States) -> Longs:
+        """(U,)."""
+        counts: Longs = states["signals"]
+        return counts
+
     def interest(self, states: States) -> Floats:
         """(U, dim): unit(share * unit(short) + (1 - share) * unit(long))."""
         directions = unit(states["sums"])
@@ -103,7 +109,7 @@ def _fold(sums: Floats, decays: Floats, additions: Floats, starts: Longs) -> Non
     active = np.diff(starts)
     rounds = int(np.searchsorted(-active, -FEW_USERS, side="left"))
     edges = starts.tolist()
-    for begin, end in zip(edges[:rounds], edges[1 : rounds + 1], strict=True):
+    for begin, end in pairwise(edges[: rounds + 1]):
         some = sums[: end - begin]
         multiply(some, decays[begin:end], out=some)
         add(some, additions[begin:end], out=some)

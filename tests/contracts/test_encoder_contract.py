@@ -16,13 +16,27 @@ from encoders.hashing import HashingEncoder
 from encoders.projection import ProjectedEncoder, Projection
 from tests.encoders.tiny import make_bert
 
-WORDS = ["red shoes", "the mug", "a", "", "  ", "красный", "红色的鞋子", "mug 42!", "\ud800", "e\u0301" * 5, "x" * 5000]
+WORDS = [
+    "red shoes",
+    "the mug",
+    "a",
+    "",
+    "  ",
+    "красный",
+    "红色的鞋子",
+    "mug 42!",
+    "\ud800",
+    "e\u0301" * 5,
+    "x" * 5000,
+]
 
 
 def transformer(folder: Any) -> Encoder:
     from encoders.transformer import TransformerEncoder
 
-    return TransformerEncoder(str(make_bert(folder / "bert")), max_length=64, token_budget=96, device="cpu", threads=1)
+    return TransformerEncoder(
+        str(make_bert(folder / "bert")), max_length=64, token_budget=96, device="cpu", threads=1
+    )
 
 
 def projected(folder: Any) -> Encoder:

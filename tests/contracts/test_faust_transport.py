@@ -31,7 +31,15 @@ def test_the_versions_are_those_it_was_written_against() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["getmany", "_add_gap", "_new_offset", "perform_seek", "on_partitions_revoked", "ack", "_new_consumer_thread"],
+    [
+        "getmany",
+        "_add_gap",
+        "_new_offset",
+        "perform_seek",
+        "on_partitions_revoked",
+        "ack",
+        "_new_consumer_thread",
+    ],
 )
 def test_what_the_consumer_overrides_is_still_there_with_the_same_arguments(name: str) -> None:
     def parameters(owner: Any) -> list[str]:
@@ -40,7 +48,9 @@ def test_what_the_consumer_overrides_is_still_there_with_the_same_arguments(name
     assert parameters(transport.Consumer) == parameters(AIOKafkaConsumer)
 
 
-@pytest.mark.parametrize("name", ["_get_active_partitions", "_getmany", "_to_message", "seek", "stop_flow", "commit"])
+@pytest.mark.parametrize(
+    "name", ["_get_active_partitions", "_getmany", "_to_message", "seek", "stop_flow", "commit"]
+)
 def test_what_the_consumer_calls_is_still_there(name: str) -> None:
     assert callable(getattr(AIOKafkaConsumer, name))
 
@@ -73,7 +83,9 @@ def bare_consumer() -> Any:
 
 
 @given(acked=st.permutations(list(range(8))), commit_after=st.sets(st.integers(0, 7)))
-def test_a_commit_never_passes_a_batch_that_is_not_acknowledged(acked: list[int], commit_after: set[int]) -> None:
+def test_a_commit_never_passes_a_batch_that_is_not_acknowledged(
+    acked: list[int], commit_after: set[int]
+) -> None:
     """Batches end at offsets 9, 19, … 79 and are acknowledged in any order."""
     consumer = bare_consumer()
     ends = [10 * i + 9 for i in range(8)]

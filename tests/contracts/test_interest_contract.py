@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,7 @@ def test_batch_boundaries_do_not_change_a_bit(name: str, log: Any, cuts: set[int
     whole, parts = (np.zeros(USERS, dtype=model.state_dtype()) for _ in range(2))
     fold(model, whole, log)
     edges = [0, *sorted(cut for cut in cuts if cut < len(log)), len(log)]
-    for begin, end in zip(edges[:-1], edges[1:], strict=True):
+    for begin, end in pairwise(edges):
         fold(model, parts, log[begin:end])
     assert whole.tobytes() == parts.tobytes()
 

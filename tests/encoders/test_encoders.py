@@ -54,7 +54,9 @@ def test_the_cache_forgets_the_least_recently_used() -> None:
 
 
 def test_hashing_and_projection_need_no_torch() -> None:
-    code = "import sys, encoders.hashing, encoders.projection, encoders.cache; sys.exit('torch' in sys.modules)"
+    code = (
+        "import sys, encoders.hashing, encoders.projection, encoders.cache; sys.exit('torch' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

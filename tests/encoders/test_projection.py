@@ -37,7 +37,9 @@ def test_full_whitening_evens_the_spread_out(whiten: float, spread: float) -> No
     raw = (vectors - projection.mean) @ projection.matrix
     deviations = raw.std(axis=0)
     assert raw.mean(axis=0) == pytest.approx(np.zeros(6), abs=1e-3)
-    assert deviations[0] / deviations[5] == pytest.approx(spread if whiten == 0 else 1.0, rel=0.6 if whiten == 0 else 0.01)
+    assert deviations[0] / deviations[5] == pytest.approx(
+        spread if whiten == 0 else 1.0, rel=0.6 if whiten == 0 else 0.01
+    )
 
 
 def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:

@@ -12,7 +12,13 @@ from transformers import BertConfig, BertModel, BertTokenizer
 def make_bert(folder: Path, seed: int = 0) -> Path:
     """Write model and tokenizer into the folder, as a user's own model would lie there."""
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *string.ascii_lowercase, *string.digits]
-    pieces += [f"##{c}" for c in string.ascii_lowercase + string.digits] + ["red", "shoe", "##s", "mug", "the"]
+    pieces += [f"##{c}" for c in string.ascii_lowercase + string.digits] + [
+        "red",
+        "shoe",
+        "##s",
+        "mug",
+        "the",
+    ]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "vocab.txt").write_text("\n".join(pieces))
     torch.manual_seed(seed)

@@ -49,7 +49,13 @@ def item_vector(index: int) -> Any:
 
 def record(offset: int, user: str = "u", item: str | None = "i0", **fields: Any) -> Record:
     """A canonical event's record."""
-    event = {"event_id": f"e{offset}", "user_id": user, "action": "click", "timestamp": T0 + offset, "source": "t"}
+    event = {
+        "event_id": f"e{offset}",
+        "user_id": user,
+        "action": "click",
+        "timestamp": T0 + offset,
+        "source": "t",
+    }
     if item is not None:
         event["item_id"] = item
     return Record(orjson.dumps({**event, **fields}), offset)

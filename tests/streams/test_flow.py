@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,8 @@ def states(flow: Flow) -> dict[str, bytes]:
     part = flow.partitions[0]
     view = flow.layout.view(part.arena)
     return {
-        user: view["model"][row].tobytes() + view["history"][row].tobytes() for user, row in part.row_of.items()
+        user: view["model"][row].tobytes() + view["history"][row].tobytes()
+        for user, row in part.row_of.items()
     }
 
 
@@ -54,7 +56,7 @@ def test_replay_in_other_batches_gives_the_same_bits(events: Any, cuts: set[int]
     if log:
         apply(whole, log)
     edges = [0, *sorted(cut for cut in cuts if cut < len(log)), len(log)]
-    for begin, end in zip(edges[:-1], edges[1:], strict=True):
+    for begin, end in pairwise(edges):
         if begin < end:
             apply(parts, log[begin:end])
     assert states(whole) == states(parts)
@@ -120,7 +122,9 @@ def test_a_published_vector_is_the_state_in_base64() -> None:
 
 def test_a_vector_may_be_an_array() -> None:
     flow = make_flow(vector_format="array")
-    assert vectors(apply(flow, [record(0)]))["u"]["vector"] == pytest.approx(item_vector(0).tolist(), abs=1e-6)
+    assert vectors(apply(flow, [record(0)]))["u"]["vector"] == pytest.approx(
+        item_vector(0).tolist(), abs=1e-6
+    )
 
 
 def test_a_timestamp_in_the_future_is_clamped_to_the_record_time() -> None:
@@ -188,7 +192,10 @@ def test_hidden_and_removed_items_leave_at_once() -> None:
 
 def test_reasons_add_up_to_the_score_and_name_events() -> None:
     flow = make_flow(exclude_consumed=False)
-    apply(flow, [record(0, item="i2", action="like"), record(1, item="i5"), record(2, item="i6", action="dislike")])
+    apply(
+        flow,
+        [record(0, item="i2", action="like"), record(1, item="i5"), record(2, item="i6", action="dislike")],
+    )
     for item in recommended(flow):
         total = sum(reason["contribution"] for reason in item["reasons"]) + item["other"]
         assert total == pytest.approx(item["score"], abs=1e-5)
@@ -212,7 +219,8 @@ def test_a_rating_counts_against_the_users_own_mean() -> None:
         apply(flow, [record(i, item="i1", action="rate", value=usual) for i in range(6)])
         apply(flow, [record(10, item="i2", action="rate", value=4.0)])
     signs = [
-        float(flow.layout.view(flow.partitions[0].arena)["history"][0]["weight"][6]) for flow in (strict, mild)
+        float(flow.layout.view(flow.partitions[0].arena)["history"][0]["weight"][6])
+        for flow in (strict, mild)
     ]
     assert signs[0] > 0 > signs[1]
 

@@ -38,7 +38,9 @@ def filled(users: int = 3) -> tuple[PartitionState, dict[bytes, bytes]]:
     return part, {**log, key: value}
 
 
-def restored(log: dict[bytes, bytes], source: str = "events", partitions: int = 4, **kw: Any) -> PartitionState:
+def restored(
+    log: dict[bytes, bytes], source: str = "events", partitions: int = 4, **kw: Any
+) -> PartitionState:
     newest = Newest()
     newest.add(log.items())
     part = PartitionState(0, layout(**kw))

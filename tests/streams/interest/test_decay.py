@@ -64,7 +64,10 @@ def test_any_order_gives_the_closed_form(events: Any) -> None:
     """S = sum of w * 2^(-(T - t) / h) * v with T the newest time, in whatever order the events came."""
     model = DecayModel(DIM, HalfLife(20.0), HalfLife(50.0))
     state = run(
-        model, [T0 + t for t, _, _ in events], [w for _, w, _ in events], np.eye(DIM)[[v for _, _, v in events]]
+        model,
+        [T0 + t for t, _, _ in events],
+        [w for _, w, _ in events],
+        np.eye(DIM)[[v for _, _, v in events]],
     )
     newest = max(t for t, _, _ in events)
     for index, half_life in enumerate((20.0, 50.0)):

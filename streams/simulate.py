@@ -1,0 +1,137 @@
+"""Users whose interests drift and shift, and who they truly are: a world that knows the answer.
+
+Pure and seeded: times are given in, event i of n lies at share i / n of the run. A user is after two themes
+at a time; the weight moves slowly from the first to the second (drift), and at one moment of the run both are
+replaced by two others (shift).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Weights = npt.NDArray[np.float64]
+
+THEMES: dict[str, str] = {
+    "running": "running shoes marathon trail jogging sneaker pacer cushioned sole sprint stopwatch hydration vest",
+    "baking": "bread sourdough flour oven cake tin whisk pastry yeast rolling pin cookie cutter dough mixer",
+    "astronomy": "telescope star planet galaxy eyepiece moon nebula observatory night sky meteor tripod lens",
+    "gardening": "rose seeds compost watering can spade greenhouse tomato seedling pruning shears flower bed soil",
+    "jazz": "saxophone trumpet vinyl record swing bebop double bass improvisation quartet blue note piano trio",
+    "cycling": "road bike pedal gravel wheel derailleur helmet cycling jersey handlebar tyre chain saddle",
+    "chess": "chess board opening gambit endgame grandmaster knight bishop clock tournament checkmate puzzle",
+    "coffee": "espresso beans grinder barista latte filter portafilter roast crema milk frother pour over kettle",
+    "sailing": "sailboat anchor mast rope regatta harbour rudder spinnaker keel wind compass life jacket",
+    "painting": "watercolour easel brush canvas acrylic palette oil paint sketchbook portrait landscape pigment",
+}
+FORMS = (
+    "{0} {1} set",
+    "compact {0} and {1}",
+    "{0} {1} for beginners",
+    "professional {0} {1}",
+    "guide to {0} and {1}",
+)
+ACTIONS = (
+    ("view", 0.45),
+    ("click", 0.2),
+    ("like", 0.1),
+    ("purchase", 0.1),
+    ("comment", 0.05),
+    ("search", 0.05),
+)
+DISLIKE_SHARE = 0.05
+NOISE = 0.1  # of the events are of a theme picked at random
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedEvent:
+    """A native behaviour event, and when in the run it lies: share in [0, 1)."""
+
+    event: dict[str, Any]
+    share: float
+
+
+class World:
+    """Items of themes and users with mixtures of themes."""
+
+    def __init__(self, seed: int, users: int = 300, items: int = 600) -> None:
+        rng = np.random.default_rng(seed)
+        self.themes = list(THEMES)
+        self.items = [self._item(rng, number) for number in range(items)]
+        self.theme_of = {item["item_id"]: self.themes.index(item["categories"][0]) for item in self.items}
+        self.by_theme = [
+            [i["item_id"] for i in self.items if i["categories"][0] == theme] for theme in self.themes
+        ]
+        self.users = [f"user-{number}" for number in range(users)]
+        # Four themes per user: two before the shift and two after; and the share of the run of the shift.
+        count = len(self.themes)
+        self._picks = np.array([rng.permutation(count)[:4] for _ in self.users])
+        self.shift_at = rng.uniform(0.4, 0.6, users)
+        self._seed = seed
+
+    def truth(self, user: int, share: float) -> Weights:
+        """(themes,) mixture weights of a user at a share of the run; they sum to 1."""
+        shift = self.shift_at[user]
+        first, second = self._picks[user, :2] if share < shift else self._picks[user, 2:]
+        begun, length = (0.0, shift) if share < shift else (shift, 1.0 - shift)
+        weights = np.zeros(len(self.themes))
+        weights[second] = 0.2 + 0.3 * (share - begun) / length
+        weights[first] = 1.0 - weights[second]
+        return weights
+
+    def before_and_after(self, user: int) -> tuple[Weights, Weights]:
+        """Mixtures just before and just after the user's shift."""
+        return self.truth(user, float(np.nextafter(self.shift_at[user], 0))), self.truth(
+            user, float(self.shift_at[user])
+        )
+
+    def events(self, count: int) -> Iterator[SimulatedEvent]:
+        """`count` events without timestamps, which the caller sets as they happen."""
+        rng = np.random.default_rng([self._seed, 1])
+        names, odds = zip(*ACTIONS, strict=True)
+        chances = np.array(odds) / (sum(odds) + DISLIKE_SHARE)
+        for number in range(count):
+            user, share = int(rng.integers(len(self.users))), number / count
+            drawn = rng.random()
+            place = int(np.searchsorted(np.cumsum(chances), drawn, side="right"))
+            action = names[place] if place < len(names) else "dislike"
+            yield SimulatedEvent(self._event(rng, number, user, share, action), share)
+
+    def _event(
+        self, rng: np.random.Generator, number: int, user: int, share: float, action: str
+    ) -> dict[str, Any]:
+        weights = self.truth(user, share)
+        if action == "dislike":
+            theme = int(rng.choice(np.flatnonzero(weights == 0)))
+        elif rng.random() < NOISE:
+            theme = int(rng.integers(len(self.themes)))
+        else:
+            theme = int(rng.choice(len(self.themes), p=weights))
+        event = {
+            "event_id": f"sim-{number}",
+            "user_id": self.users[user],
+            "action": action,
+            "source": "simulation",
+        }
+        if action == "search":
+            return {**event, "text": self._phrase(rng, theme)}
+        event["item_id"] = str(rng.choice(self.by_theme[theme]))
+        return {**event, "text": f"nice {self._phrase(rng, theme)}"} if action == "comment" else event
+
+    def _item(self, rng: np.random.Generator, number: int) -> dict[str, Any]:
+        theme = self.themes[number % len(self.themes)]
+        words = rng.choice(THEMES[theme].split(), size=5, replace=False)
+        title = str(rng.choice(FORMS)).format(words[0], words[1])
+        return {
+            "item_id": f"item-{number}",
+            "title": title,
+            "description": f"{theme}: {words[2]}, {words[3]} and {words[4]}",
+            "categories": [theme],
+        }
+
+    def _phrase(self, rng: np.random.Generator, theme: int) -> str:
+        return " ".join(rng.choice(THEMES[self.themes[theme]].split(), size=2, replace=False))
