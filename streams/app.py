@@ -112,7 +112,6 @@ class StreamApp(faust.App):  # type: ignore[misc]  # Faust ships no types
     scratch: tempfile.TemporaryDirectory[str]
     outstanding_batches: int
     state_seeks: Any
-    drain_partitions: Any
 
 
 def build_faust_app(settings: Settings) -> StreamApp:
@@ -137,6 +136,8 @@ def build_faust_app(settings: Settings) -> StreamApp:
         consumer_max_fetch_size=4 * 1024 * 1024,
         # /table would serve states to anyone who asks.
         web_enabled=False,
+        # The transport waits for what has begun; a batch that had not is never acknowledged, it is read again.
+        stream_wait_empty=False,
         # Topics are made by `interestflow topics create`, with the right clean-up policy.
         topic_allow_declare=False,
         # Nothing here is done by one worker alone, so none needs to be elected by a topic of its own.

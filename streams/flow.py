@@ -102,6 +102,8 @@ class Flow:
     def update(self, partition: int, decoded: Decoded, texts: Floats) -> Updated:
         """Fold a batch into the partition's states. texts (t, dim): vectors of `decoded.texts()`."""
         part = self.partitions[partition]
+        if decoded.released:
+            part.release({event.item_id or "" for event in decoded.events})
         outcomes = Counter(f"rejected.{reason.reason}" for _, reason in decoded.rejected)
         batch = Batch.of(self, part, decoded, outcomes)
         changed, states = batch.fold(texts, outcomes)
@@ -118,11 +120,11 @@ class Flow:
             len(batch.touched),
         )
 
-    def release(self, item_ids: Sequence[str]) -> dict[int, Decoded]:
-        """Events that waited for these items, by partition, ready for `update`."""
+    def released(self) -> dict[int, Decoded]:
+        """Events whose item is known by now, by partition, ready for `update`; until then they wait on."""
         ready: dict[int, Decoded] = {}
         for number, part in self.partitions.items():
-            waiting = sorted((w for item in item_ids for _, w in part.release(item)), key=lambda w: w.offset)
+            waiting = part.waiting_for(part.waited_for.keys() & self.catalog.row_of.keys())
             if waiting:
                 ready[number] = Decoded(
                     events=[self._event(w) for w in waiting],
@@ -131,6 +133,11 @@ class Flow:
                     released=True,
                 )
         return ready
+
+    def still_waiting(self, partition: int, decoded: Decoded) -> bool:
+        """True where `update` may apply these released events: they are in the state and still wait there."""
+        part = self.partitions.get(partition)
+        return part is not None and all(event.item_id in part.waited_for for event in decoded.events)
 
     def recommend(self, partition: int, rows: Longs) -> KeyValues:
         """Recommendation records for the users of these rows, with reasons."""

@@ -27,7 +27,6 @@ class Scheduler:
         """clock: monotonic seconds."""
         self.pipeline, self.interval, self.clock = pipeline, interval_s, clock
         self._last: dict[tuple[int, str], float] = {}
-        self._marked: dict[int, int] = {}
         self._forget_at = 0.0
 
     async def run(self) -> None:
@@ -86,8 +85,7 @@ class Scheduler:
             return
         for row in rows:
             part.publishing.pop(row, None)
-        if not part.due and not part.publishing and self._marked.get(partition) != part.watermark:
-            self._marked[partition] = part.watermark
+        if not part.due and not part.publishing and part.recommended < part.watermark:
             self.pipeline.publish([self.pipeline.state_group(part, [])])
 
     def _forget(self, now: float) -> None:

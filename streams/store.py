@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from typing import Any
 from zlib import crc32
 
@@ -63,8 +63,9 @@ class Tail(msgspec.Struct, array_like=True):
 class Watermark(msgspec.Struct):
     """One record per partition: everything up to `offset` is in the changelog.
 
-    recommended: every user touched up to this offset has had a recommendation published since.
-    books: events by outcome since the beginning of the partition; they balance (see `audit`).
+    version: counts the marks, since an event that waited is applied without a higher offset. recommended:
+    every user touched up to this offset has had a recommendation published since. books: events by outcome
+    since the beginning of the partition; they balance (see `audit`).
     """
 
     offset: int
@@ -73,6 +74,7 @@ class Watermark(msgspec.Struct):
     source: str
     partitions: int
     books: dict[str, int]
+    version: int = 0
 
 
 class Layout:
@@ -116,6 +118,9 @@ class PartitionState:
         # Item id -> rows of the users with an event that waits for it.
         self.waited_for: dict[str, set[int]] = {}
         self.watermark = NO_OFFSET
+        self.marks = 0
+        # Up to here the last mark calls recommendations published.
+        self.recommended = NO_OFFSET
         self.books: Counter[str] = Counter()
         # Row -> offset of its first change since its last recommendation; `publishing` while one is under way.
         self.due: dict[int, int] = {}
@@ -161,17 +166,20 @@ class PartitionState:
         self.waited_for.setdefault(waiting.item_id, set()).add(row)
         self.waiting_count += 1
 
-    def release(self, item_id: str) -> list[tuple[int, Waiting]]:
-        """Take out the events that waited for this item: (row, event) in log order."""
-        released = []
-        for row in self.waited_for.pop(item_id, ()):
-            kept = []
-            for waiting in self.waiting.pop(row):
-                (released.append((row, waiting)) if waiting.item_id == item_id else kept.append(waiting))
+    def waiting_for(self, item_ids: Set[str]) -> list[Waiting]:
+        """The events that wait for one of these items, in log order."""
+        rows = {row for item_id in item_ids for row in self.waited_for.get(item_id, ())}
+        found = [waiting for row in rows for waiting in self.waiting[row] if waiting.item_id in item_ids]
+        return sorted(found, key=lambda waiting: waiting.offset)
+
+    def release(self, item_ids: Set[str]) -> None:
+        """Let no event wait for these items any more."""
+        for row in {row for item_id in item_ids for row in self.waited_for.pop(item_id, ())}:
+            waiting = self.waiting.pop(row)
+            kept = [event for event in waiting if event.item_id not in item_ids]
             if kept:
                 self.waiting[row] = kept
-        self.waiting_count -= len(released)
-        return sorted(released, key=lambda pair: pair[1].offset)
+            self.waiting_count -= len(waiting) - len(kept)
 
     def records(self, rows: Longs, changed: Rows) -> list[tuple[bytes, bytes]]:
         """Changelog records (key, value) of rows whose new bytes are `changed`."""
@@ -185,18 +193,22 @@ class PartitionState:
     def watermark_record(self, source: str, partitions: int) -> tuple[bytes, bytes]:
         """The changelog record that follows a batch's records in the same partition."""
         due = min([*self.due.values(), *self.publishing.values()], default=None)
-        recommended = self.watermark if due is None else min(self.watermark, due - 1)
-        mark = Watermark(self.watermark, recommended, self.layout.id, source, partitions, dict(self.books))
+        self.recommended = self.watermark if due is None else min(self.watermark, due - 1)
+        self.marks += 1
+        space = self.layout.id
+        mark = Watermark(
+            self.watermark, self.recommended, space, source, partitions, dict(self.books), self.marks
+        )
         return WATERMARK_KEY, msgspec.json.encode(mark)
 
     def restore(self, latest: dict[bytes, bytes], source: str, partitions: int) -> None:
         """Fill from the newest record of each key. Raises StateError where it is not this state's."""
         mark = latest.pop(WATERMARK_KEY, None)
-        recommended = NO_OFFSET
         if mark is not None:
             watermark = msgspec.json.decode(mark, type=Watermark)
             self._check(watermark, source, partitions)
-            self.watermark, recommended = watermark.offset, watermark.recommended
+            self.watermark, self.recommended = watermark.offset, watermark.recommended
+            self.marks = watermark.version
             self.books.update(watermark.books)
         size = self.layout.size
         if any(len(value) < size for value in latest.values()):
@@ -210,7 +222,7 @@ class PartitionState:
             if len(value) > size:
                 self._restore_tail(row, value[size:])
         offsets = self.layout.view(self.arena)["offset"][: len(self.users)]
-        self.due = {int(row): int(offsets[row]) for row in np.flatnonzero(offsets > recommended)}
+        self.due = {int(row): int(offsets[row]) for row in np.flatnonzero(offsets > self.recommended)}
 
     def memory_bytes(self) -> int:
         """Bytes of the arena in use; ids, dictionaries and tails come on top."""
@@ -282,7 +294,7 @@ class Newest:
 def _order(key: bytes, value: bytes) -> tuple[int, int]:
     if key == WATERMARK_KEY:
         mark = msgspec.json.decode(value, type=Watermark)
-        return mark.offset, mark.recommended
+        return mark.offset, mark.version
     return int.from_bytes(value[:8], "little", signed=True), int.from_bytes(
         value[8:16], "little", signed=True
     )

@@ -26,16 +26,28 @@ from faust.types import TP, ConsumerMessage
 SCHEME = "batched"
 
 Seeks = Callable[[set[TP]], Awaitable[Mapping[TP, int]]]
-Drain = Callable[[set[TP]], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RecordBatch:
     """Records of one partition in offset order, as fetched; never empty."""
 
     topic: str
     partition: int
     records: Sequence[Any]
+    started: bool = False
+    stale: bool = False
+
+    @property
+    def last_offset(self) -> int:
+        """Offset of the last record."""
+        offset: int = self.records[-1].offset
+        return offset
+
+    def start(self) -> bool:
+        """Begin work on it; false where a rebalance came first: then it is read again, maybe elsewhere."""
+        self.started = not self.stale
+        return self.started
 
 
 # aiokafka keeps one fetch per broker in flight, and a broker answers one request of a connection at a time. A
@@ -65,8 +77,8 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # Last offsets of the batches handed out and not committed, in order.
-        self._in_flight: dict[TP, deque[int]] = defaultdict(deque)
+        # The batches handed out and not committed, in order.
+        self._in_flight: dict[TP, deque[RecordBatch]] = defaultdict(deque)
         # Batches handed out and not acknowledged. Faust's own back pressure sleeps a second at a time.
         self._outstanding: Counter[TP] = Counter()
         self._room = asyncio.Event()
@@ -91,9 +103,10 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
             if self.should_stop or not self.flow_active or self.app.consumer_generation_id != generation:
                 return
             if records:
-                self._in_flight[tp].append(records[-1].offset)
+                batch = RecordBatch(tp.topic, tp.partition, records)
+                self._in_flight[tp].append(batch)
                 self._outstanding[tp] += 1
-                yield tp, self._batch_message(tp, records)
+                yield tp, self._batch_message(tp, batch)
 
     async def _with_room(self, timeout: float) -> tuple[set[TP], bool]:
         """Partitions to fetch from: those with fewer outstanding batches than the limit; whether that is all."""
@@ -114,10 +127,8 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
             self._room.set()
         return done
 
-    def _batch_message(self, tp: TP, records: Sequence[Any]) -> ConsumerMessage:
-        last = records[-1]
-        batch = RecordBatch(tp.topic, tp.partition, records)
-        message = self._to_message(tp, last)
+    def _batch_message(self, tp: TP, batch: RecordBatch) -> ConsumerMessage:
+        message = self._to_message(tp, batch.records[-1])
         message.key, message.value = None, batch
         return message
 
@@ -128,8 +139,8 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
         """Offset to commit: behind the longest run of acknowledged batches, or None where there is none."""
         waiting, acked, index = self._in_flight[tp], self._acked[tp], self._acked_index[tp]
         committable = None
-        while waiting and waiting[0] in index:
-            offset = waiting.popleft()
+        while waiting and waiting[0].last_offset in index:
+            offset = waiting.popleft().last_offset
             index.discard(offset)
             acked.remove(offset)
             committable = offset + 1
@@ -149,19 +160,35 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
             self._committed_offset[tp] = None
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Finish what is in flight and commit it while it is still ours, then let go."""
-        self.stop_flow()
-        self.app.flow_control.suspend()
-        self.app.flow_control.clear()
-        await self.transport.drain(revoked)
-        await self.commit()
+        """Finish what has begun and commit it while it is still ours, then let go."""
+        await self.finish()
         await super().on_partitions_revoked(revoked)
         for tp in revoked:
             self._in_flight.pop(tp, None)
 
+    async def finish(self) -> None:
+        """Let no batch begin any more, wait until those that have begun are acknowledged, and commit them."""
+        self.stop_flow()
+        self.app.flow_control.suspend()
+        self.app.flow_control.clear()
+        for waiting in self._in_flight.values():
+            for batch in waiting:
+                batch.stale = not batch.started
+        while self._unfinished():
+            self._room.clear()
+            await self._room.wait()
+        await self.commit()
+
+    def _unfinished(self) -> bool:
+        return any(
+            batch.started and batch.last_offset not in self._acked_index[tp]
+            for tp, waiting in self._in_flight.items()
+            for batch in waiting
+        )
+
 
 class Transport(AIOKafkaTransport):  # type: ignore[misc]
-    """Chosen by the scheme `batched://`; the worker hangs its two callbacks in before it starts."""
+    """Chosen by the scheme `batched://`; the worker hangs its callback in before it starts."""
 
     Consumer = Consumer
 
@@ -170,12 +197,6 @@ class Transport(AIOKafkaTransport):  # type: ignore[misc]
         """Offsets to start from, of the partitions whose truth is a changelog."""
         seeks: Seeks = self.app.state_seeks
         return seeks
-
-    @property
-    def drain(self) -> Drain:
-        """Waits until nothing is in flight any more for partitions about to go."""
-        drain: Drain = self.app.drain_partitions
-        return drain
 
 
 class BatchTopic(FaustTopic):  # type: ignore[misc]

@@ -43,7 +43,6 @@ class Worker:
         self._embeddings: Reader | None = None
         self._member = False  # of the consumer group, once the first assignment came
         faust_app.state_seeks = self._state_seeks
-        faust_app.drain_partitions = self._drain
         faust_app.on_rebalance_complete.connect(self._on_rebalance)
 
     async def run(self, exit_when_idle: float | None = None) -> None:
@@ -156,6 +155,7 @@ class Worker:
         )
         self._seeks = await asyncio.to_thread(positions, self.kafka, topic, states)
         await self.pipeline.on_model(self._install, states)
+        await self.pipeline.apply_waiting()
         users = sum(len(state) for state in states.values())
         log.info("recovered %d users of partitions %s in %.2f s", users, mine, time.monotonic() - started)
         self.pipeline.last_activity = time.monotonic()
@@ -168,9 +168,6 @@ class Worker:
     async def _state_seeks(self, assigned: set[TP]) -> Mapping[TP, int]:
         topic = self.settings.events_topic
         return {tp: self._seeks[tp.partition] for tp in assigned if tp.topic == topic}
-
-    async def _drain(self, _revoked: set[TP]) -> None:
-        await self.pipeline.drain()
 
     # --- watching -----------------------------------------------------------------------------------------
 
@@ -219,10 +216,7 @@ class Worker:
         for task in tasks:
             task.cancel()
         if self._joined():
-            self.app.consumer.stop_flow()
-            self.app.flow_control.suspend()
-            await self.pipeline.drain()
-            await self.app.consumer.commit()
+            await self.app.consumer.finish()
         await self.app.stop()
         left = await asyncio.to_thread(self.pipeline.sink.close, self.settings.shutdown_deadline_s)
         if left:

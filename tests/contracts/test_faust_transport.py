@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections import Counter, defaultdict, deque
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import AsyncMock, MagicMock
 
 import aiokafka
 import faust
@@ -73,6 +76,10 @@ def test_the_scheme_leads_to_the_batched_transport() -> None:
     assert transport.SCHEME in TRANSPORTS.aliases
 
 
+def batch_of(last_offset: int) -> transport.RecordBatch:
+    return transport.RecordBatch(TP0.topic, TP0.partition, [SimpleNamespace(offset=last_offset)])
+
+
 def bare_consumer() -> Any:
     consumer = object.__new__(transport.Consumer)
     consumer._in_flight = defaultdict(deque)
@@ -89,7 +96,7 @@ def test_a_commit_never_passes_a_batch_that_is_not_acknowledged(
     """Batches end at offsets 9, 19, … 79 and are acknowledged in any order."""
     consumer = bare_consumer()
     ends = [10 * i + 9 for i in range(8)]
-    consumer._in_flight[TP0].extend(ends)
+    consumer._in_flight[TP0].extend(batch_of(end) for end in ends)
     done: set[int] = set()
     committed = 0
     for step, index in enumerate(acked):
@@ -104,3 +111,22 @@ def test_a_commit_never_passes_a_batch_that_is_not_acknowledged(
     assert (consumer._new_offset(TP0) or committed) == 80
     assert not consumer._acked[TP0]
     assert not consumer._acked_index[TP0]
+
+
+async def test_a_rebalance_waits_for_what_has_begun_and_lets_nothing_else_begin() -> None:
+    consumer = bare_consumer()
+    consumer._room = asyncio.Event()
+    committed = consumer.commit = AsyncMock()
+    consumer.stop_flow = lambda: None
+    consumer.app = SimpleNamespace(flow_control=MagicMock())
+    begun, queued = batch_of(9), batch_of(19)
+    assert begun.start()
+    consumer._in_flight[TP0].extend([begun, queued])
+    finishing = asyncio.ensure_future(consumer.finish())
+    await asyncio.sleep(0)
+    assert not queued.start()
+    assert not finishing.done()
+    consumer._acked_index[TP0].add(9)
+    consumer._room.set()
+    await finishing
+    committed.assert_awaited_once()

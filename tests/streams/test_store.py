@@ -71,6 +71,18 @@ def test_what_was_not_recommended_is_due_again() -> None:
     assert set(restored({**log, key: value}).due) == {1, 2}
 
 
+def test_of_two_marks_at_one_offset_the_later_counts_though_it_calls_less_recommended() -> None:
+    """An event that waited is applied without a higher offset, and makes its user due again."""
+    part, _ = filled()
+    before = part.watermark_record("events", 4)
+    part.due = {1: 5}
+    part.books["applied"] += 1
+    after = part.watermark_record("events", 4)
+    newest = Newest()
+    newest.add([after, before])
+    assert newest.latest == dict([after])
+
+
 def test_nothing_is_due_where_all_was_recommended() -> None:
     _, log = filled()
     assert restored(log).due == {}
@@ -113,16 +125,18 @@ def test_a_changed_source_is_refused(source: str, partitions: int) -> None:
         restored(log, source, partitions)
 
 
-def test_release_takes_out_what_waited_for_one_item_in_log_order() -> None:
+def test_what_waits_for_an_item_is_found_in_log_order_and_taken_out_by_release() -> None:
     part = PartitionState(0, layout())
     part.rows(["a", "b"])
     part.wait(1, Waiting(7, "x", 0, b"1"))
     part.wait(0, Waiting(5, "x", 0, b"2"))
     part.wait(0, Waiting(6, "y", 0, b"3"))
-    assert [(row, w.offset) for row, w in part.release("x")] == [(0, 5), (1, 7)]
+    assert [w.offset for w in part.waiting_for({"x"})] == [5, 7]
+    assert part.waiting_count == 3
+    part.release({"x"})
     assert part.waiting_count == 1
     assert [w.offset for w in part.waiting[0]] == [6]
-    assert part.release("x") == []
+    assert part.waiting_for({"x"}) == []
 
 
 def test_rows_grow_and_keep_their_users() -> None:

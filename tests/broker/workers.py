@@ -1,0 +1,88 @@
+"""Real worker processes for tests: started as a user would, with settings in the environment."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Any
+from urllib.request import urlopen
+
+import orjson
+
+from streams.settings import ENV_PREFIX, Settings
+
+DEADLINE_S = 90.0
+# Long enough that a worker which waits for a rebalance is not taken for one that has nothing to do.
+IDLE_S = "3"
+# Small enough that tests have many batches, dimensions and texts that need no model.
+SMALL: dict[str, Any] = {
+    "encoder": "hashing",
+    "dimensions": 16,
+    "batch_events": 50,
+    "recommend_interval_s": 0.2,
+}
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Environment variables that give a process exactly these settings."""
+    dumped = settings.model_dump(mode="json")
+    defaults = Settings.model_construct().model_dump(mode="json")
+    own = {name: value for name, value in dumped.items() if value is not None and value != defaults[name]}
+    shown = {name: v if isinstance(v, str) else orjson.dumps(v).decode() for name, v in own.items()}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)}
+    return {**kept, **{ENV_PREFIX + name.upper(): value for name, value in shown.items()}}
+
+
+def spawn(settings: Settings, *options: str) -> subprocess.Popen[str]:
+    """A worker process; its log comes on `stderr`."""
+    command = [sys.executable, "-m", "streams", "worker", *options]
+    return subprocess.Popen(command, env=environment(settings), stderr=subprocess.PIPE, text=True)
+
+
+def finish(worker: subprocess.Popen[str], status: int = 0) -> str:
+    """Wait until the worker has ended by itself with this status; returns its log."""
+    _, log = worker.communicate(timeout=DEADLINE_S)
+    assert worker.returncode == status, log
+    return log
+
+
+def run_worker(settings: Settings) -> str:
+    """Run one worker until there is nothing left to do; returns its log."""
+    return finish(spawn(settings, "--exit-when-idle", IDLE_S))
+
+
+@contextmanager
+def running_worker(settings: Settings) -> Iterator[subprocess.Popen[str]]:
+    """A worker for the length of the block, ended by SIGTERM, which must end it in order."""
+    worker = spawn(settings)
+    try:
+        yield worker
+        worker.send_signal(signal.SIGTERM)
+        finish(worker)
+    finally:
+        worker.kill()
+        worker.communicate()
+
+
+def eventually(condition: Callable[[], Any], what: str) -> Any:
+    """The condition's first true value; fails after a deadline, naming what did not come."""
+    deadline = time.monotonic() + DEADLINE_S
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"{what} did not come"
+        time.sleep(0.1)
+    return found
+
+
+def is_ready(port: int) -> bool:
+    """What /readyz of the worker on this port says; false where there is none yet."""
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
+            return bool(answer.status == HTTPStatus.OK)
+    except OSError:
+        return False
