@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -42,3 +42,17 @@ class Encoder(Protocol):
 def identity(encoder: Encoder) -> str:
     """`id@revision`: what a stored vector says of the space that it is of."""
     return f"{encoder.id}@{encoder.revision}"
+
+
+def counts(encoder: Encoder) -> dict[str, Mapping[str, int]]:
+    """What an encoder and those that it wraps have counted so far: name -> kind -> count.
+
+    An encoder that counts has a method `counts`; one that wraps another has it as `inner`.
+    """
+    found: dict[str, Mapping[str, int]] = {}
+    layer: Any = encoder
+    while layer is not None:
+        if hasattr(layer, "counts"):
+            found |= layer.counts()
+        layer = getattr(layer, "inner", None)
+    return found

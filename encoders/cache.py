@@ -47,6 +47,10 @@ class CachedEncoder:
             self._keep(key, vector)
         return vectors
 
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Texts that were there, and that were not (see base.counts)."""
+        return {"cache": {"hit": self.hits, "miss": self.misses}}
+
     def __len__(self) -> int:
         return len(self._rows)
 

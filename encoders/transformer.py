@@ -85,6 +85,12 @@ class TransformerEncoder:
                 vectors[batch] = self._forward([ids[index] for index in batch])
         return vectors
 
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Tokens by kind; texts truncated (see base.counts)."""
+        stats = self.stats
+        kinds = {"encoded": stats.tokens, "padding": stats.padding}
+        return {"tokens": {**kinds, "truncated": stats.truncated, "unknown": stats.unknown}}
+
     def _tokenize(self, texts: Sequence[str]) -> list[list[int]]:
         # A lone surrogate has no UTF-8 form; the tokenizer would refuse the whole batch for it.
         clean = [text.encode("utf-8", "replace").decode() for text in texts]

@@ -10,8 +10,9 @@ import msgspec
 import numpy as np
 import orjson
 
-from streams.events import Limits, Reason, Rejected
+from streams.events import id_problem
 from streams.interest.base import Floats
+from streams.rejections import Limits, Reason, Rejected, envelope_problem, json_problem
 
 STAGE = "catalog.decode"
 
@@ -77,14 +78,15 @@ def decode_item(record: KeyedRecord, limits: Limits) -> Item | Removed | Rejecte
     key = (record.key or b"").decode(errors="replace")
     if record.value is None:
         return Removed(key) if key else Rejected(Reason.EMPTY_ID, "a removal needs the item id as key", STAGE)
-    if len(record.value) > limits.max_bytes:
-        return Rejected(Reason.TOO_LARGE, f"more than {limits.max_bytes} bytes", STAGE)
+    if (problem := envelope_problem(record.value, limits, STAGE)) is not None:
+        return problem
     try:
         item = _decode_item(record.value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return Rejected(Reason.NOT_JSON, f"not an item record: {error}"[:200], STAGE)
-    if not item.item_id or len(item.item_id) > limits.max_id_length:
-        return Rejected(Reason.EMPTY_ID, f"item_id needs 1 to {limits.max_id_length} characters", STAGE)
+        return json_problem(error, record.value, STAGE)
+    # As strict as an event's item_id: an item that no event can name is a mistake.
+    if (problem := id_problem("item_id", item.item_id, limits, STAGE)) is not None:
+        return problem
     if key and key != item.item_id:
         return Rejected(Reason.WRONG_TYPE, "the key and item_id differ; key the record by item_id", STAGE)
     return item
@@ -119,5 +121,5 @@ def decode_embedding(key: bytes | None, value: bytes | None) -> Embedding | Remo
         return Removed((key or b"").decode(errors="replace"))
     try:
         return _decode_embedding(value)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"not an embedding record: {error}"[:200]) from error

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http import HTTPStatus
 from socketserver import ThreadingMixIn
@@ -15,9 +15,18 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make_wsgi_app
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
+
+from encoders.base import Encoder, counts
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 LAG_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 60, 600, 3600, 86_400, 864_000)
+PREFIX = "interestflow_"
+ENCODER_COUNTS = {
+    "cache": "Texts asked of the encoder, by what the cache had",
+    "tokens": "Tokens encoded, those of them unknown, and padding computed beside them; texts truncated",
+}
 SIZES = (1, 10, 100, 250, 500, 1000, 2500, 5000, 10_000)
 
 
@@ -25,69 +34,40 @@ class Metrics:
     """One registry per worker, so that tests and several workers in a process do not share counts."""
 
     def __init__(self) -> None:
-        registry = self.registry = CollectorRegistry()
-        name = "interestflow_"
-        self.events = Counter(name + "events", "Canonical events by outcome", ["outcome"], registry=registry)
-        self.ingested = Counter(
-            name + "ingested", "Source records by topic and outcome", ["topic", "outcome"], registry=registry
+        self.registry = CollectorRegistry()
+        counter, gauge, histogram = self._counter, self._gauge, self._histogram
+        self.events = counter("events", "Canonical events by outcome", "outcome")
+        self.ingested = counter("ingested", "Source records by topic and outcome", "topic", "outcome")
+        self.rejected = counter("rejected", "Rejected records by stage and reason", "stage", "reason")
+        self.items = counter("items", "Catalogue items by outcome", "outcome")
+        self.published = counter("published", "Records published, by topic", "topic")
+        self.errors = counter("stage_errors", "Batches that failed, by stage", "stage")
+        self.batch_events = histogram("batch_events", "Events per partition batch", SIZES, "stage")
+        self.seconds = histogram("stage_seconds", "Seconds per batch and stage", SECONDS, "stage")
+        self.event_lag = histogram(
+            "event_time_lag_seconds", "Publish time minus event time, newest event of a batch", LAG_SECONDS
         )
-        self.rejected = Counter(
-            name + "rejected", "Rejected records by stage and reason", ["stage", "reason"], registry=registry
+        self.latency = histogram(
+            "end_to_end_seconds", "Broker record time to delivered vector, oldest of a batch", LAG_SECONDS
         )
-        self.items = Counter(name + "items", "Catalogue items by outcome", ["outcome"], registry=registry)
-        self.batch_events = Histogram(
-            name + "batch_events", "Events per partition batch", ["stage"], buckets=SIZES, registry=registry
-        )
-        self.seconds = Histogram(
-            name + "stage_seconds",
-            "Seconds per batch and stage",
-            ["stage"],
-            buckets=SECONDS,
-            registry=registry,
-        )
-        self.errors = Counter(
-            name + "stage_errors", "Batches that failed, by stage", ["stage"], registry=registry
-        )
-        self.cache = Counter(
-            name + "encoder_cache",
-            "Texts asked of the encoder, by cache result",
-            ["result"],
-            registry=registry,
-        )
-        self.tokens = Counter(name + "encoder_tokens", "Tokens encoded, by kind", ["kind"], registry=registry)
-        self.event_lag = Histogram(
-            name + "event_time_lag_seconds",
-            "Publish time minus event time, newest event of a batch",
-            buckets=LAG_SECONDS,
-            registry=registry,
-        )
-        self.latency = Histogram(
-            name + "end_to_end_seconds",
-            "Broker record time to delivered vector, oldest event of a batch",
-            buckets=LAG_SECONDS,
-            registry=registry,
-        )
-        self.consumer_lag = Gauge(
-            name + "consumer_lag_records",
-            "Records not yet processed",
-            ["topic", "partition"],
-            registry=registry,
-        )
-        self.users = Gauge(name + "users", "Users in the state", ["partition"], registry=registry)
-        self.catalog = Gauge(
-            name + "catalog_items", "Items in the catalogue, by visibility", ["visibility"], registry=registry
-        )
-        self.waiting = Gauge(
-            name + "waiting_events", "Events that wait for their item", ["partition"], registry=registry
-        )
-        self.published = Counter(
-            name + "published", "Records published, by topic", ["topic"], registry=registry
-        )
-        self.recovered = Gauge(
-            name + "recovered_users",
-            "Users read back by the recovery under way or last done",
-            registry=registry,
-        )
+        self.consumer_lag = gauge("consumer_lag_records", "Records not yet processed", "topic", "partition")
+        self.users = gauge("users", "Users in the state", "partition")
+        self.catalog = gauge("catalog_items", "Items in the catalogue, by visibility", "visibility")
+        self.waiting = gauge("waiting_events", "Events that wait for their item", "partition")
+        self.recovered = gauge("recovered_users", "Users read back by the recovery under way or last done")
+
+    def _counter(self, name: str, about: str, *labels: str) -> Counter:
+        return Counter(PREFIX + name, about, labels, registry=self.registry)
+
+    def _gauge(self, name: str, about: str, *labels: str) -> Gauge:
+        return Gauge(PREFIX + name, about, labels, registry=self.registry)
+
+    def _histogram(self, name: str, about: str, buckets: Sequence[float], *labels: str) -> Histogram:
+        return Histogram(PREFIX + name, about, labels, buckets=buckets, registry=self.registry)
+
+    def watch(self, encoder: Encoder) -> None:
+        """Show what the encoder counts, whenever the metrics are read."""
+        self.registry.register(_EncoderCounts(encoder))
 
     @contextmanager
     def observe(self, stage: str) -> Iterator[None]:
@@ -108,6 +88,21 @@ class Metrics:
                 self.rejected.labels("update", outcome.removeprefix("rejected.")).inc(count)
             elif outcome != "waiting" and count > 0:
                 self.events.labels(outcome).inc(count)
+
+
+class _EncoderCounts(Collector):
+    """Reads the counts that an encoder and those that it wraps keep themselves (see encoders.base.counts)."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self.encoder = encoder
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """One counter per thing counted, labelled by kind."""
+        for name, kinds in counts(self.encoder).items():
+            family = CounterMetricFamily(f"{PREFIX}encoder_{name}", ENCODER_COUNTS[name], labels=["kind"])
+            for kind, count in kinds.items():
+                family.add_metric([kind], count)
+            yield family
 
 
 class Health:

@@ -50,12 +50,15 @@ class Pipeline:
         self.settings, self.flow, self.encoder, self.sink = settings, flow, encoder, sink
         self.adapters, self.metrics, self._fail = adapters, metrics, fail
         self.cataloguer = Cataloguer(flow.catalog, encoder, flow.options.limits)
+        metrics.watch(encoder)
         self._model = ThreadPoolExecutor(1, "model")
         self._encoding = ThreadPoolExecutor(1, "encoder")
         self._room: dict[tuple[str, int], asyncio.Semaphore] = defaultdict(
             lambda: asyncio.Semaphore(settings.batches_in_flight)
         )
         self._tasks: set[asyncio.Task[None]] = set()
+        self._under_way = 0
+        self._releasing = asyncio.Lock()
         self.source_partitions = 0
         self.catalog_ready = asyncio.Event()
         self.last_activity = time.monotonic()
@@ -80,6 +83,10 @@ class Pipeline:
         batch: RecordBatch = event.value
         room = self._room[batch.topic, batch.partition]
         await room.acquire()
+        if not batch.start():
+            room.release()
+            return
+        self._under_way += 1
         self.last_activity = time.monotonic()
         try:
             with self.metrics.observe(stage):
@@ -97,6 +104,7 @@ class Pipeline:
             self._observe_latency(event.value)
         event.ack()
         room.release()
+        self._under_way -= 1
         self.last_activity = time.monotonic()
 
     # --- the steps; each returns the future of its deliveries -----------------------------------------
@@ -122,7 +130,11 @@ class Pipeline:
     async def _update(self, batch: RecordBatch) -> Any:
         decoded = await self.on_model(self.flow.decode, batch.records)
         texts = await self._encode(decoded)
-        return await self.on_model(self.update_now, batch.partition, decoded, texts)
+        delivered = await self.on_model(self.update_now, batch.partition, decoded, texts)
+        if decoded.events:
+            newest = max(event.timestamp for event in decoded.events)
+            delivered.add_done_callback(lambda _: self._observe_lag(newest))
+        return delivered
 
     def update_now(self, partition: int, decoded: Decoded, texts: Floats) -> Any:
         """Fold and publish; on the model thread."""
@@ -158,17 +170,28 @@ class Pipeline:
 
     async def learn(self, messages: Sequence[Any]) -> None:
         """Embedding records -> catalogue; events that waited for one of these items are applied."""
-        released = await self.on_model(self._learn_now, messages)
-        for partition, decoded in released.items():
-            self.last_activity = time.monotonic()
-            texts = await self._encode(decoded)
-            await asyncio.wrap_future(await self.on_model(self.update_now, partition, decoded, texts))
+        await self.on_model(self._learn_now, messages)
+        await self.apply_waiting()
 
-    def _learn_now(self, messages: Sequence[Any]) -> dict[int, Decoded]:
-        known = self.cataloguer.learn(messages)
+    async def apply_waiting(self) -> None:
+        """Apply the events whose item has become known: it was learnt, or the state came back from a recovery."""
+        async with self._releasing:
+            for partition, decoded in (await self.on_model(self.flow.released)).items():
+                self.last_activity = time.monotonic()
+                texts = await self._encode(decoded)
+                await asyncio.wrap_future(
+                    await self.on_model(self._apply_released, partition, decoded, texts)
+                )
+
+    def _apply_released(self, partition: int, decoded: Decoded, texts: Floats) -> Any:
+        # A rebalance may have come in between; then its new owner applies them.
+        still_here = self.flow.still_waiting(partition, decoded)
+        return self.update_now(partition, decoded, texts) if still_here else self.publish([])
+
+    def _learn_now(self, messages: Sequence[Any]) -> None:
+        self.cataloguer.learn(messages)
         self.metrics.catalog.labels("shown").set(int(self.flow.catalog.live.sum()))
         self.metrics.catalog.labels("hidden").set(len(self.flow.catalog) - int(self.flow.catalog.live.sum()))
-        return self.flow.release(known)
 
     # --- threads and tasks ------------------------------------------------------------------------------
 
@@ -207,14 +230,8 @@ class Pipeline:
 
     @property
     def busy(self) -> bool:
-        """True while a batch waits for its deliveries."""
-        return bool(self._tasks)
-
-    async def drain(self) -> None:
-        """Wait until no batch is under way."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
-        await self.on_model(lambda: None)
+        """True while a batch is worked on or waits for its deliveries."""
+        return self._under_way > 0 or self._releasing.locked()
 
     def close(self) -> None:
         """Stop the threads."""
@@ -238,3 +255,6 @@ class Pipeline:
     def _observe_latency(self, batch: RecordBatch) -> None:
         now = time.time()
         self.metrics.latency.observe(max(0.0, now - batch.records[0].timestamp / 1000))
+
+    def _observe_lag(self, newest: int) -> None:
+        self.metrics.event_lag.observe(max(0.0, time.time() - newest / 1000))

@@ -12,8 +12,8 @@ from streams.events import Event
 from streams.interest.base import Floats, Longs
 from streams.settings import ActionRule
 
-# A signal's scale factor stays within this bound, so that no value can drown or overflow a state.
-LARGEST_FACTOR = 1e6
+# Values and scale factors stay within this bound, so that none can drown or overflow a state.
+LARGEST = 1e6
 
 
 class Weighing:
@@ -45,7 +45,7 @@ class Weighing:
         weights = base.copy()
         for index in indices:
             event, user = events[index], int(users[index])
-            value, rule = float(event.value or 0.0), scaled[event.action]
+            value, rule = _bounded(event.value or 0.0), scaled[event.action]
             weights[index] *= _factor(rule, value, sums[user], counts[user])
             if rule.scale == "centred":
                 sums[user] += value
@@ -67,7 +67,11 @@ def _factor(rule: ActionRule, value: float, rating_sum: float, ratings: int) -> 
             factor = (value - (rule.middle + rating_sum) / (1 + ratings)) / rule.span
         case _:
             factor = 1.0
-    return min(max(factor, -LARGEST_FACTOR), LARGEST_FACTOR)
+    return _bounded(factor)
+
+
+def _bounded(number: float) -> float:
+    return min(max(float(number), -LARGEST), LARGEST)
 
 
 def times(events: Sequence[Event], recorded: Longs) -> Longs:

@@ -7,16 +7,8 @@ from typing import Any, Protocol
 
 import msgspec
 
-from streams.events import (
-    Event,
-    Limits,
-    Reason,
-    Rejected,
-    SourceRecord,
-    default_event_id,
-    event_problem,
-    json_problem,
-)
+from streams.events import Event, SourceRecord, default_event_id, encode, event_problem
+from streams.rejections import Limits, Reason, Rejected, json_problem
 
 STAGE = "ingest.decode"
 
@@ -123,7 +115,7 @@ def build(
     if action is None:
         raise Invalid(Reason.MISSING_ACTION, "action is missing: say what the user did")
     event = Event(
-        event_id=default_event_id(record) if event_id is None else event_id,
+        event_id=default_event_id(record, limits) if event_id is None else event_id,
         user_id=user,
         action=action,
         timestamp=moment(fields.get("timestamp"), record),
@@ -135,12 +127,18 @@ def build(
         session_id=identifier(fields, "session_id"),
         recommendation_id=string(fields, "recommendation_id"),
     )
-    return event_problem(event, limits, STAGE) or event
+    if (problem := event_problem(event, limits, STAGE)) is not None:
+        return problem
+    # The canonical form can be longer than what came, by headers or an id: the next stage must accept it.
+    if (size := len(encode(event))) > limits.max_bytes:
+        message = f"{size} bytes as canonical event, more than {limits.max_bytes} (INTERESTFLOW_LIMIT_BYTES)"
+        return Rejected(Reason.TOO_LARGE, message, STAGE)
+    return event
 
 
 def _parse_time(given: str) -> int:
     try:
-        parsed = datetime.fromisoformat(given)
+        parsed = datetime.fromisoformat(given.upper())  # RFC 3339 allows a small t and z
         aware = parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)
         return round(aware.timestamp() * 1000)
     except (ValueError, OverflowError) as error:

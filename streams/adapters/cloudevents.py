@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from binascii import Error as Base64Error
 from binascii import a2b_base64
-from hashlib import blake2b
 from typing import Any
 
 from streams.adapters.base import STAGE, Invalid, build, load_object
-from streams.events import Event, Limits, Reason, Rejected, SourceRecord, envelope_problem
+from streams.events import Event, SourceRecord, fitting_id
+from streams.rejections import Limits, Reason, Rejected, envelope_problem
 
 STRUCTURED = "application/cloudevents+json"
 BATCHED = "application/cloudevents-batch+json"
@@ -42,6 +42,8 @@ def _open(record: SourceRecord, limits: Limits) -> tuple[dict[str, Any], dict[st
     content_type = _media_type(headers.get("content-type", ""))
     if content_type == BATCHED:
         raise Invalid(Reason.UNSUPPORTED_CONTENT_TYPE, "batched mode is not read: send one event per record")
+    if content_type.startswith("application/cloudevents") and content_type != STRUCTURED:
+        raise Invalid(Reason.UNSUPPORTED_CONTENT_TYPE, f"{content_type[:60]} is not read: send {STRUCTURED}")
     value = record.value or b""
     if "ce_specversion" in headers and content_type != STRUCTURED:
         if content_type not in JSON_TYPES and not content_type.endswith("+json"):
@@ -53,16 +55,17 @@ def _open(record: SourceRecord, limits: Limits) -> tuple[dict[str, Any], dict[st
 
 
 def _structured_data(envelope: dict[str, Any], limits: Limits) -> dict[str, Any]:
-    if "data_base64" in envelope:
+    encoded = envelope.get("data_base64")
+    if encoded is not None:
         try:
-            data = a2b_base64(str(envelope["data_base64"]), strict_mode=True)
-        except (Base64Error, ValueError) as error:
+            data = a2b_base64(encoded, strict_mode=True)
+        except (Base64Error, ValueError, TypeError) as error:
             raise Invalid(Reason.BAD_ENVELOPE, "data_base64 is not base64") from error
         if (problem := envelope_problem(data, limits, STAGE)) is not None:
             raise Invalid(problem.reason, problem.message)
         return load_object(data)
-    found = envelope.get("data", {})
-    if found is None or found == {}:
+    found = envelope.get("data")
+    if found is None:
         return {}
     if not isinstance(found, dict):
         raise Invalid(Reason.BAD_ENVELOPE, "data is not a JSON object")
@@ -78,20 +81,17 @@ def _event(
     for name in ("id", "source", "type"):
         if not isinstance(attributes.get(name), str) or not attributes[name]:
             raise Invalid(Reason.BAD_ENVELOPE, f"the attribute {name} is missing or no string")
-    fields = dict(data)
-    fields.setdefault("action", attributes["type"].rsplit(".", 1)[-1])
-    fields["source"] = attributes["source"]
-    for name, attribute in (("item_id", "subject"), ("user_id", "partitionkey"), ("timestamp", "time")):
-        if fields.get(name) is None and attributes.get(attribute) is not None:
-            fields[name] = attributes[attribute]
-    return build(record, limits, fields, _event_id(attributes, limits))
-
-
-def _event_id(attributes: dict[str, Any], limits: Limits) -> str:
-    joined = f"{attributes['source']}#{attributes['id']}"
-    if len(joined) <= limits.max_id_length:
-        return joined
-    return blake2b(joined.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    filled = {name: value for name, value in data.items() if value is not None}
+    fields = {
+        "action": attributes["type"].rpartition(".")[2],
+        "item_id": attributes.get("subject"),
+        "user_id": attributes.get("partitionkey"),
+        "timestamp": attributes.get("time"),
+        **filled,
+        "source": attributes["source"],
+    }
+    event_id = fitting_id(f"{attributes['source']}#{attributes['id']}", limits)
+    return build(record, limits, fields, event_id)
 
 
 def _text_headers(record: SourceRecord) -> dict[str, str]:

@@ -7,7 +7,8 @@ Kafka record's own); event_id may be absent (then topic, partition and offset of
 from __future__ import annotations
 
 from streams.adapters.base import STAGE, Invalid, build, identifier, load_object
-from streams.events import Event, Limits, Rejected, SourceRecord, envelope_problem
+from streams.events import Event, SourceRecord
+from streams.rejections import Limits, Rejected, envelope_problem
 
 
 class NativeAdapter:

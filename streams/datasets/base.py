@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,3 +35,14 @@ def require(folder: Path, *names: str) -> list[Path]:
             f"{folder} lacks {', '.join(missing)}: give the folder that holds {', '.join(names)}"
         )
     return [folder / name for name in names]
+
+
+@contextmanager
+def reading(path: Path, expected: str) -> Iterator[None]:
+    """Turns what a damaged or other file makes of its reader into a DatasetError. expected: what to give."""
+    try:
+        yield
+    except DatasetError:
+        raise
+    except (OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, csv.Error) as error:
+        raise DatasetError(f"{path} cannot be read ({error!r}): {expected}") from error

@@ -12,15 +12,19 @@ from typing import Any
 
 import orjson
 
-from streams.datasets.base import Dataset, require
+from streams.datasets.base import Dataset, reading, require
+
+EXPECTED = "give the unpacked folder of MovieLens (small)"
 
 
 def read_movielens(folder: Path) -> Dataset:
     """From the unpacked folder; `plots.jsonl` (movieId, plot) is optional. Raises DatasetError."""
     movies, ratings, tags = require(folder, "movies.csv", "ratings.csv", "tags.csv")
-    plots = _plots(folder / "plots.jsonl")
-    events = sorted([*_ratings(ratings), *_tags(tags)], key=lambda event: event["timestamp"])
-    return Dataset([_item(row, plots) for row in _rows(movies)], iter(events), len(events))
+    with reading(folder, EXPECTED):
+        plots = _plots(folder / "plots.jsonl")
+        events = sorted([*_ratings(ratings), *_tags(tags)], key=lambda event: event["timestamp"])
+        items = [_item(row, plots) for row in _rows(movies)]
+    return Dataset(items, iter(events), len(events))
 
 
 def _rows(path: Path) -> Iterator[dict[str, str]]:

@@ -1,0 +1,191 @@
+"""What every input format promises; runs over each entry of ADAPTERS, and the canonical format, by itself."""
+
+from __future__ import annotations
+
+import json
+import sys
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from itertools import product
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streams.adapters import ADAPTERS, adapter
+from streams.events import (
+    Event,
+    Limits,
+    Reason,
+    Rejected,
+    decode_canonical,
+    decode_canonical_batch,
+    encode,
+)
+from tests.streams.flows import T0, Record
+
+LIMITS = Limits(max_text_length=40)
+# So tight that generated input lies on either side of every limit.
+TIGHT = Limits(max_bytes=300, max_depth=3, max_id_length=8, max_action_length=5, max_text_length=10)
+
+Parser = Callable[[Record, Limits], Event | Rejected]
+PARSERS: dict[str, Parser] = {
+    **{name: adapter(name).parse for name in ADAPTERS},
+    "canonical": decode_canonical,
+}
+
+
+# --- one event in each format; a new format is added here ----------------------------------------------------
+
+
+def as_native(event: Event) -> Record:
+    return Record(encode(event), 0)
+
+
+def as_cloudevent(event: Event) -> Record:
+    """Structured mode; the data has all that the attributes do not."""
+    source, _, number = event.event_id.partition("#")
+    data = {
+        name: getattr(event, name) for name in event.__struct_fields__ if name not in ("event_id", "source")
+    }
+    envelope = {"specversion": "1.0", "id": number, "source": source, "type": "t", "data": data}
+    return Record(orjson.dumps(envelope), 0)
+
+
+WRITERS: dict[str, Callable[[Event], Record]] = {
+    "native": as_native,
+    "canonical": as_native,
+    "cloudevents": as_cloudevent,
+}
+
+IDS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=256)
+SOURCES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="#"), min_size=1, max_size=40)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+
+
+@st.composite
+def valid_events(draw: st.DrawFn) -> Event:
+    source = draw(SOURCES)
+    return Event(
+        event_id=f"{source}#{draw(st.integers(0, 10**9))}",
+        user_id=draw(IDS),
+        action=draw(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=64)),
+        timestamp=draw(st.integers(LIMITS.min_timestamp_ms, LIMITS.max_timestamp_ms)),
+        source=source,
+        item_id=draw(st.none() | IDS),
+        value=draw(st.none() | st.floats(allow_nan=False, allow_infinity=False)),
+        text=draw(st.none() | TEXTS),
+        media=draw(st.none() | st.lists(TEXTS, max_size=3)),
+        session_id=draw(st.none() | IDS),
+        recommendation_id=draw(st.none() | IDS),
+    )
+
+
+def test_every_format_is_under_contract() -> None:
+    assert WRITERS.keys() == PARSERS.keys()
+
+
+@pytest.mark.parametrize("name", sorted(WRITERS))
+@given(event=valid_events())
+@settings(max_examples=50, deadline=None)
+def test_a_valid_event_survives_the_way_through(name: str, event: Event) -> None:
+    parsed = PARSERS[name](WRITERS[name](event), LIMITS)
+    assert parsed == event
+    assert isinstance(parsed, Event)
+    assert decode_canonical_batch([Record(encode(parsed), 0)], LIMITS) == [event]
+
+
+# --- any bytes ------------------------------------------------------------------------------------------------
+
+ATTRIBUTES = ("specversion", "id", "source", "type", "data", "data_base64", "subject", "time", "partitionkey")
+NAMES = (*Event.__struct_fields__, *ATTRIBUTES)
+TEXTUAL = ["", "1.0", "\ud800", "\x00", "a\x7f", "x" * 9, "x" * 41, "x" * 300, "é", "e30=", "NaN", "Infinity"]
+TIMES = ["2026-01-02T03:04:05Z", "2026-01-02t03:04:05.123456789z", "0001-01-01T00:00:00+23:59", "2026-13-01"]
+INTEGERS = [0, -1, True, T0, 10**18, 2**64, 10**25, 10**400, -(10**4299), 10**5000]
+NUMBERS = [*INTEGERS, 0.5, -0.0, 1.6e12, 1e308, float("nan"), float("inf")]
+NESTED = [[], {}, [1], ["a"], {"user_id": "u"}, [[[[[["a"]]]]]]]
+VALUES = [None, *TEXTUAL, *TIMES, *NUMBERS, *NESTED]
+
+# Events that are right but for one field, in each format.
+RIGHT: dict[str, Any] = {"user_id": "u", "action": "a", "timestamp": T0}
+CANONICAL = {**RIGHT, "event_id": "e"}
+ENVELOPE: dict[str, Any] = {"specversion": "1.0", "id": "1", "source": "s", "type": "t", "data": RIGHT}
+BINARY_MODE = {"ce_specversion": b"1.0", "ce_id": b"1", "ce_source": b"s", "ce_type": b"t"}
+BYTES = [None, b"", b"1.0", b"\xff\xfe", b"\x00", b"x" * 400, b"application/cloudevents+json", b"text/plain"]
+
+
+def dump(value: Any) -> bytes:
+    """JSON as the standard library writes it: with NaN, Infinity and lone surrogates, which JSON forbids."""
+    sys.set_int_max_str_digits(0)
+    try:
+        return json.dumps(value).encode()
+    finally:
+        sys.set_int_max_str_digits(4300)
+
+
+def near_misses() -> Iterator[Record]:
+    for name, value in product(NAMES, VALUES):
+        for right in (RIGHT, CANONICAL, ENVELOPE):
+            yield Record(dump({**right, name: value}), 0)
+        data = {**RIGHT, name: value}
+        yield Record(dump({**ENVELOPE, "data": data}), 0)
+        yield Record(dump({**ENVELOPE, "data": None, "data_base64": b64encode(dump(data)).decode()}), 0)
+    for name, content in product([*BINARY_MODE, "CE_Time", "ce_subject", "content-type"], BYTES):
+        headers: Any = list({**BINARY_MODE, name: content}.items())
+        yield Record(dump(RIGHT), 0, headers=headers)
+        yield Record(dump({"user_id": "u", "timestamp": None}), 0, headers=headers, timestamp=-1)
+    for opening in (b"[", b'{"a":', b'{"data":['):
+        yield from (Record(opening * levels, 0) for levels in (1, 33, 5000, 200_000))
+
+
+NEAR_MISSES = list(near_misses())
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=4),
+    max_leaves=8,
+)
+PAYLOADS = st.none() | st.binary(max_size=40) | JSON.map(dump)
+
+
+def check(parse: Parser, record: Record, limits: Limits) -> None:
+    """An event or a reason; and what one stage accepts, the next accepts: nothing is rejected twice over."""
+    found = parse(record, limits)
+    if isinstance(found, Rejected):
+        assert found.reason in Reason
+        assert found.message
+    else:
+        assert decode_canonical_batch([Record(encode(found), 0)], limits) == [found]
+
+
+both_limits = pytest.mark.parametrize("limits", [LIMITS, TIGHT], ids=["usual", "tight"])
+each_format = pytest.mark.parametrize("name", sorted(PARSERS))
+
+
+@both_limits
+@each_format
+def test_one_wrong_field_gives_an_event_or_a_reason(name: str, limits: Limits) -> None:
+    for record in NEAR_MISSES:
+        check(PARSERS[name], record, limits)
+
+
+@each_format
+@given(payload=PAYLOADS)
+@settings(max_examples=60, deadline=None)
+def test_any_bytes_give_an_event_or_a_reason(name: str, payload: bytes | None) -> None:
+    check(PARSERS[name], Record(payload, 0), LIMITS)
+
+
+@both_limits
+def test_the_short_way_decodes_like_the_long_way(limits: Limits) -> None:
+    short = decode_canonical_batch(NEAR_MISSES, limits)
+    assert short == [decode_canonical(record, limits) for record in NEAR_MISSES]
+    assert {type(found) for found in short} == {Event, Rejected}
+
+
+@given(payloads=st.lists(PAYLOADS, max_size=4), event=valid_events())
+@settings(max_examples=60, deadline=None)
+def test_the_short_way_decodes_any_bytes_like_the_long_way(payloads: list[Any], event: Event) -> None:
+    records = [*(Record(payload, 0) for payload in payloads), as_native(event)]
+    assert decode_canonical_batch(records, LIMITS) == [decode_canonical(record, LIMITS) for record in records]

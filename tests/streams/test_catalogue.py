@@ -1,0 +1,186 @@
+"""The catalogue's two ways: items to encode, and embeddings to learn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+
+from encoders.base import identity
+from encoders.hashing import HashingEncoder
+from streams.catalogue import Cataloguer, Changes
+from streams.events import Limits, Reason, Rejected
+from streams.items import Item, Removed, decode_embedding, decode_item, encode_embedding
+from streams.recommend import Catalog
+from tests.streams.flows import DIM, Record, item_vector, known
+
+ENCODER = HashingEncoder(DIM)
+SPACE = identity(ENCODER)
+
+
+@dataclass(frozen=True)
+class Message:
+    """What is read of a confluent-kafka message here."""
+
+    k: bytes | None
+    v: bytes | None
+
+    def key(self) -> bytes | None:
+        return self.k
+
+    def value(self) -> bytes | None:
+        return self.v
+
+
+@pytest.fixture
+def cataloguer() -> Cataloguer:
+    return Cataloguer(Catalog(DIM), ENCODER, Limits())
+
+
+def item(item_id: str, **fields: Any) -> Record:
+    return Record(orjson.dumps({"item_id": item_id, **fields}), 0, key=item_id.encode())
+
+
+def removal(item_id: str) -> Record:
+    return Record(None, 0, key=item_id.encode())
+
+
+def publish(cataloguer: Cataloguer, *records: Record) -> Changes:
+    """Through the encoder into the topic, and back from there into the catalogue."""
+    changes = cataloguer.changes(records)
+    written = cataloguer.records(changes, ENCODER.encode(changes.texts()))
+    cataloguer.learn([Message(key, value) for key, value in written])
+    return changes
+
+
+def embedding(item_id: str, vector: Any, space: str = SPACE) -> Message:
+    return Message(item_id.encode(), encode_embedding(Item(item_id), vector, space, "f"))
+
+
+# --- items --------------------------------------------------------------------------------------------------------
+
+
+def test_an_item_becomes_its_texts_vector(cataloguer: Cataloguer) -> None:
+    publish(cataloguer, item("i", title=" Red mug ", categories=["kitchen", "gifts"], description="For tea"))
+    (expected,) = ENCODER.encode(["Red mug. kitchen, gifts. For tea"])
+    assert np.array_equal(cataloguer.catalog.vectors[cataloguer.catalog.row_of["i"]], expected)
+
+
+def test_an_item_that_did_not_change_is_not_encoded_again(cataloguer: Cataloguer) -> None:
+    publish(cataloguer, item("i", title="Red mug"))
+    changes = publish(cataloguer, item("i", title="Red mug"))
+    assert (changes.items, changes.unchanged) == ([], 1)
+
+
+@pytest.mark.parametrize("change", [{"title": "Blue mug"}, {"categories": ["kitchen"]}, {"hidden": True}])
+def test_any_change_that_shows_is_encoded(cataloguer: Cataloguer, change: dict[str, Any]) -> None:
+    publish(cataloguer, item("i", title="Red mug"))
+    changes = publish(cataloguer, item("i", **{"title": "Red mug", **change}))
+    assert [changed.item_id for changed, _ in changes.items] == ["i"]
+
+
+def test_a_hidden_item_is_known_but_not_shown(cataloguer: Cataloguer) -> None:
+    publish(cataloguer, item("i", title="Red mug", hidden=True))
+    assert "i" in cataloguer.catalog
+    assert not cataloguer.catalog.live[cataloguer.catalog.row_of["i"]]
+
+
+def test_a_removed_item_leaves_and_may_come_back(cataloguer: Cataloguer) -> None:
+    publish(cataloguer, item("i", title="Red mug"))
+    changes = publish(cataloguer, removal("i"))
+    assert changes.removed == ["i"]
+    assert "i" not in cataloguer.catalog
+    publish(cataloguer, item("i", title="Red mug"))
+    assert "i" in cataloguer.catalog
+
+
+@known("what is written but not yet learnt is not compared with")
+def test_a_change_and_back_before_it_was_learnt_is_written() -> None:
+    """Else the catalogue would stay with the change, or without the item."""
+    for between in (item("i", title="Blue mug"), removal("i")):
+        cataloguer = Cataloguer(Catalog(DIM), ENCODER, Limits())
+        publish(cataloguer, item("i", title="Red mug"))
+        cataloguer.changes([between])
+        changes = cataloguer.changes([item("i", title="Red mug")])
+        assert [changed.title for changed, _ in changes.items] == ["Red mug"]
+
+
+def test_of_one_batch_the_newest_record_of_an_item_counts(cataloguer: Cataloguer) -> None:
+    changes = publish(
+        cataloguer, item("a", title="1"), item("b", title="1"), removal("a"), item("b", title="2"), removal("c"),
+        item("c", title="3"),
+    )  # fmt: skip
+    assert changes.removed == ["a"]
+    assert [(changed.item_id, changed.title) for changed, _ in changes.items] == [("b", "2"), ("c", "3")]
+
+
+WRONG: list[tuple[Record, Reason]] = [
+    (Record(None, 0), Reason.EMPTY_ID),
+    (Record(b"", 0, key=b"i"), Reason.EMPTY_VALUE),
+    (Record(b"{", 0, key=b"i"), Reason.NOT_JSON),
+    (Record(b'{"item_id":"\xff"}', 0), Reason.NOT_UTF8),
+    (Record(b"[]", 0, key=b"i"), Reason.NOT_AN_OBJECT),
+    (Record(b"{}", 0, key=b"i"), Reason.EMPTY_ID),
+    (item("", title="x"), Reason.EMPTY_ID),
+    (item("i" * 257), Reason.ID_TOO_LONG),
+    (item("a\nb"), Reason.ID_CONTROL_CHARACTERS),
+    (item("i", title=5), Reason.WRONG_TYPE),
+    (item("i", categories="kitchen"), Reason.WRONG_TYPE),
+    (Record(b'{"item_id":"i","x":%s}' % (b"[" * 90_000), 0), Reason.TOO_DEEP),
+    (item("i", title="x" * 1_048_577), Reason.TOO_LARGE),
+    (Record(orjson.dumps({"item_id": "i"}), 0, key=b"j"), Reason.WRONG_TYPE),
+]
+
+
+@pytest.mark.parametrize(("record", "expected"), WRONG)
+def test_what_is_no_item_is_rejected_with_the_reason(record: Record, expected: Reason) -> None:
+    found = decode_item(record, Limits())
+    assert isinstance(found, Rejected)
+    assert (found.reason, found.stage) == (expected, "catalog.decode")
+
+
+def test_one_bad_record_does_not_hold_up_the_others(cataloguer: Cataloguer) -> None:
+    bad = Record(b"{", 0)
+    changes = publish(cataloguer, item("a"), bad, item("b"))
+    assert [record for record, _ in changes.rejected] == [bad]
+    assert {"a", "b"} == set(cataloguer.catalog.row_of)
+
+
+def test_a_record_without_key_is_an_item_too() -> None:
+    assert decode_item(Record(b'{"item_id":"i"}', 0), Limits()) == Item("i")
+
+
+# --- embeddings ---------------------------------------------------------------------------------------------------
+
+
+def test_a_vector_comes_back_bit_for_bit() -> None:
+    vector = item_vector(3)
+    found = decode_embedding(b"i", encode_embedding(Item("i", hidden=True), vector, SPACE, "f"))
+    assert not isinstance(found, Removed)
+    assert np.array_equal(found.array(), vector)
+    assert (found.item_id, found.hidden, found.fingerprint, found.encoder) == ("i", True, "f", SPACE)
+
+
+def test_embeddings_of_another_space_are_counted_and_left_out(cataloguer: Cataloguer) -> None:
+    foreign = [embedding("a", item_vector(1), "other@1"), embedding("b", item_vector(1)[:-1])]
+    assert cataloguer.learn([*foreign, embedding("c", item_vector(2))]) == ["c"]
+    assert cataloguer.foreign == 2
+    assert list(cataloguer.catalog.row_of) == ["c"]
+
+
+def test_broken_embeddings_are_left_out(cataloguer: Cataloguer) -> None:
+    right = orjson.loads(embedding("a", item_vector(1)).v or b"")
+    broken = [
+        b"{",
+        b"\xff",
+        b'{"x":' + b"[" * 90_000,
+        orjson.dumps({**right, "vector": "no base64!"}),
+        orjson.dumps({**right, "vector": right["vector"][:-8]}),
+        embedding("a", np.full(DIM, np.nan, dtype=np.float32)).v,
+    ]
+    messages = [Message(b"a", value) for value in broken]
+    assert cataloguer.learn([*messages, embedding("z", item_vector(2))]) == ["z"]
+    assert "a" not in cataloguer.catalog

@@ -1,0 +1,186 @@
+"""Settings: where they come from, what is checked together, and what is said of wrong ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from streams.__main__ import app
+from streams.settings import DEFAULT_ACTIONS, Settings, SettingsError, Source, load
+from tests.streams.flows import known
+
+SECRET = "hunter2-do-not-print"
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Sets variables by the name of the setting."""
+    return lambda **values: [monkeypatch.setenv(f"INTERESTFLOW_{k.upper()}", v) for k, v in values.items()]
+
+
+@pytest.fixture
+def toml(tmp_path: Path) -> Any:
+    """Writes a settings file."""
+
+    def write(text: str) -> Path:
+        path = tmp_path / "settings.toml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def wrong(**options: Any) -> str:
+    """The message about wrong settings."""
+    with pytest.raises(SettingsError) as caught:
+        load(**options)
+    return str(caught.value)
+
+
+# --- where they come from -----------------------------------------------------------------------------------------
+
+
+def test_options_win_over_environment_over_file_over_defaults(toml: Any, environment: Any) -> None:
+    file = toml("top_k = 2\npartitions = 2\nreasons = 2\n")
+    environment(partitions="3", reasons="3")
+    settings = load(file, reasons=4)
+    assert (settings.top_k, settings.partitions, settings.reasons) == (2, 3, 4)
+    assert settings.history_length == Settings.model_fields["history_length"].default
+
+
+def test_an_option_that_was_not_given_decides_nothing(environment: Any) -> None:
+    environment(partitions="3")
+    assert load(partitions=None).partitions == 3
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    assert "nothing.toml does not exist" in wrong(config=tmp_path / "nothing.toml")
+
+
+@known("pydantic-settings reads no file where there is none")
+def test_a_file_that_the_environment_names_must_be_there(environment: Any, tmp_path: Path) -> None:
+    environment(config=str(tmp_path / "nothing.toml"))
+    assert "nothing.toml does not exist" in wrong()
+
+
+def test_a_file_that_does_not_parse_is_said_to(toml: Any) -> None:
+    assert "does not parse" in wrong(config=toml("top_k = = 2"))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "clicks:native, orders:cloudevents,plain",
+        '[{"topic": "clicks"}, {"topic": "orders", "format": "cloudevents"}, {"topic": "plain"}]',
+    ],
+)
+def test_sources_are_pairs_or_json(environment: Any, given: str) -> None:
+    environment(sources=given)
+    assert load().sources == (
+        Source(topic="clicks", format="native"),
+        Source(topic="orders", format="cloudevents"),
+        Source(topic="plain", format="native"),
+    )
+
+
+def test_sources_may_be_tables_of_the_file(toml: Any) -> None:
+    file = toml('[[sources]]\ntopic = "clicks"\nformat = "canonical"\n')
+    settings = load(file)
+    assert settings.events_topic == "clicks"
+    assert settings.raw_sources == ()
+
+
+def test_actions_are_merged_over_the_defaults(environment: Any) -> None:
+    environment(actions='{"purchase": {"weight": 9}, "wave": {"weight": -1, "scale": "linear"}}')
+    rules = load().action_rules
+    assert (rules["purchase"].weight, rules["purchase"].scale) == (9, "none")
+    assert rules["wave"].weight == -1
+    assert rules["click"] == DEFAULT_ACTIONS["click"]
+
+
+# --- what is wrong ------------------------------------------------------------------------------------------------
+
+
+def test_all_wrong_settings_are_named_at_once(environment: Any, toml: Any) -> None:
+    environment(partitions="many", generation="0", colour="red")
+    said = wrong(config=toml('top_k = "few"\nsize = 3\n'), model=5)
+    for name in ("PARTITIONS", "GENERATION", "COLOUR", "TOP_K", "SIZE", "MODEL"):
+        assert f"INTERESTFLOW_{name}: " in said
+
+
+def test_an_unknown_variable_is_named(environment: Any) -> None:
+    environment(dimension="64")
+    assert "INTERESTFLOW_DIMENSION: no such setting" in wrong()
+
+
+@pytest.mark.parametrize(
+    ("sources", "said"),
+    [
+        ("a:native,a:cloudevents", "listed twice"),
+        ("a:canonical,b:canonical", "one canonical topic at most"),
+        ("behavior.events.v1:native", "give it the format canonical"),
+        ("a:avro", "INTERESTFLOW_SOURCES"),
+        pytest.param("[{", "INTERESTFLOW_SOURCES", marks=known("the message does not name the variable")),
+    ],
+)
+def test_sources_that_cannot_be_are_refused(environment: Any, sources: str, said: str) -> None:
+    environment(sources=sources)
+    assert said in wrong()
+
+
+@pytest.mark.parametrize("missing", ["kafka_sasl_mechanism", "kafka_sasl_username", "kafka_sasl_password"])
+def test_sasl_needs_mechanism_username_and_password(missing: str) -> None:
+    sasl = {"kafka_sasl_mechanism": "PLAIN", "kafka_sasl_username": "u", "kafka_sasl_password": SECRET}
+    assert load(kafka_security_protocol="SASL_SSL", **sasl)
+    del sasl[missing]
+    said = wrong(kafka_security_protocol="SASL_SSL", **sasl)
+    assert "SASL needs mechanism, username and password" in said
+    assert SECRET not in said
+
+
+@known("the message repeats the value")
+def test_a_wrong_password_is_not_repeated(toml: Any) -> None:
+    file = toml(f'kafka_sasl_password = ["{SECRET}"]\nkafka_ssl_key_password = ["{SECRET}"]\n')
+    said = wrong(config=file)
+    assert "INTERESTFLOW_KAFKA_SASL_PASSWORD" in said
+    assert SECRET not in said
+
+
+# --- the command line ---------------------------------------------------------------------------------------------
+
+
+def test_the_settings_verb_prints_every_setting_and_no_password(environment: Any) -> None:
+    environment(kafka_sasl_password=SECRET, kafka_ssl_key_password=SECRET, top_k="7")
+    shown = CliRunner().invoke(app, ["settings"])
+    assert shown.exit_code == 0
+    assert SECRET not in shown.output
+    lines = dict(line.split("=", 1) for line in shown.output.splitlines())
+    assert lines.keys() == {f"INTERESTFLOW_{name.upper()}" for name in Settings.model_fields}
+    assert lines["INTERESTFLOW_TOP_K"] == "7"
+    assert lines["INTERESTFLOW_KAFKA_SASL_PASSWORD"] == "***"
+
+
+def test_wrong_settings_end_a_verb_with_a_sentence(environment: Any) -> None:
+    environment(top_k="many")
+    shown = CliRunner().invoke(app, ["settings"])
+    assert shown.exit_code == 2
+    assert "INTERESTFLOW_TOP_K" in shown.output
+    assert "Traceback" not in shown.output
+
+
+def verbs(command: Any = None, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    command = command or get_command(app)
+    children = getattr(command, "commands", None)
+    return [path] if not children else [v for name, c in children.items() for v in verbs(c, (*path, name))]
+
+
+@pytest.mark.parametrize("verb", verbs(), ids=" ".join)
+def test_the_help_of_every_verb_has_an_example(verb: tuple[str, ...]) -> None:
+    shown = CliRunner().invoke(app, [*verb, "--help"])
+    assert shown.exit_code == 0
+    example = shown.output.partition("Example: ")[2]
+    assert f"interestflow {' '.join(verb)}" in " ".join(example.split())
