@@ -12,6 +12,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from streams import settings as settings_module
+from streams.bench import bench_cli
 from streams.load import load_cli
 from streams.local_kafka import kafka_cli
 from streams.settings import Settings, SettingsError
@@ -29,6 +30,7 @@ app.add_typer(kafka_cli, name="kafka")
 app.add_typer(topics_cli, name="topics")
 app.add_typer(load_cli, name="load")
 app.add_typer(fit_cli, name="fit")
+app.add_typer(bench_cli, name="bench")
 
 Config = Annotated[Path | None, typer.Option("--config", help="TOML file of settings.")]
 Servers = Annotated[str | None, typer.Option("--bootstrap-servers", help="host:port of the brokers.")]
@@ -132,6 +134,27 @@ def replay(config: Config = None, bootstrap_servers: Servers = None) -> None:
             _fail(f"the replay differs from what was published, for example for {examples}", 1)
 
     or_exit(run)
+
+
+@app.command()
+def demo(
+    seconds: Annotated[int, typer.Option(min=1, help="Length of the simulation.")] = 30,
+    seed: Annotated[int, typer.Option(min=0, help="Of the simulated world.")] = 0,
+    users: Annotated[int, typer.Option(min=1, help="Simulated users.")] = 300,
+) -> None:
+    """Start a local Kafka and a worker, simulate users, and say how well their vectors followed them.
+
+    Stops by itself and leaves nothing running. Example: interestflow demo --seconds 60
+    """
+    from streams.children import interruptible
+
+    def run() -> None:
+        from streams.demo import perform
+
+        typer.echo(perform(seconds, seed, users))
+
+    with interruptible():
+        or_exit(run)
 
 
 @app.command("settings")

@@ -4,6 +4,7 @@ from confluent_kafka import KafkaException
 
 from encoders.projection import ProjectionError
 from sinks.base import SinkError
+from streams.children import ChildError
 from streams.datasets.base import DatasetError
 from streams.local_kafka import LocalKafkaError
 from streams.reading import ReadError
@@ -19,6 +20,7 @@ USER_ERRORS: tuple[type[Exception], ...] = (
     ReadError,
     ProjectionError,
     LocalKafkaError,
+    ChildError,
     TopicError,
     DatasetError,
     SinkError,

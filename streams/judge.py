@@ -1,4 +1,4 @@
-"""How good were the published vectors, and how late? Pure: a world that knows, and what was observed."""
+"""How near were the published vectors to the truth, and how late? Pure: told what was sent and seen, and when."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from streams.simulate import Weights, World
+from streams.simulate import World
 
 Vector = npt.NDArray[np.float64]
 # Records before this many events of a user say nothing yet.
 WARM_UP = 5
 # A shift counts as followed when the new truth is nearer at this many records in a row.
 STAYS = 2
+NONE = (float("nan"),)
 
 
 @dataclass(slots=True)
@@ -30,11 +31,18 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A vector record: when it was received, how many of the user's events it holds, and the vector."""
+    """A vector record: how many of the user's events it holds, and the vector (dim,)."""
 
-    at: float
     count: int
     vector: Vector
+
+
+@dataclass(slots=True)
+class Tally:
+    """What one way of making vectors earned: a cosine per record, events to follow the shift per user."""
+
+    cosines: list[float] = field(default_factory=list)
+    steps: list[float] = field(default_factory=list)
 
 
 class Judge:
@@ -48,85 +56,86 @@ class Judge:
         self.latencies: list[float] = []
 
     def send(self, event: dict[str, Any], share: float, at: float) -> None:
-        """An event was handed to Kafka at this wall-clock time (seconds)."""
+        """A valid event was handed to Kafka at this wall-clock time (seconds)."""
         sent = self.sent[event["user_id"]]
         sent.at.append(at)
         sent.share.append(share)
         sent.item.append(event.get("item_id"))
 
     def see(self, user: str, count: int, vector: Vector, at: float) -> None:
-        """A vector of `count` events was received: the first to hold those since the record before."""
+        """A vector of the user's first `count` events was received at this wall-clock time (seconds)."""
         records = self.seen[user]
         known = records[-1].count if records else 0
         if count > known:
             self.latencies += [at - moment for moment in self.sent[user].at[known:count]]
-            records.append(Seen(at, count, vector))
+            records.append(Seen(count, vector))
 
-    def percentile_ms(self, share: float) -> float:
+    def unseen(self) -> int:
+        """Events that no vector holds yet."""
+        sent = sum(len(sent.at) for sent in self.sent.values())
+        return sent - sum(records[-1].count for records in self.seen.values())
+
+    def percentile_ms(self, percent: float) -> float:
         """Latency in ms from event sent to vector received, over all events; NaN where there is none."""
-        return float(np.percentile(self.latencies, share) * 1000) if self.latencies else float("nan")
+        return float(np.percentile(self.latencies, percent) * 1000) if self.latencies else float("nan")
 
     def verdict(self, items: dict[str, Vector]) -> dict[str, float]:
-        """Means over all records, medians over all users; items: vector of each item."""
+        """Means over all records, medians over all users, NaN where there is none. items: each item's (dim,)."""
         themes = self._theme_vectors(items)
-        ours: list[float] = []
-        static: list[float] = []
-        follow: list[float] = []
-        follow_static: list[float] = []
+        ours, static = Tally(), Tally()
         for user, records in self.seen.items():
-            averages = [self._average(user, record.count, items) for record in records]
-            vectors = [record.vector for record in records]
-            for record, average in zip(records, averages, strict=True):
-                if record.count >= WARM_UP:
-                    now = self.sent[user].share[record.count - 1]
-                    truth = _direction(self.world.truth(self.number[user], now), themes)
-                    ours.append(cosine(record.vector, truth))
-                    static.append(cosine(average, truth))
-            if (steps := self._steps_to_follow(user, records, vectors, themes)) is not None:
-                follow.append(steps)
-                follow_static.append(self._steps_to_follow(user, records, averages, themes) or steps)
+            counts = [record.count for record in records]
+            published = np.stack([record.vector for record in records])
+            plain = self._sums(user, items)[np.array(counts) - 1]
+            for tally, vectors in ((ours, published), (static, plain)):
+                tally.cosines += self._cosines(user, counts, vectors, themes)
+                tally.steps += self._steps_to_follow(user, counts, vectors, themes)
         return {
-            "cosine_truth": mean(ours) if ours else float("nan"),
-            "cosine_truth_static": mean(static) if static else float("nan"),
-            "events_to_follow_shift": median(follow) if follow else float("nan"),
-            "events_to_follow_shift_static": median(follow_static) if follow_static else float("nan"),
+            "cosine_truth": mean(ours.cosines or NONE),
+            "cosine_truth_static": mean(static.cosines or NONE),
+            "events_to_follow_shift": median(ours.steps or NONE),
+            "events_to_follow_shift_static": median(static.steps or NONE),
         }
 
     def _theme_vectors(self, items: dict[str, Vector]) -> Vector:
         """(themes, dim): the mean direction of each theme's items."""
         return np.stack([unit(np.mean([items[item] for item in own], axis=0)) for own in self.world.by_theme])
 
-    def _average(self, user: str, count: int, items: dict[str, Vector]) -> Vector:
-        """The plain average of the same events' item vectors: what a profile without decay would be."""
-        vectors = [items[item] for item in self.sent[user].item[:count] if item is not None]
-        return np.mean(vectors, axis=0) if vectors else np.zeros(len(next(iter(items.values()))))
+    def _sums(self, user: str, items: dict[str, Vector]) -> Vector:
+        """(events, dim) sums of the item vectors up to each event: the directions of their plain averages.
 
-    def _steps_to_follow(
-        self, user: str, records: list[Seen], vectors: list[Vector], themes: Vector
-    ) -> float | None:
+        That is what a profile without decay would be; a search has no item and adds nothing.
+        """
+        nothing = np.zeros(len(next(iter(items.values()))))
+        vectors = [nothing if item is None else items[item] for item in self.sent[user].item]
+        return np.cumsum(vectors, axis=0)
+
+    def _cosines(self, user: str, counts: list[int], vectors: Vector, themes: Vector) -> list[float]:
+        """Of each record's vector to the truth at its newest event, after the warm-up."""
+        number, share = self.number[user], self.sent[user].share
+        return [
+            cosine(vector, self.world.truth(number, share[count - 1]) @ themes)
+            for count, vector in zip(counts, vectors, strict=True)
+            if count >= WARM_UP
+        ]
+
+    def _steps_to_follow(self, user: str, counts: list[int], vectors: Vector, themes: Vector) -> list[float]:
         """The user's events after the shift until the new truth is nearer and stays so.
 
-        Where it never is, one more than there were; None for a user with too few events on either side.
+        Where it never is, one more than there were; empty for a user with too few events on either side.
         """
         number = self.number[user]
-        before, after = (_direction(weights, themes) for weights in self.world.before_and_after(number))
+        before, after = (weights @ themes for weights in self.world.before_and_after(number))
         shift = sum(share < self.world.shift_at[number] for share in self.sent[user].share)
-        total = records[-1].count - shift
+        total = counts[-1] - shift
         if shift < WARM_UP or total < WARM_UP:
-            return None
-        row = 0
-        for record, vector in zip(records, vectors, strict=True):
-            nearer = record.count > shift and cosine(vector, after) > cosine(vector, before)
-            row = row + 1 if nearer else 0
-            if row == 1:
-                since = record.count - shift
-            if row == STAYS or (row and record is records[-1]):
-                return float(since)
-        return float(total + 1)
-
-
-def _direction(weights: Weights, themes: Vector) -> Vector:
-    return unit(weights @ themes)
+            return []
+        nearer = [
+            count > shift and cosine(vector, after) > cosine(vector, before)
+            for count, vector in zip(counts, vectors, strict=True)
+        ]
+        followed = (count - shift for at, count in enumerate(counts) if all(nearer[at : at + STAYS]))
+        return [float(next(followed, total + 1))]
 
 
 def unit(vector: Vector) -> Vector:

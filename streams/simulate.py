@@ -35,24 +35,34 @@ FORMS = (
     "professional {0} {1}",
     "guide to {0} and {1}",
 )
-ACTIONS = (
-    ("view", 0.45),
-    ("click", 0.2),
-    ("like", 0.1),
-    ("purchase", 0.1),
-    ("comment", 0.05),
-    ("search", 0.05),
-)
-DISLIKE_SHARE = 0.05
+# Share of each action among the events.
+ACTIONS = {
+    "view": 0.5,
+    "click": 0.2,
+    "like": 0.1,
+    "purchase": 0.1,
+    "comment": 0.02,
+    "search": 0.03,
+    "dislike": 0.05,  # of a theme that the user is not after
+}
 NOISE = 0.1  # of the events are of a theme picked at random
+# One event in so many is none, in one of the ways in which producers get them wrong.
+INVALID_EVERY = 200
+FLAWS: tuple[dict[str, Any], ...] = (
+    {"user_id": None},
+    {"action": None},
+    {"item_id": ["one", "another"]},
+    {"value": "three"},
+)
 
 
 @dataclass(frozen=True, slots=True)
 class SimulatedEvent:
-    """A native behaviour event, and when in the run it lies: share in [0, 1)."""
+    """A native behaviour event, when in the run it lies (share in [0, 1)), and whether it is a valid one."""
 
     event: dict[str, Any]
     share: float
+    valid: bool
 
 
 class World:
@@ -62,7 +72,6 @@ class World:
         rng = np.random.default_rng(seed)
         self.themes = list(THEMES)
         self.items = [self._item(rng, number) for number in range(items)]
-        self.theme_of = {item["item_id"]: self.themes.index(item["categories"][0]) for item in self.items}
         self.by_theme = [
             [i["item_id"] for i in self.items if i["categories"][0] == theme] for theme in self.themes
         ]
@@ -92,25 +101,17 @@ class World:
     def events(self, count: int) -> Iterator[SimulatedEvent]:
         """`count` events without timestamps, which the caller sets as they happen."""
         rng = np.random.default_rng([self._seed, 1])
-        names, odds = zip(*ACTIONS, strict=True)
-        chances = np.array(odds) / (sum(odds) + DISLIKE_SHARE)
         for number in range(count):
             user, share = int(rng.integers(len(self.users))), number / count
-            drawn = rng.random()
-            place = int(np.searchsorted(np.cumsum(chances), drawn, side="right"))
-            action = names[place] if place < len(names) else "dislike"
-            yield SimulatedEvent(self._event(rng, number, user, share, action), share)
+            event = self._event(rng, number, user, share)
+            valid = number % INVALID_EVERY != INVALID_EVERY // 2
+            if not valid:
+                event |= FLAWS[number // INVALID_EVERY % len(FLAWS)]
+            yield SimulatedEvent(event, share, valid)
 
-    def _event(
-        self, rng: np.random.Generator, number: int, user: int, share: float, action: str
-    ) -> dict[str, Any]:
-        weights = self.truth(user, share)
-        if action == "dislike":
-            theme = int(rng.choice(np.flatnonzero(weights == 0)))
-        elif rng.random() < NOISE:
-            theme = int(rng.integers(len(self.themes)))
-        else:
-            theme = int(rng.choice(len(self.themes), p=weights))
+    def _event(self, rng: np.random.Generator, number: int, user: int, share: float) -> dict[str, Any]:
+        action = list(ACTIONS)[_draw(rng, np.array(list(ACTIONS.values())))]
+        theme = self._theme(rng, self.truth(user, share), action)
         event = {
             "event_id": f"sim-{number}",
             "user_id": self.users[user],
@@ -119,8 +120,17 @@ class World:
         }
         if action == "search":
             return {**event, "text": self._phrase(rng, theme)}
-        event["item_id"] = str(rng.choice(self.by_theme[theme]))
+        own = self.by_theme[theme]
+        event["item_id"] = own[int(rng.integers(len(own)))]
         return {**event, "text": f"nice {self._phrase(rng, theme)}"} if action == "comment" else event
+
+    def _theme(self, rng: np.random.Generator, weights: Weights, action: str) -> int:
+        """What the event is about, given the user's mixture."""
+        if action == "dislike":
+            return int(rng.choice(np.flatnonzero(weights == 0)))
+        if rng.random() < NOISE:
+            return int(rng.integers(len(weights)))
+        return _draw(rng, weights)
 
     def _item(self, rng: np.random.Generator, number: int) -> dict[str, Any]:
         theme = self.themes[number % len(self.themes)]
@@ -135,3 +145,9 @@ class World:
 
     def _phrase(self, rng: np.random.Generator, theme: int) -> str:
         return " ".join(rng.choice(THEMES[self.themes[theme]].split(), size=2, replace=False))
+
+
+def _draw(rng: np.random.Generator, weights: Weights) -> int:
+    """An index, each with the chance of its weight; they sum to 1. A tenth of the time of `rng.choice`."""
+    place = int(np.searchsorted(np.cumsum(weights), rng.random(), side="right"))
+    return min(place, len(weights) - 1)

@@ -1,0 +1,18 @@
+"""A measurement in a process of its own: `python -m streams.bench.child CASE ARGUMENTS`, JSON in and out."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+
+from streams.bench import memory, recommend, recovery
+
+CHILDREN: dict[str, Callable[..., dict[str, list[float]]]] = {
+    recommend.CASE: recommend.child,
+    recovery.CASE: recovery.child,
+    memory.CASE: memory.child,
+}
+
+if __name__ == "__main__":
+    print(json.dumps(CHILDREN[sys.argv[1]](*json.loads(sys.argv[2]))))

@@ -1,0 +1,133 @@
+"""The other engines: an environment of their own, and how each is started.
+
+Their packages would hold the product's back (Quix Streams wants an older confluent-kafka), so they are
+installed by uv into a folder of their own the first time that they are asked for. The scripts beside this
+file run there; each gets its job as a JSON file.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+
+from streams import local_kafka
+from streams.bench import workload
+from streams.bench.cluster import PARTITIONS, Cluster
+from streams.bench.contender import Contender, Launch, Wiring
+from streams.bench.harness import BenchError
+
+REQUIREMENTS = (
+    "quixstreams==3.28.1",
+    "bytewax==0.21.1",
+    "faust-streaming==0.15.3",
+    "aiokafka==0.14.0",
+    "confluent-kafka==2.12.2",
+    "numpy==2.4.6",
+    "orjson==3.13.0",
+)
+SCRIPTS = Path(__file__).parent
+INSTALL_DEADLINE_S = 600.0
+# Share of the events that makes a run about as long as ours; name, share, and what it guarantees.
+PEERS = (
+    (
+        "faust",
+        0.025,
+        "stock Faust 0.15.3. Changelog of its table (last write wins), acks=all; acknowledges an event even where "
+        "its handling failed, and commits without waiting for deliveries. One vector per event",
+    ),
+    (
+        "quix",
+        0.15,
+        "Quix Streams 3.28.1. RocksDB with a changelog, flushed before it commits: at least once, an event may "
+        "count twice. One vector per event",
+    ),
+    (
+        "bytewax",
+        0.4,
+        "Bytewax 0.21.1. State in memory only, no changelog, no recovery, no consumer group: a restart begins "
+        "anew. One vector per event",
+    ),
+)
+
+
+def contenders(names: set[str], say: Callable[[str], None]) -> list[Contender]:
+    """The peers of these names; where their environment cannot be made, they are named as missing."""
+    chosen = [peer for peer in PEERS if peer[0] in names]
+    if not chosen:
+        return []
+    try:
+        python = make_environment(say)
+    except BenchError as error:
+        say(str(error))
+        return [Contender(name, share, f"missing. {error}", None) for name, share, _ in chosen]
+    return [Contender(name, share, note, _starter(name, python)) for name, share, note in chosen]
+
+
+def make_environment(say: Callable[[str], None]) -> Path:
+    """The peers' Python, made on demand. Raises BenchError that says what to do."""
+    home = local_kafka.default_home().parent / "bench-peers-venv"
+    python, stamp = home / "bin" / "python", home / "requirements"
+    wanted = blake2b(" ".join((sys.version, *REQUIREMENTS)).encode()).hexdigest()
+    if stamp.exists() and stamp.read_text() == wanted and python.exists():
+        return python
+    say(f"installing the other engines into {home} (once)")
+    beside = Path(sys.executable).with_name("uv")
+    uv = str(beside) if beside.exists() else shutil.which("uv")
+    if uv is None:
+        raise BenchError("the other engines are installed by uv, which is not here: run `pip install uv`")
+    _run([uv, "venv", "--clear", "--python", sys.executable, str(home)])
+    _run([uv, "pip", "install", "--python", str(python), *REQUIREMENTS])
+    stamp.write_text(wanted)
+    return python
+
+
+def _run(command: list[str]) -> None:
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=INSTALL_DEADLINE_S, check=False
+        )
+        said = done.stderr if done.returncode else None
+    except (OSError, subprocess.TimeoutExpired) as error:
+        said = str(error)
+    if said is not None:
+        raise BenchError(
+            f"the other engines cannot be installed: `{' '.join(command)}` failed: {said[-600:].strip()}. They "
+            f"need Python 3.11 or 3.12 and a package index; or leave them out with --engine interestflow"
+        )
+
+
+def _starter(name: str, python: Path) -> Callable[[Cluster, Wiring], Launch]:
+    def prepare(_cluster: Cluster, wiring: Wiring) -> Launch:
+        job = wiring.home / f"{wiring.group}.json"
+        job.write_text(json.dumps(_job(wiring)))
+        return Launch([str(python), str(SCRIPTS / f"{name}_peer.py"), str(job)], {})
+
+    return prepare
+
+
+def _job(wiring: Wiring) -> dict[str, object]:
+    """What a script needs to know; see `arithmetic.Job`."""
+    vectors = wiring.home / "vectors.npy"
+    if not vectors.exists():
+        np.save(vectors, workload.vectors())
+    return {
+        "servers": wiring.servers,
+        "input": wiring.input,
+        "output": wiring.output,
+        "group": wiring.group,
+        "home": str(wiring.home / wiring.group),
+        "partitions": PARTITIONS,
+        "vectors": str(vectors),
+        "items": [workload.item_id(number) for number in range(workload.ITEMS)],
+        "weights": workload.WEIGHTS,
+        "short_events": workload.SHORT_EVENTS,
+        "long_s": workload.LONG_S,
+        "short_share": workload.SHORT_SHARE,
+    }

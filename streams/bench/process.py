@@ -1,0 +1,120 @@
+"""An engine as a process: start it, hold it still, let it go, count its CPU seconds, end it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from streams.bench.harness import BenchError
+from streams.kafka_node import TIE
+
+LOG_LINES = 30
+STOP_DEADLINE_S = 20.0
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
+class Engine:
+    """A running engine; its output is in a log file."""
+
+    def __init__(self, name: str, process: subprocess.Popen[bytes], log: Path) -> None:
+        self.name, self.process, self.log = name, process, log
+
+    @property
+    def pid(self) -> int:
+        """Process id, which is that of its process group too."""
+        return self.process.pid
+
+    def require_alive(self) -> None:
+        """Raise BenchError, with the end of the log, where it has ended."""
+        if (status := self.process.poll()) is not None:
+            raise BenchError(f"{self.name} ended with status {status}; its log ends with:\n{self.tail()}")
+
+    def tail(self) -> str:
+        """The last lines of its log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-LOG_LINES:])
+
+    def hold(self) -> None:
+        """Stop it where it stands, with all its children."""
+        os.killpg(self.pid, signal.SIGSTOP)
+
+    def release(self) -> None:
+        """Let it go on."""
+        os.killpg(self.pid, signal.SIGCONT)
+
+    def cpu_seconds(self) -> float:
+        """User and system time so far, children included."""
+        return cpu_seconds(self.pid)
+
+    def end(self) -> None:
+        """SIGTERM, after a deadline SIGKILL; returns when it is gone."""
+        for number in (signal.SIGCONT, signal.SIGTERM):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(STOP_DEADLINE_S)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@contextmanager
+def engine(name: str, command: Sequence[str], environment: Mapping[str, str], log: Path) -> Iterator[Engine]:
+    """The engine for the length of the block."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            _tied(command),
+            env={**os.environ, **environment},
+            cwd=log.parent,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    running = Engine(name, process, log)
+    try:
+        yield running
+    finally:
+        running.end()
+
+
+def _tied(command: Sequence[str]) -> list[str]:
+    """The command so that it ends with this process, however that ends (Linux)."""
+    if sys.platform == "linux" and threading.current_thread() is threading.main_thread():
+        return [sys.executable, "-S", "-E", "-c", TIE, str(os.getpid()), *command]
+    return list(command)
+
+
+def answer(case: str, *arguments: object) -> dict[str, list[float]]:
+    """What a case's child says (see `child`), with one thread for linear algebra. Raises BenchError."""
+    command = [sys.executable, "-m", "streams.bench.child", case, json.dumps(arguments)]
+    done = subprocess.run(
+        _tied(command), env={**os.environ, **ONE_THREAD}, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        tail = "\n".join(done.stderr.splitlines()[-LOG_LINES:])
+        raise BenchError(f"{case} failed:\n{tail}")
+    found: dict[str, list[float]] = json.loads(done.stdout)
+    return found
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time of a process and its children, those that ended included."""
+    total = 0.0
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        for one in (process, *process.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                total += sum(one.cpu_times()[:2])
+        total += sum(process.cpu_times()[2:4])
+    return total

@@ -1,0 +1,87 @@
+"""One invocation of `bench stream`: which cases, in order, and what is shown of them."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from streams.bench import harness, latency, memory, ours, peers, recommend, recovery, throughput
+from streams.bench.cluster import Cluster, cluster
+from streams.bench.contender import Contender
+from streams.bench.harness import BenchError, Samples
+
+WIDTH = 120
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to measure. cases, engines: by name, all where empty.
+
+    events: of a throughput run. rate: events per second of a latency run. active_users: who get recommendations.
+    users: in memory and changelog.
+    """
+
+    runs: int
+    events: int
+    cases: tuple[str, ...] = ()
+    engines: tuple[str, ...] = ()
+    rate: int = 5000
+    active_users: int = 20_000
+    users: int = 200_000
+
+
+Case = Callable[[Cluster, Plan, Say], Samples]
+
+
+def _throughput(cluster: Cluster, plan: Plan, say: Say) -> Samples:
+    return throughput.measure(cluster, contenders(plan, say), plan.runs, plan.events, say)
+
+
+CASES: dict[str, Case] = {
+    throughput.CASE: _throughput,
+    latency.CASE: lambda cluster, plan, say: latency.measure(cluster, plan.runs, plan.rate, say),
+    recommend.CASE: lambda cluster, plan, say: recommend.measure(cluster, plan.runs, plan.active_users, say),
+    recovery.CASE: lambda cluster, plan, say: recovery.measure(cluster, plan.runs, plan.users, say),
+    memory.CASE: lambda cluster, plan, say: memory.measure(cluster, plan.runs, plan.users, say),
+}
+ENGINES = (ours.NAME, *(name for name, *_ in peers.PEERS))
+
+
+def contenders(plan: Plan, say: Say) -> list[Contender]:
+    """The engines of the plan, ours first."""
+    chosen = set(plan.engines or ENGINES)
+    mine = [ours.CONTENDER] if ours.NAME in chosen else []
+    return mine + peers.contenders(chosen, say)
+
+
+def run(plan: Plan, json_file: Path | None) -> None:
+    """Measure, show the table, write the rows. Raises BenchError."""
+    if unknown := sorted(set(plan.cases) - set(CASES)):
+        raise BenchError(f"no case {', '.join(unknown)}; there are: {', '.join(CASES)}")
+    if unknown := sorted(set(plan.engines) - set(ENGINES)):
+        raise BenchError(f"no engine {', '.join(unknown)}; there are: {', '.join(ENGINES)}")
+    # A file or a pipe gets the whole width that the table needs.
+    log, out = Console(stderr=True), Console(width=None if sys.stdout.isatty() else WIDTH)
+    out.print(
+        f"{harness.machine()}\n{shlex.join(['interestflow', *sys.argv[1:]])}", soft_wrap=True, highlight=False
+    )
+
+    def say(line: str) -> None:
+        log.print(line, soft_wrap=True, highlight=False)
+
+    rows, notes = [], {}
+    with cluster() as broker:
+        for name, case in CASES.items():
+            if name in (plan.cases or CASES):
+                samples = case(broker, plan, say)
+                rows += samples.rows()
+                notes.update(samples.notes)
+    out.print(harness.table(rows, notes))
+    if json_file is not None:
+        harness.write_json(json_file, rows)

@@ -1,0 +1,62 @@
+"""Users' states made up for the cases that need many: full rows, without folding millions of events."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from streams.app import build_flow
+from streams.bench import workload
+from streams.flow import Flow
+from streams.interest.base import Longs
+from streams.settings import Settings
+from streams.store import Layout, PartitionState
+
+# The source that the made-up changelog was built from.
+SOURCE = "bench.source"
+BATCH = 4000
+
+
+def flow() -> Flow:
+    """A flow as a worker has it, its catalogue full."""
+    made = build_flow(Settings(dimensions=workload.DIM, encoder="hashing"), workload.space())
+    for number, vector in enumerate(workload.vectors()):
+        made.catalog.put(workload.item_id(number), vector)
+    return made
+
+
+def partition(number: int, users: int, consumed: int, layout: Layout) -> PartitionState:
+    """So many users in one partition, taken in by batches as a worker does.
+
+    consumed: items that each has consumed; they are kept outside the rows.
+    """
+    part = PartitionState(number, layout)
+    for first in range(0, users, BATCH):
+        ids = [f"user-{number}-{user:07d}" for user in range(first, min(users, first + BATCH))]
+        rows = part.rows(ids)
+        part.put(rows, _rows(rows, layout))
+        if consumed:
+            _consume(part, rows, consumed)
+    part.watermark = users
+    return part
+
+
+def _rows(rows: Longs, layout: Layout) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
+    """(n, size) bytes of states with a full history of random items."""
+    rng = np.random.default_rng(int(rows[0]))
+    made = np.zeros((len(rows), layout.size), dtype=np.uint8)
+    states = layout.view(made)
+    states["offset"], states["version"], states["count"] = rows, 1, layout.history
+    states["model"]["time"], states["model"]["signals"] = workload.T0, layout.history
+    states["model"]["sums"] = rng.standard_normal(states["model"]["sums"].shape, dtype=np.float32)
+    states["history"]["item"] = rng.integers(2**63, size=states["history"].shape)
+    states["history"]["time"], states["history"]["weight"] = workload.T0, 1.0
+    states["history"]["ordinal"] = np.arange(layout.history)
+    return made
+
+
+def _consume(part: PartitionState, rows: Longs, consumed: int) -> None:
+    rng = np.random.default_rng([1, int(rows[0])])
+    keys = rng.integers(2**63, size=(len(rows), consumed))
+    for row, items in zip(rows.tolist(), keys.tolist(), strict=True):
+        for item in items:
+            part.consume(row, item)
