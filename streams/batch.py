@@ -117,23 +117,26 @@ class Batch:
     def _vectors(self, indices: Longs, texts: Floats) -> Floats:
         """(n, dim) what each event is about: its item, plus a share of its text; or its text alone."""
         items, text_at = self.items[indices], self.text_at[indices]
-        vectors: Floats = np.take(self.flow.catalog.vectors, np.maximum(items, 0), axis=0)
+        known, catalog = items >= 0, self.flow.catalog
+        vectors: Floats = np.zeros((len(indices), catalog.dim), dtype=np.float32)
+        vectors[known] = np.take(catalog.vectors, items[known], axis=0)
         with_text = text_at >= 0
         if with_text.any():
-            alone = with_text & (items < 0)
+            alone = with_text & ~known
             vectors[alone] = texts[text_at[alone]]
-            both = with_text & (items >= 0)
+            both = with_text & known
             vectors[both] += np.float32(self.flow.options.text_share) * texts[text_at[both]]
         return vectors
 
     def _remember(self, history: Any, signals: Signals, indices: Longs, before: Longs) -> None:
-        """Write each user's newest item events into the ring; ordinals count the user's signals."""
+        """Write each user's newest signals into the ring; ordinals count them; one without item leaves a gap."""
         length, plan = self.flow.layout.history, self.plan
-        kept = (plan.occurrence >= plan.counts[plan.users] - length) & (self.items[indices] >= 0)
+        kept = plan.occurrence >= plan.counts[plan.users] - length
         users, indices = plan.users[kept], indices[kept]
         ordinals = before[users] + plan.occurrence[kept]
         entries = np.zeros(len(users), dtype=history.dtype)
-        entries["item"] = self.flow.catalog.keys[self.items[indices]]
+        items = self.items[indices]
+        entries["item"][items >= 0] = self.flow.catalog.keys[items[items >= 0]]
         entries["time"], entries["weight"] = signals.times[kept], signals.weights[kept]
         entries["ordinal"] = ordinals
         entries["action"] = self.flow.action_keys([self.events[i].action for i in indices.tolist()])

@@ -39,9 +39,11 @@ class Cataloguer:
         self.dim = encoder.dim
         # Embeddings of another encoder or projection: of no use here, and counted.
         self.foreign = 0
+        # Fingerprint by item of what was asked for last and has not come back as an embedding yet; "" is removed.
+        self._asked: dict[str, str] = {}
 
     def changes(self, records: Sequence[SourceRecord]) -> Changes:
-        """The newest record of each item, less what the catalogue holds already."""
+        """The newest record of each item, less what the catalogue holds already or was asked for last."""
         changes = Changes()
         newest: dict[str, Item | Removed] = {}
         for record in records:
@@ -53,12 +55,17 @@ class Cataloguer:
                 newest[item.item_id] = item
         for item_id, item in newest.items():
             if isinstance(item, Removed):
+                self._asked[item_id] = ""
                 changes.removed.append(item_id)
-            elif (mark := fingerprint(item, self.space)) != self.catalog.fingerprint(item_id):
+            elif (mark := fingerprint(item, self.space)) != self._fingerprint(item_id):
+                self._asked[item_id] = mark
                 changes.items.append((item, mark))
             else:
                 changes.unchanged += 1
         return changes
+
+    def _fingerprint(self, item_id: str) -> str:
+        return self._asked.get(item_id, self.catalog.fingerprint(item_id))
 
     def records(self, changes: Changes, vectors: Floats | None) -> list[tuple[bytes, bytes | None]]:
         """Embedding records (key, value) for the changes; vectors (n, dim) in their order."""
@@ -76,6 +83,9 @@ class Cataloguer:
         for message in messages:
             try:
                 embedding = decode_embedding(message.key(), message.value())
+                mark = "" if isinstance(embedding, Removed) else embedding.fingerprint
+                if self._asked.get(embedding.item_id) == mark:
+                    del self._asked[embedding.item_id]
                 if isinstance(embedding, Removed):
                     self.catalog.remove(embedding.item_id)
                 elif embedding.encoder != self.space or embedding.dim != self.dim:

@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
@@ -275,9 +276,10 @@ def parse_sources(given: str) -> Any:
     """`a:native,b:cloudevents` or a JSON list -> something that validates as a tuple of `Source`."""
     text = given.strip()
     if text.startswith("["):
-        import orjson
-
-        return orjson.loads(text)
+        try:
+            return orjson.loads(text)
+        except orjson.JSONDecodeError as error:
+            raise ValueError(f"{ENV_PREFIX}SOURCES is no JSON list: {error}") from error
     pairs = (part.strip().rpartition(":") for part in text.split(",") if part.strip())
     return [{"topic": topic or fmt, "format": fmt if topic else "native"} for topic, _, fmt in pairs]
 
@@ -285,9 +287,12 @@ def parse_sources(given: str) -> Any:
 def load(config: Path | None = None, **options: Any) -> Settings:
     """Settings from options, environment and file. Raises SettingsError that names every wrong one."""
     if config is not None:
-        if not config.is_file():
-            raise SettingsError(f"settings file {config} does not exist: give --config an existing TOML file")
         os.environ[CONFIG_VARIABLE] = str(config)
+    file = os.environ.get(CONFIG_VARIABLE)
+    if file and not Path(file).is_file():
+        raise SettingsError(
+            f"settings file {file} does not exist: give --config or {CONFIG_VARIABLE} an existing TOML file"
+        )
     unknown = sorted(
         name
         for name in os.environ
@@ -299,14 +304,18 @@ def load(config: Path | None = None, **options: Any) -> Settings:
     try:
         settings = Settings(**{key: value for key, value in options.items() if value is not None})
     except ValidationError as error:
-        for problem in error.errors():
-            field = ".".join(str(part) for part in problem["loc"])
-            name = f"{ENV_PREFIX}{field.upper()}" if field else "settings"
-            lines.append(
-                f"{name}: {problem['msg']} (got {problem['input']!r})"[:400] if field else problem["msg"]
-            )
+        lines += [_sentence(problem) for problem in error.errors()]
     except ValueError as error:  # a TOML or JSON syntax error, with its line
         lines.append(f"settings file or variable does not parse: {error}")
     if lines:
         raise SettingsError("wrong settings:\n  " + "\n  ".join(lines))
     return settings
+
+
+def _sentence(problem: Any) -> str:
+    """What is wrong with one setting; a password is never repeated."""
+    field = ".".join(str(part) for part in problem["loc"])
+    if not field:
+        return str(problem["msg"])
+    shown = "" if "password" in field else f" (got {problem['input']!r})"
+    return f"{ENV_PREFIX}{field.upper()}: {problem['msg']}{shown}"[:400]

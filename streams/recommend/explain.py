@@ -21,11 +21,11 @@ def explain(catalog: Catalog, ranked: Ranked, queries: Queries, top: int = 3) ->
 
     ranked must answer these queries on this catalogue. Returns index and contributions (U, k, top) and rest
     (U, k); equal contributions name the earlier position in the history. Events without a row, or that
-    contribute exactly nothing, are no reason. Raises ValueError on top < 1 or batches of different sizes.
+    contribute exactly nothing, are no reason. Raises ValueError on top < 0 or batches of different sizes.
     """
-    if top < 1 or len(ranked.rows) != len(queries):
+    if top < 0 or len(ranked.rows) != len(queries):
         raise ValueError(
-            f"explain needs top of at least 1, not {top}, and the ranking of these {len(queries)} queries, "
+            f"explain needs top of at least 0, not {top}, and the ranking of these {len(queries)} queries, "
             f"not of {len(ranked.rows)} others"
         )
     shape = (*ranked.rows.shape, top)

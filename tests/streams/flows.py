@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import orjson
-import pytest
 
 from encoders.hashing import HashingEncoder
 from streams.app import build_flow
@@ -76,8 +75,3 @@ def settle(flow: Flow, partition: int, decoded: Decoded) -> Updated:
 def vectors(updated: Updated) -> dict[str, dict[str, Any]]:
     """Published vector records by user."""
     return {key.decode(): orjson.loads(value) for key, value in updated.vectors}
-
-
-def known(fault: str) -> pytest.MarkDecorator:
-    """Marks a test of a fault that is known and not mended yet; once it is, the test says so."""
-    return pytest.mark.xfail(reason=fault, strict=True)

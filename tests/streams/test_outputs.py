@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from streams.outputs import Writer, ranked_items
 from streams.recommend import Ranked, Reasons
-from tests.streams.flows import T0, apply, known, make_flow, record
+from tests.streams.flows import T0, apply, make_flow, record
 
 
 def states(users: int) -> Any:
@@ -116,7 +116,6 @@ def test_an_action_whose_word_was_forgotten_is_told_as_other() -> None:
     assert {r["action"] for shown in orjson.loads(value)["items"] for r in shown["reasons"]} == {"other"}
 
 
-@known("explain() wants at least one")
 def test_no_reasons_may_be_wanted() -> None:
     flow = make_flow(reasons=0, exclude_consumed=False)
     apply(flow, [record(0)])
@@ -124,7 +123,6 @@ def test_no_reasons_may_be_wanted() -> None:
     assert {tuple(shown["reasons"]) for shown in orjson.loads(value)["items"]} == {()}
 
 
-@known("an empty catalogue has no row to take")
 def test_a_search_counts_before_there_is_any_item() -> None:
     flow = make_flow(items=0)
     assert len(apply(flow, [record(0, item=None, action="search", text="hat")]).vectors) == 1

@@ -169,7 +169,7 @@ def test_wrong_questions_are_refused() -> None:
     catalog = catalogue(np.eye(2, dtype=np.float32))
     asked = linear(catalog, np.array([[0]]), np.ones((1, 1)), np.zeros((1, 2)))
     ranked = ContentRecommender().recommend(catalog, asked, 1)
-    with pytest.raises(ValueError, match="at least 1"):
-        explain(catalog, ranked, asked, 0)
+    with pytest.raises(ValueError, match="at least 0"):
+        explain(catalog, ranked, asked, -1)
     with pytest.raises(ValueError, match="these 1 queries, not of 2"):
         explain(catalog, Ranked(ranked.rows.repeat(2, 0), ranked.scores.repeat(2, 0)), asked)
