@@ -78,7 +78,11 @@ class SourceRecord(Protocol):
     def headers(self) -> Headers: ...
 
 
+# Records decoded at once: one that is wrong sends so many the long way.
+RUN = 250
+
 _decode = msgspec.json.Decoder(Event).decode
+_decode_lines = msgspec.json.Decoder(Event).decode_lines
 encode = msgspec.json.Encoder().encode
 
 
@@ -100,39 +104,66 @@ def decode_stored(value: bytes) -> Event:
 
 
 def decode_canonical_batch(records: Sequence[SourceRecord], limits: Limits) -> list[Event | Rejected]:
-    """`decode_canonical` of each; a record with nothing unusual takes the short way."""
-    brackets, largest, decode = min(FEW_BRACKETS, limits.max_depth), limits.max_bytes, _decode
+    """`decode_canonical` of each; runs of records with nothing wrong are decoded and checked at once."""
     results: list[Event | Rejected] = []
-    for record in records:
-        value = record.value
-        if value and len(value) <= largest and value.count(b"{") + value.count(b"[") <= brackets:
-            try:
-                event = decode(value)
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                pass
-            else:
-                if _is_plain(event, limits):
-                    results.append(event)
-                    continue
-        results.append(decode_canonical(record, limits))
+    for first in range(0, len(records), RUN):
+        run = records[first : first + RUN]
+        events = _decode_run([record.value for record in run], limits)
+        results += events or [decode_canonical(record, limits) for record in run]
     return results
 
 
-def _is_plain(event: Event, limits: Limits) -> bool:
-    """True for nearly every event that is right; what is false here is looked at in detail."""
-    user, item, session = event.user_id, event.item_id, event.session_id
-    longest = limits.max_id_length
+def _decode_run(values: list[bytes | None], limits: Limits) -> list[Event] | None:
+    """The events of these values, or None where at least one has to be looked at by itself.
+
+    Decoded as lines: as no value holds a line break, as many events as values means one in each.
+    """
+    given = [value for value in values if value]
+    joined = b"\n".join(given)
+    brackets = min(FEW_BRACKETS, limits.max_depth)
+    # Each has one bracket at least, so no value can have more than what all have beyond one each.
+    if (
+        len(given) < len(values)
+        or joined.count(b"\n") != len(values) - 1
+        or max(map(len, given)) > limits.max_bytes
+        or (
+            joined.count(b"{") + joined.count(b"[") - len(given) >= brackets
+            and max(value.count(b"{") + value.count(b"[") for value in given) > brackets
+        )
+    ):
+        return None
+    try:
+        events = _decode_lines(joined)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return events if len(events) == len(values) and _are_right(events, limits) else None
+
+
+def _are_right(events: list[Event], limits: Limits) -> bool:
+    """False where `event_problem` might find one: columns are checked at once, and a little more strictly."""
+    longest, users = limits.max_id_length, [event.user_id for event in events]
+    items = [event.item_id for event in events if event.item_id is not None]
+    rare = [i for e in events for i in (e.session_id, e.recommendation_id) if i is not None]
+    texts = [event.text for event in events if event.text is not None]
+    times = [event.timestamp for event in events]
     return (
-        0 < len(user) <= longest
-        and user.isprintable()
-        and (item is None or (0 < len(item) <= longest and item.isprintable()))
-        and (session is None or 0 < len(session) <= longest)
-        and 0 < len(event.action) <= limits.max_action_length
-        and limits.min_timestamp_ms <= event.timestamp <= limits.max_timestamp_ms
-        and 0 < len(event.event_id) <= longest
-        and event.text is None
-        and event.recommendation_id is None
+        _within(users, longest)
+        and _within(items, longest)
+        and _within(rare, longest)
+        and _within([event.event_id for event in events], longest)
+        and _within([event.action for event in events], limits.max_action_length)
+        and "".join(users).isprintable()
+        and "".join(items).isprintable()
+        and limits.min_timestamp_ms <= min(times)
+        and max(times) <= limits.max_timestamp_ms
+        and max(map(len, texts), default=0) <= limits.max_text_length
     )
+
+
+def _within(names: list[str], longest: int) -> bool:
+    """True where each has 1 to `longest` characters."""
+    lengths = list(map(len, names))
+    return not lengths or (min(lengths) > 0 and max(lengths) <= longest)
 
 
 def event_problem(event: Event, limits: Limits, stage: str) -> Rejected | None:

@@ -87,13 +87,12 @@ class Flow:
     def decode(self, records: Sequence[SourceRecord]) -> Decoded:
         """Canonical events of one partition's records, in order; what is no event is rejected, not lost."""
         results = decode_canonical_batch(records, self.options.limits)
-        kept = [i for i, result in enumerate(results) if type(result) is Event]
         rejected = [(r, e) for r, e in zip(records, results, strict=True) if isinstance(e, Rejected)]
-        stamps = [records[i].timestamp or 0 for i in kept]
+        kept = [r for r, e in zip(records, results, strict=True) if type(e) is Event] if rejected else records
         return Decoded(
-            events=[results[i] for i in kept],  # type: ignore[misc]  # narrowed by `kept`
-            offsets=np.array([records[i].offset for i in kept], dtype=np.int64),
-            recorded=np.array(stamps, dtype=np.int64),
+            events=[e for e in results if type(e) is Event],
+            offsets=np.array([record.offset for record in kept], dtype=np.int64),
+            recorded=np.array([record.timestamp or 0 for record in kept], dtype=np.int64),
             read=len(records),
             last_offset=records[-1].offset,
             rejected=rejected,

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import orjson
-from confluent_kafka import Message
 
 from encoders.base import Encoder, identity
 from streams.app import build_encoder, build_flow
@@ -20,39 +19,13 @@ from streams.catalogue import Cataloguer
 from streams.events import SourceRecord
 from streams.flow import Flow
 from streams.reading import read_all
+from streams.records import Record
 from streams.security import librdkafka_config
 from streams.settings import Settings
 from streams.store import PartitionState
 
 # Another size than any live batch: the result must not depend on it.
 BATCH = 1009
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A message as the flow reads it (see events.SourceRecord)."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int | None
-    key: bytes | None
-    value: bytes | None
-    headers: list[tuple[str, bytes]]
-
-    @classmethod
-    def of(cls, message: Message) -> Record:
-        """From confluent-kafka's message."""
-        kind, timestamp = message.timestamp()
-        return cls(
-            message.topic(),
-            message.partition(),
-            message.offset(),
-            timestamp if kind else None,
-            message.key(),
-            message.value(),
-            message.headers() or [],
-        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass
 from typing import Any
 
+from aiokafka.consumer import fetcher
+from aiokafka.consumer.fetcher import PartitionRecords
 from faust.topics import Topic as FaustTopic
 from faust.transport.drivers import TRANSPORTS
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from faust.transport.drivers.aiokafka import Consumer as AIOKafkaConsumer
 from faust.transport.drivers.aiokafka import Transport as AIOKafkaTransport
 from faust.types import TP, ConsumerMessage
+
+from streams.records import Record
 
 SCHEME = "batched"
 
@@ -57,6 +61,15 @@ FETCH_MAX_WAIT_MS = 25
 PREFETCH_BACKOFF_S = 0.002
 # How long to wait for some partitions' data while others have as many outstanding batches as they may.
 ROOM_WAIT_S = 0.005
+
+
+class LeanRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka ships no types
+    """A fetch's records without sizes, checksums and deserialisers: aiokafka's take a sixth of all our time."""
+
+    def _consumer_record(self, tp: TP, record: Any) -> Record:
+        return Record(
+            tp.topic, tp.partition, record.offset, record.timestamp, record.key, record.value, record.headers
+        )
 
 
 class ConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust ships no types
@@ -128,9 +141,10 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
         return done
 
     def _batch_message(self, tp: TP, batch: RecordBatch) -> ConsumerMessage:
-        message = self._to_message(tp, batch.records[-1])
-        message.key, message.value = None, batch
-        return message
+        # What Faust reads of a message is where it stands; the batch is its value.
+        about: tuple[Any, ...] = (None, 0, [], None, batch, None, 0, 0, tp)
+        generation = self.app.consumer_generation_id
+        return ConsumerMessage(tp.topic, tp.partition, batch.last_offset, *about, generation_id=generation)
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Offsets inside a batch are no gaps."""
@@ -210,5 +224,6 @@ class BatchTopic(FaustTopic):  # type: ignore[misc]
 
 
 def register() -> None:
-    """Make `batched://` known to Faust."""
+    """Make `batched://` known to Faust, and lean records to aiokafka, which has no setting for them."""
+    fetcher.PartitionRecords = LeanRecords
     TRANSPORTS.aliases[SCHEME] = f"{__name__}:Transport"

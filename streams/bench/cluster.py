@@ -93,6 +93,25 @@ class Cluster:
         if producer.flush(TIMEOUT_S) or failed:
             raise BenchError(f"could not fill {topic}: {failed[:1] or 'the broker did not answer in time'}")
 
+    def warm_up(self, seconds: float) -> None:
+        """Write and read small batches for a while.
+
+        A new broker spends a whole core on compiling its own code, and answers in tens of milliseconds.
+        """
+        topic = "bench-warm-up"
+        self.create(topic)
+        producer = Producer({**self.config, "linger.ms": 0, "enable.idempotence": True})
+        consumer = Consumer({**self.config, "group.id": "bench", "fetch.wait.max.ms": 2})
+        consumer.assign([TopicPartition(topic, p, 0) for p in range(PARTITIONS)])
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            for partition in range(PARTITIONS):
+                producer.produce_batch(topic, [{"key": b"k", "value": bytes(500)}] * 5, partition)
+            producer.flush(TIMEOUT_S)
+            consumer.consume(1000, 0.0)
+        consumer.close()
+        self.delete(topic)
+
     def last_append(self, topic: str) -> float:
         """When the broker took the topic's last record, seconds since the epoch; 0 where it is empty."""
         ends = {p: end for p, end in self.ends(topic).items() if end}

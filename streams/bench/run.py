@@ -24,7 +24,7 @@ class Plan:
     """What to measure. cases, engines: by name, all where empty.
 
     events: of a throughput run. rate: events per second of a latency run. active_users: who get recommendations.
-    users: in memory and changelog.
+    users: in memory and changelog. warm_up_s: seconds in which the broker compiles its own code.
     """
 
     runs: int
@@ -34,6 +34,7 @@ class Plan:
     rate: int = 5000
     active_users: int = 20_000
     users: int = 200_000
+    warm_up_s: float = 15.0
 
 
 Case = Callable[[Cluster, Plan, Say], Samples]
@@ -77,6 +78,7 @@ def run(plan: Plan, json_file: Path | None) -> None:
 
     rows, notes = [], {}
     with cluster() as broker:
+        broker.warm_up(plan.warm_up_s)
         for name, case in CASES.items():
             if name in (plan.cases or CASES):
                 samples = case(broker, plan, say)

@@ -12,7 +12,8 @@ from unittest.mock import AsyncMock, MagicMock
 import aiokafka
 import faust
 import pytest
-from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.consumer import fetcher
+from aiokafka.consumer.fetcher import Fetcher, PartitionRecords
 from faust.transport.consumer import Consumer as BaseConsumer
 from faust.transport.drivers import TRANSPORTS, by_url
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
@@ -51,9 +52,7 @@ def test_what_the_consumer_overrides_is_still_there_with_the_same_arguments(name
     assert parameters(transport.Consumer) == parameters(AIOKafkaConsumer)
 
 
-@pytest.mark.parametrize(
-    "name", ["_get_active_partitions", "_getmany", "_to_message", "seek", "stop_flow", "commit"]
-)
+@pytest.mark.parametrize("name", ["_get_active_partitions", "_getmany", "seek", "stop_flow", "commit"])
 def test_what_the_consumer_calls_is_still_there(name: str) -> None:
     assert callable(getattr(AIOKafkaConsumer, name))
 
@@ -68,6 +67,18 @@ def test_the_fetch_tuning_reaches_aiokafka() -> None:
     assert callable(AIOKafkaConsumerThread._create_worker_consumer)
     assert "prefetch_backoff" in inspect.signature(Fetcher).parameters
     assert "fetch_max_wait_ms=self._fetch_max_wait_ms" in inspect.getsource(aiokafka.AIOKafkaConsumer.start)
+
+
+def test_a_fetch_makes_lean_records_with_all_that_is_read_of_them() -> None:
+    transport.register()
+    parameters = inspect.signature(PartitionRecords._consumer_record).parameters
+    assert list(parameters) == ["self", "tp", "record"]
+    assert "PartitionRecords(" in inspect.getsource(Fetcher)
+    assert fetcher.PartitionRecords is transport.LeanRecords
+    given = SimpleNamespace(offset=7, timestamp=5, key=b"k", value=b"v", headers=[("h", b"1")])
+    made = transport.LeanRecords._consumer_record(None, TP0, given)
+    assert (made.topic, made.partition, made.offset, made.timestamp) == ("events", 0, 7, 5)
+    assert (made.key, made.value, made.headers) == (b"k", b"v", [("h", b"1")])
 
 
 def test_the_scheme_leads_to_the_batched_transport() -> None:

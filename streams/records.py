@@ -1,0 +1,34 @@
+"""A Kafka record as everything here reads it (see events.SourceRecord), whichever client fetched it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """timestamp: milliseconds, None or negative where unknown."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int | None
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+    @classmethod
+    def of(cls, message: Any) -> Record:
+        """From confluent-kafka's message."""
+        kind, timestamp = message.timestamp()
+        return cls(
+            message.topic(),
+            message.partition(),
+            message.offset(),
+            timestamp if kind else None,
+            message.key(),
+            message.value(),
+            message.headers() or [],
+        )
