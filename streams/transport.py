@@ -62,6 +62,10 @@ PREFETCH_BACKOFF_S = 0.002
 # How long to wait for some partitions' data while others have as many outstanding batches as they may.
 ROOM_WAIT_S = 0.005
 
+# From so many records on average a partition's outstanding batches count as full; else so few may be outstanding.
+FULL_RECORDS = 1000
+SMALL_BATCHES = 2
+
 
 class LeanRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka ships no types
     """A fetch's records without sizes, checksums and deserialisers: aiokafka's take a sixth of all our time."""
@@ -92,8 +96,9 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         # The batches handed out and not committed, in order.
         self._in_flight: dict[TP, deque[RecordBatch]] = defaultdict(deque)
-        # Batches handed out and not acknowledged. Faust's own back pressure sleeps a second at a time.
+        # Batches handed out and not acknowledged, and their records. Faust's own back pressure sleeps seconds.
         self._outstanding: Counter[TP] = Counter()
+        self._records: Counter[TP] = Counter()
         self._room = asyncio.Event()
 
     def _new_consumer_thread(self) -> ConsumerThread:
@@ -119,24 +124,35 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
                 batch = RecordBatch(tp.topic, tp.partition, records)
                 self._in_flight[tp].append(batch)
                 self._outstanding[tp] += 1
+                self._records[tp] += len(records)
                 yield tp, self._batch_message(tp, batch)
 
     async def _with_room(self, timeout: float) -> tuple[set[TP], bool]:
-        """Partitions to fetch from: those with fewer outstanding batches than the limit; whether that is all."""
-        limit = self.app.outstanding_batches
+        """Partitions to fetch from, and whether that is all of them."""
         self._room.clear()
         active = self._get_active_partitions()
-        wanted = {tp for tp in active if self._outstanding[tp] < limit}
+        wanted = {tp for tp in active if self._has_room(tp)}
         if not wanted:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._room.wait(), min(timeout, 0.1))
         return wanted, len(wanted) == len(active)
+
+    def _has_room(self, tp: TP) -> bool:
+        """Full batches may queue, so that the fetch stays ahead; small ones may not.
+
+        What comes while a few are under way is better fetched as one batch: a queue of small ones would be
+        latency, and a batch has its price whatever its size.
+        """
+        batches = self._outstanding[tp]
+        full = self._records[tp] >= batches * FULL_RECORDS
+        return batches < (self.app.outstanding_batches if full else SMALL_BATCHES)
 
     def ack(self, message: ConsumerMessage) -> bool:
         """Count a batch as done."""
         done: bool = super().ack(message)
         if done:
             self._outstanding[message.tp] -= 1
+            self._records[message.tp] -= len(message.value.records)
             self._room.set()
         return done
 
@@ -164,6 +180,7 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
         """Go to where the state says, else to the committed offset; forget what was in flight."""
         self._in_flight.clear()
         self._outstanding.clear()
+        self._records.clear()
         self._acked.clear()
         self._acked_index.clear()
         await super().perform_seek()

@@ -70,19 +70,24 @@ def contenders(names: set[str], say: Callable[[str], None]) -> list[Contender]:
     return [Contender(name, share, note, _starter(name, python)) for name, share, note in chosen]
 
 
+def home() -> Path:
+    """The folder of their environment."""
+    return local_kafka.default_home().parent / "bench-peers-venv"
+
+
 def make_environment(say: Callable[[str], None]) -> Path:
     """The peers' Python, made on demand. Raises BenchError that says what to do."""
-    home = local_kafka.default_home().parent / "bench-peers-venv"
-    python, stamp = home / "bin" / "python", home / "requirements"
+    folder = home()
+    python, stamp = folder / "bin" / "python", folder / "requirements"
     wanted = blake2b(" ".join((sys.version, *REQUIREMENTS)).encode()).hexdigest()
     if stamp.exists() and stamp.read_text() == wanted and python.exists():
         return python
-    say(f"installing the other engines into {home} (once)")
+    say(f"installing the other engines into {folder} (once)")
     beside = Path(sys.executable).with_name("uv")
     uv = str(beside) if beside.exists() else shutil.which("uv")
     if uv is None:
         raise BenchError("the other engines are installed by uv, which is not here: run `pip install uv`")
-    _run([uv, "venv", "--clear", "--python", sys.executable, str(home)])
+    _run([uv, "venv", "--clear", "--python", sys.executable, str(folder)])
     _run([uv, "pip", "install", "--python", str(python), *REQUIREMENTS])
     stamp.write_text(wanted)
     return python
@@ -105,14 +110,14 @@ def _run(command: list[str]) -> None:
 
 def _starter(name: str, python: Path) -> Callable[[Cluster, Wiring], Launch]:
     def prepare(_cluster: Cluster, wiring: Wiring) -> Launch:
-        job = wiring.home / f"{wiring.group}.json"
-        job.write_text(json.dumps(_job(wiring)))
-        return Launch([str(python), str(SCRIPTS / f"{name}_peer.py"), str(job)], {})
+        file = wiring.home / f"{wiring.group}.json"
+        file.write_text(json.dumps(job(wiring)))
+        return Launch([str(python), str(SCRIPTS / f"{name}_peer.py"), str(file)], {})
 
     return prepare
 
 
-def _job(wiring: Wiring) -> dict[str, object]:
+def job(wiring: Wiring) -> dict[str, object]:
     """What a script needs to know; see `arithmetic.Job`."""
     vectors = wiring.home / "vectors.npy"
     if not vectors.exists():
