@@ -6,6 +6,7 @@ import io
 import json
 import sys
 from binascii import a2b_base64
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -26,7 +27,7 @@ from streams.bench import (
     throughput,
     workload,
 )
-from streams.bench.contender import Wiring
+from streams.bench.contender import Contender, Wiring
 from streams.bench.harness import BenchError, Row, Samples
 from streams.bench.peers.arithmetic import Fold, Job, State
 from streams.bench.recommend import Record
@@ -34,6 +35,8 @@ from streams.bench.workload import Workload
 from streams.events import decode_stored
 from streams.settings import load
 from streams.store import PartitionState
+
+ABSENT = Contender("absent", 1.0, "missing. Do this.", None)
 
 
 def test_rows_are_least_median_and_greatest_and_ratios_are_taken_by_round() -> None:
@@ -99,6 +102,15 @@ def test_our_fold_the_peers_fold_and_plain_folding_agree(tmp_path: Path) -> None
         np.testing.assert_allclose(ours_now[part.row_of[user]], vector, atol=1e-5)
         np.testing.assert_allclose(theirs, vector, atol=1e-5)
     assert sum(record["count"] for record in found.values()) == made.count
+
+
+def test_an_engine_that_cannot_run_has_missing_rows_and_a_missing_ratio() -> None:
+    absent = [replace(contender, prepare=None) for contender in (ours.CONTENDER, ABSENT)]
+    found = throughput.measure(SimpleNamespace(), absent, 1, 1000, lambda line: None)  # type: ignore[arg-type]
+    rows = {(row.engine, row.metric): row.median for row in found.rows()}
+    assert rows["absent", "events_per_s"] is None
+    assert rows["interestflow / absent", "events_per_s_ratio"] is None
+    assert found.notes["absent"] == ABSENT.note
 
 
 def test_a_lost_event_and_a_wrong_vector_are_refused() -> None:

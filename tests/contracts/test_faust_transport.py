@@ -95,6 +95,7 @@ def bare_consumer() -> Any:
     consumer = object.__new__(transport.Consumer)
     consumer._in_flight = defaultdict(deque)
     consumer._outstanding = Counter()
+    consumer._records = Counter()
     consumer._acked = defaultdict(list)
     consumer._acked_index = defaultdict(set)
     return consumer
@@ -141,3 +142,21 @@ async def test_a_rebalance_waits_for_what_has_begun_and_lets_nothing_else_begin(
     consumer._room.set()
     await finishing
     committed.assert_awaited_once()
+
+
+@pytest.mark.parametrize(
+    ("sizes", "room"),
+    [
+        ([], True),
+        ([3], True),
+        ([3, 3], False),
+        ([4000, 4000], True),
+        ([4000] * 8, False),
+        ([4000, 3, 3], True),
+    ],
+)
+def test_small_batches_do_not_queue_and_full_ones_do_up_to_the_limit(sizes: list[int], room: bool) -> None:
+    consumer = bare_consumer()
+    consumer.app = SimpleNamespace(outstanding_batches=8)
+    consumer._outstanding[TP0], consumer._records[TP0] = len(sizes), sum(sizes)
+    assert consumer._has_room(TP0) is room
