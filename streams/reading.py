@@ -9,6 +9,10 @@ from typing import Any
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 
 CHUNK = 10_000
+# A broker answers one fetch of a connection at a time, and partitions at their end would hold up the others.
+BULK_WAIT_MS = 10
+# For who goes on reading: an idle topic then costs five fetches a second, not a hundred.
+TAIL_WAIT_MS = 200
 
 
 class ReadError(RuntimeError):
@@ -18,22 +22,29 @@ class ReadError(RuntimeError):
 class Reader:
     """Reads partitions of one topic from their beginning, and on."""
 
-    def __init__(self, config: Mapping[str, Any], topic: str, partitions: list[int] | None = None) -> None:
-        """config: librdkafka properties (servers, security). partitions: all of them by default."""
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        topic: str,
+        partitions: list[int] | None = None,
+        wait_ms: int = BULK_WAIT_MS,
+    ) -> None:
+        """config: librdkafka properties (servers, security). partitions: all of them by default.
+
+        wait_ms: how long the broker holds a fetch that finds nothing.
+        """
         # The group is never joined and nothing is committed; librdkafka only wants the property set.
         own = {
             "group.id": "interestflow-reader",
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
         }
-        # A short wait: a broker answers one fetch of a connection at a time, and partitions at their end would
-        # hold up the others.
         bulk = {
             "queued.min.messages": 200_000,
             "queued.max.messages.kbytes": 400_000,
             "fetch.max.bytes": 50_000_000,
             "max.partition.fetch.bytes": 10_000_000,
-            "fetch.wait.max.ms": 10,
+            "fetch.wait.max.ms": wait_ms,
         }
         self._consumer = Consumer({**config, **own, **bulk})
         self.topic = topic

@@ -18,7 +18,7 @@ from faust.types import TP
 
 from streams.metrics import Health
 from streams.pipeline import Pipeline
-from streams.reading import Reader, partition_ids
+from streams.reading import TAIL_WAIT_MS, Reader, partition_ids
 from streams.recommending import Scheduler
 from streams.recovery import positions, recover
 from streams.settings import Settings
@@ -82,7 +82,9 @@ class Worker:
     async def _load_catalogue(self) -> None:
         """Read the embeddings topic to its end before anything else, so that unchanged items are known."""
         self.health.set_ready(False, "loading the catalogue")
-        self._embeddings = await asyncio.to_thread(Reader, self.kafka, self.settings.topic_embeddings)
+        self._embeddings = await asyncio.to_thread(
+            Reader, self.kafka, self.settings.topic_embeddings, wait_ms=TAIL_WAIT_MS
+        )
         chunks = self._embeddings.to_end(self.settings.recovery_deadline_s)
         while (messages := await asyncio.to_thread(next, chunks, None)) is not None:
             await self.pipeline.learn(messages)
