@@ -64,7 +64,7 @@ ROOM_WAIT_S = 0.005
 
 # From so many records on average a partition's outstanding batches count as full; else so few may be outstanding.
 FULL_RECORDS = 1000
-SMALL_BATCHES = 2
+SMALL_BATCHES = 1
 
 
 class LeanRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka ships no types
@@ -140,8 +140,8 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
     def _has_room(self, tp: TP) -> bool:
         """Full batches may queue, so that the fetch stays ahead; small ones may not.
 
-        What comes while a few are under way is better fetched as one batch: a queue of small ones would be
-        latency, and a batch has its price whatever its size.
+        What comes while a small one is under way is better fetched as one batch: a queue of small ones would
+        be latency, and a batch has its price whatever its size.
         """
         batches = self._outstanding[tp]
         full = self._records[tp] >= batches * FULL_RECORDS
