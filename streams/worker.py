@@ -53,7 +53,7 @@ class Worker:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        _spare_the_collector()
+        spare_the_collector()
         self.pipeline.source_partitions = len(await self._partitions(self.settings.events_topic))
         await self._load_catalogue()
         self.health.set_ready(False, "joining the consumer group")
@@ -231,7 +231,7 @@ class Worker:
         log.info("stopped")
 
 
-def _spare_the_collector() -> None:
+def spare_the_collector() -> None:
     """Modules and models live as long as the worker, and a batch's thousands of objects hold no cycles."""
     gc.collect()
     gc.freeze()
