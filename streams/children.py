@@ -7,15 +7,14 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from streams.kafka_install import LocalKafkaError
-from streams.kafka_node import TIE
 from streams.settings import ENV_PREFIX
+from streams.tied import tie
 
 LOG_TAIL_LINES = 30
 STOP_PATIENCE_S = 10.0
@@ -32,12 +31,9 @@ class Child:
         """Starts it. log: file of its standard output and error."""
         self.name, self.log = f"interestflow {' '.join(verb)}", log
         command = [sys.executable, "-m", "streams", *verb]
-        # It ends with this process, however that ends; the kernel looks at the thread that started it.
-        if sys.platform == "linux" and threading.current_thread() is threading.main_thread():
-            command = [sys.executable, "-S", "-E", "-c", TIE, str(os.getpid()), *command]
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                command,
+                tie(command),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

@@ -4,6 +4,7 @@ from confluent_kafka import KafkaException
 
 from encoders.projection import ProjectionError
 from sinks.base import SinkError
+from streams.bench.errors import BenchError
 from streams.children import ChildError
 from streams.datasets.base import DatasetError
 from streams.local_kafka import LocalKafkaError
@@ -24,5 +25,6 @@ USER_ERRORS: tuple[type[Exception], ...] = (
     TopicError,
     DatasetError,
     SinkError,
+    BenchError,
     KafkaException,
 )

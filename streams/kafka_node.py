@@ -9,13 +9,13 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from streams.kafka_install import Java, LocalKafkaError
+from streams.tied import tie
 
 HOST = "127.0.0.1"
 STOP_DEADLINE_S = 20.0
@@ -26,14 +26,6 @@ LOG_TAIL_LINES = 30
 JVM = ("-XX:+UseSerialGC", "-XX:-UsePerfData")
 # Of these, a caller's values are added to ours, since the controller's port is not known before the start.
 ADDED = ("listeners", "advertised.listeners", "listener.security.protocol.map")
-# Exec in place, so that the pid stays; the kernel ends the broker when the process that started it dies.
-TIE = (
-    "import ctypes, os, signal, sys\n"
-    "PR_SET_PDEATHSIG = 1\n"
-    "ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)\n"
-    "os.getppid() == int(sys.argv[1]) or sys.exit('parent is gone')\n"
-    "os.execv(sys.argv[2], sys.argv[2:])\n"
-)
 # Kafka closes its log itself: a hook of log4j would close it before the shutdown is written down.
 LOG4J = """\
 status = warn
@@ -149,12 +141,9 @@ def format_data(home: Path, java: Java, jars: Path) -> None:
 def launch(home: Path, java: Java, jars: Path, options: Sequence[str], *, tied: bool) -> int:
     """Start the broker's process; returns its pid. tied: it ends when this process dies (Linux)."""
     command = [*_java_command(home, java, jars, options), "kafka.Kafka", str(home / "server.properties")]
-    # The kernel looks at the thread that started it, so a passing thread must not be the one.
-    if tied and sys.platform == "linux" and threading.current_thread() is threading.main_thread():
-        command = [sys.executable, "-S", "-E", "-c", TIE, str(os.getpid()), *command]
     with (home / "logs" / "console.log").open("wb") as console:
         process = subprocess.Popen(
-            command,
+            tie(command) if tied else command,
             stdin=subprocess.DEVNULL,
             stdout=console,
             stderr=console,

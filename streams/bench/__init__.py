@@ -5,9 +5,11 @@ from __future__ import annotations
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
+
+from streams.bench.errors import BenchError
 
 bench_cli = typer.Typer(
     help="Measure speed, latency and memory on a local Apache Kafka.", no_args_is_help=True
@@ -33,26 +35,18 @@ def stream(
 
     Progress goes to standard error. Example: interestflow bench stream --case throughput --json bench.json
     """
-    try:
-        from streams.bench.run import Plan, run
-    except ModuleNotFoundError as error:
-        if error.name != "psutil":
-            raise
-        _fail("the benchmark needs psutil: run `pip install 'interestflow[bench,local]'`", 1)
-    from streams.bench.harness import BenchError
-    from streams.errors import USER_ERRORS
+    from streams.__main__ import or_exit
 
-    caught: tuple[type[Exception], ...] = (BenchError, *USER_ERRORS)
+    def measure() -> None:
+        try:
+            from streams.bench.run import Plan, run
+        except ModuleNotFoundError as error:
+            if error.name != "psutil":
+                raise
+            advice = "the benchmark needs psutil: run `pip install 'interestflow[bench,local]'`"
+            raise BenchError(advice) from error
+        run(Plan(runs, events, tuple(case or ()), tuple(engine or ())), json_file)
+
     # So that an engine and the broker are ended in order when we are told to stop.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    try:
-        run(Plan(runs, events, tuple(case or ()), tuple(engine or ())), json_file)
-    except caught as error:
-        _fail(str(error), 1)
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
-
-
-def _fail(message: str, status: int) -> NoReturn:
-    typer.echo(f"interestflow: {message}", err=True)
-    raise typer.Exit(status)
+    or_exit(measure)

@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from streams import local_kafka
-from streams.bench.harness import BenchError
+from streams.bench.errors import BenchError
 from streams.local_kafka import Broker
 from streams.settings import Settings
 from streams.topic_admin import TopicAdmin, TopicSpec

@@ -22,10 +22,6 @@ from streams.kafka_install import KAFKA_VERSION
 GIB = 2**30
 
 
-class BenchError(RuntimeError):
-    """A measurement is not possible or not valid; the message says why and what to do."""
-
-
 class Metric(NamedTuple):
     """What a number says. engine: whose it is, or `ours / theirs` of a ratio."""
 

@@ -27,7 +27,8 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from streams.bench import ours, process
 from streams.bench.cluster import PARTITIONS, Cluster
-from streams.bench.harness import BenchError, Samples
+from streams.bench.errors import BenchError
+from streams.bench.harness import Samples
 from streams.bench.workload import Workload
 
 CASE = "latency"

@@ -8,15 +8,14 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 
-from streams.bench.harness import BenchError
-from streams.kafka_node import TIE
+from streams.bench.errors import BenchError
+from streams.tied import tie
 
 LOG_LINES = 30
 STOP_DEADLINE_S = 20.0
@@ -73,7 +72,7 @@ def engine(name: str, command: Sequence[str], environment: Mapping[str, str], lo
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         process = subprocess.Popen(
-            _tied(command),
+            tie(command),
             env={**os.environ, **environment},
             cwd=log.parent,
             stdin=subprocess.DEVNULL,
@@ -88,18 +87,11 @@ def engine(name: str, command: Sequence[str], environment: Mapping[str, str], lo
         running.end()
 
 
-def _tied(command: Sequence[str]) -> list[str]:
-    """The command so that it ends with this process, however that ends (Linux)."""
-    if sys.platform == "linux" and threading.current_thread() is threading.main_thread():
-        return [sys.executable, "-S", "-E", "-c", TIE, str(os.getpid()), *command]
-    return list(command)
-
-
 def answer(case: str, *arguments: object) -> dict[str, list[float]]:
     """What a case's child says (see `child`), with one thread for linear algebra. Raises BenchError."""
     command = [sys.executable, "-m", "streams.bench.child", case, json.dumps(arguments)]
     done = subprocess.run(
-        _tied(command), env={**os.environ, **ONE_THREAD}, capture_output=True, text=True, check=False
+        tie(command), env={**os.environ, **ONE_THREAD}, capture_output=True, text=True, check=False
     )
     if done.returncode:
         tail = "\n".join(done.stderr.splitlines()[-LOG_LINES:])

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 
 from streams.bench import process, states, workload
 from streams.bench.cluster import Cluster
-from streams.bench.harness import BenchError, Samples
+from streams.bench.errors import BenchError
+from streams.bench.harness import Samples
 from streams.bench.ours import NAME
 from streams.bench.workload import Workload
 from streams.flow import Flow
@@ -25,18 +25,6 @@ from streams.store import PartitionState
 CASE = "recommend"
 EVENTS_PER_USER = 16
 NOTE = "exact top 20 of 10,000 items of 128 dimensions, consumed items excluded, 3 reasons each, JSON built"
-
-
-class Record(NamedTuple):
-    """What the flow reads of a Kafka record."""
-
-    value: bytes
-    offset: int
-    key: bytes | None = None
-    topic: str = states.SOURCE
-    partition: int = 0
-    timestamp: int | None = None
-    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 def measure(cluster: Cluster, runs: int, users: int, say: Callable[[str], None]) -> Samples:
@@ -68,8 +56,7 @@ def _flow(users: int) -> Flow:
     """A flow that has folded the users' events."""
     flow = states.flow()
     flow.partitions[0] = PartitionState(0, flow.layout)
-    load = Workload(users * EVENTS_PER_USER, users=users, zipf=0.0)
-    records = [Record(value, offset) for offset, (_, value) in enumerate(load.records)]
+    records = states.records(Workload(users * EVENTS_PER_USER, users=users, zipf=0.0))
     nothing = np.zeros((0, workload.DIM), dtype=np.float32)
     for at in range(0, len(records), states.BATCH):
         flow.update(0, flow.decode(records[at : at + states.BATCH]), nothing)

@@ -14,7 +14,8 @@ import numpy as np
 
 from streams.bench import process, states
 from streams.bench.cluster import PARTITIONS, Cluster
-from streams.bench.harness import BenchError, Samples
+from streams.bench.errors import BenchError
+from streams.bench.harness import Samples
 from streams.bench.ours import NAME
 from streams.recovery import recover
 

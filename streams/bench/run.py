@@ -13,7 +13,8 @@ from rich.console import Console
 from streams.bench import harness, latency, memory, ours, peers, recommend, recovery, throughput
 from streams.bench.cluster import Cluster, cluster
 from streams.bench.contender import Contender
-from streams.bench.harness import BenchError, Samples
+from streams.bench.errors import BenchError
+from streams.bench.harness import Samples
 
 WIDTH = 120
 Say = Callable[[str], None]

@@ -8,6 +8,7 @@ from streams.app import build_flow
 from streams.bench import workload
 from streams.flow import Flow
 from streams.interest.base import Longs
+from streams.records import Record
 from streams.settings import Settings
 from streams.store import Layout, PartitionState
 
@@ -22,6 +23,11 @@ def flow() -> Flow:
     for number, vector in enumerate(workload.vectors()):
         made.catalog.put(workload.item_id(number), vector)
     return made
+
+
+def records(load: workload.Workload) -> list[Record]:
+    """The load's events as the flow reads them, all in partition 0."""
+    return [Record(SOURCE, 0, at, None, key, value, ()) for at, (key, value) in enumerate(load.records)]
 
 
 def partition(number: int, users: int, consumed: int, layout: Layout) -> PartitionState:

@@ -30,7 +30,8 @@ import orjson
 from streams.bench import ours, process
 from streams.bench.cluster import Cluster
 from streams.bench.contender import Contender, Wiring
-from streams.bench.harness import BenchError, Samples
+from streams.bench.errors import BenchError
+from streams.bench.harness import Samples
 from streams.bench.workload import Floats, Workload
 from streams.reading import read_all
 

@@ -28,9 +28,9 @@ from streams.bench import (
     workload,
 )
 from streams.bench.contender import Contender, Wiring
-from streams.bench.harness import BenchError, Row, Samples
+from streams.bench.errors import BenchError
+from streams.bench.harness import Row, Samples
 from streams.bench.peers.arithmetic import Fold, Job, State
-from streams.bench.recommend import Record
 from streams.bench.workload import Workload
 from streams.events import decode_stored
 from streams.settings import load
@@ -85,7 +85,7 @@ def test_our_fold_the_peers_fold_and_plain_folding_agree(tmp_path: Path) -> None
     packed: dict[str, bytes] = {}
     flow = states.flow()
     flow.partitions[0] = part = PartitionState(0, flow.layout)
-    records = [Record(value, offset) for offset, (_, value) in enumerate(made.records)]
+    records = states.records(made)
     for at in range(0, len(records), 300):
         flow.update(0, flow.decode(records[at : at + 300]), np.zeros((0, workload.DIM), dtype=np.float32))
     for _, value in made.records:

@@ -21,7 +21,7 @@ from streams import local_kafka
 from streams.bench import workload
 from streams.bench.cluster import PARTITIONS, Cluster
 from streams.bench.contender import Contender, Launch, Wiring
-from streams.bench.harness import BenchError
+from streams.bench.errors import BenchError
 
 REQUIREMENTS = (
     "quixstreams==3.28.1",
