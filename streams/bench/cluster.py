@@ -21,6 +21,12 @@ from streams.topic_admin import TopicAdmin, TopicSpec
 PARTITIONS = 4
 TIMEOUT_S = 30.0
 CHUNK = 50_000
+# A moment after a topic was made, the broker may not know that it leads it, or that it is there.
+NOT_YET = {
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+}
 KeyValue = tuple[bytes, bytes]
 
 
@@ -61,8 +67,8 @@ class Cluster:
                 found = self._admin.list_offsets(asked)
                 return {tp.partition: future.result(TIMEOUT_S).offset for tp, future in found.items()}
             except KafkaException as error:
-                # A moment after a topic was made, the broker may not know that it leads it.
-                if not error.args[0].retriable() or time.monotonic() > deadline:
+                # `retriable()` speaks of transactions alone.
+                if error.args[0].code() not in NOT_YET or time.monotonic() > deadline:
                     raise
                 time.sleep(0.05)
 
