@@ -15,8 +15,9 @@ import numpy as np
 from streams.batch import Batch, action_key
 from streams.events import Event, Limits, Rejected, SourceRecord, decode_canonical_batch, decode_stored
 from streams.interest.base import Floats, InterestModel, Longs
-from streams.outputs import Writer, ranked_items, remembered
+from streams.outputs import Writer
 from streams.recommend import Catalog, Queries, Recommender, explain
+from streams.rendering import Quoted, ranked_items, remembered
 from streams.signals import Weighing
 from streams.store import Layout, PartitionState, Waiting
 
@@ -83,6 +84,7 @@ class Flow:
         self.recommender, self.weighing, self.writer, self.options = recommender, weighing, writer, options
         self.partitions: dict[int, PartitionState] = {}
         self._actions: dict[str, int] = {}
+        self._quoted = Quoted()
 
     def decode(self, records: Sequence[SourceRecord]) -> Decoded:
         """Canonical events of one partition's records, in order; what is no event is rejected, not lost."""
@@ -155,14 +157,9 @@ class Flow:
         )
         ranked = self.recommender.recommend(catalog, queries, options.top_k)
         reasons = explain(catalog, ranked, queries, options.reasons)
-        ids = {
-            key: catalog.item_ids[row]
-            for keys in known
-            for key in keys
-            if (row := row_of_key.get(key)) is not None
-        }
         words = {key: word for word, key in self._actions.items()}
-        items = ranked_items(catalog.item_ids, ranked, reasons, remembered(history, ids, words))
+        events = remembered(history, history_rows, catalog.item_ids, words, self._quoted)
+        items = ranked_items(catalog.item_ids, ranked, reasons, events, self._quoted)
         users = [part.users[row] for row in rows.tolist()]
         return self.writer.recommendations(partition, users, states, self.model.times(model), items)
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from binascii import b2a_base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import orjson
 
 from streams.interest.base import Floats, Longs
-from streams.recommend.base import Ranked, Reasons
 
 
 class Writer:
@@ -62,14 +61,12 @@ class Writer:
         ]
 
     def recommendations(
-        self,
-        partition: int,
-        users: Sequence[str],
-        states: Any,
-        as_of: Longs,
-        items: Sequence[list[dict[str, Any]]],
+        self, partition: int, users: Sequence[str], states: Any, as_of: Longs, items: Sequence[str]
     ) -> list[tuple[bytes, bytes]]:
-        """One (key, value) per user. The id is the same whenever the same state is recommended again."""
+        """One (key, value) per user; items: what `rendering.ranked_items` gave.
+
+        The id is the same whenever the same state is recommended again.
+        """
         columns = zip(
             users, states["offset"].tolist(), states["version"].tolist(), as_of.tolist(), items, strict=True
         )
@@ -86,61 +83,12 @@ class Writer:
                         "offset": offset,
                         "version": version,
                         "as_of": time,
-                        "items": ranked,
+                        "items": orjson.Fragment(ranked),
                     }
                 ),
             )
             for user, offset, version, time, ranked in columns
         ]
-
-
-def remembered(
-    history: Any, item_of: Mapping[int, str], actions: Mapping[int, str]
-) -> list[list[dict[str, Any]]]:
-    """(U, H) remembered events by name. actions: the word behind each action's checksum."""
-    item, action = item_of.get, actions.get
-    return [
-        [
-            {"item_id": item(key), "action": action(word, "other"), "timestamp": time}
-            for key, word, time in zip(keys, words, times, strict=True)
-        ]
-        for keys, words, times in zip(
-            history["item"].tolist(), history["action"].tolist(), history["time"].tolist(), strict=True
-        )
-    ]
-
-
-def ranked_items(
-    item_ids: Sequence[str], ranked: Ranked, reasons: Reasons, events: Sequence[Sequence[dict[str, Any]]]
-) -> list[list[dict[str, Any]]]:
-    """Per user the items with their scores and reasons; contributions and `other` add up to the score."""
-    # Six digits are what a float32 score is good for; `other` is taken after rounding, so that sums agree.
-    scores, parts = (np.round(a.astype(np.float64), 6) for a in (ranked.scores, reasons.contributions))
-    others = np.round(scores - parts.sum(axis=-1), 6).tolist()
-    columns = zip(
-        events,
-        ranked.rows.tolist(),
-        scores.tolist(),
-        reasons.index.tolist(),
-        parts.tolist(),
-        others,
-        strict=True,
-    )
-    return [
-        [
-            {
-                "item_id": item_ids[row],
-                "score": score,
-                "reasons": [
-                    {**own[at], "contribution": part} for at, part in zip(why, share, strict=True) if at >= 0
-                ],
-                "other": other,
-            }
-            for row, score, why, share, other in zip(*lists, strict=True)
-            if row >= 0
-        ]
-        for own, *lists in columns
-    ]
 
 
 def _base64(vectors: Floats) -> list[Any]:

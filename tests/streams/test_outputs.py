@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.outputs import Writer, ranked_items
+from streams.outputs import Writer
 from streams.recommend import Ranked, Reasons
+from streams.rendering import Quoted, ranked_items, remembered
+from streams.store import HISTORY_DTYPE
 from tests.streams.flows import T0, apply, make_flow, record
 
 
@@ -69,25 +71,42 @@ def test_a_vector_that_is_a_slice_of_another_is_written_right() -> None:
 
 def test_a_recommendation_is_called_by_the_state_that_it_is_of() -> None:
     writer = Writer("decay", 2, "base64")
-    ((key, value),) = writer.recommendations(3, ["ü"], states(1), np.array([T0]), [[]])
+    ((key, value),) = writer.recommendations(3, ["ü"], states(1), np.array([T0]), ["[]"])
     found = orjson.loads(value)
     assert key == "ü".encode()
     assert found["recommendation_id"] == "2-3-100-1-ü"
     assert (found["as_of"], found["items"]) == (T0, [])
 
 
+def missing_last(rows: Any) -> Any:
+    return np.take_along_axis(rows, np.argsort(rows < 0, axis=-1, kind="stable"), axis=-1)
+
+
 @given(seed=st.integers(0, 999), top=st.integers(1, 4))
 @settings(max_examples=60, deadline=None)
 def test_contributions_and_the_rest_add_up_to_the_score(seed: int, top: int) -> None:
     rng = np.random.default_rng(seed)
-    index = rng.integers(-1, 4, (2, 3, top)).astype(np.int32)
+    index = missing_last(rng.integers(-1, 4, (2, 3, top)).astype(np.int32))
     parts = np.where(index >= 0, rng.standard_normal((2, 3, top)), 0).astype(np.float32)
     ranked = Ranked(
-        rng.integers(-1, 5, (2, 3)).astype(np.int32), rng.standard_normal((2, 3)).astype(np.float32)
+        missing_last(rng.integers(-1, 5, (2, 3)).astype(np.int32)),
+        rng.standard_normal((2, 3)).astype(np.float32),
     )
     reasons = Reasons(index, parts, np.zeros((2, 3), dtype=np.float32))
-    events = [[{"item_id": f"h{h}", "action": "click", "timestamp": T0 + h} for h in range(4)]] * 2
-    lists = ranked_items([f"i{row}" for row in range(5)], ranked, reasons, events)
+    history = np.zeros((2, 4), dtype=HISTORY_DTYPE)
+    history["time"] = T0 + np.arange(4)
+    # What is quoted must come back as it was.
+    ids = ["plain", 'with "quotes"', "back\\slash", "ünï", "\u2028"]
+    events = remembered(history, np.array([[0, 1, 2, -1]] * 2, dtype=np.int32), ids, {0: 'a"b'}, Quoted())
+    lists = [orjson.loads(items) for items in ranked_items(ids, ranked, reasons, events, Quoted())]
+    for user, row in zip(lists, ranked.rows.tolist(), strict=True):
+        assert [shown["item_id"] for shown in user] == [ids[at] for at in row if at >= 0]
+    told = {
+        reason["item_id"]: reason["timestamp"] for u in lists for shown in u for reason in shown["reasons"]
+    }
+    wanted = {ids[0]: T0, ids[1]: T0 + 1, ids[2]: T0 + 2, None: T0 + 3}
+    assert told.items() <= wanted.items()
+    assert {reason["action"] for u in lists for shown in u for reason in shown["reasons"]} <= {'a"b'}
     assert [len(items) for items in lists] == (ranked.rows >= 0).sum(axis=1).tolist()
     for shown in (item for items in lists for item in items):
         total = sum(reason["contribution"] for reason in shown["reasons"]) + shown["other"]
