@@ -14,14 +14,13 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import msgspec
 import orjson
 
+from streams.changelog import WATERMARK_KEY, Watermark
 from streams.events import Reason
 from streams.reading import Reader, read_all
 from streams.security import librdkafka_config
 from streams.settings import Settings
-from streams.store import WATERMARK_KEY, Newest, Watermark
 
 ORIGIN = tuple(f"interestflow.source.{part}" for part in ("topic", "partition", "offset"))
 CONNECT = tuple(f"__connect.errors.{part}" for part in ("topic", "partition", "offset"))
@@ -112,18 +111,19 @@ def _rejected(
 def _state(config: dict[str, Any], settings: Settings, books: Books) -> None:
     outcomes: Counter[str] = Counter()
     applied_to: dict[int, int] = {}
-    newest: dict[int, Newest] = {}
+    users: set[tuple[int, bytes]] = set()
+    marks: dict[int, Watermark] = {}
     for messages in read_all(config, settings.topic_state):
         for message in messages:
-            found = newest.setdefault(message.partition(), Newest())
-            found.add([(message.key(), message.value())])
-    for partition, found in newest.items():
-        mark = found.latest.pop(WATERMARK_KEY, None)
-        books.users += len(found.latest)
-        if mark is not None:
-            watermark = msgspec.json.decode(mark, type=Watermark)
-            outcomes.update(watermark.books)
-            applied_to[partition] = watermark.offset
+            partition, key, value = message.partition(), message.key(), message.value()
+            if value is not None and key == WATERMARK_KEY:
+                marks[partition] = Watermark.newest(marks.get(partition), value)
+            elif value is not None:
+                users.add((partition, key))
+    books.users = len(users)
+    for partition, mark in marks.items():
+        outcomes.update(mark.books)
+        applied_to[partition] = mark.offset
     books.read = outcomes.pop("read", 0)
     books.rejected_update = sum(n for name, n in outcomes.items() if name.startswith("rejected."))
     books.outcomes = {name: outcomes.get(name, 0) for name in OUTCOMES}

@@ -10,10 +10,11 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
+from streams.changelog import Waiting
 from streams.events import Event, encode
 from streams.interest.base import Floats, Longs, Schedule, Signals, schedule
 from streams.signals import times
-from streams.store import PartitionState, Rows, Waiting
+from streams.store import PartitionState, Rows
 
 if TYPE_CHECKING:
     from streams.flow import Decoded, Flow
@@ -146,7 +147,7 @@ class Batch:
         options = self.flow.options
         if not (options.recommend and options.exclude_consumed):
             return
-        consuming, consume, rows = options.consuming_actions, self.part.consume, self.rows
+        consuming, consume, rows = options.consuming_actions, self.part.consumed.add, self.rows
         keys = self.flow.catalog.keys
         for index in np.sort(indices).tolist():
             if self.events[index].action in consuming and self.items[index] >= 0:
@@ -158,10 +159,10 @@ class Batch:
         part, options = self.part, self.flow.options
         for index in np.flatnonzero(aside).tolist():
             row, event = int(self.rows[index]), self.events[index]
-            room = part.waiting_count < options.waiting_per_partition
-            if room and len(part.waiting.get(row, ())) < options.waiting_per_user:
+            room = part.waiting.count < options.waiting_per_partition
+            if room and len(part.waiting.of_row.get(row, ())) < options.waiting_per_user:
                 offset, recorded = int(self.offsets[index]), int(self.recorded[index])
-                part.wait(row, Waiting(offset, event.item_id or "", recorded, encode(event)))
+                part.waiting.add(row, Waiting(offset, event.item_id or "", recorded, encode(event)))
                 outcomes["waiting"] += 1
             else:
                 outcomes["dropped"] += 1

@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from streams.batch import Batch, action_key
+from streams.changelog import Waiting
 from streams.events import Event, Limits, Rejected, SourceRecord, decode_canonical_batch, decode_stored
 from streams.interest.base import Floats, InterestModel, Longs
 from streams.outputs import Writer
 from streams.recommend import Catalog, Queries, Recommender, explain
 from streams.rendering import Quoted, ranked_items, remembered
 from streams.signals import Weighing
-from streams.store import Layout, PartitionState, Waiting
+from streams.store import Layout, PartitionState
 
 KeyValues = list[tuple[bytes, bytes]]
 
@@ -104,7 +105,7 @@ class Flow:
         """Fold a batch into the partition's states. texts (t, dim): vectors of `decoded.texts()`."""
         part = self.partitions[partition]
         if decoded.released:
-            part.release({event.item_id or "" for event in decoded.events})
+            part.waiting.release({event.item_id or "" for event in decoded.events})
         outcomes = Counter(f"rejected.{reason.reason}" for _, reason in decoded.rejected)
         batch = Batch.of(self, part, decoded, outcomes)
         changed, states = batch.fold(texts, outcomes)
@@ -125,7 +126,7 @@ class Flow:
         """Events whose item is known by now, by partition, ready for `update`; until then they wait on."""
         ready: dict[int, Decoded] = {}
         for number, part in self.partitions.items():
-            waiting = part.waiting_for(part.waited_for.keys() & self.catalog.row_of.keys())
+            waiting = part.waiting.waiting_for(part.waiting.rows_by_item.keys() & self.catalog.row_of.keys())
             if waiting:
                 ready[number] = Decoded(
                     events=[self._event(w) for w in waiting],
@@ -138,7 +139,9 @@ class Flow:
     def still_waiting(self, partition: int, decoded: Decoded) -> bool:
         """True where `update` may apply these released events: they are in the state and still wait there."""
         part = self.partitions.get(partition)
-        return part is not None and all(event.item_id in part.waited_for for event in decoded.events)
+        return part is not None and all(
+            event.item_id in part.waiting.rows_by_item for event in decoded.events
+        )
 
     def recommend(self, partition: int, rows: Longs) -> KeyValues:
         """Recommendation records for the users of these rows, with reasons."""
@@ -175,7 +178,7 @@ class Flow:
         if not self.options.exclude_consumed:
             return []
         row_of_key = self.catalog.row_of_key
-        return [row_of_key[key] for key in part.consumed.get(row, ()) if key in row_of_key]
+        return [row_of_key[key] for key in part.consumed.keys(row) if key in row_of_key]
 
     def _event(self, waiting: Waiting) -> Event:
         # Checked when it began to wait: limits that were tightened since do not lose it.

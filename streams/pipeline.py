@@ -143,7 +143,7 @@ class Pipeline:
         self.metrics.book(updated.outcomes)
         part = self.flow.partitions[partition]
         self.metrics.users.labels(str(partition)).set(len(part))
-        self.metrics.waiting.labels(str(partition)).set(part.waiting_count)
+        self.metrics.waiting.labels(str(partition)).set(part.waiting.count)
         return self.publish(
             [
                 *self._rejected("update", decoded.rejected),

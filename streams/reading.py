@@ -8,7 +8,8 @@ from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 
-CHUNK = 10_000
+# Messages at a time: few enough that their memory is used again, for fresh pages are dear.
+CHUNK = 4_000
 # A broker answers one fetch of a connection at a time, and partitions at their end would hold up the others.
 BULK_WAIT_MS = 10
 # For who goes on reading: an idle topic then costs five fetches a second, not a hundred.
@@ -41,9 +42,11 @@ class Reader:
         }
         bulk = {
             "queued.min.messages": 200_000,
-            "queued.max.messages.kbytes": 400_000,
+            # Bounds the memory of a bulk read; a full queue is looked at again soon, not after a second.
+            "queued.max.messages.kbytes": 65_536,
+            "fetch.queue.backoff.ms": 5,
             "fetch.max.bytes": 50_000_000,
-            "max.partition.fetch.bytes": 10_000_000,
+            "max.partition.fetch.bytes": 4_000_000,
             "fetch.wait.max.ms": wait_ms,
         }
         self._consumer = Consumer({**config, **own, **bulk})

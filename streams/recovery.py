@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
+from confluent_kafka import Message
+
 from streams.reading import Reader
-from streams.store import Layout, Newest, PartitionState, StateError
+from streams.restore import Restoring
+from streams.store import Layout, PartitionState, StateError
+
+# Rows for which room is made beforehand, at most; beyond, arenas double as they fill.
+MOST_RESERVED = 1 << 18
 
 
 def recover(
@@ -27,24 +33,21 @@ def recover(
     """
     if not partitions:
         return {}
-    newest: dict[int, Newest] = defaultdict(Newest)
+    restoring = {partition: Restoring(partition, layout) for partition in partitions}
     reader = Reader(config, topic, list(partitions))
     try:
+        for partition, (begin, end) in reader.bounds().items():
+            # At least one record per user was written, so there are no more users than that.
+            restoring[partition].reserve(min(end - begin, MOST_RESERVED))
         for messages in reader.to_end(deadline_s):
-            by_partition = defaultdict(list)
-            for message in messages:
-                by_partition[message.partition()].append((message.key(), message.value()))
-            for partition, records in by_partition.items():
-                newest[partition].add(records)
-            progress(sum(len(found.latest) for found in newest.values()))
+            # They come in runs of one partition.
+            for partition, run in groupby(messages, Message.partition):
+                found = list(run)
+                restoring[partition].add([m.key() for m in found], [m.value() for m in found])
+            progress(sum(map(len, restoring.values())))
     finally:
         reader.close()
-    states = {}
-    for partition in partitions:
-        state = PartitionState(partition, layout)
-        state.restore(newest[partition].latest, source, source_partitions)
-        states[partition] = state
-    return states
+    return {partition: found.state(source, source_partitions) for partition, found in restoring.items()}
 
 
 def positions(config: Mapping[str, Any], source: str, states: Mapping[int, PartitionState]) -> dict[int, int]:

@@ -65,4 +65,4 @@ def _consume(part: PartitionState, rows: Longs, consumed: int) -> None:
     keys = rng.integers(2**63, size=(len(rows), consumed))
     for row, items in zip(rows.tolist(), keys.tolist(), strict=True):
         for item in items:
-            part.consume(row, item)
+            part.consumed.add(row, item)

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.flow import Flow
+from streams.restore import Restoring
 from tests.streams.flows import DIM, T0, apply, item_vector, make_flow, record, settle, vectors
 
 USERS = [f"u{i}" for i in range(9)]
@@ -148,6 +149,12 @@ def test_a_waiting_event_is_applied_once_its_item_arrives() -> None:
     assert flow.released() == {}
 
 
+def restore(flow: Flow, log: dict[bytes, bytes]) -> None:
+    restoring = Restoring(0, flow.layout)
+    restoring.add(list(log), list(log.values()))
+    flow.partitions[0] = restoring.state("t", 1)
+
+
 def test_a_crash_between_release_and_update_loses_no_waiting_event() -> None:
     flow = make_flow()
     apply(flow, [record(0, item="new")])
@@ -157,7 +164,7 @@ def test_a_crash_between_release_and_update_loses_no_waiting_event() -> None:
     (key, value), *_ = apply(flow, [record(1, item="i1")]).state
     again = make_flow()
     again.catalog.put("new", item_vector(50))
-    again.partitions[0].restore({key: value}, "t", 1)
+    restore(again, {key: value})
     assert again.released().keys() == {0}
     assert flow.still_waiting(0, released)
     settle(flow, 0, released)
@@ -170,7 +177,7 @@ def test_a_waiting_event_survives_in_the_changelog() -> None:
     part = flow.partitions[0]
     mark_key, mark = part.watermark_record("t", 1)
     again = make_flow()
-    again.partitions[0].restore({key: value, mark_key: mark}, "t", 1)
+    restore(again, {key: value, mark_key: mark})
     again.catalog.put("new", item_vector(50))
     (released,) = again.released().values()
     assert "u" in vectors(settle(again, 0, released))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streams.changelog import WATERMARK_KEY, Waiting
 from streams.interest import DecayModel
 from streams.interest.decay import HalfLife
-from streams.store import WATERMARK_KEY, Layout, Newest, PartitionState, StateError, Waiting
+from streams.restore import Restoring
+from streams.store import Layout, PartitionState, StateError
 
 DIM = 4
 
@@ -29,8 +32,8 @@ def filled(users: int = 3) -> tuple[PartitionState, dict[bytes, bytes]]:
     states["version"] = 1
     states["model"]["sums"] = np.arange(users * 2 * DIM, dtype=np.float32).reshape(users, 2, DIM)
     part.put(rows, changed)
-    part.consume(0, 2**63 + 5)
-    part.wait(1, Waiting(11, "item-x", 1000, b"{}"))
+    part.consumed.add(0, 2**63 + 5)
+    part.waiting.add(1, Waiting(11, "item-x", 1000, b"{}"))
     part.watermark = users + 9
     part.books.update({"read": users, "applied": users})
     log = dict(part.records(rows, changed))
@@ -38,14 +41,16 @@ def filled(users: int = 3) -> tuple[PartitionState, dict[bytes, bytes]]:
     return part, {**log, key: value}
 
 
+def columns(records: list[tuple[bytes, bytes]]) -> tuple[list[bytes], list[bytes | None]]:
+    return [key for key, _ in records], [value for _, value in records]
+
+
 def restored(
     log: dict[bytes, bytes], source: str = "events", partitions: int = 4, **kw: Any
 ) -> PartitionState:
-    newest = Newest()
-    newest.add(log.items())
-    part = PartitionState(0, layout(**kw))
-    part.restore(newest.latest, source, partitions)
-    return part
+    restoring = Restoring(0, layout(**kw))
+    restoring.add(list(log), list(log.values()))
+    return restoring.state(source, partitions)
 
 
 def test_a_changelog_gives_the_whole_state_back() -> None:
@@ -53,9 +58,11 @@ def test_a_changelog_gives_the_whole_state_back() -> None:
     again = restored(log)
     assert again.users == part.users
     assert np.array_equal(again.arena[:3], part.arena[:3])
-    assert again.consumed == part.consumed
-    assert [vars_of(w) for w in again.waiting[1]] == [vars_of(w) for w in part.waiting[1]]
-    assert again.waited_for == {"item-x": {1}}
+    assert list(again.consumed.keys(0)) == list(part.consumed.keys(0)) == [2**63 + 5]
+    assert list(again.consumed.keys(1)) == []
+    assert [vars_of(w) for w in again.waiting.of_row[1]] == [vars_of(w) for w in part.waiting.of_row[1]]
+    assert again.waiting.rows_by_item == {"item-x": {1}}
+    assert again.waiting.count == 1
     assert (again.watermark, dict(again.books)) == (part.watermark, dict(part.books))
 
 
@@ -78,9 +85,10 @@ def test_of_two_marks_at_one_offset_the_later_counts_though_it_calls_less_recomm
     part.due = {1: 5}
     part.books["applied"] += 1
     after = part.watermark_record("events", 4)
-    newest = Newest()
-    newest.add([after, before])
-    assert newest.latest == dict([after])
+    for order in ([after, before], [before, after]):
+        restoring = Restoring(0, layout())
+        restoring.add(*columns(order))
+        assert restoring.state("events", 4).books["applied"] == part.books["applied"]
 
 
 def test_nothing_is_due_where_all_was_recommended() -> None:
@@ -88,21 +96,39 @@ def test_nothing_is_due_where_all_was_recommended() -> None:
     assert restored(log).due == {}
 
 
-@given(order=st.permutations(list(range(6))))
+def one_user(offset: int, version: int = 1, consumed: int = 0) -> tuple[bytes, bytes]:
+    part = PartitionState(0, layout())
+    rows = part.rows(["user"])
+    changed = part.take(rows)
+    states = part.layout.view(changed)
+    states["offset"], states["version"], states["count"] = offset, version, 10 * offset + version
+    for key in range(consumed):
+        part.consumed.add(0, 100 * offset + key)
+    ((key, value),) = part.records(rows, changed)
+    return key, value
+
+
+@given(order=st.permutations(list(range(6))), cuts=st.sets(st.integers(0, 6)))
 @settings(max_examples=50, deadline=None)
-def test_the_highest_offset_wins_in_any_order(order: list[int]) -> None:
+def test_the_highest_offset_and_version_win_in_any_order_and_chunks(order: list[int], cuts: set[int]) -> None:
     """A paused old owner may append older state after the new owner's."""
-    records = []
-    for offset in range(6):
-        part = PartitionState(0, layout())
-        rows = part.rows(["user"])
-        changed = part.take(rows)
-        part.layout.view(changed)["offset"] = offset
-        part.layout.view(changed)["version"] = 1
-        records += part.records(rows, changed)
-    newest = Newest()
-    newest.add([records[i] for i in order])
-    assert int.from_bytes(newest.latest[b"user"][:8], "little") == 5
+    written = [one_user(offset, version, 3 - offset) for offset in range(3) for version in (1, 2)]
+    records = [written[i] for i in order]
+    restoring = Restoring(0, layout())
+    edges = [0, *sorted(cuts), 6]
+    for begin, end in pairwise(edges):
+        restoring.add(*columns(records[begin:end]))
+    part = restoring.state("events", 4)
+    (state,) = part.layout.view(part.arena[:1])
+    assert (state["offset"], state["version"], state["count"]) == (2, 2, 22)
+    assert list(part.consumed.keys(0)) == [200]
+
+
+def test_a_newer_state_without_a_tail_leaves_nothing_of_an_older_one() -> None:
+    restoring = Restoring(0, layout())
+    restoring.add(*columns([one_user(1, consumed=3)]))
+    restoring.add(*columns([one_user(2)]))
+    assert list(restoring.state("events", 4).consumed.keys(0)) == []
 
 
 def test_a_changelog_of_another_space_is_refused() -> None:
@@ -128,15 +154,15 @@ def test_a_changed_source_is_refused(source: str, partitions: int) -> None:
 def test_what_waits_for_an_item_is_found_in_log_order_and_taken_out_by_release() -> None:
     part = PartitionState(0, layout())
     part.rows(["a", "b"])
-    part.wait(1, Waiting(7, "x", 0, b"1"))
-    part.wait(0, Waiting(5, "x", 0, b"2"))
-    part.wait(0, Waiting(6, "y", 0, b"3"))
-    assert [w.offset for w in part.waiting_for({"x"})] == [5, 7]
-    assert part.waiting_count == 3
-    part.release({"x"})
-    assert part.waiting_count == 1
-    assert [w.offset for w in part.waiting[0]] == [6]
-    assert part.waiting_for({"x"}) == []
+    part.waiting.add(1, Waiting(7, "x", 0, b"1"))
+    part.waiting.add(0, Waiting(5, "x", 0, b"2"))
+    part.waiting.add(0, Waiting(6, "y", 0, b"3"))
+    assert [w.offset for w in part.waiting.waiting_for({"x"})] == [5, 7]
+    assert part.waiting.count == 3
+    part.waiting.release({"x"})
+    assert part.waiting.count == 1
+    assert [w.offset for w in part.waiting.of_row[0]] == [6]
+    assert part.waiting.waiting_for({"x"}) == []
 
 
 def test_rows_grow_and_keep_their_users() -> None:

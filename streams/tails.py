@@ -1,0 +1,123 @@
+"""What users' states hold beside their rows, because it has no fixed size: items consumed, events that wait.
+
+In a changelog record a tail follows the row: the length of a MessagePack array of waiting events (uint32), that
+array, then the keys of consumed items (uint64 each); all little-endian, and nothing at all where both are empty.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Mapping, Set
+
+import msgspec
+
+from streams.changelog import Waiting
+
+NOBODY_WAITS = bytes(4)
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(list[Waiting]).decode
+
+
+class Consumed:
+    """Keys of the items that each user consumed, oldest first.
+
+    They stay packed, 8 bytes each, until their user is seen again: most users of a recovery are not, for long.
+    """
+
+    def __init__(self) -> None:
+        self._packed: dict[int, bytes] = {}
+        self._open: dict[int, dict[int, None]] = {}
+
+    def add(self, row: int, key: int) -> None:
+        """The row's user consumed the item of this key."""
+        self._opened(row)[key] = None
+
+    def keys(self, row: int) -> Iterable[int]:
+        """Item keys of the row's user."""
+        if row in self._open or row in self._packed:
+            return self._opened(row)
+        return ()
+
+    def pack(self, row: int) -> bytes:
+        """As `load` takes them."""
+        packed = self._packed.get(row)
+        return array("Q", self._open.get(row, ())).tobytes() if packed is None else packed
+
+    def load(self, row: int, packed: bytes) -> None:
+        """Take what `pack` gave, of a row that has none yet."""
+        if packed:
+            self._packed[row] = packed
+
+    def __bool__(self) -> bool:
+        return bool(self._packed or self._open)
+
+    def _opened(self, row: int) -> dict[int, None]:
+        found = self._open.get(row)
+        if found is None:
+            keys = array("Q")
+            keys.frombytes(self._packed.pop(row, b""))
+            found = self._open[row] = dict.fromkeys(keys)
+        return found
+
+
+class WaitingRoom:
+    """Events that wait for an item to enter the catalogue, by user and by item."""
+
+    def __init__(self) -> None:
+        self.of_row: dict[int, list[Waiting]] = {}
+        # Item id -> rows of the users with an event that waits for it.
+        self.rows_by_item: dict[str, set[int]] = {}
+        self.count = 0
+
+    def add(self, row: int, waiting: Waiting) -> None:
+        """Keep an event until its item is known."""
+        self.of_row.setdefault(row, []).append(waiting)
+        self.rows_by_item.setdefault(waiting.item_id, set()).add(row)
+        self.count += 1
+
+    def waiting_for(self, item_ids: Set[str]) -> list[Waiting]:
+        """The events that wait for one of these items, in log order."""
+        rows = {row for item_id in item_ids for row in self.rows_by_item.get(item_id, ())}
+        found = [waiting for row in rows for waiting in self.of_row[row] if waiting.item_id in item_ids]
+        return sorted(found, key=lambda waiting: waiting.offset)
+
+    def release(self, item_ids: Set[str]) -> None:
+        """Let no event wait for these items any more."""
+        for row in {row for item_id in item_ids for row in self.rows_by_item.pop(item_id, ())}:
+            waiting = self.of_row.pop(row)
+            kept = [event for event in waiting if event.item_id not in item_ids]
+            if kept:
+                self.of_row[row] = kept
+            self.count -= len(waiting) - len(kept)
+
+
+class Tails:
+    """Both, and how they follow a row in its changelog record."""
+
+    def __init__(self) -> None:
+        self.consumed = Consumed()
+        self.waiting = WaitingRoom()
+
+    def __bool__(self) -> bool:
+        return bool(self.consumed) or self.waiting.count > 0
+
+    def pack(self, row: int) -> bytes:
+        """The row's tail; empty where it has none."""
+        consumed, waiting = self.consumed.pack(row), self.waiting.of_row.get(row)
+        if not waiting:
+            return NOBODY_WAITS + consumed if consumed else b""
+        events = _encode(waiting)
+        return len(events).to_bytes(4, "little") + events + consumed
+
+    def load(self, tails: Mapping[int, bytes]) -> None:
+        """Take what `pack` gave, by row, none of which may have a tail yet."""
+        load, behind = self.consumed.load, len(NOBODY_WAITS)
+        for row, tail in tails.items():
+            if tail[:behind] == NOBODY_WAITS:
+                load(row, tail[behind:])
+            else:
+                end = behind + int.from_bytes(tail[:behind], "little")
+                for waiting in _decode(tail[behind:end]):
+                    self.waiting.add(row, waiting)
+                load(row, tail[end:])
