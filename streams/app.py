@@ -72,7 +72,7 @@ def build_flow(settings: Settings, space: str) -> Flow:
     )
     return Flow(
         model,
-        Layout(model, settings.history_length, space),
+        Layout(model, settings.history_length, space, settings.consumed_per_user),
         Catalog(settings.dimensions),
         ContentRecommender(),
         Weighing(settings.action_rules, settings.default_action_weight),
@@ -133,6 +133,8 @@ def build_faust_app(settings: Settings) -> StreamApp:
         broker_request_timeout=max(90.0, settings.session_timeout_s),
         consumer_group_instance_id=settings.group_instance_id,
         consumer_auto_offset_reset="earliest",
+        # A worker that joined while it could not ask for a topic's partitions asks again so soon.
+        consumer_metadata_max_age_ms=10_000,
         consumer_max_fetch_size=4 * 1024 * 1024,
         # /table would serve states to anyone who asks.
         web_enabled=False,

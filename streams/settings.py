@@ -166,6 +166,9 @@ class Settings(BaseSettings):
     text_share: float = Field(default=0.3, ge=0.0, le=10.0)
     # Recent item events kept per user to explain recommendations; 32 bytes each.
     history_length: int = Field(default=16, ge=1, le=256)
+    # Items kept per user as consumed, so that they are not recommended again; the oldest is forgotten. 8 bytes
+    # each, in memory and in every changelog record of the user.
+    consumed_per_user: int = Field(default=2000, ge=1, le=100_000)
     # Events kept for items that are not in the catalogue yet: per user, and per partition in all.
     waiting_per_user: int = Field(default=64, ge=0)
     waiting_per_partition: int = Field(default=100_000, ge=0)

@@ -45,10 +45,13 @@ class StateError(RuntimeError):
 
 
 class Layout:
-    """How a row is laid out for one model and one history length."""
+    """How a user's state is laid out for one model and one history length."""
 
-    def __init__(self, model: InterestModel, history: int, space: str) -> None:
-        """space: identity of the vector space (encoder, revision, projection): states of two never mix."""
+    def __init__(self, model: InterestModel, history: int, space: str, consumed: int = 2000) -> None:
+        """space: identity of the vector space (encoder, revision, projection): states of two never mix.
+
+        consumed: items remembered as consumed, at most; beyond it a user's oldest are forgotten.
+        """
         self.dtype = np.dtype(
             [
                 ("offset", "<i8"),
@@ -60,7 +63,7 @@ class Layout:
                 ("history", HISTORY_DTYPE, (history,)),
             ]
         )
-        self.history = history
+        self.history, self.consumed = history, consumed
         self.size = self.dtype.itemsize
         described = f"{TAILS} {model.name} {self.dtype.descr!r} {space}"
         self.id = f"{crc32(described.encode()):08x}"
@@ -79,7 +82,7 @@ class PartitionState:
         self.arena: Rows = np.zeros((capacity, layout.size), dtype=np.uint8)
         self.users: list[str] = []
         self.row_of: dict[str, int] = {}
-        self.tails = Tails()
+        self.tails = Tails(layout.consumed)
         self.consumed, self.waiting = self.tails.consumed, self.tails.waiting
         self.watermark = NO_OFFSET
         self.marks = 0

@@ -20,44 +20,52 @@ _decode = msgspec.msgpack.Decoder(list[Waiting]).decode
 
 
 class Consumed:
-    """Keys of the items that each user consumed, oldest first.
+    """Keys of the items that each user consumed, oldest first, the newest `limit` of them.
 
     They stay packed, 8 bytes each, until their user is seen again: most users of a recovery are not, for long.
+    From then on a dictionary answers what is in, beside the packed form, which every change of a user writes.
     """
 
-    def __init__(self) -> None:
-        self._packed: dict[int, bytes] = {}
-        self._open: dict[int, dict[int, None]] = {}
+    def __init__(self, limit: int) -> None:
+        """limit: items per user; beyond it the oldest is forgotten."""
+        self.limit = limit
+        self._packed: dict[int, bytearray] = {}
+        self._keys: dict[int, dict[int, None]] = {}
 
     def add(self, row: int, key: int) -> None:
         """The row's user consumed the item of this key."""
-        self._opened(row)[key] = None
+        keys = self._opened(row)
+        if key in keys:
+            return
+        packed = self._packed[row]
+        keys[key] = None
+        packed += key.to_bytes(8, "little")
+        if len(keys) > self.limit:
+            del keys[next(iter(keys))]
+            del packed[:8]
 
     def keys(self, row: int) -> Iterable[int]:
         """Item keys of the row's user."""
-        if row in self._open or row in self._packed:
-            return self._opened(row)
-        return ()
+        return self._opened(row) if row in self._packed else ()
 
     def pack(self, row: int) -> bytes:
         """As `load` takes them."""
-        packed = self._packed.get(row)
-        return array("Q", self._open.get(row, ())).tobytes() if packed is None else packed
+        return bytes(self._packed.get(row, b""))
 
     def load(self, row: int, packed: bytes) -> None:
         """Take what `pack` gave, of a row that has none yet."""
         if packed:
-            self._packed[row] = packed
+            self._packed[row] = bytearray(packed)
 
     def __bool__(self) -> bool:
-        return bool(self._packed or self._open)
+        return bool(self._packed)
 
     def _opened(self, row: int) -> dict[int, None]:
-        found = self._open.get(row)
+        found = self._keys.get(row)
         if found is None:
             keys = array("Q")
-            keys.frombytes(self._packed.pop(row, b""))
-            found = self._open[row] = dict.fromkeys(keys)
+            keys.frombytes(bytes(self._packed.setdefault(row, bytearray())))
+            found = self._keys[row] = dict.fromkeys(keys)
         return found
 
 
@@ -95,8 +103,8 @@ class WaitingRoom:
 class Tails:
     """Both, and how they follow a row in its changelog record."""
 
-    def __init__(self) -> None:
-        self.consumed = Consumed()
+    def __init__(self, consumed_per_user: int) -> None:
+        self.consumed = Consumed(consumed_per_user)
         self.waiting = WaitingRoom()
 
     def __bool__(self) -> bool:

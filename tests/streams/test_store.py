@@ -15,6 +15,7 @@ from streams.interest import DecayModel
 from streams.interest.decay import HalfLife
 from streams.restore import Restoring
 from streams.store import Layout, PartitionState, StateError
+from streams.tails import Consumed
 
 DIM = 4
 
@@ -163,6 +164,20 @@ def test_what_waits_for_an_item_is_found_in_log_order_and_taken_out_by_release()
     assert part.waiting.count == 1
     assert [w.offset for w in part.waiting.of_row[0]] == [6]
     assert part.waiting.waiting_for({"x"}) == []
+
+
+def test_the_oldest_consumed_item_is_forgotten_beyond_the_limit_also_after_a_recovery() -> None:
+    consumed = Consumed(limit=3)
+    for key in (1, 2, 3, 2, 2**64 - 1):
+        consumed.add(7, key)
+    assert list(consumed.keys(7)) == [2, 3, 2**64 - 1]
+    again = Consumed(limit=3)
+    again.load(7, consumed.pack(7))
+    again.add(7, 3)
+    again.add(7, 4)
+    assert list(again.keys(7)) == [3, 2**64 - 1, 4]
+    assert again.pack(7) == b"".join(key.to_bytes(8, "little") for key in (3, 2**64 - 1, 4))
+    assert list(again.keys(8)) == []
 
 
 def test_rows_grow_and_keep_their_users() -> None:
