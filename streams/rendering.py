@@ -63,7 +63,7 @@ def ranked_items(
     columns = [
         ["", *[","] * (k - 1)] * users,
         ['{"item_id":'] * (users * k),
-        [quoted[item_ids[row]] for row in ranked.rows.ravel().tolist()],
+        [quoted[item_ids[row]] if row >= 0 else "" for row in ranked.rows.ravel().tolist()],
         [',"score":'] * (users * k),
         _numbers(scores),
         [',"reasons":['] * (users * k),

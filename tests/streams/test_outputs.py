@@ -145,3 +145,10 @@ def test_no_reasons_may_be_wanted() -> None:
 def test_a_search_counts_before_there_is_any_item() -> None:
     flow = make_flow(items=0)
     assert len(apply(flow, [record(0, item=None, action="search", text="hat")]).vectors) == 1
+
+
+def test_a_recommendation_of_an_empty_catalogue_is_empty() -> None:
+    flow = make_flow(items=0)
+    apply(flow, [record(0, item=None, action="search", text="hat")])
+    ((_, value),) = flow.recommend(0, np.array([0]))
+    assert orjson.loads(value)["items"] == []
