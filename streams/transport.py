@@ -16,11 +16,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass
 from typing import Any
 
+from aiokafka.consumer import consumer as consumers
 from aiokafka.consumer import fetcher
-from aiokafka.consumer.fetcher import PartitionRecords
+from aiokafka.consumer.fetcher import Fetcher, PartitionRecords
 from faust.topics import Topic as FaustTopic
 from faust.transport.drivers import TRANSPORTS
-from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from faust.transport.drivers.aiokafka import Consumer as AIOKafkaConsumer
 from faust.transport.drivers.aiokafka import Transport as AIOKafkaTransport
 from faust.types import TP, ConsumerMessage
@@ -57,8 +57,12 @@ class RecordBatch:
 # aiokafka keeps one fetch per broker in flight, and a broker answers one request of a connection at a time. A
 # fetch that waits for idle partitions therefore holds up those that have data: 1.5 s in stock Faust.
 FETCH_MAX_WAIT_MS = 25
+# The same while records of some partitions are still to be taken, which are left out of a fetch.
+BUSY_MAX_WAIT_MS = 5
 # How long a drained partition is not fetched because others still have unread data: 0.1 s in aiokafka.
 PREFETCH_BACKOFF_S = 0.002
+# How long to wait for data, at most: a rebalance waits as long before it sets positions.
+IDLE_WAIT_S = 0.25
 # How long to wait for some partitions' data while others have as many outstanding batches as they may.
 ROOM_WAIT_S = 0.005
 
@@ -76,17 +80,32 @@ class LeanRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka ships no 
         )
 
 
-class ConsumerThread(AIOKafkaConsumerThread):  # type: ignore[misc]  # Faust ships no types
-    """The thread that fetches, tuned to keep the fetch ahead of the fold."""
+class KeenFetcher(Fetcher):  # type: ignore[misc]
+    """aiokafka's fetcher, tuned to keep the fetch ahead of the fold."""
 
-    def _create_worker_consumer(self, transport: Any) -> Any:
-        consumer = super()._create_worker_consumer(transport)
-        consumer._fetch_max_wait_ms = FETCH_MAX_WAIT_MS
-        return consumer
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **{**options, "prefetch_backoff": PREFETCH_BACKOFF_S})
+        self._in_flight: set[int] = _InFlight(self)
 
-    async def on_start(self) -> None:
-        await super().on_start()
-        self._consumer._fetcher._prefetch_backoff = PREFETCH_BACKOFF_S
+    def _get_actions_per_node(self, assignment: Any) -> Any:
+        self._fetch_max_wait_ms = BUSY_MAX_WAIT_MS if self._records else FETCH_MAX_WAIT_MS
+        return super()._get_actions_per_node(assignment)
+
+
+class _InFlight(set[int]):
+    """Brokers with a fetch under way; tells the fetcher when there is one less.
+
+    aiokafka's loop may see that a fetch is done before its broker is taken out of this set, and then sends none
+    until its timeout of 0.2 s: it waits for the tasks that are left, and this one is not among them any more.
+    """
+
+    def __init__(self, fetcher: Any) -> None:
+        super().__init__()
+        self._fetcher = fetcher
+
+    def discard(self, node: Any) -> None:
+        super().discard(node)
+        self._fetcher._notify(self._fetcher._wait_consume_future)
 
 
 class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
@@ -100,21 +119,24 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
         self._outstanding: Counter[TP] = Counter()
         self._records: Counter[TP] = Counter()
         self._room = asyncio.Event()
-
-    def _new_consumer_thread(self) -> ConsumerThread:
-        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+        # Held while records are taken or positions are set: what a seek has passed must not be taken behind it,
+        # for it would be dropped as of before the rebalance, and never be read again.
+        self._fetching = asyncio.Lock()
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, ConsumerMessage]]:
         """Yield one message per fetched partition: its value is the batch, its offset the batch's last."""
         if not self.flow_active:
             await self.wait(self.can_resume_flow)
         generation = self.app.consumer_generation_id
-        wanted, all_of_them = await self._with_room(timeout)
+        wanted, all_of_them = await self._with_room(min(timeout, IDLE_WAIT_S))
         if not wanted:
             return
         # Wait only briefly for some partitions while others, with data, may get room again.
-        patience = timeout if all_of_them else ROOM_WAIT_S
-        fetched = await self._getmany(active_partitions=wanted, timeout=patience)
+        patience = min(timeout, IDLE_WAIT_S) if all_of_them else ROOM_WAIT_S
+        async with self._fetching:
+            if not self.flow_active or self.app.consumer_generation_id != generation:
+                return
+            fetched = await self._getmany(active_partitions=wanted, timeout=patience)
         for tp, records in fetched.items():
             # The flow may have stopped while the fetch was under way. What it brought is read again after
             # the rebalance, which seeks every partition; until then no position may move.
@@ -178,6 +200,10 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
 
     async def perform_seek(self) -> None:
         """Go to where the state says, else to the committed offset; forget what was in flight."""
+        async with self._fetching:
+            await self._seek_all()
+
+    async def _seek_all(self) -> None:
         self._in_flight.clear()
         self._outstanding.clear()
         self._records.clear()
@@ -241,6 +267,7 @@ class BatchTopic(FaustTopic):  # type: ignore[misc]
 
 
 def register() -> None:
-    """Make `batched://` known to Faust, and lean records to aiokafka, which has no setting for them."""
+    """Make `batched://` known to Faust, and ours to aiokafka, which has no setting for either."""
     fetcher.PartitionRecords = LeanRecords
+    consumers.Fetcher = KeenFetcher
     TRANSPORTS.aliases[SCHEME] = f"{__name__}:Transport"

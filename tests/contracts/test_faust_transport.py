@@ -12,11 +12,11 @@ from unittest.mock import AsyncMock, MagicMock
 import aiokafka
 import faust
 import pytest
+from aiokafka.consumer import consumer as consumers
 from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import Fetcher, PartitionRecords
 from faust.transport.consumer import Consumer as BaseConsumer
 from faust.transport.drivers import TRANSPORTS, by_url
-from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 from faust.transport.drivers.aiokafka import Consumer as AIOKafkaConsumer
 from faust.types import TP
 from hypothesis import given
@@ -63,10 +63,26 @@ def test_private_attributes_are_still_set() -> None:
         assert f"self.{name}" in source
 
 
-def test_the_fetch_tuning_reaches_aiokafka() -> None:
-    assert callable(AIOKafkaConsumerThread._create_worker_consumer)
-    assert "prefetch_backoff" in inspect.signature(Fetcher).parameters
-    assert "fetch_max_wait_ms=self._fetch_max_wait_ms" in inspect.getsource(aiokafka.AIOKafkaConsumer.start)
+def test_the_keen_fetcher_is_the_one_that_aiokafka_makes() -> None:
+    transport.register()
+    assert consumers.Fetcher is transport.KeenFetcher
+    assert "Fetcher(" in inspect.getsource(aiokafka.AIOKafkaConsumer.start)
+    assert "prefetch_backoff" in inspect.signature(Fetcher.__init__).parameters
+    loop = inspect.getsource(Fetcher._fetch_requests_routine)
+    # The race that _InFlight ends: tasks that are done are forgotten before their broker is taken out.
+    assert "self._in_flight.discard(node_id)" in loop
+    assert "self._pending_tasks -= done_pending" in loop
+    assert "self._fetch_max_wait_ms" in inspect.getsource(Fetcher._get_actions_per_node)
+
+
+async def test_a_fetch_that_ends_wakes_the_loop_that_sends_the_next() -> None:
+    fetcher = object.__new__(transport.KeenFetcher)
+    fetcher._wait_consume_future = asyncio.get_running_loop().create_future()
+    in_flight = transport._InFlight(fetcher)
+    in_flight.add(1)
+    in_flight.discard(1)
+    assert not in_flight
+    assert fetcher._wait_consume_future.done()
 
 
 def test_a_fetch_makes_lean_records_with_all_that_is_read_of_them() -> None:
