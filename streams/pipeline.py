@@ -51,6 +51,9 @@ class Pipeline:
         self.adapters, self.metrics, self._fail = adapters, metrics, fail
         self.cataloguer = Cataloguer(flow.catalog, encoder, flow.options.limits)
         metrics.watch(encoder)
+        # Read for every batch; a setting that is worked out costs more than what it is for.
+        self._events_topic = settings.events_topic
+        self._no_texts: Floats = np.zeros((0, encoder.dim), dtype=np.float32)
         self._model = ThreadPoolExecutor(1, "model")
         self._encoding = ThreadPoolExecutor(1, "encoder")
         self._room: dict[tuple[str, int], asyncio.Semaphore] = defaultdict(
@@ -121,20 +124,25 @@ class Pipeline:
         self.metrics.ingested.labels(batch.topic, "event").inc(len(good))
         self.metrics.ingested.labels(batch.topic, "rejected").inc(len(bad))
         canonical = Group(
-            self.settings.events_topic,
+            self._events_topic,
             [(event.user_id.encode(), encode(event)) for _, event in good],
             headers=[origin_headers(record) for record, _ in good],
         )
         return self.publish([canonical, *self._rejected("ingest", bad)])
 
     async def _update(self, batch: RecordBatch) -> Any:
-        decoded = await self.on_model(self.flow.decode, batch.records)
-        texts = await self._encode(decoded)
-        delivered = await self.on_model(self.update_now, batch.partition, decoded, texts)
-        if decoded.events:
-            newest = max(event.timestamp for event in decoded.events)
-            delivered.add_done_callback(lambda _: self._observe_lag(newest))
+        decoded, delivered = await self.on_model(self._decode_now, batch)
+        if delivered is None:
+            texts = await self._encode(decoded)
+            delivered = await self.on_model(self.update_now, batch.partition, decoded, texts)
         return delivered
+
+    def _decode_now(self, batch: RecordBatch) -> tuple[Decoded, Any]:
+        """The batch's events and, where no text has to be encoded first, the future of their deliveries."""
+        decoded = self.flow.decode(batch.records)
+        if decoded.texts():
+            return decoded, None
+        return decoded, self.update_now(batch.partition, decoded, self._no_texts)
 
     def update_now(self, partition: int, decoded: Decoded, texts: Floats) -> Any:
         """Fold and publish; on the model thread."""
@@ -144,17 +152,21 @@ class Pipeline:
         part = self.flow.partitions[partition]
         self.metrics.users.labels(str(partition)).set(len(part))
         self.metrics.waiting.labels(str(partition)).set(part.waiting.count)
-        return self.publish(
+        delivered = self.publish(
             [
                 *self._rejected("update", decoded.rejected),
                 Group(self.settings.topic_vectors, updated.vectors),
                 self.state_group(part, updated.state),
             ]
         )
+        if decoded.events:
+            newest = max(event.timestamp for event in decoded.events)
+            delivered.add_done_callback(lambda _: self._observe_lag(newest))
+        return delivered
 
     def state_group(self, part: PartitionState, records: KeyValues) -> Group:
         """Changelog records and, behind them, the watermark that says they are complete."""
-        mark = part.watermark_record(self.settings.events_topic, self.source_partitions)
+        mark = part.watermark_record(self._events_topic, self.source_partitions)
         return Group(self.settings.topic_state, [*records, mark], part.partition)
 
     async def _catalogue(self, batch: RecordBatch) -> Any:
@@ -201,9 +213,7 @@ class Pipeline:
 
     async def _encode(self, decoded: Decoded) -> Floats:
         texts = decoded.texts()
-        if not texts:
-            return np.zeros((0, self.encoder.dim), dtype=np.float32)
-        return await self._on_encoder(texts)
+        return await self._on_encoder(texts) if texts else self._no_texts
 
     async def _on_encoder(self, texts: Sequence[str]) -> Floats:
         with self.metrics.observe("encode"):

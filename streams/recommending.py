@@ -17,7 +17,7 @@ from streams.flow import KeyValues
 from streams.pipeline import Pipeline
 
 # Users per call: enough for the matrix product to be efficient, few enough not to delay updates.
-CHUNK = 128
+CHUNK = 64
 
 
 class Scheduler:

@@ -15,6 +15,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, TopicPartition
 from faust.types import TP
+from threadpoolctl import threadpool_limits
 
 from streams.metrics import Health
 from streams.pipeline import Pipeline
@@ -44,6 +45,7 @@ class Worker:
         self._stop = asyncio.Event()
         self._seeks: dict[int, int] = {}
         self._embeddings: Reader | None = None
+        self._recovered = False  # the states of the partitions that are ours now
         self._member = False  # of the consumer group, once the first assignment came
         faust_app.state_seeks = self._state_seeks
         faust_app.on_rebalance_complete.connect(self._on_rebalance)
@@ -54,6 +56,9 @@ class Worker:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         spare_the_collector()
+        # One thread owns the states; a second one of the matrix library would spin beside it, on the core that
+        # fetching, publishing and the encoder need. Torch's threads are the encoder's own setting.
+        threadpool_limits(1, user_api="blas")
         self.pipeline.source_partitions = len(await self._partitions(self.settings.events_topic))
         await self._load_catalogue()
         self.health.set_ready(False, "joining the consumer group")
@@ -116,6 +121,7 @@ class Worker:
         log.info("catalogue ready: %d items; events may flow", len(self.pipeline.flow.catalog))
         self.pipeline.last_activity = time.monotonic()
         self.pipeline.catalog_ready.set()
+        self._tell_ready()
 
     def _wait_for_items(self) -> None:
         items = Reader(self.kafka, self.settings.topic_items)
@@ -146,6 +152,7 @@ class Worker:
         topic, settings = self.settings.events_topic, self.settings
         self._member = True
         mine = sorted(tp.partition for tp in self.app.consumer.assignment() if tp.topic == topic)
+        self._recovered = False
         self.health.set_ready(False, f"recovering partitions {mine}")
         started = time.monotonic()
         states = await asyncio.to_thread(
@@ -165,7 +172,15 @@ class Worker:
         users = sum(len(state) for state in states.values())
         log.info("recovered %d users of partitions %s in %.2f s", users, mine, time.monotonic() - started)
         self.pipeline.last_activity = time.monotonic()
-        self.health.set_ready(True)
+        self._recovered = True
+        self._tell_ready()
+
+    def _tell_ready(self) -> None:
+        """Ready once the states are there and events may flow."""
+        if not self._recovered:
+            return
+        flowing = self.pipeline.catalog_ready.is_set()
+        self.health.set_ready(flowing, "" if flowing else "waiting for the catalogue's items to be encoded")
 
     def _install(self, states: dict[int, Any]) -> None:
         self.pipeline.flow.partitions.clear()
