@@ -119,6 +119,9 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
         self._outstanding: Counter[TP] = Counter()
         self._records: Counter[TP] = Counter()
         self._room = asyncio.Event()
+        # Where the state said to go on, until it is committed: else a group that was killed before its last
+        # commit, and gets no more events, would show a lag for ever.
+        self._resumed: dict[TP, int] = {}
         # Held while records are taken or positions are set: what a seek has passed must not be taken behind it,
         # for it would be dropped as of before the rebalance, and never be read again.
         self._fetching = asyncio.Lock()
@@ -196,7 +199,8 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
             index.discard(offset)
             acked.remove(offset)
             committable = offset + 1
-        return committable
+        resumed = self._resumed.pop(tp, None)
+        return resumed if committable is None else committable
 
     async def perform_seek(self) -> None:
         """Go to where the state says, else to the committed offset; forget what was in flight."""
@@ -205,6 +209,7 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
 
     async def _seek_all(self) -> None:
         self._in_flight.clear()
+        self._resumed.clear()
         self._outstanding.clear()
         self._records.clear()
         self._acked.clear()
@@ -215,6 +220,9 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
             await self.seek(tp, offset)
             self._read_offset[tp] = offset - 1 if offset else None
             self._committed_offset[tp] = None
+            self._resumed[tp] = offset
+            # Only partitions with an entry here are looked at by a commit.
+            self._acked.setdefault(tp, [])
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Finish what has begun and commit it while it is still ours, then let go."""

@@ -114,6 +114,7 @@ def bare_consumer() -> Any:
     consumer._records = Counter()
     consumer._acked = defaultdict(list)
     consumer._acked_index = defaultdict(set)
+    consumer._resumed = {}
     return consumer
 
 
