@@ -72,7 +72,7 @@ def build_flow(settings: Settings, space: str) -> Flow:
     )
     return Flow(
         model,
-        Layout(model, settings.history_length, space, settings.consumed_per_user),
+        Layout(model, settings.history_length, space, settings.consumed_per_user, settings.dedupe_window),
         Catalog(settings.dimensions),
         ContentRecommender(),
         Weighing(settings.action_rules, settings.default_action_weight),

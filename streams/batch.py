@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 import numpy as np
-import numpy.typing as npt
 
 from streams.changelog import Waiting
+from streams.duplicates import Keys, Mask, event_keys, new_events, remember
 from streams.events import Event, encode
 from streams.interest.base import Floats, Longs, Schedule, Signals, schedule
 from streams.signals import times
@@ -19,7 +19,6 @@ from streams.store import PartitionState, Rows
 if TYPE_CHECKING:
     from streams.flow import Decoded, Flow
 
-Mask = npt.NDArray[np.bool_]
 NO_ITEM, UNKNOWN_ITEM = -2, -1
 
 
@@ -27,8 +26,9 @@ NO_ITEM, UNKNOWN_ITEM = -2, -1
 class Batch:
     """The events of one partition's batch that are not duplicates, with all that the fold needs.
 
-    rows, offsets, recorded, items, text_at, base: (n,) per event: its user's row, its offset, its record's
-    time, its item's catalogue row (or NO_ITEM, UNKNOWN_ITEM), its text's index (or -1), its action's weight.
+    rows, offsets, recorded, keys, items, text_at, base: (n,) per event: its user's row, its offset, its record's
+    time, its id's key, its item's catalogue row (or NO_ITEM, UNKNOWN_ITEM), its text's index (or -1), its
+    action's weight.
     signal: (n,) true where the event moves its user's interest. touched: (U,) rows, those with a signal first.
     """
 
@@ -38,6 +38,7 @@ class Batch:
     rows: Longs
     offsets: Longs
     recorded: Longs
+    keys: Keys
     items: Longs
     text_at: Longs
     base: Floats
@@ -45,6 +46,7 @@ class Batch:
     plan: Schedule
     touched: Longs
     position: Longs
+    released: bool
 
     @classmethod
     def of(cls, flow: Flow, part: PartitionState, decoded: Decoded, outcomes: Counter[str]) -> Batch:
@@ -52,17 +54,11 @@ class Batch:
         events, offsets, recorded = decoded.events, decoded.offsets, decoded.recorded
         text_at = _text_positions(events)
         rows = part.rows([event.user_id for event in events])
-        if not decoded.released:
-            fresh = offsets > part.offsets(rows)
-            if not fresh.all():
-                outcomes["duplicate"] += int((~fresh).sum())
-                rows, offsets, recorded, text_at = (
-                    rows[fresh],
-                    offsets[fresh],
-                    recorded[fresh],
-                    text_at[fresh],
-                )
-                events = [event for event, new in zip(events, fresh.tolist(), strict=True) if new]
+        keys = event_keys([event.event_id for event in events])
+        if not decoded.released and not (fresh := _fresh(part, rows, offsets, keys, outcomes)).all():
+            rows, offsets, recorded = rows[fresh], offsets[fresh], recorded[fresh]
+            text_at, keys = text_at[fresh], keys[fresh]
+            events = [event for event, new in zip(events, fresh.tolist(), strict=True) if new]
         base = flow.weighing.base(events)
         items = _lookup(flow.catalog.row_of, events)
         signal = (base != 0) & ((items >= 0) | ((items == NO_ITEM) & (text_at >= 0)))
@@ -71,7 +67,21 @@ class Batch:
         place = {row: position for position, row in enumerate(touched.tolist())}
         position = np.array([place[row] for row in rows.tolist()], dtype=np.int64)
         return cls(
-            flow, part, events, rows, offsets, recorded, items, text_at, base, signal, plan, touched, position
+            flow,
+            part,
+            events,
+            rows,
+            offsets,
+            recorded,
+            keys,
+            items,
+            text_at,
+            base,
+            signal,
+            plan,
+            touched,
+            position,
+            decoded.released,
         )
 
     @property
@@ -94,14 +104,22 @@ class Batch:
         offsets = states["offset"].copy()
         np.maximum.at(offsets, self.position, self.offsets)
         states["offset"] = offsets
-        states["count"] += np.bincount(done, minlength=len(self.touched))
-        states["version"] += 1
+        self._count(states, ~set_aside)
         outcomes["applied"] += len(signals) - late
         outcomes["late"] += late
         outcomes["neutral"] += len(done) - len(signals)
         if flow.options.recommend:
             self._mark_due(offsets)
         return changed, states
+
+    def _count(self, states: Any, taken: Mask) -> None:
+        """Remember the ids of what was read for the first time, and count what does not wait."""
+        if not self.released:
+            remember(states, self.position, self.keys)
+        done = self.position[taken]
+        states["count"] += np.bincount(done, minlength=len(self.touched))
+        np.add.at(states["digest"], done, self.keys[taken])
+        states["version"] = states["count"] + 1
 
     def _signals(self, states: Any, texts: Floats) -> tuple[Signals, Longs]:
         """Signals in round order, and the index among the events of each."""
@@ -172,6 +190,16 @@ class Batch:
         due = self.part.due
         for row, offset in zip(self.plan.touched.tolist(), offsets.tolist(), strict=False):
             due.setdefault(row, offset)
+
+
+def _fresh(part: PartitionState, rows: Longs, offsets: Longs, keys: Keys, outcomes: Counter[str]) -> Mask:
+    """(n,) false for repeats, which are counted, and for what the books hold already: it was read again."""
+    unread = offsets > part.watermark
+    fresh: Mask = unread & (offsets > part.offsets(rows))
+    fresh[fresh] = new_events(part.layout.view(part.arena), rows[fresh], keys[fresh])
+    if repeats := int((unread & ~fresh).sum()):
+        outcomes["duplicate"] += repeats
+    return fresh
 
 
 def action_key(action: str) -> int:

@@ -18,19 +18,27 @@ class Waiting(msgspec.Struct, array_like=True):
     event: bytes
 
 
+class Source(msgspec.Struct, frozen=True):
+    """The canonical topic that offsets speak of. topic_id: changes when it is recreated; empty where unknown."""
+
+    topic: str
+    partitions: int
+    topic_id: str = ""
+
+
 class Watermark(msgspec.Struct):
     """One record per partition: everything up to `offset` is in the changelog.
 
-    version: counts the marks, since an event that waited is applied without a higher offset. recommended:
-    every user touched up to this offset has had a recommendation published since. books: events by outcome
-    since the beginning of the partition; they balance (see `audit`).
+    published: every vector and rejected record of events up to here has been delivered, too. recommended: every
+    user touched up to here has had a recommendation published since. books: events by outcome since the
+    beginning of the partition; they balance (see `audit`). version: counts the marks.
     """
 
     offset: int
+    published: int
     recommended: int
     layout: str
-    source: str
-    partitions: int
+    source: Source
     books: dict[str, int]
     version: int = 0
 
@@ -38,6 +46,9 @@ class Watermark(msgspec.Struct):
     def newest(cls, known: Watermark | None, record: bytes) -> Watermark:
         """The higher of a known mark and the one in a record; the order in the log says nothing."""
         mark = msgspec.json.decode(record, type=cls)
-        if known is None or (mark.offset, mark.version) >= (known.offset, known.version):
-            return mark
-        return known
+        return mark if known is None or mark.order >= known.order else known
+
+    @property
+    def order(self) -> tuple[int, int, int]:
+        """At one offset books differ by events that waited and were applied since, whoever counts the marks."""
+        return self.offset, -self.books.get("waiting", 0), self.version

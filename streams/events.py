@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from typing import Protocol
 
 import msgspec
@@ -36,6 +36,8 @@ __all__ = [
 Headers = Sequence[tuple[str, bytes]]
 
 DECODE_STAGE = "update.decode"
+# The topic of rejected records is made to take 8 MiB; headers need their part.
+MAX_REJECTED_BYTES = 7 * 1024 * 1024
 
 
 class Event(msgspec.Struct, omit_defaults=True, gc=False):
@@ -219,8 +221,22 @@ def origin_headers(record: SourceRecord) -> list[tuple[str, bytes]]:
     ]
 
 
+def rejected_value(record: SourceRecord) -> bytes | None:
+    """The original bytes, or none of them where a record with them would be too long for most topics."""
+    return None if record.value is not None and len(record.value) > MAX_REJECTED_BYTES else record.value
+
+
 def rejected_headers(record: SourceRecord, rejected: Rejected) -> list[tuple[str, bytes]]:
-    """The original headers, then those of Kafka Connect's dead letter queue, then the reason."""
+    """The original headers, then those of Kafka Connect's dead letter queue, then the reason.
+
+    Of a value that is left out (see `rejected_value`) size and SHA-256 follow; it is where those headers say.
+    """
+    omitted, value = [], record.value
+    if value is not None and rejected_value(record) is None:
+        omitted = [
+            ("interestflow.value.size", b"%d" % len(value)),
+            ("interestflow.value.sha256", sha256(value).hexdigest().encode()),
+        ]
     return [
         *(record.headers or ()),
         ("__connect.errors.topic", record.topic.encode()),
@@ -230,6 +246,7 @@ def rejected_headers(record: SourceRecord, rejected: Rejected) -> list[tuple[str
         ("__connect.errors.exception.class.name", b"interestflow.Rejected"),
         ("__connect.errors.exception.message", rejected.message.encode("utf-8", "backslashreplace")),
         ("interestflow.reason", rejected.reason.encode()),
+        *omitted,
     ]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -48,10 +49,14 @@ class Decoded:
     events: list[Event]
     offsets: Longs
     recorded: Longs
-    read: int = 0
     last_offset: int = -1
     rejected: list[tuple[SourceRecord, Rejected]] = field(default_factory=list)
     released: bool = False  # events that waited for their item: read and booked once before
+
+    def read_after(self, offset: int) -> int:
+        """How many records lie behind an offset."""
+        rejected = sum(record.offset > offset for record, _ in self.rejected)
+        return int((self.offsets > offset).sum()) + rejected
 
     def texts(self) -> list[str]:
         """Free texts to encode, in order of the events that have one."""
@@ -96,7 +101,6 @@ class Flow:
             events=[e for e in results if type(e) is Event],
             offsets=np.array([record.offset for record in kept], dtype=np.int64),
             recorded=np.array([record.timestamp or 0 for record in kept], dtype=np.int64),
-            read=len(records),
             last_offset=records[-1].offset,
             rejected=rejected,
         )
@@ -106,21 +110,26 @@ class Flow:
         part = self.partitions[partition]
         if decoded.released:
             part.waiting.release({event.item_id or "" for event in decoded.events})
-        outcomes = Counter(f"rejected.{reason.reason}" for _, reason in decoded.rejected)
+        # What is read again for its outputs is in the books already.
+        outcomes = Counter(
+            f"rejected.{reason.reason}"
+            for record, reason in decoded.rejected
+            if record.offset > part.watermark
+        )
         batch = Batch.of(self, part, decoded, outcomes)
         changed, states = batch.fold(texts, outcomes)
         part.put(batch.touched, changed)
         self._book(part, decoded, outcomes)
-        users = [part.users[row] for row in batch.touched[: batch.signalled].tolist()]
-        mine = states[: batch.signalled]
-        model = mine["model"]
-        counts, as_of, vectors = self.model.counts(model), self.model.times(model), self.model.interest(model)
-        return Updated(
-            part.records(batch.touched, changed),
-            self.writer.vectors(partition, users, mine, counts, as_of, vectors),
-            outcomes,
-            len(batch.touched),
-        )
+        vectors = self._vectors(part, batch.touched[: batch.signalled], states[: batch.signalled])
+        return Updated(part.records(batch.touched, changed), vectors, outcomes, len(batch.touched))
+
+    def unpublished(self, partition: int) -> KeyValues:
+        """After a recovery: vectors in the state that may never have been published."""
+        part = self.partitions[partition]
+        rows = part.unpublished()
+        states = self.layout.view(part.take(rows))
+        moved = self.model.counts(states["model"]) > 0
+        return self._vectors(part, rows[moved], states[moved])
 
     def released(self) -> dict[int, Decoded]:
         """Events whose item is known by now, by partition, ready for `update`; until then they wait on."""
@@ -174,6 +183,11 @@ class Flow:
                 known[action] = action_key(action)
         return [known[action] for action in actions]
 
+    def _vectors(self, part: PartitionState, rows: Longs, states: Any) -> KeyValues:
+        model, users = states["model"], [part.users[row] for row in rows.tolist()]
+        counts, as_of, vectors = self.model.counts(model), self.model.times(model), self.model.interest(model)
+        return self.writer.vectors(part.partition, users, states, counts, as_of, vectors)
+
     def _excluded(self, part: PartitionState, row: int) -> list[int]:
         if not self.options.exclude_consumed:
             return []
@@ -188,6 +202,6 @@ class Flow:
         if decoded.released:
             outcomes["waiting"] -= len(decoded.events)
         else:
-            outcomes["read"] += decoded.read
+            outcomes["read"] += decoded.read_after(part.watermark)
             part.watermark = max(part.watermark, decoded.last_offset)
         part.books.update(outcomes)

@@ -21,7 +21,16 @@ from encoders.base import Encoder
 from sinks.base import Group, Sink
 from streams.adapters.base import Adapter
 from streams.catalogue import Cataloguer
-from streams.events import Event, Rejected, SourceRecord, encode, origin_headers, rejected_headers
+from streams.changelog import Source
+from streams.events import (
+    Event,
+    Rejected,
+    SourceRecord,
+    encode,
+    origin_headers,
+    rejected_headers,
+    rejected_value,
+)
 from streams.flow import Decoded, Flow, KeyValues
 from streams.interest.base import Floats
 from streams.metrics import Metrics
@@ -62,7 +71,8 @@ class Pipeline:
         self._tasks: set[asyncio.Task[None]] = set()
         self._under_way = 0
         self._releasing = asyncio.Lock()
-        self.source_partitions = 0
+        # The canonical topic as the worker found it.
+        self.source = Source(self._events_topic, 0)
         self.catalog_ready = asyncio.Event()
         self.last_activity = time.monotonic()
 
@@ -159,6 +169,7 @@ class Pipeline:
                 self.state_group(part, updated.state),
             ]
         )
+        part.deliveries.append((part.watermark, delivered))
         if decoded.events:
             newest = max(event.timestamp for event in decoded.events)
             delivered.add_done_callback(lambda _: self._observe_lag(newest))
@@ -166,7 +177,7 @@ class Pipeline:
 
     def state_group(self, part: PartitionState, records: KeyValues) -> Group:
         """Changelog records and, behind them, the watermark that says they are complete."""
-        mark = part.watermark_record(self._events_topic, self.source_partitions)
+        mark = part.watermark_record(self.source)
         return Group(self.settings.topic_state, [*records, mark], part.partition)
 
     async def _catalogue(self, batch: RecordBatch) -> Any:
@@ -177,6 +188,11 @@ class Pipeline:
         records = self.cataloguer.records(changes, vectors)
         embeddings = Group(self.settings.topic_embeddings, records)
         return self.publish([embeddings, *self._rejected("catalog", changes.rejected)])
+
+    def publish_unpublished(self) -> Any:
+        """After a recovery: the vectors whose delivery the changelog does not vouch for; on the model thread."""
+        flow, topic = self.flow, self.settings.topic_vectors
+        return self.publish([Group(topic, flow.unpublished(partition)) for partition in flow.partitions])
 
     # --- what arrives beside the batches ----------------------------------------------------------------
 
@@ -257,7 +273,7 @@ class Pipeline:
         return [
             Group(
                 self.settings.topic_rejected,
-                [(record.key, record.value) for record, _ in rejected],
+                [(record.key, rejected_value(record)) for record, _ in rejected],
                 headers=[rejected_headers(record, reason) for record, reason in rejected],
             )
         ]

@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from confluent_kafka import Message
+from confluent_kafka import KafkaException, Message, TopicCollection
+from confluent_kafka.admin import AdminClient
 
-from streams.reading import Reader
+from streams.changelog import Source
+from streams.reading import Reader, ReadError, partition_ids
 from streams.restore import Restoring
 from streams.store import Layout, PartitionState, StateError
 
@@ -16,19 +18,30 @@ from streams.store import Layout, PartitionState, StateError
 MOST_RESERVED = 1 << 18
 
 
+def source(config: Mapping[str, Any], topic: str) -> Source:
+    """The canonical topic as it is now. Raises ReadError where there is none."""
+    admin = AdminClient(dict(config))
+    partitions = partition_ids(admin, topic)
+    (found,) = admin.describe_topics(TopicCollection([topic])).values()
+    try:
+        topic_id = str(found.result(timeout=30).topic_id)
+    except KafkaException as error:
+        raise ReadError(f"cannot ask the brokers for {topic}: {error}") from error
+    return Source(topic, len(partitions), topic_id)
+
+
 def recover(
     config: Mapping[str, Any],
     topic: str,
     partitions: Sequence[int],
     layout: Layout,
-    source: str,
-    source_partitions: int,
+    source: Source,
     deadline_s: float,
     progress: Callable[[int], None] = lambda users: None,
 ) -> dict[int, PartitionState]:
     """States of these partitions as their changelog says.
 
-    source, source_partitions: the canonical topic, which must be the one that the state was built from.
+    source: the canonical topic, which must be the one that the state was built from.
     progress: called with the users found so far. Raises StateError, or ReadError after the deadline.
     """
     if not partitions:
@@ -47,11 +60,14 @@ def recover(
             progress(sum(map(len, restoring.values())))
     finally:
         reader.close()
-    return {partition: found.state(source, source_partitions) for partition, found in restoring.items()}
+    return {partition: found.state(source) for partition, found in restoring.items()}
 
 
 def positions(config: Mapping[str, Any], source: str, states: Mapping[int, PartitionState]) -> dict[int, int]:
-    """Offset to read each partition of the canonical topic from. Raises StateError where offsets lie."""
+    """Offset to read each partition of the canonical topic from. Raises StateError where offsets lie.
+
+    What stands between published and watermark is read again, not to be folded but for its outputs.
+    """
     if not states:
         return {}
     reader = Reader(config, source, list(states))
@@ -62,12 +78,11 @@ def positions(config: Mapping[str, Any], source: str, states: Mapping[int, Parti
     found = {}
     for partition, state in states.items():
         begin, end = bounds[partition]
-        wanted = state.watermark + 1
-        if wanted > end:
+        if state.watermark + 1 > end:
             raise StateError(
                 f"{source}-{partition} ends at offset {end}, but the state has applied up to {state.watermark}: the "
                 f"topic was recreated or truncated. Raise INTERESTFLOW_GENERATION, run `interestflow topics "
                 f"create` and let the worker replay"
             )
-        found[partition] = max(begin, wanted)
+        found[partition] = max(begin, state.published + 1)
     return found

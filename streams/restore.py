@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from streams.changelog import WATERMARK_KEY, Watermark
+from streams.changelog import WATERMARK_KEY, Source, Watermark
 from streams.interest.base import Longs
 from streams.store import Layout, PartitionState, Rows, StateError
 
@@ -44,12 +44,17 @@ class Restoring:
         if keys:
             self._users([key.decode() for key in keys], [value for value in values if value is not None])
 
-    def state(self, source: str, partitions: int) -> PartitionState:
+    def state(self, source: Source) -> PartitionState:
         """The state. Raises StateError where it was built from another topic, or with other settings."""
         state, mark = self._state, self._mark
         if mark is not None:
-            self._check(mark, source, partitions)
-            state.watermark, state.recommended, state.marks = mark.offset, mark.recommended, mark.version
+            self._check(mark, source)
+            state.watermark, state.published, state.recommended = (
+                mark.offset,
+                mark.published,
+                mark.recommended,
+            )
+            state.marks = mark.version
             state.books.update(mark.books)
         state.tails.load(self._tails)
         offsets = self._layout.view(state.arena)["offset"][: len(state)]
@@ -87,17 +92,28 @@ class Restoring:
         last = np.append(np.diff(arena_rows[order]) != 0, True)[: len(order)]
         return np.sort(order[last])
 
-    def _check(self, mark: Watermark, source: str, partitions: int) -> None:
+    def _check(self, mark: Watermark, source: Source) -> None:
         if mark.layout != self._layout.id:
             raise StateError(
-                self._mismatch("another model, encoder, projection, dimension or history length")
+                self._mismatch(
+                    "another model, encoder, projection, dimension, history length or window of event ids"
+                )
             )
-        if (mark.source, mark.partitions) != (source, partitions):
+        built = mark.source
+        if (built.topic, built.partitions) != (source.topic, source.partitions):
             raise StateError(
-                f"state of partition {self._state.partition} was built from {mark.source} with "
-                f"{mark.partitions} partitions, but {source} has {partitions} now: offsets would lie. Raise "
-                f"INTERESTFLOW_GENERATION, run `interestflow topics create` and replay"
+                self._lie(
+                    f"{built.topic} with {built.partitions} partitions, but {source.topic} has {source.partitions} now"
+                )
             )
+        if built.topic_id and source.topic_id and built.topic_id != source.topic_id:
+            raise StateError(self._lie(f"a topic {source.topic} that has been recreated since"))
+
+    def _lie(self, built_from: str) -> str:
+        return (
+            f"state of partition {self._state.partition} was built from {built_from}: offsets would lie. Raise "
+            f"INTERESTFLOW_GENERATION, run `interestflow topics create` and replay"
+        )
 
     def _mismatch(self, why: str) -> str:
         return (

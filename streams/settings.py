@@ -166,6 +166,8 @@ class Settings(BaseSettings):
     text_share: float = Field(default=0.3, ge=0.0, le=10.0)
     # Recent item events kept per user to explain recommendations; 32 bytes each.
     history_length: int = Field(default=16, ge=1, le=256)
+    # Ids of the last events kept per user, by which a producer's repeats are told; 8 bytes each.
+    dedupe_window: int = Field(default=16, ge=1, le=1024)
     # Items kept per user as consumed, so that they are not recommended again; the oldest is forgotten. 8 bytes
     # each, in memory and in every changelog record of the user.
     consumed_per_user: int = Field(default=2000, ge=1, le=100_000)

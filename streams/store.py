@@ -10,16 +10,16 @@ Pure: no Kafka here. Single-threaded: the model thread owns every partition.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 from zlib import crc32
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from streams.changelog import WATERMARK_KEY, Watermark
+from streams.changelog import WATERMARK_KEY, Source, Watermark
 from streams.interest.base import InterestModel, Longs
 from streams.tails import Tails
 
@@ -40,6 +40,12 @@ HISTORY_DTYPE = np.dtype(
 )
 
 
+class Delivery(Protocol):
+    """Of records on their way; a failure of one ends the process, so what is done was delivered."""
+
+    def done(self) -> bool: ...
+
+
 class StateError(RuntimeError):
     """The changelog cannot be used as it is; the message says what to do."""
 
@@ -47,16 +53,26 @@ class StateError(RuntimeError):
 class Layout:
     """How a user's state is laid out for one model and one history length."""
 
-    def __init__(self, model: InterestModel, history: int, space: str, consumed: int = 2000) -> None:
+    def __init__(
+        self, model: InterestModel, history: int, space: str, consumed: int = 2000, window: int = 16
+    ) -> None:
         """space: identity of the vector space (encoder, revision, projection): states of two never mix.
 
         consumed: items remembered as consumed, at most; beyond it a user's oldest are forgotten.
+        window: event ids remembered per user, by which repeats are told (see `duplicates`).
+
+        offset: of the last event taken in. version: one more than count, so that of two states at one offset the
+        one with an event that had waited is the higher, whoever wrote it. count: events taken in that do not
+        wait; digest: the sum of their ids' keys, in any order, modulo 2**64. ids, seen: the window of event ids.
         """
         self.dtype = np.dtype(
             [
                 ("offset", "<i8"),
                 ("version", "<i8"),
                 ("count", "<i8"),
+                ("digest", "<u8"),
+                ("ids", "<i8"),
+                ("seen", "<u8", (window,)),
                 ("rating_sum", "<f8"),
                 ("rating_count", "<i8"),
                 ("model", model.state_dtype()),
@@ -85,6 +101,10 @@ class PartitionState:
         self.tails = Tails(layout.consumed)
         self.consumed, self.waiting = self.tails.consumed, self.tails.waiting
         self.watermark = NO_OFFSET
+        # Up to here the changelog calls outputs published; `deliveries` are the later batches, in order: the
+        # watermark that each brought, and the future of its records.
+        self.published = NO_OFFSET
+        self.deliveries: deque[tuple[int, Delivery]] = deque()
         self.marks = 0
         # Up to here the last mark calls recommendations published.
         self.recommended = NO_OFFSET
@@ -133,16 +153,28 @@ class PartitionState:
             bodies = [body + tail(row) for row, body in zip(rows.tolist(), bodies, strict=True)]
         return list(zip(keys, bodies, strict=True))
 
-    def watermark_record(self, source: str, partitions: int) -> tuple[bytes, bytes]:
+    def watermark_record(self, source: Source) -> tuple[bytes, bytes]:
         """The changelog record that follows a batch's records in the same partition."""
         due = min([*self.due.values(), *self.publishing.values()], default=None)
         self.recommended = self.watermark if due is None else min(self.watermark, due - 1)
+        while self.deliveries and self.deliveries[0][1].done():
+            self.published = self.deliveries.popleft()[0]
         self.marks += 1
-        space = self.layout.id
         mark = Watermark(
-            self.watermark, self.recommended, space, source, partitions, dict(self.books), self.marks
+            offset=self.watermark,
+            published=self.published,
+            recommended=self.recommended,
+            layout=self.layout.id,
+            source=source,
+            books=dict(self.books),
+            version=self.marks,
         )
         return WATERMARK_KEY, msgspec.json.encode(mark)
+
+    def unpublished(self) -> Longs:
+        """Rows of the users whose newest vector may not have been published."""
+        offsets = self.layout.view(self.arena)["offset"][: len(self)]
+        return np.flatnonzero(offsets > self.published)
 
     def memory_bytes(self) -> int:
         """Bytes of the arena in use; ids, dictionaries and tails come on top."""

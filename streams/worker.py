@@ -19,9 +19,9 @@ from threadpoolctl import threadpool_limits
 
 from streams.metrics import Health
 from streams.pipeline import Pipeline
-from streams.reading import TAIL_WAIT_MS, Reader, partition_ids
+from streams.reading import TAIL_WAIT_MS, Reader
 from streams.recommending import Scheduler
-from streams.recovery import positions, recover
+from streams.recovery import positions, recover, source
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class Worker:
         # One thread owns the states; a second one of the matrix library would spin beside it, on the core that
         # fetching, publishing and the encoder need. Torch's threads are the encoder's own setting.
         threadpool_limits(1, user_api="blas")
-        self.pipeline.source_partitions = len(await self._partitions(self.settings.events_topic))
+        self.pipeline.source = await asyncio.to_thread(source, self.kafka, self.settings.events_topic)
         await self._load_catalogue()
         self.health.set_ready(False, "joining the consumer group")
         starting = asyncio.ensure_future(self.app.start())
@@ -76,13 +76,6 @@ class Worker:
         await self._shut_down(tasks)
 
     # --- start ------------------------------------------------------------------------------------------
-
-    async def _partitions(self, topic: str) -> list[int]:
-        consumer = Consumer({**self.kafka, "group.id": "interestflow-reader"})
-        try:
-            return await asyncio.to_thread(partition_ids, consumer, topic)
-        finally:
-            consumer.close()
 
     async def _load_catalogue(self) -> None:
         """Read the embeddings topic to its end before anything else, so that unchanged items are known."""
@@ -161,13 +154,13 @@ class Worker:
             settings.topic_state,
             mine,
             self.pipeline.flow.layout,
-            topic,
-            self.pipeline.source_partitions,
+            self.pipeline.source,
             settings.recovery_deadline_s,
             self.pipeline.metrics.recovered.set,
         )
         self._seeks = await asyncio.to_thread(positions, self.kafka, topic, states)
         await self.pipeline.on_model(self._install, states)
+        await asyncio.wrap_future(await self.pipeline.on_model(self.pipeline.publish_unpublished))
         await self.pipeline.apply_waiting()
         users = sum(len(state) for state in states.values())
         log.info("recovered %d users of partitions %s in %.2f s", users, mine, time.monotonic() - started)

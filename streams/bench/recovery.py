@@ -46,7 +46,7 @@ def _fill(cluster: Cluster, users: int) -> None:
         part = states.partition(number, users // PARTITIONS, CONSUMED, layout)
         rows = np.arange(len(part), dtype=np.int64)
         records = part.records(rows, part.take(rows))
-        mark = part.watermark_record(states.SOURCE, PARTITIONS)
+        mark = part.watermark_record(states.SOURCE)
         cluster.fill(TOPIC, [*records, mark], number)
 
 
@@ -55,7 +55,7 @@ def child(servers: str, users: int) -> dict[str, list[float]]:
     layout = states.flow().layout
     config = {"bootstrap.servers": servers, "log_level": 0}
     begun = time.perf_counter()
-    found = recover(config, TOPIC, range(PARTITIONS), layout, states.SOURCE, PARTITIONS, DEADLINE_S)
+    found = recover(config, TOPIC, range(PARTITIONS), layout, states.SOURCE, DEADLINE_S)
     seconds = time.perf_counter() - begun
     recovered = sum(len(state) for state in found.values())
     if recovered != users // PARTITIONS * PARTITIONS:

@@ -6,6 +6,8 @@ import numpy as np
 
 from streams.app import build_flow
 from streams.bench import workload
+from streams.bench.cluster import PARTITIONS
+from streams.changelog import Source
 from streams.flow import Flow
 from streams.interest.base import Longs
 from streams.records import Record
@@ -13,7 +15,7 @@ from streams.settings import Settings
 from streams.store import Layout, PartitionState
 
 # The source that the made-up changelog was built from.
-SOURCE = "bench.source"
+SOURCE = Source("bench.source", PARTITIONS)
 BATCH = 4000
 
 
@@ -27,7 +29,7 @@ def flow() -> Flow:
 
 def records(load: workload.Workload) -> list[Record]:
     """The load's events as the flow reads them, all in partition 0."""
-    return [Record(SOURCE, 0, at, None, key, value, ()) for at, (key, value) in enumerate(load.records)]
+    return [Record(SOURCE.topic, 0, at, None, key, value, ()) for at, (key, value) in enumerate(load.records)]
 
 
 def partition(number: int, users: int, consumed: int, layout: Layout) -> PartitionState:
@@ -42,7 +44,7 @@ def partition(number: int, users: int, consumed: int, layout: Layout) -> Partiti
         part.put(rows, _rows(rows, layout))
         if consumed:
             _consume(part, rows, consumed)
-    part.watermark = users
+    part.watermark = part.published = users
     return part
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from typing import Any
 
 import orjson
@@ -18,6 +19,7 @@ from streams.events import (
     encode,
     origin_headers,
     rejected_headers,
+    rejected_value,
 )
 from tests.streams.flows import T0, Record
 
@@ -195,3 +197,16 @@ def test_absent_fields_take_no_bytes() -> None:
     assert (
         encode(Event("e", "u", "a", T0)) == b'{"event_id":"e","user_id":"u","action":"a","timestamp":%d}' % T0
     )
+
+
+def test_a_rejected_value_too_long_for_a_topic_is_left_out_and_described() -> None:
+    long = Record(b"x" * (8 * 1024 * 1024), 3)
+    rejected = Rejected(Reason.TOO_LARGE, "m", "s")
+    assert rejected_value(long) is None
+    headers = dict(rejected_headers(long, rejected))
+    assert headers["interestflow.value.size"] == b"8388608"
+    assert headers["interestflow.value.sha256"] == sha256(long.value or b"").hexdigest().encode()
+    assert headers["__connect.errors.offset"] == b"3"
+    short = Record(b"x", 3)
+    assert rejected_value(short) == b"x"
+    assert "interestflow.value.size" not in dict(rejected_headers(short, rejected))

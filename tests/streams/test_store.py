@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.changelog import WATERMARK_KEY, Waiting
+from streams.changelog import WATERMARK_KEY, Source, Waiting, Watermark
 from streams.interest import DecayModel
 from streams.interest.decay import HalfLife
 from streams.restore import Restoring
@@ -18,6 +20,7 @@ from streams.store import Layout, PartitionState, StateError
 from streams.tails import Consumed
 
 DIM = 4
+SOURCE = Source("events", 4, "id")
 
 
 def layout(space: str = "hashing@1", dim: int = DIM) -> Layout:
@@ -38,7 +41,7 @@ def filled(users: int = 3) -> tuple[PartitionState, dict[bytes, bytes]]:
     part.watermark = users + 9
     part.books.update({"read": users, "applied": users})
     log = dict(part.records(rows, changed))
-    key, value = part.watermark_record("events", 4)
+    key, value = part.watermark_record(SOURCE)
     return part, {**log, key: value}
 
 
@@ -46,12 +49,10 @@ def columns(records: list[tuple[bytes, bytes]]) -> tuple[list[bytes], list[bytes
     return [key for key, _ in records], [value for _, value in records]
 
 
-def restored(
-    log: dict[bytes, bytes], source: str = "events", partitions: int = 4, **kw: Any
-) -> PartitionState:
+def restored(log: dict[bytes, bytes], source: Source = SOURCE, **kw: Any) -> PartitionState:
     restoring = Restoring(0, layout(**kw))
     restoring.add(list(log), list(log.values()))
-    return restoring.state(source, partitions)
+    return restoring.state(source)
 
 
 def test_a_changelog_gives_the_whole_state_back() -> None:
@@ -74,7 +75,7 @@ def vars_of(waiting: Waiting) -> tuple[Any, ...]:
 def test_what_was_not_recommended_is_due_again() -> None:
     part, _ = filled()
     part.due = {1: 11}
-    key, value = part.watermark_record("events", 4)
+    key, value = part.watermark_record(SOURCE)
     log = dict(part.records(np.arange(3), part.take(np.arange(3))))
     assert set(restored({**log, key: value}).due) == {1, 2}
 
@@ -82,14 +83,14 @@ def test_what_was_not_recommended_is_due_again() -> None:
 def test_of_two_marks_at_one_offset_the_later_counts_though_it_calls_less_recommended() -> None:
     """An event that waited is applied without a higher offset, and makes its user due again."""
     part, _ = filled()
-    before = part.watermark_record("events", 4)
+    before = part.watermark_record(SOURCE)
     part.due = {1: 5}
     part.books["applied"] += 1
-    after = part.watermark_record("events", 4)
+    after = part.watermark_record(SOURCE)
     for order in ([after, before], [before, after]):
         restoring = Restoring(0, layout())
         restoring.add(*columns(order))
-        assert restoring.state("events", 4).books["applied"] == part.books["applied"]
+        assert restoring.state(SOURCE).books["applied"] == part.books["applied"]
 
 
 def test_nothing_is_due_where_all_was_recommended() -> None:
@@ -119,7 +120,7 @@ def test_the_highest_offset_and_version_win_in_any_order_and_chunks(order: list[
     edges = [0, *sorted(cuts), 6]
     for begin, end in pairwise(edges):
         restoring.add(*columns(records[begin:end]))
-    part = restoring.state("events", 4)
+    part = restoring.state(SOURCE)
     (state,) = part.layout.view(part.arena[:1])
     assert (state["offset"], state["version"], state["count"]) == (2, 2, 22)
     assert list(part.consumed.keys(0)) == [200]
@@ -129,7 +130,7 @@ def test_a_newer_state_without_a_tail_leaves_nothing_of_an_older_one() -> None:
     restoring = Restoring(0, layout())
     restoring.add(*columns([one_user(1, consumed=3)]))
     restoring.add(*columns([one_user(2)]))
-    assert list(restoring.state("events", 4).consumed.keys(0)) == []
+    assert list(restoring.state(SOURCE).consumed.keys(0)) == []
 
 
 def test_a_changelog_of_another_space_is_refused() -> None:
@@ -145,11 +146,33 @@ def test_a_changelog_of_another_row_size_is_refused() -> None:
         restored(log, dim=DIM * 2)
 
 
-@pytest.mark.parametrize(("source", "partitions"), [("other", 4), ("events", 8)])
-def test_a_changed_source_is_refused(source: str, partitions: int) -> None:
+@pytest.mark.parametrize("source", [Source("other", 4), Source("events", 8), Source("events", 4, "anew")])
+def test_a_changed_source_is_refused(source: Source) -> None:
     _, log = filled()
     with pytest.raises(StateError, match="offsets would lie"):
-        restored(log, source, partitions)
+        restored(log, source)
+
+
+def test_a_source_whose_id_is_unknown_is_trusted() -> None:
+    _, log = filled()
+    assert len(restored(log, Source("events", 4))) == 3
+
+
+def test_a_mark_calls_published_what_was_delivered_in_order() -> None:
+    part, _ = filled()
+    first, second = Future[None](), Future[None]()
+    part.deliveries += [(5, first), (12, second)]
+    second.set_result(None)
+    assert mark(part).published == -1
+    first.set_result(None)
+    assert mark(part).published == 12
+    part.watermark = 20
+    again = restored(dict([part.watermark_record(SOURCE)]))
+    assert (again.watermark, again.published) == (20, 12)
+
+
+def mark(part: PartitionState) -> Watermark:
+    return msgspec.json.decode(part.watermark_record(SOURCE)[1], type=Watermark)
 
 
 def test_what_waits_for_an_item_is_found_in_log_order_and_taken_out_by_release() -> None:

@@ -1,0 +1,83 @@
+"""Which events of a batch are repeats of what their user's state has already taken in.
+
+By offset: a record that is read again. By `event_id`: a producer that sent an event twice, under two offsets;
+each state remembers the ids of its user's last W events. The rule is sequential, so it is the same whatever the
+batches were: an event is a repeat if its id is among the last W that its user's events had, in log order.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from xxhash import xxh3_64_intdigest
+
+from streams.interest.base import Longs
+
+Keys = npt.NDArray[np.uint64]
+Mask = npt.NDArray[np.bool_]
+# Spreads users over the 64 bits, so that the same id of two users is no candidate (2**64 / golden ratio).
+SPREAD = np.uint64(0x9E3779B97F4A7C15)
+
+
+def event_key(event_id: str) -> int:
+    """64-bit key of an event id, 1 to 2**64 - 1 (XXH3-64 of its UTF-8); 0 marks an empty place."""
+    return xxh3_64_intdigest(event_id.encode()) or 1
+
+
+def event_keys(event_ids: Sequence[str]) -> Keys:
+    """(n,) `event_key` of each."""
+    return np.array([xxh3_64_intdigest(event_id.encode()) or 1 for event_id in event_ids], dtype=np.uint64)
+
+
+def new_events(states: Any, rows: Longs, keys: Keys) -> Mask:
+    """(n,) false for the events whose id is among the last W of their user.
+
+    states: structured rows of all users, with `ids` (how many there were) and `seen` (a ring of W keys).
+    rows: (n,) the row of each event's user, events in log order.
+    """
+    fresh = np.ones(len(keys), dtype=bool)
+    # Nearly always there is none, and a look at all of them at once says so.
+    candidates = (states["seen"][rows] == keys[:, None]).any(axis=1) | _repeated(rows, keys)
+    for row in np.unique(rows[candidates]).tolist():
+        own = np.flatnonzero(rows == row)
+        fresh[own] = _one_by_one(states[row], keys[own])
+    return fresh
+
+
+def remember(states: Any, position: Longs, keys: Keys) -> None:
+    """Enter the ids of new events into their users' rings. position: (n,) of each event's state, in log order."""
+    window = states["seen"].shape[1]
+    order = np.argsort(position, kind="stable")
+    counts = np.bincount(position, minlength=len(states))
+    occurrence = np.empty(len(position), dtype=np.int64)
+    occurrence[order] = np.arange(len(position)) - np.repeat(np.cumsum(counts) - counts, counts)
+    kept = occurrence >= counts[position] - window
+    users = position[kept]
+    states["seen"][users, (states["ids"][users] + occurrence[kept]) % window] = keys[kept]
+    states["ids"] += counts
+
+
+def _repeated(rows: Longs, keys: Keys) -> Mask:
+    """(n,) true where the batch may hold the same id of the same user more than once."""
+    mixed = keys ^ (rows.astype(np.uint64) * SPREAD)
+    order = np.argsort(mixed)
+    same = np.zeros(len(mixed), dtype=bool)
+    same[order[1:]] = mixed[order[1:]] == mixed[order[:-1]]
+    return same
+
+
+def _one_by_one(state: Any, keys: Keys) -> list[bool]:
+    """The rule itself, for one user."""
+    window, count = len(state["seen"]), int(state["ids"])
+    ring = np.roll(state["seen"], -(count % window)).tolist()
+    last = deque(ring, maxlen=window)
+    fresh = []
+    for key in keys.tolist():
+        fresh.append(key not in last)
+        if fresh[-1]:
+            last.append(key)
+    return fresh
