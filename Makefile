@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test unit bench lint clean
+.PHONY: setup demo test unit faults bench lint clean
 
 setup: $(STAMP)
 
@@ -26,6 +26,10 @@ test: setup
 # Without a broker.
 unit: setup
 	$(BIN)/python -m pytest -m "not broker"
+
+# The faults in long form, about two hours; INTERESTFLOW_FAULT_SHARE=0.1 for a tenth of the trials.
+faults: setup
+	INTERESTFLOW_FAULTS=long $(BIN)/python -m pytest tests/faults; $(BIN)/python -m tests.faults.report
 
 bench: setup
 	$(BIN)/interestflow bench stream

@@ -1,0 +1,225 @@
+"""A deployment of its own on a shared broker: topics, workers, load, and the check of all that must hold."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from encoders.base import identity
+from streams import topics
+from streams.app import build_encoder
+from streams.audit import audit
+from streams.items import Item, encode_embedding, fingerprint
+from streams.reading import ReadError
+from streams.settings import Settings, Source
+from tests.faults import invariants
+from tests.faults.crew import Crew
+from tests.faults.load import ITEMS, Events, Load
+from tests.faults.log import Changelog, Published, Tail
+from tests.faults.oracle import Oracle
+
+# I6: after a fault has ended, a group has read all within so many seconds.
+SETTLE_S = 30.0
+# Commits come every `commit_interval_s`; beyond this none will.
+COMMIT_S = 5.0
+ALL_APPLIED, NO_LAG = "I6 all applied in time", "I6 group lag is 0"
+# Short, so that a fault does not take longer than it must; the setting's own lower bound is Kafka's default.
+SESSION_S = 2.0
+NO_ADDRESSES: Mapping[str, str] = MappingProxyType({})
+Problems = dict[str, list[str]]
+
+
+def small_settings(servers: str, prefix: str, **fields: Any) -> Settings:
+    """Settings of a deployment whose topics are its own: small batches, a canonical source, no model to load."""
+    named = {n: prefix + str(f.default) for n, f in Settings.model_fields.items() if n.startswith("topic_")}
+    own: dict[str, Any] = {
+        "kafka_bootstrap_servers": servers,
+        "app": prefix + "app",
+        "sources": (Source(topic=prefix + "events", format="canonical"),),
+        "encoder": "hashing",
+        "dimensions": 16,
+        "partitions": 2,
+        "batch_events": 25,
+        "commit_interval_s": 0.2,
+        "recommend_interval_s": 0.1,
+        "shutdown_deadline_s": 20.0,
+        "metrics_port": 0,
+    }
+    # The broker of these tests allows shorter session time-outs than settings do.
+    return Settings(**{**named, **own, **fields}).model_copy(update={"session_timeout_s": SESSION_S})
+
+
+class Deployment:
+    """Topics with a prefix of their own, the catalogue in them, and what has been written and read so far."""
+
+    def __init__(
+        self,
+        servers: str,
+        folder: Path,
+        seed: int,
+        *,
+        static: bool = True,
+        ingest: bool = False,
+        addresses: Mapping[str, str] = NO_ADDRESSES,
+        **fields: Any,
+    ) -> None:
+        """servers: the broker, directly. static, addresses: see Crew. fields: settings.
+
+        ingest: events come in a native topic, and not canonical.
+        """
+        prefix = f"f{uuid.uuid4().hex[:10]}."
+        if ingest:
+            fields["sources"] = (Source(topic=prefix + "raw", format="native"),)
+        self.settings = small_settings(servers, prefix, **fields)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.config: dict[str, Any] = {"bootstrap.servers": servers, "log_level": 0}
+        self.admin = AdminClient(self.config)
+        topics.create(self.settings)
+        self.write_catalogue()
+        self.crew = Crew(self.settings, folder, static, addresses)
+        self.load = Load(servers, self.settings.sources[0].topic, Events(seed))
+        self._tails = {t: Tail(self.config, t) for t in self._topics()}
+        self.oracle = Oracle(self.settings, self._tails[self.settings.topic_embeddings].messages())
+        self.changelog, self.published = Changelog(self.oracle.flow), Published()
+        # Partition and offset of the records in the topic of rejected ones.
+        self.rejected: set[tuple[int, ...]] = set()
+
+    def _topics(self) -> tuple[str, ...]:
+        s = self.settings
+        return s.events_topic, s.topic_embeddings, s.topic_state, s.topic_vectors, s.topic_rejected
+
+    def write_catalogue(self) -> None:
+        """Embeddings of a fixed catalogue, as if its items had been encoded long ago."""
+        encoder = build_encoder(self.settings)
+        items = [Item(f"i{n}", title=f"red thing {n}") for n in range(ITEMS)]
+        vectors, space = encoder.encode([item.text() for item in items]), identity(encoder)
+        producer = Producer({**self.config, "partitioner": "murmur2_random"})
+        for item, vector in zip(items, vectors, strict=True):
+            value = encode_embedding(item, vector, space, fingerprint(item, space))
+            producer.produce(self.settings.topic_embeddings, value, item.item_id.encode())
+        assert producer.flush(30) == 0
+
+    # --- what the group has done ------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """Read on what came into the topics."""
+        s = self.settings
+        self.oracle.add(self._tails[s.events_topic].messages())
+        for message in self._tails[s.topic_state].messages():
+            self.changelog.add(message)
+        for message in self._tails[s.topic_vectors].messages():
+            self.published.add(message)
+        for message in self._tails[s.topic_rejected].messages():
+            headers = dict(message.headers())
+            if headers["__connect.errors.topic"] != s.events_topic.encode():
+                continue
+            self.rejected.add(tuple(int(headers[f"__connect.errors.{n}"]) for n in ("partition", "offset")))
+
+    def lag(self) -> int:
+        """Events that the group has not committed, as Kafka's own tools would say."""
+        consumer = Consumer({**self.config, "group.id": self.settings.group, "enable.auto.commit": False})
+        try:
+            asked = [TopicPartition(self.settings.events_topic, p) for p in range(self.partitions)]
+            done = {c.partition: max(0, c.offset) for c in consumer.committed(asked, timeout=20)}
+            ends = {tp.partition: consumer.get_watermark_offsets(tp, timeout=20)[1] for tp in asked}
+        finally:
+            consumer.close()
+        return sum(ends[p] - done[p] for p in ends)
+
+    def owners(self) -> int:
+        """Members of the group that own a partition of the canonical topic."""
+        group, admin = self.settings.group, AdminClient(self.config)  # one that never saw a broker go
+        try:
+            described = admin.describe_consumer_groups([group], request_timeout=5)[group].result(10)
+        except (KafkaException, TimeoutError):
+            return 0  # the broker has only just come back
+        owned = [member.assignment.topic_partitions for member in described.members if member.assignment]
+        return sum(any(tp.topic == self.settings.events_topic for tp in topics) for topics in owned)
+
+    @property
+    def partitions(self) -> int:
+        """Of the canonical topic."""
+        return self.settings.partitions
+
+    def unapplied(self) -> int:
+        """Events that are not in the canonical topic yet, or that the changelog does not call applied."""
+        self.look()
+        marks, logged = self.changelog.marks, self.oracle.logged
+        left = sum(len(set(ids) - set(logged[user])) for user, ids in self.load.taken.items())
+        for partition, end in self.oracle.ends.items():
+            left += max(0, end - 1 - marks.get(partition, {"offset": -1})["offset"])
+        return left
+
+    def settle(self, deadline_s: float = SETTLE_S) -> Problems:
+        """I6: wait until all is applied, and then until the group has committed all."""
+        unapplied = self._until_none(self.unapplied, deadline_s)
+        if unapplied:
+            # The rest cannot be told yet.
+            return {ALL_APPLIED: [f"after {deadline_s:g} s {unapplied}"]}
+        lag = self._until_none(self.lag, COMMIT_S)
+        return {ALL_APPLIED: [], NO_LAG: [f"{COMMIT_S:g} s after all was applied: {lag}"] if lag else []}
+
+    def _until_none(self, left: Callable[[], int], deadline_s: float) -> str:
+        """Empty once `left` is zero; else, after the deadline, what is left or why that is not known."""
+        started, said = time.monotonic(), ""
+        while time.monotonic() < started + deadline_s:
+            try:
+                count = left()
+                if not count:
+                    return ""
+                said = f"{count} events are left"
+            except (KafkaException, ReadError) as error:
+                said = f"the topics cannot be read: {error}"
+            time.sleep(0.05)
+        return said
+
+    # --- what must hold ---------------------------------------------------------------------------------
+
+    def check(self, monotone: bool = False, books: bool = True) -> Problems:
+        """Every invariant but I6: name -> its breaches. monotone: nobody was paused or killed."""
+        self.look()
+        expected, rows, out = self.oracle.rows(), self.changelog.rows, self.published
+        model, written = self.oracle.flow.model, self.load.taken
+        found = {
+            "I1 none lost": invariants.none_lost(written, rows),
+            "I2 none twice": invariants.none_twice(written, rows),
+            "I3 same bits": invariants.same_bits(expected, rows)
+            + invariants.same_vectors(model, expected, out),
+            "I4 output is final": invariants.outputs_are_final(model, rows, out),
+        }
+        if monotone:
+            found["I4 never down"] = invariants.never_down(out)
+        if books:
+            found["I5 books balance"] = audit(self.settings).problems
+            found["I5 books balance"] += invariants.rejected_are_kept(self.oracle.broken, self.rejected)
+        repeats = bool(self.settings.raw_sources)
+        found["harness"] = invariants.log_is_as_written(written, self.oracle.logged, repeats)
+        return found
+
+    def close(self) -> None:
+        """End the workers and remove the topics."""
+        self.crew.close()
+        for tail in self._tails.values():
+            tail.close()
+        names = {spec.name for spec in topics.specs(self.settings)}
+        for future in self.admin.delete_topics(list(names)).values():
+            with suppress(KafkaException):  # the broker of this deployment may be gone by intent
+                future.result(20)
+
+
+def until(condition: Callable[[], Any], what: str, deadline_s: float = SETTLE_S) -> Any:
+    """The condition's first true value; fails after the deadline, naming what did not come."""
+    started = time.monotonic()
+    while not (found := condition()):
+        if time.monotonic() > started + deadline_s:
+            raise AssertionError(f"{what} did not come within {deadline_s:g} s")
+        time.sleep(0.02)
+    return found

@@ -1,0 +1,97 @@
+"""What stands in the topics of a deployment, read on from where the last look ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import orjson
+from confluent_kafka import Message
+
+from streams.flow import Flow
+from streams.reading import Reader
+
+MARK = b"\x00watermark"
+
+
+@dataclass(slots=True)
+class Row:
+    """The newest changelog record of a user. state: a structured row, as the flow's layout says."""
+
+    state: Any
+    tail: bytes
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Offset and version: the higher one is the newer state."""
+        return int(self.state["offset"][0]), int(self.state["version"][0])
+
+
+@dataclass(slots=True)
+class Changelog:
+    """The state as a recovery would find it, read independently of the code that recovers."""
+
+    flow: Flow
+    rows: dict[str, Row] = field(default_factory=dict)
+    marks: dict[int, dict[str, Any]] = field(default_factory=dict)
+
+    def add(self, message: Message) -> None:
+        """Take a record: the highest (offset, version) of a key wins."""
+        key, value = message.key(), message.value()
+        if key == MARK:
+            mark = orjson.loads(value)
+            known = self.marks.get(message.partition())
+            if known is None or (mark["offset"], mark["version"]) >= (known["offset"], known["version"]):
+                self.marks[message.partition()] = mark
+        elif value is not None:
+            self.put(key.decode(), value)
+
+    def put(self, user: str, value: bytes) -> None:
+        """Take a user's record."""
+        size = self.flow.layout.size
+        row = Row(self.flow.layout.view(np.frombuffer(value[:size], np.uint8).reshape(1, size)), value[size:])
+        held = self.rows.get(user)
+        if held is None or row.place >= held.place:
+            self.rows[user] = row
+
+
+@dataclass(slots=True)
+class Published:
+    """Vector records: the highest of each user, and where one went down."""
+
+    newest: dict[str, dict[str, Any]] = field(default_factory=dict)
+    falls: list[str] = field(default_factory=list)
+    _last: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+
+    def add(self, message: Message) -> None:
+        """Take a record."""
+        record, user = orjson.loads(message.value()), message.key().decode()
+        place = (record["generation"], record["offset"], record["version"])
+        if place < self._last.get(user, place):
+            self.falls.append(f"{user}: {self._last[user]} was followed by {place}")
+        self._last[user] = place
+        known = self.newest.get(user)
+        if known is None or place >= (known["generation"], known["offset"], known["version"]):
+            self.newest[user] = record
+
+
+class Tail:
+    """Hands the new records of a topic to whoever keeps them."""
+
+    def __init__(self, config: dict[str, Any], topic: str) -> None:
+        self._open: Callable[[], Reader] = lambda: Reader({**config, "log_level": 0}, topic)
+        self._reader: Reader | None = None
+
+    def messages(self, deadline_s: float = 30.0) -> list[Message]:
+        """All that came since the last call, up to the end now."""
+        if self._reader is None:
+            self._reader = self._open()
+        return [message for chunk in self._reader.to_end(deadline_s) for message in chunk]
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None

@@ -1,0 +1,158 @@
+"""A broker and workers in one process, one step at a time, for schedules that no real cluster would play.
+
+State, changelog, recovery, releases, recommendations and commits are the real code, under a sink that keeps
+records until a schedule delivers them, one by one: what is on its way when a worker dies is lost from some record
+on, and what a paused worker held comes behind the records of whoever took over.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections import defaultdict, deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from sinks.base import Group
+from streams.settings import Settings
+from tests.streams.flows import Record
+
+VECTOR_PARTITIONS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a deployment does to be right; each can be switched off, to see that it is needed.
+
+    republish: an owner that sees records of others behind its own writes those users again. since_recovery: it
+    looks at all since its recovery read the changelog, not only behind its own first record. repair: a recovery
+    does likewise where the newest record of a key is not its last. dropped: a worker that comes back lets go of
+    its old states before it reads the changelog, so that nothing is made of them any more. long_lag: the
+    compaction lag is longer than a pause. awaited: nothing counts as delivered before it is. in_order: batches
+    are committed up to the first that is not acknowledged.
+    """
+
+    republish: bool = True
+    since_recovery: bool = True
+    repair: bool = True
+    dropped: bool = True
+    long_lag: bool = True
+    awaited: bool = True
+    in_order: bool = True
+
+
+class Entry(NamedTuple):
+    """A changelog record. term: which membership of which worker wrote it. created: when it was handed over."""
+
+    offset: int
+    term: int
+    key: bytes
+    value: bytes
+    created: int
+
+
+@dataclass(slots=True)
+class Broker:
+    """The topics. lag: compaction leaves records alone that are younger."""
+
+    lag: int
+    rules: Rules
+    now: int = 0
+    end: int = 0  # of the changelog
+    committed: int = 0
+    terms: int = 0
+    owner: int = 0  # the term of the rightful owner; 0 while there is none
+    source: list[Record] = field(default_factory=list)
+    # The item ids in each partition of the topic of embeddings: workers read them in different orders.
+    embeddings: tuple[list[str], list[str]] = field(default_factory=lambda: ([], []))
+    changelog: list[Entry] = field(default_factory=list)
+    outputs: dict[str, list[tuple[bytes, bytes]]] = field(default_factory=lambda: defaultdict(list))
+    # Changelog records that were not the owner's, by offset, with the time; until a re-publish has covered them.
+    foreign: dict[int, int] = field(default_factory=dict)
+    # Events that had moved a user's interest when it was recommended to, by user, offset and version.
+    recommended: dict[tuple[str, int, int], int] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    def append(self, lane: str, term: int, key: bytes, value: bytes, created: int) -> None:
+        """Make a record durable."""
+        if lane != "state":
+            self.outputs[lane.partition("/")[0]].append((key, value))
+            return
+        if term != self.owner:
+            self.foreign[self.end] = self.now
+        self.changelog.append(Entry(self.end, term, key, value, created))
+        self.end += 1
+
+    def compact(self) -> None:
+        """Keep the last record of each key among those that are old enough, and all behind them."""
+        young = (i for i, entry in enumerate(self.changelog) if entry.created > self.now - self.lag)
+        border = next(young, len(self.changelog))
+        ripe = self.changelog[:border]
+        last = {entry.key: entry.offset for entry in ripe}
+        self.changelog[:border] = [entry for entry in ripe if last[entry.key] == entry.offset]
+
+    def settle(self, covered: int) -> None:
+        """Whatever others wrote below this offset has been written again."""
+        for offset in [offset for offset in self.foreign if offset < covered]:
+            del self.foreign[offset]
+
+
+class Outbox:
+    """A sink whose records stay until delivered. Each lane, a partition of a topic, has an order; all have none."""
+
+    def __init__(self, broker: Broker, topics: Settings) -> None:
+        self.broker, self.term = broker, 0
+        self.lanes: dict[str, deque[tuple[int, bytes, bytes, int, list[Any]]]] = defaultdict(deque)
+        self._lane_of = {
+            topics.topic_state: "state",
+            topics.topic_vectors: "vectors",
+            topics.topic_rejected: "rejected",
+            topics.topic_recommendations: "recommendations",
+        }
+
+    def publish(self, groups: Sequence[Group]) -> Future[None]:
+        """See Sink."""
+        delivered: Future[None] = Future()
+        left = [sum(len(group.records) for group in groups), delivered]
+        for group in groups:
+            lane = self._lane_of[group.topic]
+            headers = group.headers or [()] * len(group.records)
+            for (key, value), about in zip(group.records, headers, strict=True):
+                if lane == "rejected":  # what counts is which record it was
+                    key = dict(about)["__connect.errors.offset"]
+                own = f"vectors/{zlib.crc32(key or b'') % VECTOR_PARTITIONS}" if lane == "vectors" else lane
+                self.lanes[own].append((self.term, key or b"", value or b"", self.broker.now, left))
+        if not left[0] or not self.broker.rules.awaited:
+            delivered.set_result(None)
+        return delivered
+
+    def deliver(self, lane: str, count: int) -> None:
+        """The first records of a lane become durable, in order."""
+        queue = self.lanes[lane]
+        for _ in range(min(count, len(queue))):
+            term, key, value, created, left = queue.popleft()
+            self.broker.append(lane, term, key, value, created)
+            left[0] -= 1
+            if not left[0] and not left[1].done():
+                left[1].set_result(None)
+
+    def full(self) -> list[str]:
+        """Lanes with records on their way."""
+        return [lane for lane, queue in self.lanes.items() if queue]
+
+
+class Task:
+    """Work that waits for deliveries in between: yields a future to wait for, or None to let others go first."""
+
+    def __init__(self, steps: Iterator[Any]) -> None:
+        self._steps, self._awaited, self.over = steps, None, False
+
+    def step(self) -> None:
+        """Go on, where nothing is to be waited for."""
+        if self._awaited is not None and not self._awaited.done():
+            return
+        try:
+            self._awaited = next(self._steps)
+        except StopIteration:
+            self.over = True

@@ -1,0 +1,72 @@
+"""What the model's workers and its oracle are made of: flows that know nothing yet, and recovered states."""
+
+from __future__ import annotations
+
+import zlib
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from encoders.hashing import HashingEncoder
+from streams.app import build_flow
+from streams.changelog import WATERMARK_KEY, Source, Watermark
+from streams.flow import Flow
+from streams.recommend import Catalog
+from streams.restore import Restoring
+from streams.settings import Settings
+from streams.store import PartitionState
+from tests.faults.model import Broker
+
+DIM = 8
+TOPIC = "behavior.events.v1"
+SOURCE = Source(TOPIC, 1, "as it was made")
+ENCODER = HashingEncoder(DIM)
+CHUNK = 7  # changelog records per look, so that a recovery takes several
+
+
+def resume_offset(state: PartitionState) -> int:
+    """Where to read on: what follows was not delivered, whether or not the state holds it."""
+    return int(getattr(state, "published", state.watermark)) + 1
+
+
+@lru_cache(maxsize=64)
+def item_vector(item_id: str) -> Any:
+    """Seeded unit vector of an item."""
+    vector = np.random.default_rng(zlib.crc32(item_id.encode())).standard_normal(DIM).astype(np.float32)
+    return vector / np.linalg.norm(vector)
+
+
+@lru_cache(maxsize=8)
+def kit(window: int) -> tuple[Settings, Flow]:
+    """Settings with so many event ids per user, and a flow whose parts without state others share."""
+    sizes = {"dedupe_window": window, "history_length": 40, "top_k": 2, "reasons": 1}
+    settings = Settings(dimensions=DIM, encoder="hashing", **sizes)
+    return settings, build_flow(settings, "hashing@test")
+
+
+def new_flow(window: int) -> Flow:
+    """A flow that knows no item and no user."""
+    _, like = kit(window)
+    parts = like.recommender, like.weighing, like.writer, like.options
+    return Flow(like.model, like.layout, Catalog(DIM, 16), *parts)
+
+
+def recovered(broker: Broker, flow: Flow) -> PartitionState:
+    """The state as the changelog says."""
+    restoring, log = Restoring(0, flow.layout), broker.changelog
+    for start in range(0, len(log), CHUNK):
+        chunk = log[start : start + CHUNK]
+        restoring.add([entry.key for entry in chunk], [entry.value for entry in chunk])
+    return restoring.state(SOURCE)
+
+
+def stale(broker: Broker, part: PartitionState) -> tuple[list[int], bool]:
+    """Rows whose last changelog record is not their newest, and whether the same is so of the mark."""
+    last = {entry.key: entry.value for entry in broker.changelog}
+    rows = np.arange(len(part), dtype=np.int64)
+    told = part.records(rows, part.take(rows))
+    found = [row for row, (key, value) in enumerate(told) if last[key] != value]
+    mark = msgspec.json.decode(last[WATERMARK_KEY], type=Watermark) if WATERMARK_KEY in last else None
+    return found, mark is not None and (mark.offset, mark.version) != (part.watermark, part.marks)

@@ -1,0 +1,221 @@
+"""A worker of the model: the real pipeline, scheduler and recovery, driven step by step instead of by Faust."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Iterator
+from concurrent.futures import Future
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from faust.types import TP
+
+from sinks.base import Group
+from streams.metrics import Metrics
+from streams.pipeline import Pipeline
+from streams.recommending import Scheduler
+from streams.store import PartitionState
+from streams.transport import Consumer, RecordBatch
+from tests.faults.model import Broker, Outbox, Task
+from tests.faults.model_parts import (
+    ENCODER,
+    SOURCE,
+    TOPIC,
+    item_vector,
+    kit,
+    new_flow,
+    recovered,
+    resume_offset,
+    stale,
+)
+
+EVENTS = TP(TOPIC, 0)
+METRICS = Metrics()
+MOST_IN_FLIGHT = 4
+
+
+class Worker:
+    """One process; `join` makes it the owner of the partition."""
+
+    def __init__(self, broker: Broker, window: int) -> None:
+        """window: event ids per user."""
+        settings, _ = kit(window)
+        self.broker, self.flow, self.outbox = broker, new_flow(window), Outbox(broker, settings)
+        self.pipeline = Pipeline(settings, self.flow, ENCODER, self.outbox, {}, METRICS, self._fail)
+        self.pipeline.source = SOURCE
+        self.scheduler = Scheduler(self.pipeline, 0.0, lambda: 0.0)
+        self.commits = SimpleNamespace(
+            _in_flight=defaultdict(deque), _acked={EVENTS: []}, _acked_index=defaultdict(set), _resumed={}
+        )
+        self.unacked: list[tuple[RecordBatch, Future[None]]] = []
+        self.tasks: dict[str, Task] = {}
+        self.learnt = [0, 0]
+        self.position = self.seen = 0
+        self.ready = False
+
+    @staticmethod
+    def _fail(error: BaseException) -> None:
+        raise error
+
+    @property
+    def part(self) -> PartitionState:
+        """The state it holds."""
+        return self.flow.partitions[0]
+
+    @property
+    def owns(self) -> bool:
+        """True for the rightful owner."""
+        return self.outbox.term == self.broker.owner
+
+    # --- membership -----------------------------------------------------------------------------------
+
+    def join(self) -> None:
+        """Take the partition over."""
+        self.broker.terms += 1
+        self.broker.owner = self.outbox.term = self.broker.terms
+        self.ready = False
+        self.tasks.pop("republish", None)
+        if self.broker.rules.dropped:
+            self.flow.partitions.clear()
+        for which in (0, 1):
+            self._put_items(which)
+        self.tasks["start"] = Task(self._start())
+
+    def _start(self) -> Iterator[Any]:
+        """As `streams.worker` does it after a rebalance, before any event flows."""
+        broker, part, term = self.broker, recovered(self.broker, self.flow), self.outbox.term
+        self.seen = covered = broker.end
+        if broker.committed > part.watermark + 1:
+            broker.problems.append(f"committed {broker.committed}, recovered {part.watermark}")
+        self._install(part)
+        rows, mark = stale(broker, part)
+        if broker.rules.repair and (rows or mark):
+            yield self._rewrite(rows)
+        if broker.owner == term:
+            broker.settle(covered)
+        yield self.pipeline.publish_unpublished()
+        while "release" in self.tasks:
+            yield None
+        yield from self._apply_waiting()
+        self.ready = True
+
+    def _install(self, part: PartitionState) -> None:
+        """Take a state, and seek to where it says; what was in flight is forgotten."""
+        self.flow.partitions.clear()
+        self.flow.partitions[0] = part
+        self.position, self.unacked = resume_offset(part), []
+        self.commits._in_flight.clear()
+        self.commits._acked[EVENTS].clear()
+        self.commits._acked_index.clear()
+        self.commits._resumed[EVENTS] = self.position
+
+    def _rewrite(self, rows: list[int]) -> Future[None]:
+        """Publish users as they are here, and a mark."""
+        which = np.array(rows, dtype=np.int64)
+        records = self.part.records(which, self.part.take(which))
+        return self.pipeline.publish([self.pipeline.state_group(self.part, records)])
+
+    def look(self) -> bool:
+        """See what others wrote into the changelog since the last look; false where nothing."""
+        log, broker, own = self.broker.changelog, self.broker, self.outbox.term
+        if "republish" in self.tasks:
+            return False
+        begin = self.seen
+        if not broker.rules.since_recovery:
+            begin = max(begin, next((e.offset for e in log if e.term == own), broker.end))
+        keys = {e.key for e in log if e.offset >= begin and e.term != own}
+        self.seen = broker.end
+        if keys and broker.rules.republish:
+            rows = [self.part.row_of[u] for u in map(bytes.decode, keys) if u in self.part.row_of]
+            self.tasks["republish"] = Task(self._republish(sorted(rows)))
+        elif self.owns:
+            broker.settle(self.seen)
+        return bool(keys)
+
+    def _republish(self, rows: list[int]) -> Iterator[Any]:
+        covered, term = self.seen, self.outbox.term
+        yield self._rewrite(rows)
+        if self.broker.owner == term:
+            self.broker.settle(covered)
+
+    # --- what it does all day -------------------------------------------------------------------------
+
+    def fold(self, count: int) -> bool:
+        """Fold the next records and hand over what they change; false where that cannot be."""
+        records = self.broker.source[self.position : self.position + count]
+        if not records or len(self.unacked) >= MOST_IN_FLIGHT:
+            return False
+        batch, decoded = RecordBatch(TOPIC, 0, records, started=True), self.flow.decode(records)
+        delivered = self.pipeline.update_now(0, decoded, ENCODER.encode(decoded.texts()))
+        self.position += len(records)
+        self.commits._in_flight[EVENTS].append(batch)
+        self.unacked.append((batch, delivered))
+        return True
+
+    def ack(self) -> bool:
+        """Acknowledge what is delivered, and commit; the group takes no commit but its owner's."""
+        done = [(batch, delivered) for batch, delivered in self.unacked if delivered.done()]
+        self.unacked = [pair for pair in self.unacked if pair not in done]
+        for batch, _ in done:
+            self.commits._acked[EVENTS].append(batch.last_offset)
+            self.commits._acked_index[EVENTS].add(batch.last_offset)
+        if self.owns:
+            offset = Consumer._new_offset(self.commits, EVENTS)
+            if done and not self.broker.rules.in_order:
+                offset = max(batch.last_offset for batch, _ in done) + 1
+            if offset is not None:
+                self._commit(offset)
+        return bool(done)
+
+    def _commit(self, offset: int) -> None:
+        self.broker.committed = offset
+        open_batches = [batch.last_offset for batch, _ in self.unacked if batch.last_offset < offset]
+        if open_batches:
+            self.broker.problems.append(f"committed {offset}, but {open_batches} are not delivered")
+
+    def learn(self, which: int) -> None:
+        """Read on in a partition of the embeddings; events that waited are applied."""
+        self._put_items(which)
+        if "release" not in self.tasks and self.flow.partitions:
+            self.tasks["release"] = Task(self._apply_waiting())
+
+    def _put_items(self, which: int) -> None:
+        items = self.broker.embeddings[which]
+        for item_id in items[self.learnt[which] :]:
+            self.flow.catalog.put(item_id, item_vector(item_id))
+        self.learnt[which] = len(items)
+
+    def _apply_waiting(self) -> Iterator[Any]:
+        for partition, decoded in self.flow.released().items():
+            yield None  # while texts are encoded
+            texts = ENCODER.encode(decoded.texts())
+            yield self.pipeline._apply_released(partition, decoded, texts)
+
+    def recommend(self) -> bool:
+        """Begin to recommend to whoever is due; false where nobody is."""
+        if "recommend" in self.tasks or not self.part.due:
+            return False
+        self.tasks["recommend"] = Task(self._recommend())
+        return True
+
+    def _recommend(self) -> Iterator[Any]:
+        rows, records = self.scheduler._recommend_now(0)
+        if not rows:
+            return
+        states = self.flow.layout.view(self.part.take(np.array(rows, dtype=np.int64)))
+        signals = self.flow.model.counts(states["model"]).tolist()
+        for row, offset, version, count in zip(
+            rows, states["offset"], states["version"], signals, strict=True
+        ):
+            self.broker.recommended[self.part.users[row], int(offset), int(version)] = count
+        group = Group(self.pipeline.settings.topic_recommendations, records)
+        yield self.pipeline.publish([group])
+        self.scheduler._settle(0, rows)
+
+    def step(self, name: str) -> None:
+        """Let a task go on."""
+        task = self.tasks[name]
+        task.step()
+        if task.over:
+            del self.tasks[name]

@@ -1,0 +1,58 @@
+"""The truth: the canonical topic, folded in one process, in one go, by the same flow."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+import numpy as np
+import orjson
+from confluent_kafka import Message
+
+from encoders.base import identity
+from streams.app import build_encoder, build_flow
+from streams.catalogue import Cataloguer
+from streams.records import Record
+from streams.replay import replay
+from streams.settings import Settings
+from tests.faults.log import Changelog, Row
+
+
+class Oracle:
+    """Folds the log on from where the last look ended, and counts what stands in it."""
+
+    def __init__(self, settings: Settings, embeddings: Iterable[Message]) -> None:
+        """embeddings: records of the catalogue, which must be all there before the first event."""
+        self.encoder = build_encoder(settings)
+        self.flow = build_flow(settings, identity(self.encoder))
+        Cataloguer(self.flow.catalog, self.encoder, self.flow.options.limits).learn(list(embeddings))
+        # Event ids in the log by user, in order; a producer's duplicate stands there twice.
+        self.logged: dict[str, list[str]] = defaultdict(list)
+        # Partition and offset of those that are no events.
+        self.broken: set[tuple[int, ...]] = set()
+        self.ends: dict[int, int] = defaultdict(int)
+
+    def add(self, messages: Iterable[Message]) -> None:
+        """Fold more of the log, in order per partition."""
+        records = [Record.of(message) for message in messages]
+        for _ in replay(self.flow, self.encoder, records):
+            pass
+        for record in records:
+            self.ends[record.partition] = record.offset + 1
+            self._note(record)
+
+    def _note(self, record: Record) -> None:
+        try:
+            event = orjson.loads(record.value or b"")
+            self.logged[event["user_id"]].append(event["event_id"])
+        except (orjson.JSONDecodeError, KeyError, TypeError):
+            self.broken.add((record.partition, record.offset))
+
+    def rows(self) -> dict[str, Row]:
+        """The changelog record of each user, as it would be after one batch per user."""
+        changelog = Changelog(self.flow)
+        for part in self.flow.partitions.values():
+            rows = np.arange(len(part), dtype=np.int64)
+            for key, value in part.records(rows, part.take(rows)):
+                changelog.put(key.decode(), value)
+        return {user: row for user, row in changelog.rows.items() if row.place[1] > 0}

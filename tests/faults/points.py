@@ -1,0 +1,123 @@
+"""The points at which a worker can be told to kill itself, put around the built worker's methods.
+
+Changelog and outputs are topics of their own, so a crash may leave either without the other. The points make
+each case happen for certain, not once in a thousand kills.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any, NoReturn
+
+from sinks.base import Group
+from streams import transport
+from streams import worker as worker_module
+from streams.worker import Worker
+
+ACK_DEADLINE_S = 60.0
+AROUND_ACKS = ("before changelog ack", "after changelog ack", "before output ack", "after output ack")
+AROUND_COMMIT = ("before commit", "after commit")
+RECOVERY = ("in recovery", "after recovery")
+POINTS = (*AROUND_ACKS, *AROUND_COMMIT, *RECOVERY)
+
+
+def die() -> NoReturn:
+    """End this process at once, with nothing flushed and nobody told."""
+    os.kill(os.getpid(), signal.SIGKILL)
+    while True:  # until the signal arrives
+        time.sleep(1)
+
+
+class Passages:
+    """Counts passages of the point; the nth is the last thing that the process does."""
+
+    def __init__(self, nth: int) -> None:
+        self.left = nth
+
+    def last(self) -> bool:
+        """Count one; true for the one to die at."""
+        self.left -= 1
+        return self.left == 0
+
+
+def arm(worker: Worker, point: str, nth: int) -> None:
+    """Let the worker die at its `nth` passage of the point."""
+    passages = Passages(nth)
+    if point in AROUND_ACKS:
+        _arm_sink(worker, point, passages)
+    elif point in AROUND_COMMIT:
+        _arm_commit(point, passages)
+    elif point in RECOVERY:
+        _arm_recovery(worker, point, passages)
+    else:
+        raise ValueError(f"no point {point!r}; there are: {', '.join(POINTS)}")
+
+
+def _arm_sink(worker: Worker, point: str, passages: Passages) -> None:
+    sink, state = worker.pipeline.sink, worker.settings.topic_state
+    publish: Callable[[Sequence[Group]], Future[None]] = sink.publish
+
+    def deliver(groups: Sequence[Group]) -> None:
+        publish(groups).result(ACK_DEADLINE_S)
+
+    def wrapped(groups: Sequence[Group]) -> Future[None]:
+        changelog = [group for group in groups if group.topic == state and len(group.records) > 1]
+        outputs = [group for group in groups if group.topic != state]
+        if not changelog or not passages.last():
+            return publish(groups)
+        if point == "before changelog ack":  # on the broker or not: nobody here knows
+            publish(groups)
+        elif point == "after changelog ack":  # the changelog alone is on the broker
+            deliver(changelog)
+        elif point == "before output ack":  # the outputs alone are on the broker
+            deliver(outputs)
+        else:  # all is on the broker, and the batch not acknowledged
+            deliver(groups)
+        die()
+
+    sink.publish = wrapped  # type: ignore[method-assign]
+
+
+def _arm_commit(point: str, passages: Passages) -> None:
+    commit = transport.Consumer._commit
+
+    async def wrapped(self: Any, offsets: Any) -> Any:
+        last = passages.last()
+        if last and point == "before commit":
+            die()
+        done = await commit(self, offsets)
+        if last:
+            die()
+        return done
+
+    transport.Consumer._commit = wrapped
+
+
+def _arm_recovery(worker: Worker, point: str, passages: Passages) -> None:
+    recover = worker_module.recover
+
+    def recovering(*arguments: Any, **named: Any) -> Any:
+        states = recover(*arguments, **named)
+        if passages.last():
+            die()
+        return states
+
+    if point == "in recovery":  # a part of the changelog is read
+        worker.pipeline.metrics.recovered = _Progress(passages)  # type: ignore[assignment]
+    else:  # all is read, and nothing installed
+        worker_module.recover = recovering
+
+
+class _Progress:
+    """Where recovery says how far it is."""
+
+    def __init__(self, passages: Passages) -> None:
+        self.passages = passages
+
+    def set(self, _users: float) -> None:
+        if self.passages.last():
+            die()

@@ -1,0 +1,63 @@
+"""Mutated records through every format, in process: never an exception, always an event or a reason."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+
+from streams.adapters import ADAPTERS, adapter
+from streams.events import Event, Limits, Rejected, decode_canonical, decode_canonical_batch, encode
+from tests.faults.mutants import Mutants
+from tests.faults.trials import Tally, require, trials
+
+LIMITS = Limits(max_bytes=20_000)
+BATCH = 40
+
+
+def problem_of(parsed: Event | Rejected) -> list[str]:
+    """What is wrong with a result: no event that the next stage would refuse, no reason without words."""
+    if isinstance(parsed, Rejected):
+        return [] if parsed.reason and parsed.message and parsed.stage else [f"says nothing: {parsed}"]
+    if not isinstance(parsed, Event):
+        return [f"is neither event nor rejected: {parsed!r}"]
+    again = decode_canonical(Mutants.record(encode(parsed)), LIMITS)
+    return [] if again == parsed else [f"its canonical form is read as {again!r}"]
+
+
+@pytest.mark.parametrize("name", sorted(ADAPTERS))
+def test_mutated_source_records(name: str) -> None:
+    tally, mutants = Tally(f"fuzz: {name}"), Mutants(name)
+    for number in range(trials(100_000, 2_000) // len(ADAPTERS)):
+        record = mutants.next()
+        try:
+            found = problem_of(adapter(name).parse(record, LIMITS))
+        except Exception as error:
+            found = [f"{type(error).__name__}: {error} of {record!r}"[:1000]]
+        tally.record(f"{name} {number}", {"event or reason": found})
+    require([tally])
+
+
+def test_mutated_canonical_records() -> None:
+    tally, mutants = Tally("fuzz: canonical"), Mutants("canonical")
+    for number in range(trials(100_000, 2_000) // BATCH):
+        records = [mutants.next() for _ in range(BATCH)]
+        try:
+            together = decode_canonical_batch(records, LIMITS)
+            alone = [decode_canonical(record, LIMITS) for record in records]
+            found = [] if together == alone else [f"a batch is read otherwise than its records, {number}"]
+            found += [problem for parsed in together for problem in problem_of(parsed)]
+        except Exception as error:
+            found = [f"{type(error).__name__}: {error}"[:1000]]
+        for _ in records:
+            tally.record(f"canonical {number}", {"event or reason": found})
+    require([tally])
+
+
+def test_the_mutants_are_of_both_kinds() -> None:
+    """Were they all refused at the first byte, or all left whole, the fuzz would prove nothing."""
+    mutants = Mutants("native")
+    parsed = [adapter("native").parse(mutants.next(), LIMITS) for _ in range(500)]
+    reasons = {result.reason for result in parsed if isinstance(result, Rejected)}
+    assert len(reasons) >= 6, reasons
+    assert sum(isinstance(result, Event) for result in parsed) > 25
+    assert orjson.loads(mutants.seeds[0])

@@ -1,0 +1,107 @@
+"""Seeded schedules of the model; and that they tell when one of the things that make it right is left out."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from streams import batch
+from streams.changelog import Watermark
+from streams.restore import Restoring
+from streams.store import NO_OFFSET, PartitionState
+from tests.faults.deployment import Problems
+from tests.faults.model import Rules
+from tests.faults.model_schedule import Schedule
+from tests.faults.trials import SEED, Tally, require, trials
+
+# A mutation must be found within so many schedules.
+ENOUGH = 1000
+Patch = pytest.MonkeyPatch
+
+
+def breaches(seed: str, rules: Rules) -> Problems:
+    return {name: found for name, found in Schedule(seed, rules).run().items() if found}
+
+
+def test_schedules() -> None:
+    tally, started = Tally("model: crashes, pauses, compaction"), time.monotonic()
+    for number in range(trials(20_000, 500)):
+        tally.record(f"schedule {number}", Schedule(f"{SEED} {number}", Rules()).run())
+    tally.seconds = time.monotonic() - started
+    require([tally])
+
+
+def no_dedupe_by_offset(patch: Patch) -> Rules:
+    patch.setattr(PartitionState, "offsets", lambda part, rows: np.full(len(rows), NO_OFFSET))
+    return Rules()
+
+
+def no_window_of_ids(patch: Patch) -> Rules:
+    patch.setattr(batch, "new_events", lambda states, rows, keys: np.ones(len(keys), dtype=bool))
+    return Rules()
+
+
+def last_record_wins(patch: Patch) -> Rules:
+    def last_of_each(_: Any, arena_rows: Any, rows: Any) -> Any:
+        last = {row: index for index, row in enumerate(arena_rows.tolist())}
+        return np.array(sorted(last.values()), dtype=np.int64)
+
+    patch.setattr(Restoring, "_newest", last_of_each)
+    return Rules()
+
+
+def last_mark_wins(patch: Patch) -> Rules:
+    patch.setattr(Watermark, "newest", lambda known, record: msgspec.json.decode(record, type=Watermark))
+    return Rules()
+
+
+def published_out_of_order(patch: Patch) -> Rules:
+    """A batch that is delivered counts, though one before it is not."""
+    record = PartitionState.watermark_record
+
+    def done_first(part: PartitionState, source: Any) -> tuple[bytes, bytes]:
+        part.deliveries = deque(sorted(part.deliveries, key=lambda entry: not entry[-1].done()))
+        return record(part, source)
+
+    patch.setattr(PartitionState, "watermark_record", done_first)
+    return Rules()
+
+
+MUTATIONS: dict[str, Callable[[Patch], Rules]] = {
+    "no dedupe by offset": no_dedupe_by_offset,
+    "no window of event ids": no_window_of_ids,
+    "the last record wins": last_record_wins,
+    "the last mark wins": last_mark_wins,
+    "no re-publish": lambda _: Rules(republish=False),
+    "re-publish only of what came behind the own first record": lambda _: Rules(since_recovery=False),
+    "no repair in a recovery": lambda _: Rules(repair=False),
+    "old states are kept during a recovery": lambda _: Rules(dropped=False),
+    "a compaction lag shorter than a pause": lambda _: Rules(long_lag=False),
+    "acknowledged before it is delivered": lambda _: Rules(awaited=False),
+    "committed out of order": lambda _: Rules(in_order=False),
+    "published out of order": published_out_of_order,
+}
+
+
+def first_breach(mutation: Callable[[Patch], Rules]) -> tuple[int, Problems]:
+    """The first schedule that breaks an invariant with the mutation, and not without it."""
+    for number in range(ENOUGH):
+        seed = f"mutation {number}"
+        with pytest.MonkeyPatch.context() as patch:
+            found = breaches(seed, mutation(patch))
+        if found and not breaches(seed, Rules()):
+            return number + 1, found
+    return ENOUGH, {}
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_a_mutation_is_found(name: str) -> None:
+    number, found = first_breach(MUTATIONS[name])
+    print(f"{name}: schedule {number} breaches {found}")  # shown by `pytest -s`
+    assert found, f"{name} went unnoticed in {ENOUGH} schedules"
