@@ -18,7 +18,7 @@ class Waiting(msgspec.Struct, array_like=True):
     event: bytes
 
 
-class Source(msgspec.Struct, frozen=True):
+class SourceTopic(msgspec.Struct, frozen=True):
     """The canonical topic that offsets speak of. topic_id: changes when it is recreated; empty where unknown."""
 
     topic: str
@@ -38,7 +38,7 @@ class Watermark(msgspec.Struct):
     published: int
     recommended: int
     layout: str
-    source: Source
+    source: SourceTopic
     books: dict[str, int]
     version: int = 0
 

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from xxhash import xxh3_64_intdigest
 
-from streams.interest.base import Longs
+from streams.interest.base import Longs, occurrences
 
 Keys = npt.NDArray[np.uint64]
 Mask = npt.NDArray[np.bool_]
@@ -30,7 +30,7 @@ def event_key(event_id: str) -> int:
 
 def event_keys(event_ids: Sequence[str]) -> Keys:
     """(n,) `event_key` of each."""
-    return np.array([xxh3_64_intdigest(event_id.encode()) or 1 for event_id in event_ids], dtype=np.uint64)
+    return np.array([event_key(event_id) for event_id in event_ids], dtype=np.uint64)
 
 
 def new_events(states: Any, rows: Longs, keys: Keys) -> Mask:
@@ -51,10 +51,8 @@ def new_events(states: Any, rows: Longs, keys: Keys) -> Mask:
 def remember(states: Any, position: Longs, keys: Keys) -> None:
     """Enter the ids of new events into their users' rings. position: (n,) of each event's state, in log order."""
     window = states["seen"].shape[1]
-    order = np.argsort(position, kind="stable")
     counts = np.bincount(position, minlength=len(states))
-    occurrence = np.empty(len(position), dtype=np.int64)
-    occurrence[order] = np.arange(len(position)) - np.repeat(np.cumsum(counts) - counts, counts)
+    occurrence = occurrences(position, counts)
     kept = occurrence >= counts[position] - window
     users = position[kept]
     states["seen"][users, (states["ids"][users] + occurrence[kept]) % window] = keys[kept]

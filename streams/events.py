@@ -31,6 +31,7 @@ __all__ = [
     "id_problem",
     "origin_headers",
     "rejected_headers",
+    "rejected_value",
 ]
 
 Headers = Sequence[tuple[str, bytes]]

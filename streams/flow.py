@@ -126,7 +126,7 @@ class Flow:
     def unpublished(self, partition: int) -> KeyValues:
         """After a recovery: vectors in the state that may never have been published."""
         part = self.partitions[partition]
-        rows = part.unpublished()
+        rows = part.rows_beyond(part.published)
         states = self.layout.view(part.take(rows))
         moved = self.model.counts(states["model"]) > 0
         return self._vectors(part, rows[moved], states[moved])

@@ -21,7 +21,7 @@ from encoders.base import Encoder
 from sinks.base import Group, Sink
 from streams.adapters.base import Adapter
 from streams.catalogue import Cataloguer
-from streams.changelog import Source
+from streams.changelog import SourceTopic
 from streams.events import (
     Event,
     Rejected,
@@ -72,14 +72,14 @@ class Pipeline:
         self._under_way = 0
         self._releasing = asyncio.Lock()
         # The canonical topic as the worker found it.
-        self.source = Source(self._events_topic, 0)
+        self.source = SourceTopic(self._events_topic, 0)
         self.catalog_ready = asyncio.Event()
         self.last_activity = time.monotonic()
 
     # --- the agents' verbs ---------------------------------------------------------------------------
 
     async def ingest(self, event: Any) -> None:
-        """Source records -> canonical events, or rejected with the reason."""
+        """SourceTopic records -> canonical events, or rejected with the reason."""
         await self._handle("ingest", event, self._ingest)
 
     async def update(self, event: Any) -> None:

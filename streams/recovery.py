@@ -9,7 +9,7 @@ from typing import Any
 from confluent_kafka import KafkaException, Message, TopicCollection
 from confluent_kafka.admin import AdminClient
 
-from streams.changelog import Source
+from streams.changelog import SourceTopic
 from streams.reading import Reader, ReadError, partition_ids
 from streams.restore import Restoring
 from streams.store import Layout, PartitionState, StateError
@@ -18,7 +18,7 @@ from streams.store import Layout, PartitionState, StateError
 MOST_RESERVED = 1 << 18
 
 
-def source(config: Mapping[str, Any], topic: str) -> Source:
+def source_topic(config: Mapping[str, Any], topic: str) -> SourceTopic:
     """The canonical topic as it is now. Raises ReadError where there is none."""
     admin = AdminClient(dict(config))
     partitions = partition_ids(admin, topic)
@@ -27,7 +27,7 @@ def source(config: Mapping[str, Any], topic: str) -> Source:
         topic_id = str(found.result(timeout=30).topic_id)
     except KafkaException as error:
         raise ReadError(f"cannot ask the brokers for {topic}: {error}") from error
-    return Source(topic, len(partitions), topic_id)
+    return SourceTopic(topic, len(partitions), topic_id)
 
 
 def recover(
@@ -35,7 +35,7 @@ def recover(
     topic: str,
     partitions: Sequence[int],
     layout: Layout,
-    source: Source,
+    source: SourceTopic,
     deadline_s: float,
     progress: Callable[[int], None] = lambda users: None,
 ) -> dict[int, PartitionState]:
@@ -84,5 +84,5 @@ def positions(config: Mapping[str, Any], source: str, states: Mapping[int, Parti
                 f"topic was recreated or truncated. Raise INTERESTFLOW_GENERATION, run `interestflow topics "
                 f"create` and let the worker replay"
             )
-        found[partition] = max(begin, state.published + 1)
+        found[partition] = max(begin, state.resume_offset)
     return found

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from streams.changelog import WATERMARK_KEY, Source, Watermark
+from streams.changelog import WATERMARK_KEY, SourceTopic, Watermark
 from streams.interest.base import Longs
 from streams.store import Layout, PartitionState, Rows, StateError
 
@@ -44,7 +44,7 @@ class Restoring:
         if keys:
             self._users([key.decode() for key in keys], [value for value in values if value is not None])
 
-    def state(self, source: Source) -> PartitionState:
+    def state(self, source: SourceTopic) -> PartitionState:
         """The state. Raises StateError where it was built from another topic, or with other settings."""
         state, mark = self._state, self._mark
         if mark is not None:
@@ -57,8 +57,9 @@ class Restoring:
             state.marks = mark.version
             state.books.update(mark.books)
         state.tails.load(self._tails)
-        offsets = self._layout.view(state.arena)["offset"][: len(state)]
-        state.due = {int(row): int(offsets[row]) for row in np.flatnonzero(offsets > state.recommended)}
+        due = state.rows_beyond(state.recommended)
+        offsets = self._layout.view(state.arena)["offset"][due]
+        state.due = dict(zip(due.tolist(), offsets.tolist(), strict=True))
         return state
 
     def _users(self, users: list[str], values: list[bytes]) -> None:
@@ -92,7 +93,7 @@ class Restoring:
         last = np.append(np.diff(arena_rows[order]) != 0, True)[: len(order)]
         return np.sort(order[last])
 
-    def _check(self, mark: Watermark, source: Source) -> None:
+    def _check(self, mark: Watermark, source: SourceTopic) -> None:
         if mark.layout != self._layout.id:
             raise StateError(
                 self._mismatch(

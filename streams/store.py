@@ -3,7 +3,7 @@
 A row is one user: a header, the interest model's state and a ring of recent item events. Rows are plain
 bytes in memory and in the changelog alike, so a batch's touched users are one gather, one scatter and one
 slice each. What has no fixed size (items consumed, events that wait for an item) follows the row in the
-changelog record as a MessagePack tail, so that one record is always one user's whole state.
+changelog record as a tail (see tails.py), so that one record is always one user's whole state.
 
 Pure: no Kafka here. Single-threaded: the model thread owns every partition.
 """
@@ -19,14 +19,12 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from streams.changelog import WATERMARK_KEY, Source, Watermark
+from streams.changelog import WATERMARK_KEY, SourceTopic, Watermark
 from streams.interest.base import InterestModel, Longs
-from streams.tails import Tails
+from streams.tails import TAIL_FORMAT, Tails
 
 Rows = npt.NDArray[np.uint8]
 NO_OFFSET = -1
-# How tails are laid out (see tails.py), for old ones must not be read as new ones.
-TAILS = "tails-2"
 
 HISTORY_DTYPE = np.dtype(
     [
@@ -81,7 +79,7 @@ class Layout:
         )
         self.history, self.consumed = history, consumed
         self.size = self.dtype.itemsize
-        described = f"{TAILS} {model.name} {self.dtype.descr!r} {space}"
+        described = f"{TAIL_FORMAT} {model.name} {self.dtype.descr!r} {space}"
         self.id = f"{crc32(described.encode()):08x}"
 
     def view(self, rows: Rows) -> npt.NDArray[Any]:
@@ -153,7 +151,7 @@ class PartitionState:
             bodies = [body + tail(row) for row, body in zip(rows.tolist(), bodies, strict=True)]
         return list(zip(keys, bodies, strict=True))
 
-    def watermark_record(self, source: Source) -> tuple[bytes, bytes]:
+    def watermark_record(self, source: SourceTopic) -> tuple[bytes, bytes]:
         """The changelog record that follows a batch's records in the same partition."""
         due = min([*self.due.values(), *self.publishing.values()], default=None)
         self.recommended = self.watermark if due is None else min(self.watermark, due - 1)
@@ -171,10 +169,14 @@ class PartitionState:
         )
         return WATERMARK_KEY, msgspec.json.encode(mark)
 
-    def unpublished(self) -> Longs:
-        """Rows of the users whose newest vector may not have been published."""
-        offsets = self.layout.view(self.arena)["offset"][: len(self)]
-        return np.flatnonzero(offsets > self.published)
+    def rows_beyond(self, offset: int) -> Longs:
+        """Rows of the users whose last event lies behind an offset."""
+        return np.flatnonzero(self.layout.view(self.arena)["offset"][: len(self)] > offset)
+
+    @property
+    def resume_offset(self) -> int:
+        """Where to read on after a recovery: what follows was not delivered, though the state may hold it."""
+        return self.published + 1
 
     def memory_bytes(self) -> int:
         """Bytes of the arena in use; ids, dictionaries and tails come on top."""

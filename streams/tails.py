@@ -13,6 +13,8 @@ import msgspec
 
 from streams.changelog import Waiting
 
+# Part of a layout's identity, for tails of another format must not be read as these.
+TAIL_FORMAT = "tails-2"
 NOBODY_WAITS = bytes(4)
 
 _encode = msgspec.msgpack.Encoder().encode

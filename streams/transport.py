@@ -131,7 +131,7 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
         if not self.flow_active:
             await self.wait(self.can_resume_flow)
         generation = self.app.consumer_generation_id
-        wanted, all_of_them = await self._with_room(min(timeout, IDLE_WAIT_S))
+        wanted, all_of_them = await self._with_room(timeout)
         if not wanted:
             return
         # Wait only briefly for some partitions while others, with data, may get room again.

@@ -21,7 +21,7 @@ from streams.metrics import Health
 from streams.pipeline import Pipeline
 from streams.reading import TAIL_WAIT_MS, Reader
 from streams.recommending import Scheduler
-from streams.recovery import positions, recover, source
+from streams.recovery import positions, recover, source_topic
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class Worker:
         # One thread owns the states; a second one of the matrix library would spin beside it, on the core that
         # fetching, publishing and the encoder need. Torch's threads are the encoder's own setting.
         threadpool_limits(1, user_api="blas")
-        self.pipeline.source = await asyncio.to_thread(source, self.kafka, self.settings.events_topic)
+        self.pipeline.source = await asyncio.to_thread(source_topic, self.kafka, self.settings.events_topic)
         await self._load_catalogue()
         self.health.set_ready(False, "joining the consumer group")
         starting = asyncio.ensure_future(self.app.start())

@@ -1,8 +1,8 @@
 """Case `recommend`: users per second for the top 20 of 10,000 items, one thread, in a process of its own.
 
-20,000 users with some 16 events each, folded by the flow. Timed is `Flow.recommend` on 128 users at a time, as
-the worker calls it, for every user once: reading the states, the exact ranking without hidden and consumed items,
-three reasons per item, and the bytes that are published. Kafka takes no part.
+20,000 users with some 16 events each, folded by the flow. Timed is `Flow.recommend` on as many users at a
+time as the worker gives it, for every user once: reading the states, the exact ranking without hidden and
+consumed items, three reasons per item, and the bytes that are published. Kafka takes no part.
 """
 
 from __future__ import annotations

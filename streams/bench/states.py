@@ -7,7 +7,7 @@ import numpy as np
 from streams.app import build_flow
 from streams.bench import workload
 from streams.bench.cluster import PARTITIONS
-from streams.changelog import Source
+from streams.changelog import SourceTopic
 from streams.flow import Flow
 from streams.interest.base import Longs
 from streams.records import Record
@@ -15,7 +15,7 @@ from streams.settings import Settings
 from streams.store import Layout, PartitionState
 
 # The source that the made-up changelog was built from.
-SOURCE = Source("bench.source", PARTITIONS)
+SOURCE = SourceTopic("bench.source", PARTITIONS)
 BATCH = 4000
 
 

@@ -67,14 +67,19 @@ def schedule(rows: Longs) -> Schedule:
     position = np.empty(len(distinct), dtype=np.int64)
     position[by_count] = np.arange(len(distinct))
     users = position[inverse]
-    grouped = np.argsort(users, kind="stable")
     counts = counts[by_count]
-    begins = np.concatenate(([0], np.cumsum(counts)[:-1])) if len(counts) else counts
-    occurrence = np.empty(len(rows), dtype=np.int64)
-    occurrence[grouped] = np.arange(len(rows)) - np.repeat(begins, counts)
+    occurrence = occurrences(users, counts)
     order = np.lexsort((users, occurrence))
     starts = np.concatenate(([0], np.cumsum(np.bincount(occurrence)))).astype(np.int64)
     return Schedule(distinct[by_count], order, starts, users[order], occurrence[order], counts)
+
+
+def occurrences(users: Longs, counts: Longs) -> Longs:
+    """(n,) which of its user's each entry is (0, 1, …), in the order given. counts: (U,) entries per user."""
+    grouped = np.argsort(users, kind="stable")
+    found = np.empty(len(users), dtype=np.int64)
+    found[grouped] = np.arange(len(users)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return found
 
 
 def running_times(signals: Signals, initial: Longs) -> tuple[Longs, Longs]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from encoders.hashing import HashingEncoder
 from streams.app import build_flow
-from streams.changelog import WATERMARK_KEY, Source, Watermark
+from streams.changelog import WATERMARK_KEY, SourceTopic, Watermark
 from streams.flow import Flow
 from streams.recommend import Catalog
 from streams.restore import Restoring
@@ -21,14 +21,9 @@ from tests.faults.model import Broker
 
 DIM = 8
 TOPIC = "behavior.events.v1"
-SOURCE = Source(TOPIC, 1, "as it was made")
+SOURCE = SourceTopic(TOPIC, 1, "as it was made")
 ENCODER = HashingEncoder(DIM)
 CHUNK = 7  # changelog records per look, so that a recovery takes several
-
-
-def resume_offset(state: PartitionState) -> int:
-    """Where to read on: what follows was not delivered, whether or not the state holds it."""
-    return int(getattr(state, "published", state.watermark)) + 1
 
 
 @lru_cache(maxsize=64)

@@ -26,7 +26,6 @@ from tests.faults.model_parts import (
     kit,
     new_flow,
     recovered,
-    resume_offset,
     stale,
 )
 
@@ -104,7 +103,7 @@ class Worker:
         """Take a state, and seek to where it says; what was in flight is forgotten."""
         self.flow.partitions.clear()
         self.flow.partitions[0] = part
-        self.position, self.unacked = resume_offset(part), []
+        self.position, self.unacked = part.resume_offset, []
         self.commits._in_flight.clear()
         self.commits._acked[EVENTS].clear()
         self.commits._acked_index.clear()

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.changelog import Source
+from streams.changelog import SourceTopic
 from streams.flow import Flow
 from streams.restore import Restoring
 from tests.streams.flows import DIM, T0, Record, apply, item_vector, make_flow, record, settle, vectors
@@ -155,7 +155,7 @@ def test_a_waiting_event_is_applied_once_its_item_arrives() -> None:
 def restore(flow: Flow, log: dict[bytes, bytes]) -> None:
     restoring = Restoring(0, flow.layout)
     restoring.add(list(log), list(log.values()))
-    flow.partitions[0] = restoring.state(Source("t", 1))
+    flow.partitions[0] = restoring.state(SourceTopic("t", 1))
 
 
 def test_a_crash_between_release_and_update_loses_no_waiting_event() -> None:
@@ -178,7 +178,7 @@ def test_a_waiting_event_survives_in_the_changelog() -> None:
     flow = make_flow()
     (key, value), *_ = apply(flow, [record(0, item="new")]).state
     part = flow.partitions[0]
-    mark_key, mark = part.watermark_record(Source("t", 1))
+    mark_key, mark = part.watermark_record(SourceTopic("t", 1))
     again = make_flow()
     restore(again, {key: value, mark_key: mark})
     again.catalog.put("new", item_vector(50))

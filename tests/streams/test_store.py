@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.changelog import WATERMARK_KEY, Source, Waiting, Watermark
+from streams.changelog import WATERMARK_KEY, SourceTopic, Waiting, Watermark
 from streams.interest import DecayModel
 from streams.interest.decay import HalfLife
 from streams.restore import Restoring
@@ -20,7 +20,7 @@ from streams.store import Layout, PartitionState, StateError
 from streams.tails import Consumed
 
 DIM = 4
-SOURCE = Source("events", 4, "id")
+SOURCE = SourceTopic("events", 4, "id")
 
 
 def layout(space: str = "hashing@1", dim: int = DIM) -> Layout:
@@ -49,7 +49,7 @@ def columns(records: list[tuple[bytes, bytes]]) -> tuple[list[bytes], list[bytes
     return [key for key, _ in records], [value for _, value in records]
 
 
-def restored(log: dict[bytes, bytes], source: Source = SOURCE, **kw: Any) -> PartitionState:
+def restored(log: dict[bytes, bytes], source: SourceTopic = SOURCE, **kw: Any) -> PartitionState:
     restoring = Restoring(0, layout(**kw))
     restoring.add(list(log), list(log.values()))
     return restoring.state(source)
@@ -146,8 +146,10 @@ def test_a_changelog_of_another_row_size_is_refused() -> None:
         restored(log, dim=DIM * 2)
 
 
-@pytest.mark.parametrize("source", [Source("other", 4), Source("events", 8), Source("events", 4, "anew")])
-def test_a_changed_source_is_refused(source: Source) -> None:
+@pytest.mark.parametrize(
+    "source", [SourceTopic("other", 4), SourceTopic("events", 8), SourceTopic("events", 4, "anew")]
+)
+def test_a_changed_source_is_refused(source: SourceTopic) -> None:
     _, log = filled()
     with pytest.raises(StateError, match="offsets would lie"):
         restored(log, source)
@@ -155,7 +157,7 @@ def test_a_changed_source_is_refused(source: Source) -> None:
 
 def test_a_source_whose_id_is_unknown_is_trusted() -> None:
     _, log = filled()
-    assert len(restored(log, Source("events", 4))) == 3
+    assert len(restored(log, SourceTopic("events", 4))) == 3
 
 
 def test_a_mark_calls_published_what_was_delivered_in_order() -> None:
