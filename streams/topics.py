@@ -16,7 +16,7 @@ from streams.security import SecurityError
 from streams.settings import Settings, SettingsError, load
 from streams.topic_admin import TopicAdmin, TopicError, TopicSpec
 
-__all__ = ["TopicError", "TopicSpec", "specs", "create", "check", "partition_count", "topics_cli"]
+__all__ = ["TopicError", "TopicSpec", "prefixed", "specs", "create", "check", "partition_count", "topics_cli"]
 
 MIB = 1_048_576
 
@@ -33,12 +33,18 @@ FOREVER = {"retention.ms": "-1"}
 YEAR_MS = 365 * 86_400_000
 
 
+def prefixed(prefix: str) -> dict[str, str]:
+    """Settings that give every topic of ours its default name behind a prefix: deployments that never meet."""
+    fields = Settings.model_fields.items()
+    return {name: prefix + str(field.default) for name, field in fields if name.startswith("topic_")}
+
+
 def specs(settings: Settings) -> list[TopicSpec]:
     """All topics that the settings name: sources first, state last.
 
     Raises TopicError if two roles share a topic.
     """
-    # A rejected record carries the original bytes whole, and headers on top.
+    # A rejected record carries the original bytes, up to events.MAX_REJECTED_BYTES, and headers on top.
     rejected = {"cleanup.policy": "delete", "retention.ms": str(YEAR_MS)}
     rejected["max.message.bytes"] = str(max(8 * MIB, 2 * settings.limit_bytes))
     configs = [(source.topic, {"cleanup.policy": "delete", **ARRIVAL}) for source in settings.raw_sources]

@@ -31,11 +31,6 @@ def deployment(cluster: Cluster, prefix: str, **fields: Any) -> tuple[Settings, 
 
     The embeddings alone are shared by all runs.
     """
-    names = {
-        name: prefix + str(field.default)
-        for name, field in Settings.model_fields.items()
-        if name.startswith("topic_")
-    }
     fixed: dict[str, Any] = {
         "kafka_bootstrap_servers": cluster.servers,
         "app": prefix + "app",
@@ -47,7 +42,7 @@ def deployment(cluster: Cluster, prefix: str, **fields: Any) -> tuple[Settings, 
         "partitions": PARTITIONS,
         "metrics_port": 0,
     }
-    chosen = {**names, **fixed, "topic_embeddings": EMBEDDINGS, **fields}
+    chosen = {**topics.prefixed(prefix), **fixed, "topic_embeddings": EMBEDDINGS, **fields}
     return Settings(**chosen), {ENV_PREFIX + name.upper(): str(value) for name, value in chosen.items()}
 
 

@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from streams import local_kafka
+from streams import local_kafka, topics
 from streams.reading import read_all
 from streams.settings import Settings, Source
 
@@ -142,18 +142,13 @@ def make_settings(kafka: str, topic_prefix: str) -> MakeSettings:
     """make_settings(**fields) -> settings for this Kafka whose topics and group are the test's own."""
 
     def make(**fields: Any) -> Settings:
-        names = {
-            name: topic_prefix + str(field.default)
-            for name, field in Settings.model_fields.items()
-            if name.startswith("topic_")
-        }
         own: dict[str, Any] = {
             "kafka_bootstrap_servers": kafka,
             "app": topic_prefix + "app",
             "sources": (Source(topic=topic_prefix + "behavior.raw.v1"),),
             "metrics_port": 0,
         }
-        return Settings(**{**names, **own, **fields})
+        return Settings(**{**topics.prefixed(topic_prefix), **own, **fields})
 
     return make
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.deployment import Deployment
+from tests.faults.deployment import Deploy, Deployment
 from tests.faults.node import Node
 
 FOLDER = Path(__file__).parent
@@ -30,7 +30,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
 
 
 @pytest.fixture
-def deploy(node: Node, tmp_path: Path) -> Callable[..., Callable[[int], Deployment]]:
+def deploy(node: Node, tmp_path: Path) -> Deploy:
     """deploy(workers, proxied=(), **fields) -> a function from a seed to a deployment with these workers.
 
     proxied: those that reach the broker through the proxy.

@@ -118,6 +118,11 @@ class Crew:
             member.wait()
         return status
 
+    def leave(self, name: str) -> None:
+        """As `stop`; fails where it did not end in order."""
+        status = self.stop(name)
+        assert status == 0, f"{name} ended with {status} after SIGTERM"
+
     def expect_end(self, name: str) -> None:
         """Do not start it again when it ends."""
         with self._lock:

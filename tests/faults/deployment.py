@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from random import Random
 from types import MappingProxyType
 from typing import Any
 
@@ -33,13 +34,14 @@ COMMIT_S = 5.0
 ALL_APPLIED, NO_LAG = "I6 all applied in time", "I6 group lag is 0"
 # Short, so that a fault does not take longer than it must; the setting's own lower bound is Kafka's default.
 SESSION_S = 2.0
+# Events per second while a fault happens; the share of trials that begin with all workers in the group.
+RATE, STEADY = 400.0, 0.8
 NO_ADDRESSES: Mapping[str, str] = MappingProxyType({})
 Problems = dict[str, list[str]]
 
 
 def small_settings(servers: str, prefix: str, **fields: Any) -> Settings:
     """Settings of a deployment whose topics are its own: small batches, a canonical source, no model to load."""
-    named = {n: prefix + str(f.default) for n, f in Settings.model_fields.items() if n.startswith("topic_")}
     own: dict[str, Any] = {
         "kafka_bootstrap_servers": servers,
         "app": prefix + "app",
@@ -54,7 +56,9 @@ def small_settings(servers: str, prefix: str, **fields: Any) -> Settings:
         "metrics_port": 0,
     }
     # The broker of these tests allows shorter session time-outs than settings do.
-    return Settings(**{**named, **own, **fields}).model_copy(update={"session_timeout_s": SESSION_S})
+    return Settings(**{**topics.prefixed(prefix), **own, **fields}).model_copy(
+        update={"session_timeout_s": SESSION_S}
+    )
 
 
 class Deployment:
@@ -144,6 +148,12 @@ class Deployment:
         owned = [member.assignment.topic_partitions for member in described.members if member.assignment]
         return sum(any(tp.topic == self.settings.events_topic for tp in topics) for topics in owned)
 
+    def mostly_steady(self, rng: Random) -> None:
+        """Mostly wait until every worker is in the group; else a fault may meet one that is starting."""
+        if rng.random() < STEADY:
+            members = len(self.crew.members)
+            until(lambda: self.owners() == members, "every worker in the group")
+
     @property
     def partitions(self) -> int:
         """Of the canonical topic."""
@@ -213,6 +223,10 @@ class Deployment:
         for future in self.admin.delete_topics(list(names)).values():
             with suppress(KafkaException):  # the broker of this deployment may be gone by intent
                 future.result(20)
+
+
+# The `deploy` fixture: a kind of deployment -> a function from a seed to one.
+Deploy = Callable[..., Callable[[int], Deployment]]
 
 
 def until(condition: Callable[[], Any], what: str, deadline_s: float = SETTLE_S) -> Any:

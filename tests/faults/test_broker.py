@@ -6,22 +6,16 @@ import time
 from collections.abc import Callable
 from random import Random
 
-from tests.faults.deployment import Deployment, until
+from tests.faults.deployment import RATE, Deploy, Deployment
 from tests.faults.node import Node
 from tests.faults.trials import Fault, run, trials
-
-Deploy = Callable[..., Callable[[int], Deployment]]
-RATE = 400.0
-# In the other trials the fault may meet a worker that is starting.
-STEADY = 0.8
 
 
 def away(node: Node, end: Callable[[], None]) -> Callable[[Deployment, Random], None]:
     """A trial in which the broker ends, is away for a moment, and comes back."""
 
     def trial(deployment: Deployment, rng: Random) -> None:
-        if rng.random() < STEADY:
-            until(lambda: deployment.owners() == 1, "the worker in the group")
+        deployment.mostly_steady(rng)
         with deployment.load.flowing(RATE):
             time.sleep(rng.uniform(0.0, 1.0))
             end()

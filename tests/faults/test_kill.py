@@ -7,12 +7,10 @@ import time
 from collections.abc import Callable
 from random import Random
 
-from tests.faults.deployment import Deployment, until
+from tests.faults.deployment import RATE, Deploy, Deployment, until
 from tests.faults.points import POINTS, RECOVERY
 from tests.faults.trials import Fault, run, trials
 
-Deploy = Callable[..., Callable[[int], Deployment]]
-RATE = 400.0
 DEATH_DEADLINE_S = 20.0
 
 

@@ -8,15 +8,11 @@ from random import Random
 
 import pytest
 
-from tests.faults.deployment import Deployment, until
+from tests.faults.deployment import RATE, Deploy, Deployment
 from tests.faults.node import Node
 from tests.faults.proxy import Mode
 from tests.faults.trials import Fault, run, trials
 
-Deploy = Callable[..., Callable[[int], Deployment]]
-RATE = 400.0
-# In the other trials the fault may meet a worker that is starting.
-STEADY = 0.8
 # A connection that went silent is given up when a request on it times out, which takes longest.
 SETTLE_S = {Mode.HALF_OPEN: 150.0, Mode.CUT_TO_BROKER: 60.0, Mode.CUT_TO_CLIENT: 60.0}
 
@@ -25,9 +21,7 @@ def spoilt(node: Node, mode: Mode) -> Callable[[Deployment, Random], None]:
     """A trial in which the network is spoilt for some seconds, at times longer than a session."""
 
     def trial(deployment: Deployment, rng: Random) -> None:
-        if rng.random() < STEADY:
-            members = len(deployment.crew.members)
-            until(lambda: deployment.owners() == members, "every worker in the group")
+        deployment.mostly_steady(rng)
         with deployment.load.flowing(RATE):
             time.sleep(rng.uniform(0.0, 1.0))
             node.proxy.set(mode)

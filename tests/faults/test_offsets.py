@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from random import Random
 
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 
-from tests.faults.deployment import Deployment, until
+from tests.faults.deployment import Deploy, Deployment, until
 from tests.faults.trials import Fault, run, trials
-
-Deploy = Callable[..., Callable[[int], Deployment]]
 
 
 def reset_to_zero(deployment: Deployment, _rng: Random) -> None:
@@ -18,8 +15,7 @@ def reset_to_zero(deployment: Deployment, _rng: Random) -> None:
     crew, settings = deployment.crew, deployment.settings
     deployment.load.write(200)
     until(lambda: not deployment.unapplied(), "a state")
-    status = crew.stop("a")
-    assert status == 0, f"the worker ended with {status} after SIGTERM"
+    crew.leave("a")
     topics = (settings.events_topic, settings.topic_items)
     zero = [TopicPartition(topic, p, 0) for topic in topics for p in range(settings.partitions)]
     asked = ConsumerGroupTopicPartitions(settings.group, zero)

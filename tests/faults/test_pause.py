@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
 from random import Random
 
-from tests.faults.deployment import SESSION_S, Deployment, until
+from tests.faults.deployment import RATE, SESSION_S, Deploy, Deployment, until
 from tests.faults.trials import Fault, run, trials
-
-Deploy = Callable[..., Callable[[int], Deployment]]
-RATE = 400.0
 
 
 def paused_beyond_the_session(deployment: Deployment, rng: Random) -> None:

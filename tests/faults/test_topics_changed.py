@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from confluent_kafka.admin import NewPartitions, NewTopic
 
 from streams import topics
-from tests.faults.deployment import Deployment, until
+from tests.faults.deployment import Deploy, Deployment, until
 from tests.faults.trials import Tally, require
 
-Deploy = Callable[..., Callable[[int], Deployment]]
 EVENTS = 200
 END_DEADLINE_S = 20.0
 
