@@ -1,7 +1,8 @@
 """What every destination promises.
 
 `publish` takes groups of records and returns a future that resolves once each of them is durable, or fails
-with the first error. Records of one topic and partition are delivered in the order given, across calls.
+with the first error. It resolves to one offset per group: where the last record of a group stands that names its
+partition, -1 for the others. Records of one topic and partition are delivered in the order given, across calls.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Group:
 class Sink(Protocol):
     """A destination of records."""
 
-    def publish(self, groups: Sequence[Group]) -> Future[None]:
+    def publish(self, groups: Sequence[Group]) -> Future[Sequence[int]]:
         """Hand the records over without waiting. The future fails with SinkError."""
         ...
 

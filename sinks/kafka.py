@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -29,17 +29,21 @@ DEFAULTS: Mapping[str, Any] = {
 }
 
 
+Report = Callable[[KafkaError | None, Any], None]
+
+
 class _Outstanding:
     """The delivery reports that one `publish` still waits for."""
 
-    __slots__ = ("error", "future", "remaining")
+    __slots__ = ("error", "future", "offsets", "remaining")
 
-    def __init__(self, count: int) -> None:
-        self.remaining = count
+    def __init__(self, groups: Sequence[Group]) -> None:
+        self.remaining = sum(len(group.records) for group in groups)
+        self.offsets = [-1] * len(groups)
         self.error: KafkaError | None = None
-        self.future: Future[None] = Future()
-        if not count:
-            self.future.set_result(None)
+        self.future: Future[Sequence[int]] = Future()
+        if not self.remaining:
+            self.future.set_result(self.offsets)
 
     def report(self, error: KafkaError | None, _message: Any) -> None:
         """Delivery report; runs in the sink's poll thread only."""
@@ -48,9 +52,19 @@ class _Outstanding:
         self.remaining -= 1
         if not self.remaining:
             if self.error is None:
-                self.future.set_result(None)
+                self.future.set_result(self.offsets)
             else:
                 self.future.set_exception(SinkError(f"Kafka did not take a record: {self.error}"))
+
+    def report_last(self, group: int) -> Report:
+        """Likewise, of the last record of a group that names its partition."""
+
+        def report(error: KafkaError | None, message: Any) -> None:
+            if error is None:
+                self.offsets[group] = message.offset()
+            self.report(error, message)
+
+        return report
 
 
 class KafkaSink:
@@ -64,16 +78,18 @@ class KafkaSink:
         self._thread = threading.Thread(target=self._poll, name="kafka-sink", daemon=True)
         self._thread.start()
 
-    def publish(self, groups: Sequence[Group]) -> Future[None]:
+    def publish(self, groups: Sequence[Group]) -> Future[Sequence[int]]:
         """Enqueue at once; resolves when each record has its delivery report. Raises SinkError if fatal."""
         if self._fatal:
             raise SinkError(self._fatal)
-        outstanding = _Outstanding(sum(len(group.records) for group in groups))
-        for group in groups:
-            if group.headers is None:
-                self._produce_batch(group, outstanding)
+        outstanding = _Outstanding(groups)
+        for index, group in enumerate(groups):
+            end = len(group.records)
+            if group.partition is not None and end:
+                self._produce(group, 0, end - 1, outstanding.report)
+                self._produce(group, end - 1, end, outstanding.report_last(index))
             else:
-                self._produce_each(group, outstanding)
+                self._produce(group, 0, end, outstanding.report)
         return outstanding.future
 
     def close(self, deadline_s: float) -> int:
@@ -83,24 +99,32 @@ class KafkaSink:
         self._thread.join(timeout=5)
         return left
 
-    def _produce_batch(self, group: Group, outstanding: _Outstanding) -> None:
-        messages: list[dict[str, Any]] = [{"key": key, "value": value} for key, value in group.records]
+    def _produce(self, group: Group, begin: int, end: int, report: Report) -> None:
+        if group.headers is None:
+            self._produce_batch(group, begin, end, report)
+        else:
+            self._produce_each(group, begin, end, report)
+
+    def _produce_batch(self, group: Group, begin: int, end: int, report: Report) -> None:
+        records = group.records[begin:end]
+        messages: list[dict[str, Any]] = [{"key": key, "value": value} for key, value in records]
         options = {} if group.partition is None else {"partition": group.partition}
-        taken = self._producer.produce_batch(group.topic, messages, on_delivery=outstanding.report, **options)
+        taken = self._producer.produce_batch(group.topic, messages, on_delivery=report, **options)
         if taken != len(messages):
             failed = next((message["_error"] for message in messages if "_error" in message), "unknown")
             raise SinkError(f"cannot enqueue to {group.topic}: {failed}")
 
-    def _produce_each(self, group: Group, outstanding: _Outstanding) -> None:
+    def _produce_each(self, group: Group, begin: int, end: int, report: Report) -> None:
         partition = {} if group.partition is None else {"partition": group.partition}
-        for (key, value), headers in zip(group.records, group.headers or (), strict=True):
+        each = zip(group.records[begin:end], (group.headers or ())[begin:end], strict=True)
+        for (key, value), headers in each:
             try:
                 self._producer.produce(
                     group.topic,
                     value,
                     key,
                     headers=list(headers),
-                    on_delivery=outstanding.report,
+                    on_delivery=report,
                     **partition,
                 )
             except (BufferError, KafkaException) as error:

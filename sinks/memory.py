@@ -15,14 +15,17 @@ class MemorySink:
     def __init__(self) -> None:
         self.records: dict[str, list[tuple[bytes | None, bytes | None, Sequence[Header]]]] = defaultdict(list)
 
-    def publish(self, groups: Sequence[Group]) -> Future[None]:
-        """Resolved at once."""
+    def publish(self, groups: Sequence[Group]) -> Future[Sequence[int]]:
+        """Resolved at once; offsets count a topic's records, whatever their partition."""
+        offsets = []
         for group in groups:
             headers = group.headers or [()] * len(group.records)
             for (key, value), own in zip(group.records, headers, strict=True):
                 self.records[group.topic].append((key, value, own))
-        done: Future[None] = Future()
-        done.set_result(None)
+            there = group.partition is not None and len(group.records) > 0
+            offsets.append(len(self.records[group.topic]) - 1 if there else -1)
+        done: Future[Sequence[int]] = Future()
+        done.set_result(offsets)
         return done
 
     def latest(self, topic: str) -> dict[bytes | None, bytes]:

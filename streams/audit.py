@@ -4,7 +4,8 @@ Ingest: each record of a raw source is one canonical event or one rejection, tol
 both carry in their headers; a record that a crash made us write twice is a `repeat`, not a second event.
 Update: each canonical event is applied, applied late, a duplicate, neutral (nothing to learn from), rejected,
 waiting for its item, or dropped from an overfull waiting list. These counts live in the changelog's
-watermark records, so they are as durable as the states themselves.
+watermark records, so they are as durable as the states themselves. Recovered is an event that is in the state of a
+worker which ended before it could write how: applied, late, neutral or a duplicate.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from streams.changelog import WATERMARK_KEY, Watermark
+from streams.changelog import CONTROL_KEYS, WATERMARK_KEY, Watermark
 from streams.events import Reason
 from streams.reading import Reader, read_all
 from streams.security import librdkafka_config
@@ -24,7 +25,7 @@ from streams.settings import Settings
 
 ORIGIN = tuple(f"interestflow.source.{part}" for part in ("topic", "partition", "offset"))
 CONNECT = tuple(f"__connect.errors.{part}" for part in ("topic", "partition", "offset"))
-OUTCOMES = ("applied", "late", "duplicate", "neutral", "waiting", "dropped")
+OUTCOMES = ("applied", "late", "duplicate", "neutral", "waiting", "dropped", "recovered")
 
 
 @dataclass(slots=True)
@@ -118,7 +119,7 @@ def _state(config: dict[str, Any], settings: Settings, books: Books) -> None:
             partition, key, value = message.partition(), message.key(), message.value()
             if value is not None and key == WATERMARK_KEY:
                 marks[partition] = Watermark.newest(marks.get(partition), value)
-            elif value is not None:
+            elif value is not None and key not in CONTROL_KEYS:
                 users.add((partition, key))
     books.users = len(users)
     for partition, mark in marks.items():

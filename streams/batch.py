@@ -109,7 +109,7 @@ class Batch:
         outcomes["late"] += late
         outcomes["neutral"] += len(done) - len(signals)
         if flow.options.recommend:
-            self._mark_due(offsets)
+            self._mark_due()
         return changed, states
 
     def _count(self, states: Any, taken: Mask) -> None:
@@ -120,6 +120,7 @@ class Batch:
         states["count"] += np.bincount(done, minlength=len(self.touched))
         np.add.at(states["digest"], done, self.keys[taken])
         states["version"] = states["count"] + 1
+        self.part.stamp(states)
 
     def _signals(self, states: Any, texts: Floats) -> tuple[Signals, Longs]:
         """Signals in round order, and the index among the events of each."""
@@ -186,20 +187,29 @@ class Batch:
                 outcomes["dropped"] += 1
         return aside
 
-    def _mark_due(self, offsets: Longs) -> None:
-        due = self.part.due
-        for row, offset in zip(self.plan.touched.tolist(), offsets.tolist(), strict=False):
-            due.setdefault(row, offset)
+    def _mark_due(self) -> None:
+        due, change = self.part.due, self.part.changes + 1
+        for row in self.plan.touched.tolist():
+            due.setdefault(row, change)
 
 
 def _fresh(part: PartitionState, rows: Longs, offsets: Longs, keys: Keys, outcomes: Counter[str]) -> Mask:
     """(n,) false for repeats, which are counted, and for what the books hold already: it was read again."""
     unread = offsets > part.watermark
     fresh: Mask = unread & (offsets > part.offsets(rows))
-    fresh[fresh] = new_events(part.layout.view(part.arena), rows[fresh], keys[fresh])
-    if repeats := int((unread & ~fresh).sum()):
+    if unread.any() and not fresh.all():
+        _book_taken(part, rows[unread & ~fresh], offsets[unread & ~fresh], outcomes)
+    new = new_events(part.layout.view(part.arena), rows[fresh], keys[fresh])
+    if repeats := int((~new).sum()):
         outcomes["duplicate"] += repeats
+    fresh[fresh] = new
     return fresh
+
+
+def _book_taken(part: PartitionState, rows: Longs, offsets: Longs, outcomes: Counter[str]) -> None:
+    """Events that are in the state, though its worker ended before the mark that would have booked them."""
+    for row, offset in zip(rows.tolist(), offsets.tolist(), strict=True):
+        outcomes["waiting" if part.waiting.holds(row, offset) else "recovered"] += 1
 
 
 def action_key(action: str) -> int:

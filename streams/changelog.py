@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
-# A user id holds no control character, so this key can never be a user's.
+# A user id holds no control character, so these keys can never be a user's.
 WATERMARK_KEY = b"\x00watermark"
+OWNER_KEY = b"\x00owner"
+CONTROL_KEYS = frozenset((WATERMARK_KEY, OWNER_KEY))
+NO_TERM = -1
 
 
 class Waiting(msgspec.Struct, array_like=True):
@@ -26,21 +31,47 @@ class SourceTopic(msgspec.Struct, frozen=True):
     topic_id: str = ""
 
 
+class Claim(msgspec.Struct, frozen=True):
+    """Of which changes of rows the outputs are out: not told by source offsets, for an event may wait for its item.
+
+    Each row bears the term of its last change, which is the offset of the record by which a worker took the
+    partition over, and the change's number in that term. Out are those of `term` up to number `change`, and
+    those of other terms that stand before `read_to` in the changelog, which is how far that worker had read.
+    """
+
+    term: int
+    change: int
+    read_to: int
+
+    def covers(
+        self, terms: npt.NDArray[np.int64], changes: npt.NDArray[np.int64], places: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.bool_]:
+        """(n,) true for rows whose outputs are out. places: (n,) changelog offset of each row's record."""
+        own = terms == self.term
+        found: npt.NDArray[np.bool_] = (own & (changes <= self.change)) | (~own & (places < self.read_to))
+        return found
+
+
+NOTHING = Claim(NO_TERM, 0, 0)
+
+
 class Watermark(msgspec.Struct):
     """One record per partition: everything up to `offset` is in the changelog.
 
-    published: every vector and rejected record of events up to here has been delivered, too. recommended: every
-    user touched up to here has had a recommendation published since. books: events by outcome since the
-    beginning of the partition; they balance (see `audit`). version: counts the marks.
+    term, change: whose mark it is, and the number of the changes before it. resume: rejected records of the
+    source up to here have been delivered, too. published, recommended: of which changes the vectors are out, and
+    the recommendations. books: events by outcome since the beginning of the partition; they balance (see `audit`).
     """
 
     offset: int
-    published: int
-    recommended: int
+    term: int
+    change: int
+    resume: int
+    published: Claim
+    recommended: Claim
     layout: str
     source: SourceTopic
     books: dict[str, int]
-    version: int = 0
 
     @classmethod
     def newest(cls, known: Watermark | None, record: bytes) -> Watermark:
@@ -50,5 +81,5 @@ class Watermark(msgspec.Struct):
 
     @property
     def order(self) -> tuple[int, int, int]:
-        """At one offset books differ by events that waited and were applied since, whoever counts the marks."""
-        return self.offset, -self.books.get("waiting", 0), self.version
+        """At one offset marks differ by what has been delivered, and by events that waited and do no more."""
+        return self.offset, self.term, self.change

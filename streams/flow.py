@@ -126,10 +126,18 @@ class Flow:
     def unpublished(self, partition: int) -> KeyValues:
         """After a recovery: vectors in the state that may never have been published."""
         part = self.partitions[partition]
-        rows = part.rows_beyond(part.published)
-        states = self.layout.view(part.take(rows))
-        moved = self.model.counts(states["model"]) > 0
-        return self._vectors(part, rows[moved], states[moved])
+        return self._moved(part, part.unpublished)
+
+    def again(self, partition: int, rows: Longs) -> Updated:
+        """These users' changelog records and vectors once more, as a change of its own."""
+        part = self.partitions[partition]
+        changed = part.take(rows)
+        part.stamp(self.layout.view(changed))
+        part.put(rows, changed)
+        if self.options.recommend:
+            for row in rows.tolist():
+                part.due.setdefault(row, part.changes + 1)
+        return Updated(part.records(rows, changed), self._moved(part, rows), Counter(), len(rows))
 
     def released(self) -> dict[int, Decoded]:
         """Events whose item is known by now, by partition, ready for `update`; until then they wait on."""
@@ -146,10 +154,14 @@ class Flow:
         return ready
 
     def still_waiting(self, partition: int, decoded: Decoded) -> bool:
-        """True where `update` may apply these released events: they are in the state and still wait there."""
+        """True where `update` may apply these released events: each is in the state and still waits there."""
         part = self.partitions.get(partition)
-        return part is not None and all(
-            event.item_id in part.waiting.rows_by_item for event in decoded.events
+        if part is None:
+            return False
+        events = zip(decoded.events, decoded.offsets.tolist(), strict=True)
+        return all(
+            event.user_id in part.row_of and part.waiting.holds(part.row_of[event.user_id], offset)
+            for event, offset in events
         )
 
     def recommend(self, partition: int, rows: Longs) -> KeyValues:
@@ -173,7 +185,8 @@ class Flow:
         events = remembered(history, history_rows, catalog.item_ids, words, self._quoted)
         items = ranked_items(catalog.item_ids, ranked, reasons, events, self._quoted)
         users = [part.users[row] for row in rows.tolist()]
-        return self.writer.recommendations(partition, users, states, self.model.times(model), items)
+        counts, times = self.model.counts(model), self.model.times(model)
+        return self.writer.recommendations(partition, users, states, counts, times, items)
 
     def action_keys(self, actions: Sequence[str]) -> list[int]:
         """Checksums under which states remember these action words; the words are kept to name reasons."""
@@ -182,6 +195,12 @@ class Flow:
             if action not in known:
                 known[action] = action_key(action)
         return [known[action] for action in actions]
+
+    def _moved(self, part: PartitionState, rows: Longs) -> KeyValues:
+        """Vectors of those of the rows that have one: an event has moved them."""
+        states = self.layout.view(part.take(rows))
+        moved = self.model.counts(states["model"]) > 0
+        return self._vectors(part, rows[moved], states[moved])
 
     def _vectors(self, part: PartitionState, rows: Longs, states: Any) -> KeyValues:
         model, users = states["model"], [part.users[row] for row in rows.tolist()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from itertools import islice
 from pathlib import Path
@@ -54,7 +54,7 @@ def _paced(events: Iterable[dict[str, Any]], pace: Callable[[int], None]) -> Ite
 
 
 def _send(sink: Sink, topic: str, records: Iterator[Any], progress: Callable[[int], None]) -> int:
-    outstanding: list[Future[None]] = []
+    outstanding: list[Future[Sequence[int]]] = []
     sent = 0
     while chunk := list(islice(records, CHUNK)):
         outstanding.append(sink.publish([Group(topic, chunk)]))

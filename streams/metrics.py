@@ -54,6 +54,9 @@ class Metrics:
         self.users = gauge("users", "Users in the state", "partition")
         self.catalog = gauge("catalog_items", "Items in the catalogue, by visibility", "visibility")
         self.waiting = gauge("waiting_events", "Events that wait for their item", "partition")
+        self.foreign = counter(
+            "foreign_records", "Changelog records that a replaced worker wrote over ours", "partition"
+        )
         self.recovered = gauge("recovered_users", "Users read back by the recovery under way or last done")
 
     def _counter(self, name: str, about: str, *labels: str) -> Counter:

@@ -23,9 +23,10 @@ class Writer:
     def vectors(
         self, partition: int, users: Sequence[str], states: Any, counts: Longs, as_of: Longs, vectors: Floats
     ) -> list[tuple[bytes, bytes]]:
-        """One (key, value) per user; a consumer that sees two keeps the higher (generation, offset, version).
+        """One (key, value) per user; of two a consumer keeps the higher (generation, count, offset, version).
 
-        counts: (n,) events that made each vector. as_of: (n,) event time of the newest of them, ms.
+        counts: (n,) events that made each vector; it comes before the offset, for an event that waited for its
+        item is older than others that were in the vector before. as_of: (n,) event time of the newest, ms.
         """
         dim = vectors.shape[1]
         model, generation = self.model, self.generation
@@ -61,14 +62,26 @@ class Writer:
         ]
 
     def recommendations(
-        self, partition: int, users: Sequence[str], states: Any, as_of: Longs, items: Sequence[str]
+        self,
+        partition: int,
+        users: Sequence[str],
+        states: Any,
+        counts: Longs,
+        as_of: Longs,
+        items: Sequence[str],
     ) -> list[tuple[bytes, bytes]]:
-        """One (key, value) per user; items: what `rendering.ranked_items` gave.
+        """One (key, value) per user, ordered like vectors; items: what `rendering.ranked_items` gave.
 
         The id is the same whenever the same state is recommended again.
         """
         columns = zip(
-            users, states["offset"].tolist(), states["version"].tolist(), as_of.tolist(), items, strict=True
+            users,
+            states["offset"].tolist(),
+            states["version"].tolist(),
+            counts.tolist(),
+            as_of.tolist(),
+            items,
+            strict=True,
         )
         return [
             (
@@ -82,12 +95,13 @@ class Writer:
                         "partition": partition,
                         "offset": offset,
                         "version": version,
+                        "count": count,
                         "as_of": time,
                         "items": orjson.Fragment(ranked),
                     }
                 ),
             )
-            for user, offset, version, time, ranked in columns
+            for user, offset, version, count, time, ranked in columns
         ]
 
 

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -21,7 +21,8 @@ from encoders.base import Encoder
 from sinks.base import Group, Sink
 from streams.adapters.base import Adapter
 from streams.catalogue import Cataloguer
-from streams.changelog import SourceTopic
+from streams.changelog import OWNER_KEY, SourceTopic
+from streams.deliveries import Handed
 from streams.events import (
     Event,
     Rejected,
@@ -31,11 +32,11 @@ from streams.events import (
     rejected_headers,
     rejected_value,
 )
-from streams.flow import Decoded, Flow, KeyValues
+from streams.flow import Decoded, Flow, Updated
 from streams.interest.base import Floats
 from streams.metrics import Metrics
 from streams.settings import Settings
-from streams.store import PartitionState
+from streams.store import NO_OFFSET, PartitionState
 from streams.transport import RecordBatch
 
 T = TypeVar("T")
@@ -162,23 +163,28 @@ class Pipeline:
         part = self.flow.partitions[partition]
         self.metrics.users.labels(str(partition)).set(len(part))
         self.metrics.waiting.labels(str(partition)).set(part.waiting.count)
-        delivered = self.publish(
-            [
-                *self._rejected("update", decoded.rejected),
-                Group(self.settings.topic_vectors, updated.vectors),
-                self.state_group(part, updated.state),
-            ]
-        )
-        part.deliveries.append((part.watermark, delivered))
+        # Read again after a recovery, a batch ends before the watermark and vouches for no more than itself.
+        resume = min(part.watermark, decoded.last_offset)
+        rejected = self._rejected("update", decoded.rejected)
+        delivered = self.hand_over(part, updated, rejected, resume)
         if decoded.events:
             newest = max(event.timestamp for event in decoded.events)
             delivered.add_done_callback(lambda _: self._observe_lag(newest))
         return delivered
 
-    def state_group(self, part: PartitionState, records: KeyValues) -> Group:
-        """Changelog records and, behind them, the watermark that says they are complete."""
-        mark = part.watermark_record(self.source)
-        return Group(self.settings.topic_state, [*records, mark], part.partition)
+    def hand_over(
+        self, part: PartitionState, updated: Updated, others: Sequence[Group] = (), resume: int = NO_OFFSET
+    ) -> Any:
+        """Publish a change: changelog records, behind them the mark that says they are complete, and its outputs.
+
+        Returns the future of the deliveries; on the model thread. resume: see Handed.
+        """
+        records = [*updated.state, part.watermark_record(self.source)]
+        state = Group(self.settings.topic_state, records, part.partition)
+        vectors = Group(self.settings.topic_vectors, updated.vectors)
+        delivered = self.publish([state, vectors, *others])
+        part.deliveries.add(Handed(part.changes, resume, len(records), delivered))
+        return delivered
 
     async def _catalogue(self, batch: RecordBatch) -> Any:
         changes = await self.on_model(self.cataloguer.changes, batch.records)
@@ -189,10 +195,28 @@ class Pipeline:
         embeddings = Group(self.settings.topic_embeddings, records)
         return self.publish([embeddings, *self._rejected("catalog", changes.rejected)])
 
-    def publish_unpublished(self) -> Any:
-        """After a recovery: the vectors whose delivery the changelog does not vouch for; on the model thread."""
-        flow, topic = self.flow, self.settings.topic_vectors
-        return self.publish([Group(topic, flow.unpublished(partition)) for partition in flow.partitions])
+    # --- ownership ---------------------------------------------------------------------------------------
+
+    def claim(self, partitions: Sequence[int], owner: str) -> Any:
+        """Say in the changelog that partitions are ours now; the future of the offsets where that stands."""
+        topic, said = self.settings.topic_state, [(OWNER_KEY, owner.encode())]
+        return self.publish([Group(topic, said, partition) for partition in partitions])
+
+    def take_over(self) -> list[Any]:
+        """After a recovery, on the model thread: what the changelog does not vouch for, or holds in the wrong order."""
+        taken = []
+        for number, part in self.flow.partitions.items():
+            updated = self.flow.again(number, part.stale)
+            updated.vectors = self.flow.unpublished(number)
+            taken.append(self.hand_over(part, updated))
+        return taken
+
+    def write_again(self, part: PartitionState, users: Collection[str]) -> Any:
+        """Users whose older state somebody else has written behind ours; on the model thread."""
+        if self.flow.partitions.get(part.partition) is not part:
+            return self.publish([])
+        rows = sorted(part.row_of[user] for user in users if user in part.row_of)
+        return self.hand_over(part, self.flow.again(part.partition, np.array(rows, dtype=np.int64)))
 
     # --- what arrives beside the batches ----------------------------------------------------------------
 

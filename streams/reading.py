@@ -54,12 +54,28 @@ class Reader:
         self.partitions = partition_ids(self._consumer, topic) if partitions is None else partitions
         self._consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in self.partitions])
 
-    def bounds(self) -> dict[int, tuple[int, int]]:
-        """First offset and end offset (one past the last) of each partition, now."""
+    def bounds(self, partitions: list[int] | None = None) -> dict[int, tuple[int, int]]:
+        """First offset and end offset (one past the last) of each partition, now; by default of those it reads."""
         return {
             p: self._consumer.get_watermark_offsets(TopicPartition(self.topic, p), timeout=30)
-            for p in self.partitions
+            for p in (self.partitions if partitions is None else partitions)
         }
+
+    def between(self, partition: int, begin: int, end: int, deadline_s: float = 60.0) -> list[Message]:
+        """What is left of a partition's records from `begin` up to before `end`, which exist or existed.
+
+        Raises ReadError after the deadline. The reader reads nothing else from then on.
+        """
+        self._consumer.assign([TopicPartition(self.topic, partition, begin)])
+        found: list[Message] = []
+        started = time.monotonic()
+        # The last record of a partition is never compacted away, so one at or behind the end does come.
+        while not found or int(found[-1].offset() or 0) < end - 1:
+            found += self.poll(0.02)
+            if time.monotonic() - started > deadline_s:
+                raise ReadError(f"{self.topic}-{partition} could not be read up to offset {end} in time")
+        self._consumer.unassign()
+        return [message for message in found if int(message.offset() or 0) < end]
 
     def poll(self, timeout_s: float) -> list[Message]:
         """What has come within the time. Raises ReadError."""

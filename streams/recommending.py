@@ -8,12 +8,13 @@ found again in the state: the changelog's watermark says up to which offset reco
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
 
 from sinks.base import Group
-from streams.flow import KeyValues
+from streams.flow import KeyValues, Updated
 from streams.pipeline import Pipeline
 
 # Users per call: enough for the matrix product to be efficient, few enough not to delay updates.
@@ -85,8 +86,8 @@ class Scheduler:
             return
         for row in rows:
             part.publishing.pop(row, None)
-        if not part.due and not part.publishing and part.recommended < part.watermark:
-            self.pipeline.publish([self.pipeline.state_group(part, [])])
+        if not part.due and not part.publishing and not part.all_told:
+            self.pipeline.hand_over(part, Updated([], [], Counter(), 0))
 
     def _forget(self, now: float) -> None:
         """Drop the times that can no longer hold anyone back."""

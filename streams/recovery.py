@@ -30,18 +30,31 @@ def source_topic(config: Mapping[str, Any], topic: str) -> SourceTopic:
     return SourceTopic(topic, len(partitions), topic_id)
 
 
+def check_changelog(config: Mapping[str, Any], topic: str, source: SourceTopic) -> None:
+    """Raises StateError where the changelog has other partitions than the canonical topic, ReadError without one."""
+    found = len(partition_ids(AdminClient(dict(config)), topic))
+    if found != source.partitions:
+        raise StateError(
+            f"{source.topic} has {source.partitions} partitions, but its state topic {topic} has {found}: users "
+            f"have moved between partitions. Raise INTERESTFLOW_GENERATION, run `interestflow topics create` and "
+            f"let the worker replay"
+        )
+
+
 def recover(
     config: Mapping[str, Any],
     topic: str,
     partitions: Sequence[int],
     layout: Layout,
     source: SourceTopic,
+    terms: Mapping[int, int],
     deadline_s: float,
     progress: Callable[[int], None] = lambda users: None,
 ) -> dict[int, PartitionState]:
     """States of these partitions as their changelog says.
 
-    source: the canonical topic, which must be the one that the state was built from.
+    source: the canonical topic, which must be the one that the state was built from. terms: changelog offset of
+    the record by which each partition was taken over; behind it nobody else may write.
     progress: called with the users found so far. Raises StateError, or ReadError after the deadline.
     """
     if not partitions:
@@ -56,17 +69,19 @@ def recover(
             # They come in runs of one partition.
             for partition, run in groupby(messages, Message.partition):
                 found = list(run)
-                restoring[partition].add([m.key() for m in found], [m.value() for m in found])
+                restoring[partition].add(
+                    [m.key() for m in found], [m.value() for m in found], [m.offset() for m in found]
+                )
             progress(sum(map(len, restoring.values())))
     finally:
         reader.close()
-    return {partition: found.state(source) for partition, found in restoring.items()}
+    return {p: found.state(source, terms[p]) for p, found in restoring.items()}
 
 
 def positions(config: Mapping[str, Any], source: str, states: Mapping[int, PartitionState]) -> dict[int, int]:
     """Offset to read each partition of the canonical topic from. Raises StateError where offsets lie.
 
-    What stands between published and watermark is read again, not to be folded but for its outputs.
+    What may not have been rejected for good is read again, not to be folded but for its rejections.
     """
     if not states:
         return {}

@@ -95,7 +95,7 @@ def verify(settings: Settings) -> Verdict:
 
 
 def newest_published(settings: Settings) -> dict[bytes, Any]:
-    """The vector record of each user with the highest generation, offset and version."""
+    """The vector record of each user with the highest generation, count, offset and version."""
     newest: dict[bytes, Any] = {}
     for messages in read_all(librdkafka_config(settings), settings.topic_vectors):
         for message in messages:
@@ -108,8 +108,8 @@ def newest_published(settings: Settings) -> dict[bytes, Any]:
     return newest
 
 
-def _order(record: Mapping[str, Any]) -> tuple[int, int, int]:
-    return record["generation"], record["offset"], record["version"]
+def _order(record: Mapping[str, Any]) -> tuple[int, int, int, int]:
+    return record["generation"], record["count"], record["offset"], record["version"]
 
 
 def _records(config: dict[str, Any], topic: str) -> Iterator[SourceRecord]:

@@ -1,7 +1,7 @@
 """A partition's state from its changelog records, in any order: per user the highest (offset, version) wins.
 
-Never merely the last record: a paused old owner may append older state after the new owner's. Pure; see
-`recovery` for where the records come from.
+Never merely the last record: a paused old owner may append older state after the new owner's. Which users that has
+happened to is told, for compaction would keep the older one. Pure; see `recovery` for where records come from.
 """
 
 from __future__ import annotations
@@ -9,10 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
-from streams.changelog import WATERMARK_KEY, SourceTopic, Watermark
+from streams.changelog import CONTROL_KEYS, NO_TERM, NOTHING, WATERMARK_KEY, SourceTopic, Watermark
+from streams.deliveries import Deliveries
 from streams.interest.base import Longs
-from streams.store import Layout, PartitionState, Rows, StateError
+from streams.store import NO_OFFSET, Layout, PartitionState, Rows, StateError
+
+Mask = npt.NDArray[np.bool_]
 
 
 class Restoring:
@@ -24,6 +28,10 @@ class Restoring:
         self._mark: Watermark | None = None
         # Unpacked at the end, for most users' tails are replaced many times on the way.
         self._tails: dict[int, bytes] = {}
+        # Per row: the changelog offset of its record, and whether the last one read was an older state.
+        self._places: Longs = np.zeros(0, dtype=np.int64)
+        self._stale: Mask = np.zeros(0, dtype=bool)
+        self._read_to = 0
 
     def __len__(self) -> int:
         return len(self._state)
@@ -32,45 +40,70 @@ class Restoring:
         """Expect so many users; fewer or more may come."""
         self._state.reserve(users)
 
-    def add(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
-        """Take records. Raises StateError where they are not this layout's."""
-        if WATERMARK_KEY in keys or None in values:
-            kept = [(key, value) for key, value in zip(keys, values, strict=True) if value is not None]
-            for key, value in kept:
-                if key == WATERMARK_KEY:
-                    self._mark = Watermark.newest(self._mark, value)
-            kept = [(key, value) for key, value in kept if key != WATERMARK_KEY]
-            keys, values = [key for key, _ in kept], [value for _, value in kept]
+    def add(self, keys: Sequence[bytes], values: Sequence[bytes | None], offsets: Sequence[int]) -> None:
+        """Take records with their changelog offsets. Raises StateError where they are not this layout's."""
+        self._read_to = max(self._read_to, offsets[-1] + 1) if offsets else self._read_to
+        if None in values or not CONTROL_KEYS.isdisjoint(keys):
+            records = zip(keys, values, offsets, strict=True)
+            kept = [(k, v, o) for k, v, o in records if v is not None and not self._control(k, v)]
+            keys, offsets = [key for key, _, _ in kept], [offset for _, _, offset in kept]
+            values = [value for _, value, _ in kept]
         if keys:
-            self._users([key.decode() for key in keys], [value for value in values if value is not None])
+            given = [value for value in values if value is not None]
+            self._users([key.decode() for key in keys], given, np.array(offsets, dtype=np.int64))
 
-    def state(self, source: SourceTopic) -> PartitionState:
-        """The state. Raises StateError where it was built from another topic, or with other settings."""
+    def _control(self, key: bytes, value: bytes) -> bool:
+        if key == WATERMARK_KEY:
+            self._mark = Watermark.newest(self._mark, value)
+        return key in CONTROL_KEYS
+
+    def state(self, source: SourceTopic, term: int = NO_TERM) -> PartitionState:
+        """The state, for the owner of this term. Raises StateError where it was built from something else."""
         state, mark = self._state, self._mark
+        state.tails.load(self._tails)
         if mark is not None:
             self._check(mark, source)
-            state.watermark, state.published, state.recommended = (
-                mark.offset,
-                mark.published,
-                mark.recommended,
-            )
-            state.marks = mark.version
+            state.watermark = mark.offset
             state.books.update(mark.books)
-        state.tails.load(self._tails)
-        due = state.rows_beyond(state.recommended)
-        offsets = self._layout.view(state.arena)["offset"][due]
-        state.due = dict(zip(due.tolist(), offsets.tolist(), strict=True))
+            self._book_released()
+        published, state.recommended_before, resume = (
+            (NOTHING, NOTHING, NO_OFFSET) if mark is None else (mark.published, mark.recommended, mark.resume)
+        )
+        state.deliveries = Deliveries(term, self._read_to, published, resume)
+        rows = self._layout.view(state.arena)[: len(state)]
+        where = rows["term"], rows["change"], self._places[: len(state)]
+        stale = self._stale[: len(state)]
+        state.stale = np.flatnonzero(stale)
+        state.unpublished = np.flatnonzero(stale | ~published.covers(*where))
+        due = np.flatnonzero(stale | ~state.recommended_before.covers(*where))
+        state.due = dict.fromkeys(due.tolist(), 0)
         return state
 
-    def _users(self, users: list[str], values: list[bytes]) -> None:
+    def _book_released(self) -> None:
+        """A worker may end behind the states in which events wait no more, before the mark that would say so."""
+        state = self._state
+        waiting = state.waiting.up_to(state.watermark)
+        ended = state.books["waiting"] - waiting
+        if ended:
+            state.books["waiting"] = waiting
+            # Fewer than there are: a paused worker's newer states came back, in which they wait again.
+            state.books["recovered" if ended > 0 else "applied"] += ended
+
+    def _users(self, users: list[str], values: list[bytes], places: Longs) -> None:
         size, arena_rows = self._layout.size, self._state.rows(users)
+        self._grow()
         if min(map(len, values)) < size:
             raise StateError(self._mismatch("records of another size"))
         # Views, so that each row is copied once.
         payload = b"".join([memoryview(value)[:size] for value in values])
         rows = np.frombuffer(payload, dtype=np.uint8).reshape(-1, size)
         newest = self._newest(arena_rows, rows)
+        self._stale[arena_rows] = True
+        latest = np.empty(len(self._stale), dtype=np.int64)
+        latest[arena_rows] = np.arange(len(arena_rows))
+        self._stale[arena_rows[newest]] = latest[arena_rows[newest]] != newest
         arena_rows = arena_rows[newest]
+        self._places[arena_rows] = places[newest]
         self._state.put(arena_rows, rows if len(newest) == len(rows) else rows[newest])
         tails = self._tails
         for row, index in zip(arena_rows.tolist(), newest.tolist(), strict=True):
@@ -78,6 +111,12 @@ class Restoring:
                 tails[row] = values[index][size:]
             else:
                 tails.pop(row, None)
+
+    def _grow(self) -> None:
+        more = len(self._state.arena) - len(self._places)
+        if more > 0:
+            self._places = np.pad(self._places, (0, more))
+            self._stale = np.pad(self._stale, (0, more))
 
     def _newest(self, arena_rows: Longs, rows: Rows) -> Longs:
         """Indices of the records that are the newest of their user, among these and what was there."""

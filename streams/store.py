@@ -10,16 +10,17 @@ Pure: no Kafka here. Single-threaded: the model thread owns every partition.
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 from zlib import crc32
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from streams.changelog import WATERMARK_KEY, SourceTopic, Watermark
+from streams.changelog import NOTHING, WATERMARK_KEY, Claim, SourceTopic, Watermark
+from streams.deliveries import Deliveries
 from streams.interest.base import InterestModel, Longs
 from streams.tails import TAIL_FORMAT, Tails
 
@@ -38,12 +39,6 @@ HISTORY_DTYPE = np.dtype(
 )
 
 
-class Delivery(Protocol):
-    """Of records on their way; a failure of one ends the process, so what is done was delivered."""
-
-    def done(self) -> bool: ...
-
-
 class StateError(RuntimeError):
     """The changelog cannot be used as it is; the message says what to do."""
 
@@ -60,13 +55,16 @@ class Layout:
         window: event ids remembered per user, by which repeats are told (see `duplicates`).
 
         offset: of the last event taken in. version: one more than count, so that of two states at one offset the
-        one with an event that had waited is the higher, whoever wrote it. count: events taken in that do not
-        wait; digest: the sum of their ids' keys, in any order, modulo 2**64. ids, seen: the window of event ids.
+        one with an event that had waited is the higher, whoever wrote it. term, change: of the last change (see
+        Claim). count: events taken in that do not wait; digest: the sum of their ids' keys, in any order, modulo
+        2**64. ids, seen: the window of event ids.
         """
         self.dtype = np.dtype(
             [
                 ("offset", "<i8"),
                 ("version", "<i8"),
+                ("term", "<i8"),
+                ("change", "<i8"),
                 ("count", "<i8"),
                 ("digest", "<u8"),
                 ("ids", "<i8"),
@@ -99,17 +97,20 @@ class PartitionState:
         self.tails = Tails(layout.consumed)
         self.consumed, self.waiting = self.tails.consumed, self.tails.waiting
         self.watermark = NO_OFFSET
-        # Up to here the changelog calls outputs published; `deliveries` are the later batches, in order: the
-        # watermark that each brought, and the future of its records.
-        self.published = NO_OFFSET
-        self.deliveries: deque[tuple[int, Delivery]] = deque()
-        self.marks = 0
-        # Up to here the last mark calls recommendations published.
-        self.recommended = NO_OFFSET
         self.books: Counter[str] = Counter()
-        # Row -> offset of its first change since its last recommendation; `publishing` while one is under way.
+        # Of this term, each with its mark.
+        self.changes = 0
+        self.deliveries = Deliveries()
+        # Row -> number of its first change since its last recommendation, 0 for one of an earlier term;
+        # `publishing` while one is under way. `all_told` once a mark has said that there are none.
         self.due: dict[int, int] = {}
         self.publishing: dict[int, int] = {}
+        self.all_told = True
+        # From a recovery: rows whose last record was an older state, rows whose vector may not be out, and of
+        # which changes recommendations were.
+        self.stale: Longs = np.zeros(0, dtype=np.int64)
+        self.unpublished: Longs = np.zeros(0, dtype=np.int64)
+        self.recommended_before = NOTHING
 
     def __len__(self) -> int:
         return len(self.users)
@@ -153,30 +154,37 @@ class PartitionState:
 
     def watermark_record(self, source: SourceTopic) -> tuple[bytes, bytes]:
         """The changelog record that follows a batch's records in the same partition."""
-        due = min([*self.due.values(), *self.publishing.values()], default=None)
-        self.recommended = self.watermark if due is None else min(self.watermark, due - 1)
-        while self.deliveries and self.deliveries[0][1].done():
-            self.published = self.deliveries.popleft()[0]
-        self.marks += 1
+        self.changes += 1
+        deliveries = self.deliveries
+        deliveries.settle()
         mark = Watermark(
             offset=self.watermark,
-            published=self.published,
-            recommended=self.recommended,
+            term=deliveries.term,
+            change=self.changes,
+            resume=deliveries.resume,
+            published=deliveries.published,
+            recommended=self._recommended(),
             layout=self.layout.id,
             source=source,
             books=dict(self.books),
-            version=self.marks,
         )
         return WATERMARK_KEY, msgspec.json.encode(mark)
 
-    def rows_beyond(self, offset: int) -> Longs:
-        """Rows of the users whose last event lies behind an offset."""
-        return np.flatnonzero(self.layout.view(self.arena)["offset"][: len(self)] > offset)
+    def stamp(self, states: Any) -> None:
+        """Let rows that have changed, or are written again, bear the change whose mark comes next."""
+        states["term"], states["change"] = self.deliveries.term, self.changes + 1
 
     @property
     def resume_offset(self) -> int:
-        """Where to read on after a recovery: what follows was not delivered, though the state may hold it."""
-        return self.published + 1
+        """Where to read on after a recovery: rejected records that follow may not be out, though they are booked."""
+        return self.deliveries.resume + 1
+
+    def _recommended(self) -> Claim:
+        due = min([*self.due.values(), *self.publishing.values()], default=None)
+        self.all_told = due is None
+        if due == 0:
+            return self.recommended_before
+        return Claim(self.deliveries.term, self.changes if due is None else due - 1, self.deliveries.read_to)
 
     def memory_bytes(self) -> int:
         """Bytes of the arena in use; ids, dictionaries and tails come on top."""

@@ -86,6 +86,14 @@ class WaitingRoom:
         self.rows_by_item.setdefault(waiting.item_id, set()).add(row)
         self.count += 1
 
+    def holds(self, row: int, offset: int) -> bool:
+        """True while the row's event of this offset waits."""
+        return any(waiting.offset == offset for waiting in self.of_row.get(row, ()))
+
+    def up_to(self, offset: int) -> int:
+        """How many events wait that stand no later than this in the log."""
+        return sum(waiting.offset <= offset for own in self.of_row.values() for waiting in own)
+
     def waiting_for(self, item_ids: Set[str]) -> list[Waiting]:
         """The events that wait for one of these items, in log order."""
         rows = {row for item_id in item_ids for row in self.rows_by_item.get(item_id, ())}

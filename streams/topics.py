@@ -20,11 +20,14 @@ __all__ = ["TopicError", "TopicSpec", "prefixed", "specs", "create", "check", "p
 
 MIB = 1_048_576
 
-# A paused old owner of a partition may append older state after the new owner's; compaction must not remove
-# the newer record before recovery could have compared the two. Longer than the longest pause of a worker.
+# A paused old owner of a partition may append older records after the new owner's; compaction must not remove
+# the newer one before the new owner has seen it and written again, or a consumer could have compared the two.
+# Longer than the longest pause of a worker.
 MIN_COMPACTION_LAG_MS = 600_000
 # Compaction leaves the newest segment alone: small segments bound what a restart has to read.
 COMPACTED = {"cleanup.policy": "compact", "segment.bytes": str(128 * MIB)}
+# Consumers and recoveries keep the newest of a key's records, wherever it stands.
+ORDERED = {**COMPACTED, "min.compaction.lag.ms": str(MIN_COMPACTION_LAG_MS)}
 # Events are old the moment they are loaded from history: retention counts from their arrival, and their own
 # time, which may be wrong, is never the record's.
 ARRIVAL = {"message.timestamp.type": "LogAppendTime"}
@@ -53,9 +56,10 @@ def specs(settings: Settings) -> list[TopicSpec]:
         (settings.topic_rejected, rejected),
         (settings.topic_items, COMPACTED),
         (settings.topic_embeddings, COMPACTED),
-        (settings.topic_vectors, COMPACTED),
-        (settings.topic_recommendations, COMPACTED),
-        (settings.topic_state, {**COMPACTED, "min.compaction.lag.ms": str(MIN_COMPACTION_LAG_MS)}),
+        (settings.topic_vectors, {**ORDERED, **ARRIVAL}),
+        (settings.topic_recommendations, {**ORDERED, **ARRIVAL}),
+        # The lag counts from when a record comes, not from when a paused worker made it.
+        (settings.topic_state, {**ORDERED, **ARRIVAL}),
     ]
     names = [name for name, _ in configs]
     shared = sorted({name for name in names if names.count(name) > 1})
@@ -125,6 +129,9 @@ def _wrong_config(spec: TopicSpec, config: Mapping[str, str], settings: Settings
     lag = spec.config.get("min.compaction.lag.ms", "0")
     if int(config["min.compaction.lag.ms"]) < int(lag):
         wrong["min.compaction.lag.ms"] = lag
+    stamp = spec.config.get("message.timestamp.type", "CreateTime")
+    if int(lag) and config["message.timestamp.type"] != stamp:
+        wrong["message.timestamp.type"] = stamp
     return [
         f"{spec.name} has {key}={config[key]}, not {value}: run `kafka-configs.sh --bootstrap-server "
         f"{settings.kafka_bootstrap_servers} --alter --entity-type topics --entity-name {spec.name} "

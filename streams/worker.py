@@ -7,6 +7,7 @@ import gc
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -17,11 +18,12 @@ from confluent_kafka import Consumer, TopicPartition
 from faust.types import TP
 from threadpoolctl import threadpool_limits
 
+from streams.guard import Guard
 from streams.metrics import Health
 from streams.pipeline import Pipeline
 from streams.reading import TAIL_WAIT_MS, Reader
 from streams.recommending import Scheduler
-from streams.recovery import positions, recover, source_topic
+from streams.recovery import check_changelog, positions, recover, source_topic
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -46,6 +48,8 @@ class Worker:
         self._seeks: dict[int, int] = {}
         self._embeddings: Reader | None = None
         self._recovered = False  # the states of the partitions that are ours now
+        # Stands in the changelog, for whoever looks there after a pause or a split.
+        self._name = settings.group_instance_id or f"{socket.gethostname()}-{os.getpid()}"
         self._member = False  # of the consumer group, once the first assignment came
         faust_app.state_seeks = self._state_seeks
         faust_app.on_rebalance_complete.connect(self._on_rebalance)
@@ -59,12 +63,19 @@ class Worker:
         # One thread owns the states; a second one of the matrix library would spin beside it, on the core that
         # fetching, publishing and the encoder need. Torch's threads are the encoder's own setting.
         threadpool_limits(1, user_api="blas")
-        self.pipeline.source = await asyncio.to_thread(source_topic, self.kafka, self.settings.events_topic)
+        await asyncio.to_thread(self._look_at_topics)
         await self._load_catalogue()
         self.health.set_ready(False, "joining the consumer group")
         starting = asyncio.ensure_future(self.app.start())
         starting.add_done_callback(self._started)
-        background = [self._tail_catalogue(), self._gate(), self._watch_lag(), self._watch_crash()]
+        guard = Guard(self.pipeline, self.kafka, time.monotonic)
+        background = [
+            self._tail_catalogue(),
+            self._gate(),
+            self._watch_lag(),
+            self._watch_crash(),
+            guard.run(),
+        ]
         if self.settings.recommend:
             background.append(self.scheduler.run())
         if exit_when_idle is not None:
@@ -76,6 +87,12 @@ class Worker:
         await self._shut_down(tasks)
 
     # --- start ------------------------------------------------------------------------------------------
+
+    def _look_at_topics(self) -> None:
+        """Raises StateError or ReadError where there is nothing to go on with."""
+        source = source_topic(self.kafka, self.settings.events_topic)
+        check_changelog(self.kafka, self.settings.topic_state, source)
+        self.pipeline.source = source
 
     async def _load_catalogue(self) -> None:
         """Read the embeddings topic to its end before anything else, so that unchanged items are known."""
@@ -148,6 +165,10 @@ class Worker:
         self._recovered = False
         self.health.set_ready(False, f"recovering partitions {mine}")
         started = time.monotonic()
+        # Nothing is made of the old states any more, and what is under way stands before our claim.
+        await self.pipeline.on_model(self._install, {})
+        await asyncio.to_thread(self._look_at_topics)
+        terms = await asyncio.wrap_future(self.pipeline.claim(mine, self._name))
         states = await asyncio.to_thread(
             recover,
             self.kafka,
@@ -155,12 +176,14 @@ class Worker:
             mine,
             self.pipeline.flow.layout,
             self.pipeline.source,
+            dict(zip(mine, terms, strict=True)),
             settings.recovery_deadline_s,
             self.pipeline.metrics.recovered.set,
         )
         self._seeks = await asyncio.to_thread(positions, self.kafka, topic, states)
         await self.pipeline.on_model(self._install, states)
-        await asyncio.wrap_future(await self.pipeline.on_model(self.pipeline.publish_unpublished))
+        for delivered in await self.pipeline.on_model(self.pipeline.take_over):
+            await asyncio.wrap_future(delivered)
         await self.pipeline.apply_waiting()
         users = sum(len(state) for state in states.values())
         log.info("recovered %d users of partitions %s in %.2f s", users, mine, time.monotonic() - started)

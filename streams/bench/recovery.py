@@ -55,7 +55,8 @@ def child(servers: str, users: int) -> dict[str, list[float]]:
     layout = states.flow().layout
     config = {"bootstrap.servers": servers, "log_level": 0}
     begun = time.perf_counter()
-    found = recover(config, TOPIC, range(PARTITIONS), layout, states.SOURCE, DEADLINE_S)
+    terms = dict.fromkeys(range(PARTITIONS), users)
+    found = recover(config, TOPIC, range(PARTITIONS), layout, states.SOURCE, terms, DEADLINE_S)
     seconds = time.perf_counter() - begun
     recovered = sum(len(state) for state in found.values())
     if recovered != users // PARTITIONS * PARTITIONS:

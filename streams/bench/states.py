@@ -7,7 +7,8 @@ import numpy as np
 from streams.app import build_flow
 from streams.bench import workload
 from streams.bench.cluster import PARTITIONS
-from streams.changelog import SourceTopic
+from streams.changelog import Claim, SourceTopic
+from streams.deliveries import Deliveries
 from streams.flow import Flow
 from streams.interest.base import Longs
 from streams.records import Record
@@ -17,6 +18,7 @@ from streams.store import Layout, PartitionState
 # The source that the made-up changelog was built from.
 SOURCE = SourceTopic("bench.source", PARTITIONS)
 BATCH = 4000
+TERM = 0
 
 
 def flow() -> Flow:
@@ -44,7 +46,9 @@ def partition(number: int, users: int, consumed: int, layout: Layout) -> Partiti
         part.put(rows, _rows(rows, layout))
         if consumed:
             _consume(part, rows, consumed)
-    part.watermark = part.published = users
+    part.watermark = users
+    # As an owner leaves it: every output is out.
+    part.deliveries = Deliveries(TERM, 0, Claim(TERM, 0, 0), users)
     return part
 
 

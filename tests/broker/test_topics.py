@@ -45,6 +45,7 @@ def test_create_makes_every_topic_once_and_check_is_content(
     config = admin.describe_configs([state])[state].result(30)
     assert config["cleanup.policy"].value == "compact"
     assert int(config["min.compaction.lag.ms"].value) >= 600_000
+    assert config["message.timestamp.type"].value == "LogAppendTime"
 
 
 def test_state_follows_the_partitions_of_an_events_topic_that_exists(
@@ -74,7 +75,8 @@ def test_check_names_what_loses_data_and_how_to_mend_it(
     assert f"{settings.topic_state} has min.compaction.lag.ms=0" in found
     assert "has 3 partitions" in found
     assert "INTERESTFLOW_GENERATION=2" in found
-    assert len(found.splitlines()) == 3
+    assert f"{settings.topic_state} has message.timestamp.type=CreateTime" in found
+    assert len(found.splitlines()) == 4
     copies = topics.check(settings.model_copy(update={"replication_factor": 3}))
     assert any("has 1 copies, not 3" in problem for problem in copies)
 

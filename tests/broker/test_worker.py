@@ -13,6 +13,7 @@ import pytest
 from confluent_kafka import Message
 
 from streams import replay, topics
+from streams.app import build_flow
 from streams.audit import audit
 from streams.local_kafka import free_port
 from streams.settings import Settings, Source
@@ -205,6 +206,31 @@ def test_a_killed_worker_loses_nothing_and_counts_nothing_twice(
     books = audit(settings)
     assert books.balanced, books.problems
     assert (books.read, books.outcomes["applied"]) == (3000, 3000)
+    assert replay.verify(settings).equal
+
+
+def test_what_a_replaced_worker_writes_over_a_user_is_written_again(
+    deploy: Callable[..., Settings], produce: Produce, read_topic: ReadTopic
+) -> None:
+    settings = deploy(clicks(200, users=1), partitions=1, batch_events=20)
+    topic = settings.topic_state
+
+    def states() -> list[bytes]:
+        return [m.value() for m in read_topic(topic) if m.key() == b"u0"]
+
+    with running_worker(settings):
+        eventually(lambda: audit(settings).read == 200, "every event")
+        older, *_, newest = states()
+        # The owner has nothing to write, and notices all the same.
+        produce(topic, [{"key": b"u0", "value": older, "partition": 0}])
+        eventually(lambda: states()[-1] != older, "the newest state once more")
+        assert audit(settings).read == 200
+        layout = build_flow(settings, "any").layout
+        states_of = [
+            layout.view(np.frombuffer(v[: layout.size], np.uint8)[None]) for v in (newest, states()[-1])
+        ]
+        assert [s["offset"][0] for s in states_of] == [199, 199]
+        assert states_of[0]["model"].tobytes() == states_of[1]["model"].tobytes()
     assert replay.verify(settings).equal
 
 

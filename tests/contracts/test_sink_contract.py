@@ -70,8 +70,23 @@ def test_one_key_keeps_its_order_whatever_the_partition(sink_and_reader: tuple[S
 
 def test_nothing_to_publish_is_done_at_once(sink_and_reader: tuple[Sink, Read]) -> None:
     sink, _ = sink_and_reader
-    assert sink.publish([]).result(timeout=1) is None
-    assert sink.publish([Group("topic", [])]).result(timeout=1) is None
+    assert list(sink.publish([]).result(timeout=1)) == []
+    assert list(sink.publish([Group("topic", [])]).result(timeout=1)) == [-1]
+
+
+def test_offsets_of_last_records_are_told_where_the_partition_is_named(
+    sink_and_reader: tuple[Sink, Read],
+) -> None:
+    sink, _ = sink_and_reader
+    many, one = [(b"k", b"v")] * 7, [(b"k", b"v")]
+    first = sink.publish([Group("a", many, partition=0), Group("b", many)])
+    second = sink.publish([Group("b", []), Group("a", one, partition=0), Group("c", [], partition=0)])
+    third = sink.publish([Group("a", many, partition=0, headers=[[("h", b"1")]] * 7)])
+    assert [list(found.result(timeout=30)) for found in (first, second, third)] == [
+        [6, -1],
+        [-1, 7, -1],
+        [14],
+    ]
 
 
 def test_close_leaves_nothing_behind(sink_and_reader: tuple[Sink, Read]) -> None:

@@ -13,7 +13,7 @@ from confluent_kafka import Message
 from streams.flow import Flow
 from streams.reading import Reader
 
-MARK = b"\x00watermark"
+MARK, OWNER = b"\x00watermark", b"\x00owner"
 
 
 @dataclass(slots=True)
@@ -43,10 +43,14 @@ class Changelog:
         if key == MARK:
             mark = orjson.loads(value)
             known = self.marks.get(message.partition())
-            if known is None or (mark["offset"], mark["version"]) >= (known["offset"], known["version"]):
+            if known is None or self._order(mark) >= self._order(known):
                 self.marks[message.partition()] = mark
-        elif value is not None:
+        elif value is not None and key != OWNER:
             self.put(key.decode(), value)
+
+    @staticmethod
+    def _order(mark: dict[str, Any]) -> tuple[int, int, int]:
+        return mark["offset"], mark["term"], mark["change"]
 
     def put(self, user: str, value: bytes) -> None:
         """Take a user's record."""
@@ -63,18 +67,22 @@ class Published:
 
     newest: dict[str, dict[str, Any]] = field(default_factory=dict)
     falls: list[str] = field(default_factory=list)
-    _last: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    _last: dict[str, tuple[int, int, int, int]] = field(default_factory=dict)
 
     def add(self, message: Message) -> None:
         """Take a record."""
         record, user = orjson.loads(message.value()), message.key().decode()
-        place = (record["generation"], record["offset"], record["version"])
+        place = self._order(record)
         if place < self._last.get(user, place):
             self.falls.append(f"{user}: {self._last[user]} was followed by {place}")
         self._last[user] = place
         known = self.newest.get(user)
-        if known is None or place >= (known["generation"], known["offset"], known["version"]):
+        if known is None or place >= self._order(known):
             self.newest[user] = record
+
+    @staticmethod
+    def _order(record: dict[str, Any]) -> tuple[int, int, int, int]:
+        return record["generation"], record["count"], record["offset"], record["version"]
 
 
 class Tail:

@@ -25,36 +25,32 @@ VECTOR_PARTITIONS = 2
 class Rules:
     """What a deployment does to be right; each can be switched off, to see that it is needed.
 
-    republish: an owner that sees records of others behind its own writes those users again. since_recovery: it
-    looks at all since its recovery read the changelog, not only behind its own first record. repair: a recovery
-    does likewise where the newest record of a key is not its last. dropped: a worker that comes back lets go of
-    its old states before it reads the changelog, so that nothing is made of them any more. long_lag: the
-    compaction lag is longer than a pause. awaited: nothing counts as delivered before it is. in_order: batches
-    are committed up to the first that is not acknowledged.
+    republish: an owner that sees records of others behind its own writes those users again. repair: a recovery
+    does likewise where the newest record of a key is not its last. long_lag: the compaction lag is longer than a
+    pause. awaited: nothing counts as delivered before it is. in_order: batches are committed up to the first that
+    is not acknowledged.
     """
 
     republish: bool = True
-    since_recovery: bool = True
     repair: bool = True
-    dropped: bool = True
     long_lag: bool = True
     awaited: bool = True
     in_order: bool = True
 
 
 class Entry(NamedTuple):
-    """A changelog record. term: which membership of which worker wrote it. created: when it was handed over."""
+    """A changelog record. term: which membership of which worker wrote it. came: when it became durable."""
 
     offset: int
     term: int
     key: bytes
     value: bytes
-    created: int
+    came: int
 
 
 @dataclass(slots=True)
 class Broker:
-    """The topics. lag: compaction leaves records alone that are younger."""
+    """The topics. lag: compaction leaves records alone that have not been there for longer."""
 
     lag: int
     rules: Rules
@@ -70,23 +66,22 @@ class Broker:
     outputs: dict[str, list[tuple[bytes, bytes]]] = field(default_factory=lambda: defaultdict(list))
     # Changelog records that were not the owner's, by offset, with the time; until a re-publish has covered them.
     foreign: dict[int, int] = field(default_factory=dict)
-    # Events that had moved a user's interest when it was recommended to, by user, offset and version.
-    recommended: dict[tuple[str, int, int], int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
-    def append(self, lane: str, term: int, key: bytes, value: bytes, created: int) -> None:
-        """Make a record durable."""
+    def append(self, lane: str, term: int, key: bytes, value: bytes) -> int:
+        """Make a record durable; returns its offset, which counts in the changelog alone."""
         if lane != "state":
             self.outputs[lane.partition("/")[0]].append((key, value))
-            return
+            return -1
         if term != self.owner:
             self.foreign[self.end] = self.now
-        self.changelog.append(Entry(self.end, term, key, value, created))
+        self.changelog.append(Entry(self.end, term, key, value, self.now))
         self.end += 1
+        return self.end - 1
 
     def compact(self) -> None:
         """Keep the last record of each key among those that are old enough, and all behind them."""
-        young = (i for i, entry in enumerate(self.changelog) if entry.created > self.now - self.lag)
+        young = (i for i, entry in enumerate(self.changelog) if entry.came > self.now - self.lag)
         border = next(young, len(self.changelog))
         ripe = self.changelog[:border]
         last = {entry.key: entry.offset for entry in ripe}
@@ -111,31 +106,32 @@ class Outbox:
             topics.topic_recommendations: "recommendations",
         }
 
-    def publish(self, groups: Sequence[Group]) -> Future[None]:
+    def publish(self, groups: Sequence[Group]) -> Future[Sequence[int]]:
         """See Sink."""
-        delivered: Future[None] = Future()
-        left = [sum(len(group.records) for group in groups), delivered]
-        for group in groups:
+        delivered: Future[Sequence[int]] = Future()
+        offsets = [-1] * len(groups)
+        left = [sum(len(group.records) for group in groups), delivered, offsets]
+        for number, group in enumerate(groups):
             lane = self._lane_of[group.topic]
             headers = group.headers or [()] * len(group.records)
             for (key, value), about in zip(group.records, headers, strict=True):
                 if lane == "rejected":  # what counts is which record it was
                     key = dict(about)["__connect.errors.offset"]
                 own = f"vectors/{zlib.crc32(key or b'') % VECTOR_PARTITIONS}" if lane == "vectors" else lane
-                self.lanes[own].append((self.term, key or b"", value or b"", self.broker.now, left))
-        if not left[0] or not self.broker.rules.awaited:
-            delivered.set_result(None)
+                self.lanes[own].append((self.term, key or b"", value or b"", number, left))
+        if not left[0]:
+            delivered.set_result(offsets)
         return delivered
 
     def deliver(self, lane: str, count: int) -> None:
         """The first records of a lane become durable, in order."""
         queue = self.lanes[lane]
         for _ in range(min(count, len(queue))):
-            term, key, value, created, left = queue.popleft()
-            self.broker.append(lane, term, key, value, created)
+            term, key, value, number, left = queue.popleft()
+            left[2][number] = self.broker.append(lane, term, key, value)
             left[0] -= 1
-            if not left[0] and not left[1].done():
-                left[1].set_result(None)
+            if not left[0]:
+                left[1].set_result(left[2])
 
     def full(self) -> list[str]:
         """Lanes with records on their way."""

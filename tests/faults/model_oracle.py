@@ -172,7 +172,7 @@ def _outputs(oracle: Flow, broker: Broker, state: PartitionState) -> list[str]:
             found.append(f"{user}: its vector is of {vector and vector['count']} events, not {signals}")
         elif b64decode(vector["vector"]) != model.interest(row["model"]).tobytes():
             found.append(f"{user}: its vector is not that of the state")
-        if place is None or broker.recommended[user, place["offset"], place["version"]] != signals:
+        if place is None or place["count"] != signals:
             found.append(f"{user}: its recommendation is older than its state")
     broken = {b"%d" % r.offset for r in broker.source if r.value is None or r.value[:1] != b"{"}
     lost = broken - {key for key, _ in broker.outputs["rejected"]}
@@ -184,9 +184,13 @@ def _newest(records: list[tuple[bytes, bytes]]) -> dict[str, Any]:
     for key, value in records:
         record, user = orjson.loads(value), key.decode()
         known = newest.get(user)
-        if known is None or (record["offset"], record["version"]) >= (known["offset"], known["version"]):
+        if known is None or _order(record) >= _order(known):
             newest[user] = record
     return newest
+
+
+def _order(record: dict[str, Any]) -> tuple[int, int, int]:
+    return record["count"], record["offset"], record["version"]
 
 
 def _books(broker: Broker, state: PartitionState) -> list[str]:
@@ -198,4 +202,6 @@ def _books(broker: Broker, state: PartitionState) -> list[str]:
         found.append(f"{len(broker.source)} records, of which the books call {books['read']} read")
     if told != books["read"]:
         found.append(f"{books['read']} records were read, {told} have an outcome")
+    if books["waiting"] != state.waiting.count:
+        found.append(f"the books call {books['waiting']} events waiting, {state.waiting.count} do")
     return found

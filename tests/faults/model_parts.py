@@ -6,12 +6,11 @@ import zlib
 from functools import lru_cache
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from encoders.hashing import HashingEncoder
 from streams.app import build_flow
-from streams.changelog import WATERMARK_KEY, SourceTopic, Watermark
+from streams.changelog import NO_TERM, SourceTopic
 from streams.flow import Flow
 from streams.recommend import Catalog
 from streams.restore import Restoring
@@ -48,20 +47,10 @@ def new_flow(window: int) -> Flow:
     return Flow(like.model, like.layout, Catalog(DIM, 16), *parts)
 
 
-def recovered(broker: Broker, flow: Flow) -> PartitionState:
+def recovered(broker: Broker, flow: Flow, term: int = NO_TERM) -> PartitionState:
     """The state as the changelog says."""
     restoring, log = Restoring(0, flow.layout), broker.changelog
     for start in range(0, len(log), CHUNK):
         chunk = log[start : start + CHUNK]
-        restoring.add([entry.key for entry in chunk], [entry.value for entry in chunk])
-    return restoring.state(SOURCE)
-
-
-def stale(broker: Broker, part: PartitionState) -> tuple[list[int], bool]:
-    """Rows whose last changelog record is not their newest, and whether the same is so of the mark."""
-    last = {entry.key: entry.value for entry in broker.changelog}
-    rows = np.arange(len(part), dtype=np.int64)
-    told = part.records(rows, part.take(rows))
-    found = [row for row, (key, value) in enumerate(told) if last[key] != value]
-    mark = msgspec.json.decode(last[WATERMARK_KEY], type=Watermark) if WATERMARK_KEY in last else None
-    return found, mark is not None and (mark.offset, mark.version) != (part.watermark, part.marks)
+        restoring.add([e.key for e in chunk], [e.value for e in chunk], [e.offset for e in chunk])
+    return restoring.state(SOURCE, term)

@@ -241,6 +241,8 @@ class Schedule:
             worker.learn(self.rng.randrange(2))
             return True
         worker.ack()
+        if what < 0.9:
+            return worker.ready and worker.look()
         return worker.ready and worker.fold(self.rng.randint(1, 6))
 
     def _bury(self) -> None:

@@ -8,10 +8,10 @@ from concurrent.futures import Future
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 from faust.types import TP
 
 from sinks.base import Group
+from streams.changelog import CONTROL_KEYS
 from streams.metrics import Metrics
 from streams.pipeline import Pipeline
 from streams.recommending import Scheduler
@@ -26,7 +26,6 @@ from tests.faults.model_parts import (
     kit,
     new_flow,
     recovered,
-    stale,
 )
 
 EVENTS = TP(TOPIC, 0)
@@ -50,7 +49,7 @@ class Worker:
         self.unacked: list[tuple[RecordBatch, Future[None]]] = []
         self.tasks: dict[str, Task] = {}
         self.learnt = [0, 0]
-        self.position = self.seen = 0
+        self.position = 0
         self.ready = False
 
     @staticmethod
@@ -75,25 +74,25 @@ class Worker:
         self.broker.owner = self.outbox.term = self.broker.terms
         self.ready = False
         self.tasks.pop("republish", None)
-        if self.broker.rules.dropped:
-            self.flow.partitions.clear()
+        self.flow.partitions.clear()
         for which in (0, 1):
             self._put_items(which)
         self.tasks["start"] = Task(self._start())
 
     def _start(self) -> Iterator[Any]:
         """As `streams.worker` does it after a rebalance, before any event flows."""
-        broker, part, term = self.broker, recovered(self.broker, self.flow), self.outbox.term
-        self.seen = covered = broker.end
+        broker, term = self.broker, self.outbox.term
+        claimed = self.pipeline.claim([0], "model")
+        yield claimed
+        part = recovered(broker, self.flow, claimed.result()[0])
         if broker.committed > part.watermark + 1:
             broker.problems.append(f"committed {broker.committed}, recovered {part.watermark}")
         self._install(part)
-        rows, mark = stale(broker, part)
-        if broker.rules.repair and (rows or mark):
-            yield self._rewrite(rows)
+        if not broker.rules.repair:
+            part.stale = part.stale[:0]
+        yield from self.pipeline.take_over()
         if broker.owner == term:
-            broker.settle(covered)
-        yield self.pipeline.publish_unpublished()
+            broker.settle(part.deliveries.read_to)
         while "release" in self.tasks:
             yield None
         yield from self._apply_waiting()
@@ -109,32 +108,25 @@ class Worker:
         self.commits._acked_index.clear()
         self.commits._resumed[EVENTS] = self.position
 
-    def _rewrite(self, rows: list[int]) -> Future[None]:
-        """Publish users as they are here, and a mark."""
-        which = np.array(rows, dtype=np.int64)
-        records = self.part.records(which, self.part.take(which))
-        return self.pipeline.publish([self.pipeline.state_group(self.part, records)])
-
     def look(self) -> bool:
-        """See what others wrote into the changelog since the last look; false where nothing."""
-        log, broker, own = self.broker.changelog, self.broker, self.outbox.term
+        """See what others wrote since the last look, as `streams.guard` does; false where nothing."""
         if "republish" in self.tasks:
             return False
-        begin = self.seen
-        if not broker.rules.since_recovery:
-            begin = max(begin, next((e.offset for e in log if e.term == own), broker.end))
-        keys = {e.key for e in log if e.offset >= begin and e.term != own}
-        self.seen = broker.end
-        if keys and broker.rules.republish:
-            rows = [self.part.row_of[u] for u in map(bytes.decode, keys) if u in self.part.row_of]
-            self.tasks["republish"] = Task(self._republish(sorted(rows)))
+        broker, deliveries = self.broker, self.part.deliveries
+        deliveries.ends_at(broker.end)
+        gaps = list(deliveries.gaps)
+        deliveries.gaps.clear()
+        if gaps and broker.rules.republish:
+            found = {e.key for e in broker.changelog for begin, end in gaps if begin <= e.offset < end}
+            self.tasks["republish"] = Task(self._republish(found, gaps[-1][1]))
         elif self.owns:
-            broker.settle(self.seen)
-        return bool(keys)
+            broker.settle(deliveries.next)
+        return bool(gaps)
 
-    def _republish(self, rows: list[int]) -> Iterator[Any]:
-        covered, term = self.seen, self.outbox.term
-        yield self._rewrite(rows)
+    def _republish(self, keys: set[bytes], covered: int) -> Iterator[Any]:
+        part, term = self.part, self.outbox.term
+        yield None  # while the changelog is read
+        yield self.pipeline.write_again(part, {key.decode() for key in keys - CONTROL_KEYS})
         if self.broker.owner == term:
             self.broker.settle(covered)
 
@@ -147,6 +139,9 @@ class Worker:
             return False
         batch, decoded = RecordBatch(TOPIC, 0, records, started=True), self.flow.decode(records)
         delivered = self.pipeline.update_now(0, decoded, ENCODER.encode(decoded.texts()))
+        if not self.broker.rules.awaited:
+            delivered = Future()
+            delivered.set_result(None)
         self.position += len(records)
         self.commits._in_flight[EVENTS].append(batch)
         self.unacked.append((batch, delivered))
@@ -202,12 +197,6 @@ class Worker:
         rows, records = self.scheduler._recommend_now(0)
         if not rows:
             return
-        states = self.flow.layout.view(self.part.take(np.array(rows, dtype=np.int64)))
-        signals = self.flow.model.counts(states["model"]).tolist()
-        for row, offset, version, count in zip(
-            rows, states["offset"], states["version"], signals, strict=True
-        ):
-            self.broker.recommended[self.part.users[row], int(offset), int(version)] = count
         group = Group(self.pipeline.settings.topic_recommendations, records)
         yield self.pipeline.publish([group])
         self.scheduler._settle(0, rows)

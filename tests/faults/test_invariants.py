@@ -123,7 +123,7 @@ def lose_an_output(sound: Sound) -> None:
 
 def publish_an_older_one_as_newest(sound: Sound) -> None:
     record = orjson.loads(sound.vectors[0][1])
-    sound.vectors.append((sound.vectors[0][0], orjson.dumps({**record, "offset": 10_000})))
+    sound.vectors.append((sound.vectors[0][0], orjson.dumps({**record, "count": 10_000})))
 
 
 def publish_an_older_one_again(sound: Sound) -> None:

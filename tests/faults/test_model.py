@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from streams import batch
-from streams.changelog import Watermark
+from streams.changelog import Claim, Watermark
+from streams.deliveries import Deliveries
 from streams.restore import Restoring
 from streams.store import NO_OFFSET, PartitionState
 from tests.faults.deployment import Problems
@@ -66,10 +67,26 @@ def published_out_of_order(patch: Patch) -> Rules:
     record = PartitionState.watermark_record
 
     def done_first(part: PartitionState, source: Any) -> tuple[bytes, bytes]:
-        part.deliveries = deque(sorted(part.deliveries, key=lambda entry: not entry[-1].done()))
+        handed = part.deliveries
+        handed._pending = deque(sorted(handed._pending, key=lambda entry: not entry.delivered.done()))
         return record(part, source)
 
     patch.setattr(PartitionState, "watermark_record", done_first)
+    return Rules()
+
+
+def ends_unseen(patch: Patch) -> Rules:
+    """An owner that has nothing to write does not notice that others do."""
+    patch.setattr(Deliveries, "ends_at", lambda deliveries, end: deliveries.settle())
+    return Rules()
+
+
+def one_claim_for_all(patch: Patch) -> Rules:
+    """What others wrote counts as out, wherever it stands."""
+    covers = Claim.covers
+    patch.setattr(
+        Claim, "covers", lambda claim, terms, changes, places: covers(claim, terms, changes, places * 0 - 1)
+    )
     return Rules()
 
 
@@ -79,9 +96,9 @@ MUTATIONS: dict[str, Callable[[Patch], Rules]] = {
     "the last record wins": last_record_wins,
     "the last mark wins": last_mark_wins,
     "no re-publish": lambda _: Rules(republish=False),
-    "re-publish only of what came behind the own first record": lambda _: Rules(since_recovery=False),
+    "the end of the changelog is not looked at": ends_unseen,
+    "what a replaced owner wrote counts as out": one_claim_for_all,
     "no repair in a recovery": lambda _: Rules(repair=False),
-    "old states are kept during a recovery": lambda _: Rules(dropped=False),
     "a compaction lag shorter than a pause": lambda _: Rules(long_lag=False),
     "acknowledged before it is delivered": lambda _: Rules(awaited=False),
     "committed out of order": lambda _: Rules(in_order=False),

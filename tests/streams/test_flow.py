@@ -154,7 +154,7 @@ def test_a_waiting_event_is_applied_once_its_item_arrives() -> None:
 
 def restore(flow: Flow, log: dict[bytes, bytes]) -> None:
     restoring = Restoring(0, flow.layout)
-    restoring.add(list(log), list(log.values()))
+    restoring.add(list(log), list(log.values()), range(len(log)))
     flow.partitions[0] = restoring.state(SourceTopic("t", 1))
 
 

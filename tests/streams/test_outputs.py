@@ -71,11 +71,11 @@ def test_a_vector_that_is_a_slice_of_another_is_written_right() -> None:
 
 def test_a_recommendation_is_called_by_the_state_that_it_is_of() -> None:
     writer = Writer("decay", 2, "base64")
-    ((key, value),) = writer.recommendations(3, ["ü"], states(1), np.array([T0]), ["[]"])
+    ((key, value),) = writer.recommendations(3, ["ü"], states(1), np.array([4]), np.array([T0]), ["[]"])
     found = orjson.loads(value)
     assert key == "ü".encode()
     assert found["recommendation_id"] == "2-3-100-1-ü"
-    assert (found["as_of"], found["items"]) == (T0, [])
+    assert (found["count"], found["as_of"], found["items"]) == (4, T0, [])
 
 
 def missing_last(rows: Any) -> Any:

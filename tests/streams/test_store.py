@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import Future
 from itertools import pairwise
 from typing import Any
@@ -12,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.changelog import WATERMARK_KEY, SourceTopic, Waiting, Watermark
+from streams.changelog import NO_TERM, OWNER_KEY, WATERMARK_KEY, SourceTopic, Waiting, Watermark
+from streams.deliveries import Deliveries, Handed
 from streams.interest import DecayModel
 from streams.interest.decay import HalfLife
 from streams.restore import Restoring
@@ -39,20 +41,26 @@ def filled(users: int = 3) -> tuple[PartitionState, dict[bytes, bytes]]:
     part.consumed.add(0, 2**63 + 5)
     part.waiting.add(1, Waiting(11, "item-x", 1000, b"{}"))
     part.watermark = users + 9
-    part.books.update({"read": users, "applied": users})
+    part.books.update({"read": users, "applied": users - 1, "waiting": 1})
     log = dict(part.records(rows, changed))
     key, value = part.watermark_record(SOURCE)
     return part, {**log, key: value}
 
 
-def columns(records: list[tuple[bytes, bytes]]) -> tuple[list[bytes], list[bytes | None]]:
-    return [key for key, _ in records], [value for _, value in records]
+Records = list[tuple[bytes, bytes]]
 
 
-def restored(log: dict[bytes, bytes], source: SourceTopic = SOURCE, **kw: Any) -> PartitionState:
+def columns(records: Records, begin: int = 0) -> tuple[list[bytes], list[bytes | None], Sequence[int]]:
+    keys, values = [key for key, _ in records], [value for _, value in records]
+    return keys, values, range(begin, begin + len(records))
+
+
+def restored(
+    log: dict[bytes, bytes] | Records, source: SourceTopic = SOURCE, term: int = NO_TERM, **kw: Any
+) -> PartitionState:
     restoring = Restoring(0, layout(**kw))
-    restoring.add(list(log), list(log.values()))
-    return restoring.state(source)
+    restoring.add(*columns(list(log.items()) if isinstance(log, dict) else log))
+    return restoring.state(source, term)
 
 
 def test_a_changelog_gives_the_whole_state_back() -> None:
@@ -72,30 +80,120 @@ def vars_of(waiting: Waiting) -> tuple[Any, ...]:
     return waiting.offset, waiting.item_id, waiting.recorded, waiting.event
 
 
-def test_what_was_not_recommended_is_due_again() -> None:
-    part, _ = filled()
-    part.due = {1: 11}
-    key, value = part.watermark_record(SOURCE)
-    log = dict(part.records(np.arange(3), part.take(np.arange(3))))
-    assert set(restored({**log, key: value}).due) == {1, 2}
+class Owner:
+    """Changes of users' rows in one term, as the pipeline makes them; keeps what it wrote."""
+
+    def __init__(self, term: int, log: Records) -> None:
+        log.append((OWNER_KEY, b"owner"))
+        self.part, self.log = restored(log, term=term), log
+
+    def change(self, *users: str, offset: int, delivered: bool = True, recommended: bool = True) -> None:
+        part = self.part
+        rows = part.rows(users)
+        changed = part.take(rows)
+        states = part.layout.view(changed)
+        states["offset"], states["version"] = offset, states["version"] + 1
+        part.stamp(states)
+        part.put(rows, changed)
+        if not recommended:
+            part.due.update(dict.fromkeys(rows.tolist(), part.changes + 1))
+        part.watermark = max(part.watermark, offset)
+        self.write(part.records(rows, changed), delivered)
+
+    def write(self, records: Records, delivered: bool = True) -> None:
+        written = [*records, self.part.watermark_record(SOURCE)]
+        self.log += written
+        future: Future[Sequence[int]] = Future()
+        if delivered:
+            future.set_result([len(self.log) - 1])
+        self.part.deliveries.add(Handed(self.part.changes, self.part.watermark, len(written), future))
+
+    def users(self, rows: Any) -> set[str]:
+        return {self.part.users[row] for row in rows}
 
 
-def test_of_two_marks_at_one_offset_the_later_counts_though_it_calls_less_recommended() -> None:
-    """An event that waited is applied without a higher offset, and makes its user due again."""
+def test_what_no_mark_calls_out_is_published_and_recommended_again() -> None:
+    log: Records = []
+    first = Owner(0, log)
+    first.change("a", "b", offset=1)
+    first.change("b", offset=2, recommended=False)
+    first.change("c", offset=3, delivered=False)
+    first.change("d", offset=4)  # in order: it does not count before the one that is not delivered
+    second = Owner(len(log), log)
+    assert second.users(second.part.unpublished) == {"c", "d"}
+    assert second.users(second.part.due) == {"b", "c", "d"}
+    assert second.part.resume_offset == 3
+
+
+def test_a_change_of_an_old_offset_is_not_out_because_later_offsets_are() -> None:
+    """An event that waited for its item is applied behind others of its partition."""
+    log: Records = []
+    first = Owner(0, log)
+    first.change("early", offset=1)
+    first.change("late", offset=9)
+    first.write([])
+    first.change("early", offset=1, delivered=False, recommended=False)
+    second = Owner(len(log), log)
+    assert second.users(second.part.unpublished) == second.users(second.part.due) == {"early"}
+
+
+def test_what_an_owner_found_stays_out_until_it_has_published_the_rest() -> None:
+    log: Records = []
+    first = Owner(0, log)
+    first.change("a", offset=1)
+    first.change("b", offset=2, delivered=False)
+    second = Owner(len(log), log)
+    second.write([], delivered=False)  # its first change brings what was not out
+    second.change("c", offset=3)
+    third = Owner(len(log), log)
+    assert third.users(third.part.unpublished) == {"b", "c"}
+    third.write([])
+    third.change("c", offset=4)
+    third.write([])
+    fourth = Owner(len(log), log)
+    assert fourth.users(fourth.part.unpublished) == fourth.users(fourth.part.due) == set()
+
+
+def test_an_older_state_behind_the_newer_one_is_found_and_what_a_replaced_owner_wrote_is_not_out() -> None:
+    log: Records = []
+    first = Owner(0, log)
+    first.change("a", "b", offset=1)
+    second = Owner(len(log), log)
+    second.write([])
+    second.change("a", offset=5)
+    second.change("a", offset=5)
+    first.log = log
+    first.change("a", "b", offset=4)  # paused meanwhile
+    second.write([])
+    third = Owner(len(log), log)
+    assert third.users(third.part.stale) == {"a"}
+    assert third.users(third.part.unpublished) == {"a", "b"}
+    assert third.part.offsets(third.part.rows(["a", "b"])).tolist() == [5, 4]
+
+
+def test_of_two_marks_at_one_offset_the_later_counts() -> None:
     part, _ = filled()
     before = part.watermark_record(SOURCE)
-    part.due = {1: 5}
     part.books["applied"] += 1
     after = part.watermark_record(SOURCE)
     for order in ([after, before], [before, after]):
-        restoring = Restoring(0, layout())
-        restoring.add(*columns(order))
-        assert restoring.state(SOURCE).books["applied"] == part.books["applied"]
+        assert restored(order).books["applied"] == part.books["applied"]
 
 
-def test_nothing_is_due_where_all_was_recommended() -> None:
-    _, log = filled()
-    assert restored(log).due == {}
+def test_books_say_of_events_that_wait_no_more_that_they_were_recovered() -> None:
+    """A worker may end between a state in which an event waits no more and the mark that books it."""
+    part, log = filled()
+    part.books["waiting"] = 3
+    part.books["read"] = 5
+    log |= dict([part.watermark_record(SOURCE)])
+    assert dict(restored(log).books) == {"read": 5, "applied": 2, "waiting": 1, "recovered": 2}
+    part.watermark = 10  # the one that waits will be read, and booked, again
+    assert dict(restored(log | dict([part.watermark_record(SOURCE)])).books) == {
+        "read": 5,
+        "applied": 2,
+        "waiting": 0,
+        "recovered": 3,
+    }
 
 
 def one_user(offset: int, version: int = 1, consumed: int = 0) -> tuple[bytes, bytes]:
@@ -119,7 +217,7 @@ def test_the_highest_offset_and_version_win_in_any_order_and_chunks(order: list[
     restoring = Restoring(0, layout())
     edges = [0, *sorted(cuts), 6]
     for begin, end in pairwise(edges):
-        restoring.add(*columns(records[begin:end]))
+        restoring.add(*columns(records[begin:end], begin))
     part = restoring.state(SOURCE)
     (state,) = part.layout.view(part.arena[:1])
     assert (state["offset"], state["version"], state["count"]) == (2, 2, 22)
@@ -162,15 +260,18 @@ def test_a_source_whose_id_is_unknown_is_trusted() -> None:
 
 def test_a_mark_calls_published_what_was_delivered_in_order() -> None:
     part, _ = filled()
-    first, second = Future[None](), Future[None]()
-    part.deliveries += [(5, first), (12, second)]
-    second.set_result(None)
-    assert mark(part).published == -1
-    first.set_result(None)
-    assert mark(part).published == 12
+    part.deliveries = Deliveries(term=7, read_to=8)
+    first, second = Future[Sequence[int]](), Future[Sequence[int]]()
+    part.deliveries.add(Handed(1, 5, 3, first))
+    part.deliveries.add(Handed(2, 12, 4, second))
+    second.set_result([14])
+    assert (mark(part).published.term, mark(part).resume) == (NO_TERM, -1)
+    first.set_result([10])
+    assert (mark(part).published.term, mark(part).published.change, mark(part).resume) == (7, 2, 12)
+    assert part.deliveries.gaps == []
     part.watermark = 20
     again = restored(dict([part.watermark_record(SOURCE)]))
-    assert (again.watermark, again.published) == (20, 12)
+    assert (again.watermark, again.resume_offset) == (20, 13)
 
 
 def mark(part: PartitionState) -> Watermark:

@@ -1,0 +1,76 @@
+"""What a partition's owner has handed over, in order: what of it is out, and whether others wrote in between.
+
+A worker that was paused does not know that it has been replaced; its records come behind those of the new owner.
+The owner sees them as gaps: the offsets of its own changelog records follow one another, unless somebody else
+wrote. Pure; `guard` acts on it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from streams.changelog import NO_TERM, NOTHING, Claim
+
+
+class Delivered(Protocol):
+    """The sink's future; see sinks.base.Sink."""
+
+    def done(self) -> bool: ...
+
+    def result(self) -> Sequence[int]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """Changelog records up to one mark, and the outputs that belong to them.
+
+    change: the mark's number. resume: source offset up to which this vouches for rejected records, or -1.
+    size: how many changelog records, which are the first group of what was published.
+    """
+
+    change: int
+    resume: int
+    size: int
+    delivered: Delivered
+
+
+class Deliveries:
+    """Of one partition in one term."""
+
+    def __init__(
+        self, term: int = NO_TERM, read_to: int = 0, published: Claim = NOTHING, resume: int = -1
+    ) -> None:
+        """read_to: changelog offset up to which the state was read. published, resume: as its newest mark says."""
+        self.term, self.read_to, self.published, self.resume = term, read_to, published, resume
+        # Changelog offset of the next record, if nobody else writes; and what others wrote, as [begin, end).
+        self.next = read_to
+        self.gaps: list[tuple[int, int]] = []
+        self._pending: deque[Handed] = deque()
+
+    def add(self, handed: Handed) -> None:
+        """In the order in which it was published."""
+        self._pending.append(handed)
+
+    def settle(self) -> None:
+        """Take in what has been delivered. Raises SinkError where it failed."""
+        while self._pending and self._pending[0].delivered.done():
+            handed = self._pending.popleft()
+            last = handed.delivered.result()[0]
+            self._found(last - handed.size + 1)
+            self.next = last + 1
+            self.published = Claim(self.term, handed.change, self.read_to)
+            self.resume = max(self.resume, handed.resume)
+
+    def ends_at(self, end: int) -> None:
+        """The changelog's end was seen: what lies there is others' where nothing of ours is on its way."""
+        self.settle()
+        if not self._pending and end > self.next:
+            self._found(end)
+            self.next = end
+
+    def _found(self, begin: int) -> None:
+        if begin > self.next:
+            self.gaps.append((self.next, begin))

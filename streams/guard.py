@@ -1,0 +1,77 @@
+"""Writes again what a replaced worker has written over.
+
+A worker that was paused for long does not know that its partition is another's now: what it still held comes
+behind the new owner's records, and compaction would keep the older state. The owner sees it as a gap among its own
+records (see `deliveries`), or, where it has nothing to write, as an end of the changelog that is not its own; it
+reads what stands there and writes those users again, well within the time for which compaction leaves records alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from streams.changelog import CONTROL_KEYS
+from streams.pipeline import Pipeline
+from streams.reading import Reader
+from streams.store import PartitionState
+
+log = logging.getLogger(__name__)
+
+# Between looks at the gaps, which cost nothing, and at the ends, which are asked of the broker.
+PAUSE_S = 1.0
+LOOK_S = 5.0
+Gap = tuple[PartitionState, int, int]
+
+
+class Guard:
+    """Of all partitions of one worker."""
+
+    def __init__(self, pipeline: Pipeline, kafka: Mapping[str, Any], clock: Callable[[], float]) -> None:
+        """kafka: librdkafka properties (servers, security). clock: monotonic seconds."""
+        self.pipeline, self.clock = pipeline, clock
+        self._kafka, self._topic = dict(kafka), pipeline.settings.topic_state
+        self._looked = clock()
+
+    async def run(self) -> None:
+        """For ever. Raises ReadError where the changelog cannot be read."""
+        reader = await asyncio.to_thread(Reader, self._kafka, self._topic, [])
+        try:
+            while True:
+                await asyncio.sleep(PAUSE_S)
+                await self.step(reader)
+        finally:
+            reader.close()
+
+    async def step(self, reader: Reader) -> None:
+        """Look once, and write again what has to be."""
+        ends: dict[int, int] = {}
+        if self.clock() - self._looked >= LOOK_S:
+            self._looked = self.clock()
+            owned = list(self.pipeline.flow.partitions)
+            ends = {p: end for p, (_, end) in (await asyncio.to_thread(reader.bounds, owned)).items()}
+        for part, begin, end in await self.pipeline.on_model(self._gaps, ends):
+            records = await asyncio.to_thread(reader.between, part.partition, begin, end)
+            users = {m.key().decode() for m in records if m.key() not in CONTROL_KEYS}
+            log.warning(
+                "somebody else wrote %d records of %d users into %s-%d, likely a worker that was paused and "
+                "replaced; writing them again",
+                len(records),
+                len(users),
+                self._topic,
+                part.partition,
+            )
+            self.pipeline.metrics.foreign.labels(str(part.partition)).inc(len(records))
+            delivered = await self.pipeline.on_model(self.pipeline.write_again, part, users)
+            await asyncio.shield(asyncio.wrap_future(delivered))
+
+    def _gaps(self, ends: Mapping[int, int]) -> list[Gap]:
+        """Gaps that are new; on the model thread. What is lost with this process is found by the next recovery."""
+        found: list[Gap] = []
+        for number, part in self.pipeline.flow.partitions.items():
+            part.deliveries.ends_at(ends.get(number, 0))
+            found += [(part, begin, end) for begin, end in part.deliveries.gaps]
+            part.deliveries.gaps.clear()
+        return found

@@ -1,0 +1,70 @@
+"""What an owner has handed over: in order, and nobody else's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sinks.base import SinkError
+from streams.changelog import NOTHING, Claim
+from streams.deliveries import Deliveries, Handed
+
+
+def handed(change: int, size: int, last: int | None, resume: int = -1) -> Handed:
+    future: Future[Sequence[int]] = Future()
+    if last is not None:
+        future.set_result([last, -1])
+    return Handed(change, resume, size, future)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 5)), max_size=12), st.integers(0, 3))
+def test_gaps_are_exactly_what_others_wrote(batches: list[tuple[int, int]], behind: int) -> None:
+    """Each batch: records of others before it, and its own."""
+    deliveries, end = Deliveries(term=9, read_to=10), 10
+    foreign: set[int] = set()
+    for change, (others, own) in enumerate(batches, 1):
+        foreign |= set(range(end, end + others))
+        end += others + own
+        deliveries.add(handed(change, own, end - 1))
+    foreign |= set(range(end, end + behind))
+    deliveries.ends_at(end + behind)
+    assert {offset for gap in deliveries.gaps for offset in range(*gap)} == foreign
+    deliveries.gaps.clear()
+    deliveries.ends_at(end + behind)
+    assert deliveries.gaps == []
+
+
+def test_an_end_says_nothing_while_own_records_are_on_their_way() -> None:
+    deliveries = Deliveries(term=9, read_to=10)
+    deliveries.add(handed(1, 2, None))
+    deliveries.ends_at(12)
+    assert deliveries.gaps == []
+
+
+def test_nothing_counts_before_what_was_handed_over_earlier() -> None:
+    deliveries = Deliveries(term=9, read_to=10)
+    deliveries.add(handed(1, 2, None, resume=4))
+    deliveries.add(handed(2, 2, 13, resume=7))
+    deliveries.settle()
+    assert (deliveries.published, deliveries.resume) == (NOTHING, -1)
+
+
+def test_what_vouches_for_no_rejected_record_does_not_take_back_what_others_did() -> None:
+    deliveries = Deliveries(term=9, read_to=10)
+    deliveries.add(handed(1, 2, 11, resume=7))
+    deliveries.add(handed(2, 1, 12))
+    deliveries.settle()
+    assert (deliveries.published, deliveries.resume) == (Claim(9, 2, 10), 7)
+
+
+def test_a_failed_delivery_is_an_error() -> None:
+    deliveries, failed = Deliveries(), handed(1, 1, None)
+    assert isinstance(failed.delivered, Future)
+    failed.delivered.set_exception(SinkError("no"))
+    deliveries.add(failed)
+    with pytest.raises(SinkError):
+        deliveries.settle()
