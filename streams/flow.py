@@ -89,7 +89,8 @@ class Flow:
         self.model, self.layout, self.catalog = model, layout, catalog
         self.recommender, self.weighing, self.writer, self.options = recommender, weighing, writer, options
         self.partitions: dict[int, PartitionState] = {}
-        self._actions: dict[str, int] = {}
+        # Words behind the checksums in the states. Those with a rule are known before an event has them.
+        self._actions = {action: action_key(action) for action in weighing.weight_of}
         self._quoted = Quoted()
 
     def decode(self, records: Sequence[SourceRecord]) -> Decoded:

@@ -231,6 +231,15 @@ def test_reasons_add_up_to_the_score_and_name_events() -> None:
         assert {reason["item_id"] for reason in item["reasons"]} <= {"i2", "i5", "i6"}
 
 
+def test_reasons_name_actions_with_a_rule_after_a_restart_too() -> None:
+    flow = make_flow(exclude_consumed=False)
+    state = apply(flow, [record(0, item="i2", action="like")]).state
+    again = make_flow(exclude_consumed=False)
+    restore(again, dict(state))
+    actions = {reason["action"] for item in recommended(again) for reason in item["reasons"]}
+    assert actions == {"like"}
+
+
 def test_a_search_moves_the_interest_by_its_text() -> None:
     flow = make_flow()
     found = vectors(apply(flow, [record(0, item=None, action="search", text="blue hat")]))["u"]
