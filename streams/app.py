@@ -93,6 +93,7 @@ def build_options(settings: Settings) -> FlowOptions:
         waiting_per_user=settings.waiting_per_user,
         waiting_per_partition=settings.waiting_per_partition,
         text_share=settings.text_share,
+        events_topic=settings.events_topic,
     )
 
 
