@@ -4,6 +4,7 @@ from confluent_kafka import KafkaException
 
 from encoders.projection import ProjectionError
 from sinks.base import SinkError
+from streams.backoff import GaveUpError
 from streams.bench.errors import BenchError
 from streams.children import ChildError
 from streams.datasets.base import DatasetError
@@ -26,5 +27,6 @@ USER_ERRORS: tuple[type[Exception], ...] = (
     DatasetError,
     SinkError,
     BenchError,
+    GaveUpError,
     KafkaException,
 )

@@ -7,7 +7,7 @@ so do the replay and the tests, which is why they give the same vectors bit for 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -174,14 +174,10 @@ class Flow:
                 known[action] = action_key(action)
         return [known[action] for action in actions]
 
-    def vectors(
-        self, part: PartitionState, rows: Longs, states: Any, check: Callable[[Floats], None] | None = None
-    ) -> KeyValues:
-        """Vector records of users' states; check: of the vectors (U, dim), may raise."""
+    def vectors(self, part: PartitionState, rows: Longs, states: Any) -> KeyValues:
+        """Vector records of users' states."""
         model, users = states["model"], [part.users[row] for row in rows.tolist()]
         counts, as_of, vectors = self.model.counts(model), self.model.times(model), self.model.interest(model)
-        if check:
-            check(vectors)
         return self.writer.vectors(part.partition, users, states, counts, as_of, vectors)
 
     def _excluded(self, part: PartitionState, row: int) -> list[int]:

@@ -15,7 +15,7 @@ import numpy as np
 from streams.batch import Batch
 from streams.decoded import Decoded, Updated
 from streams.events import Rejected, SourceRecord, decode_stored, encode, good_record
-from streams.interest.base import Floats
+from streams.interest.base import Floats, States
 from streams.isolation import isolate, unexpected
 from streams.records import Record
 from streams.store import PartitionState
@@ -55,7 +55,8 @@ def fold(flow: Flow, part: PartitionState, decoded: Decoded, texts: Floats) -> U
             batch = Batch.of(flow, part, decoded, outcomes)
             folded = batch.fold(texts, outcomes)
             moved = slice(0, batch.signalled)
-            vectors = flow.vectors(part, batch.touched[moved], folded.states[moved], require_finite)
+            _require_finite(folded.states["model"][moved])
+            vectors = flow.vectors(part, batch.touched[moved], folded.states[moved])
     except Exception:  # whatever it was, the users that these events brought are not there
         _forget_users(part, known)
         raise
@@ -63,11 +64,13 @@ def fold(flow: Flow, part: PartitionState, decoded: Decoded, texts: Floats) -> U
     return Updated(part.records(batch.touched, folded.changed), vectors, outcomes, len(batch.touched))
 
 
-def require_finite(vectors: Floats) -> None:
-    """Raises FloatingPointError where a number is not finite. vectors: unit rows, so that squares add up."""
-    flat = vectors.reshape(-1)
-    if not np.isfinite(np.dot(flat, flat)):
-        raise FloatingPointError("an interest would not be finite: its weight or a vector is none")
+def _require_finite(models: States) -> None:
+    """Raises FloatingPointError where a number of a model's states is not finite."""
+    for name, (dtype, *_) in (models.dtype.fields or {}).items():
+        if dtype.base.kind == "f" and not np.isfinite(models[name]).all():
+            raise FloatingPointError(
+                "the interest would not be finite: a weight or a vector is too large, or none"
+            )
 
 
 def fold_known_good(flow: Flow) -> None:

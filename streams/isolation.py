@@ -50,11 +50,11 @@ def isolate(
 
 def each(
     items: Sequence[T],
-    read: Callable[[T], R | Rejected],
+    read: Callable[[T], R],
     stage: str,
     probe: Callable[[], object],
-    at_once: Callable[[], list[R | Rejected]] | None = None,
-) -> list[R | Rejected]:
+    at_once: Callable[[], list[R]] | None = None,
+) -> Sequence[R | Rejected]:
     """`read` of each; what it raises for one becomes that one's rejection. Raises as `isolate`.
 
     at_once: the same for all of them, where there is a faster way.

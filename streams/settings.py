@@ -200,6 +200,9 @@ class Settings(BaseSettings):
     commit_interval_s: float = Field(default=2.0, gt=0)
     # Seconds that recovery of the state may take before the worker gives up.
     recovery_deadline_s: float = Field(default=600.0, gt=0)
+    # Seconds that brokers or encoder may be away, asked again and again, before the worker ends (exit status 70, at
+    # the start 1). Longer than a broker's restart; whoever runs the worker starts it again.
+    retry_deadline_s: float = Field(default=300.0, gt=0)
     # Seconds that a graceful shutdown may take before a hard exit.
     shutdown_deadline_s: float = Field(default=30.0, gt=0)
 

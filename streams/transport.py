@@ -53,6 +53,10 @@ class RecordBatch:
         self.started = not self.stale
         return self.started
 
+    def abandon(self) -> None:
+        """End work on it without a result: it is not acknowledged, and read again."""
+        self.started, self.stale = False, True
+
 
 # aiokafka keeps one fetch per broker in flight, and a broker answers one request of a connection at a time. A
 # fetch that waits for idle partitions therefore holds up those that have data: 1.5 s in stock Faust.
@@ -241,7 +245,8 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
                 batch.stale = not batch.started
         while self._unfinished():
             self._room.clear()
-            await self._room.wait()
+            with contextlib.suppress(TimeoutError):  # one that is abandoned says nothing
+                await asyncio.wait_for(self._room.wait(), 0.1)
         await self.commit()
 
     def _unfinished(self) -> bool:
