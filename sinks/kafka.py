@@ -38,6 +38,8 @@ class _Outstanding:
         self.remaining = count
         self.error: KafkaError | None = None
         self.future: Future[None] = Future()
+        # Whoever stops waiting for it must not cancel it: its result would then be an error in the poll thread.
+        self.future.set_running_or_notify_cancel()
         if not count:
             self.future.set_result(None)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+log = logging.getLogger(__name__)
 
 # Messages at a time: few enough that their memory is used again, for fresh pages are dear.
 CHUNK = 4_000
@@ -16,8 +19,41 @@ BULK_WAIT_MS = 10
 TAIL_WAIT_MS = 200
 
 
+# Errors of a broker or a connection that is away for a while; librdkafka reconnects by itself.
+AWAY = frozenset(
+    {
+        KafkaError._TRANSPORT,
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError._RESOLVE,
+        KafkaError._TIMED_OUT,
+        KafkaError._TIMED_OUT_QUEUE,
+        KafkaError._WAIT_COORD,
+        KafkaError.BROKER_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NETWORK_EXCEPTION,
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.REQUEST_TIMED_OUT,
+    }
+)
+
+
 class ReadError(RuntimeError):
     """A topic could not be read to its end; the message says what to do."""
+
+
+class StalledError(ReadError):
+    """Nothing has come for long, though something should."""
+
+
+def is_away(error: Exception) -> bool:
+    """True where an error says that the brokers cannot be reached now, and may be later."""
+    told = error if isinstance(error, KafkaException) else error.__cause__
+    if isinstance(told, KafkaException):
+        return told.args[0].code() in AWAY
+    return isinstance(error, StalledError | TimeoutError)
 
 
 class Reader:
@@ -62,15 +98,19 @@ class Reader:
         }
 
     def poll(self, timeout_s: float) -> list[Message]:
-        """What has come within the time. Raises ReadError."""
+        """What has come within the time; brokers that are away are waited for. Raises ReadError."""
         messages: list[Message] = self._consumer.consume(CHUNK, timeout_s)
-        for message in messages:
-            if message.error() is not None:
-                raise ReadError(f"reading {self.topic} failed: {message.error()}")
-        return messages
+        errors = [message.error() for message in messages if message.error() is not None]
+        if not errors:
+            return messages
+        for error in errors:
+            if error.code() not in AWAY:
+                raise ReadError(f"reading {self.topic} failed: {error}")
+        log.warning("reading %s: %s; waiting for the broker", self.topic, errors[-1])
+        return [message for message in messages if message.error() is None]
 
     def to_end(self, deadline_s: float = 600.0, stall_s: float = 60.0) -> Iterator[list[Message]]:
-        """Chunks up to the end offsets as they are now. Raises ReadError after the deadline or a stall."""
+        """Chunks up to the end offsets as they are now. Raises ReadError after the deadline, StalledError."""
         ends = {p: end for p, (begin, end) in self.bounds().items() if end > begin}
         started = progress = time.monotonic()
         while ends:
@@ -81,10 +121,10 @@ class Reader:
                 yield messages
             # The position counts transaction markers and compacted-away records too.
             ends = {p: end for p, end in ends.items() if not self.reached({p: end})}
-            if ends and (now - started > deadline_s or now - progress > stall_s):
-                raise ReadError(
-                    f"{self.topic} could not be read to its end in time; is the broker reachable?"
-                )
+            if ends and now - started > deadline_s:
+                raise ReadError(f"{self.topic} could not be read to its end within {deadline_s:g} s")
+            if ends and now - progress > stall_s:
+                raise StalledError(f"{self.topic}: nothing came for {stall_s:g} s; is the broker reachable?")
 
     def reached(self, ends: Mapping[int, int]) -> bool:
         """True once the position of each of these partitions is at or past its end offset."""
