@@ -15,6 +15,8 @@ from encoders.projection import ProjectedEncoder, Projection
 from sinks.kafka import KafkaSink
 from streams import agents, security, transport
 from streams.adapters import adapter
+from streams.backoff import Backoff
+from streams.brokers import delivery_timeout
 from streams.events import Limits
 from streams.flow import Flow, FlowOptions
 from streams.interest import MODELS
@@ -161,6 +163,9 @@ def build_worker(settings: Settings) -> Worker:
     flow = build_flow(settings, identity(encoder))
     faust_app = build_faust_app(settings)
     adapters = {source.topic: adapter(source.format) for source in settings.raw_sources}
-    pipeline = Pipeline(settings, flow, encoder, KafkaSink(kafka), adapters, Metrics(), fail)
+    metrics, health = Metrics(), Health()
+    backoff = Backoff(metrics, health, settings.retry_deadline_s)
+    sink = KafkaSink({**kafka, **delivery_timeout(settings.retry_deadline_s)})
+    pipeline = Pipeline(settings, flow, encoder, sink, adapters, metrics, fail, backoff)
     agents.register(faust_app, pipeline, settings)
-    return Worker(settings, faust_app, pipeline, Health(), kafka)
+    return Worker(settings, faust_app, pipeline, health, kafka)

@@ -111,7 +111,14 @@ class Reader:
 
     def to_end(self, deadline_s: float = 600.0, stall_s: float = 60.0) -> Iterator[list[Message]]:
         """Chunks up to the end offsets as they are now. Raises ReadError after the deadline, StalledError."""
-        ends = {p: end for p, (begin, end) in self.bounds().items() if end > begin}
+        # Asked at once, not with the first chunk: a generator that has raised cannot be asked again.
+        return self._chunks(self.ends(), deadline_s, stall_s)
+
+    def ends(self) -> dict[int, int]:
+        """End offset of each partition that holds something, now."""
+        return {p: end for p, (begin, end) in self.bounds().items() if end > begin}
+
+    def _chunks(self, ends: dict[int, int], deadline_s: float, stall_s: float) -> Iterator[list[Message]]:
         started = progress = time.monotonic()
         while ends:
             messages = self.poll(0.02)
@@ -145,6 +152,15 @@ def partition_ids(client: Any, topic: str) -> list[int]:
     if found.error is not None or not found.partitions:
         raise ReadError(f"topic {topic} does not exist: run `interestflow topics create`")
     return sorted(found.partitions)
+
+
+def ends_of(config: Mapping[str, Any], topic: str) -> dict[int, int]:
+    """End offset of each partition of a topic that holds something, now."""
+    reader = Reader(config, topic)
+    try:
+        return reader.ends()
+    finally:
+        reader.close()
 
 
 def read_all(config: Mapping[str, Any], topic: str, deadline_s: float = 600.0) -> Iterator[list[Message]]:

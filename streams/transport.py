@@ -16,9 +16,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass
 from typing import Any
 
+from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer import consumer as consumers
 from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import Fetcher, PartitionRecords
+from aiokafka.errors import KafkaConnectionError
 from faust.topics import Topic as FaustTopic
 from faust.transport.drivers import TRANSPORTS
 from faust.transport.drivers.aiokafka import Consumer as AIOKafkaConsumer
@@ -70,6 +72,9 @@ IDLE_WAIT_S = 0.25
 # How long to wait for some partitions' data while others have as many outstanding batches as they may.
 ROOM_WAIT_S = 0.005
 
+# Between attempts to meet a broker for the first time.
+BOOTSTRAP_PAUSE_S = 1.0
+
 # From so many records on average a partition's outstanding batches count as full; else so few may be outstanding.
 FULL_RECORDS = 1000
 SMALL_BATCHES = 1
@@ -94,6 +99,19 @@ class KeenFetcher(Fetcher):  # type: ignore[misc]
     def _get_actions_per_node(self, assignment: Any) -> Any:
         self._fetch_max_wait_ms = BUSY_MAX_WAIT_MS if self._records else FETCH_MAX_WAIT_MS
         return super()._get_actions_per_node(assignment)
+
+
+class PatientClient(AIOKafkaClient):  # type: ignore[misc]
+    """aiokafka's client, whose first connection may take a while; a worker's look at its brokers bounds it."""
+
+    async def bootstrap(self) -> None:
+        """Until a broker answers."""
+        while True:
+            try:
+                await super().bootstrap()
+                return
+            except KafkaConnectionError:
+                await asyncio.sleep(BOOTSTRAP_PAUSE_S)
 
 
 class _InFlight(set[int]):
@@ -283,4 +301,5 @@ def register() -> None:
     """Make `batched://` known to Faust, and ours to aiokafka, which has no setting for either."""
     fetcher.PartitionRecords = LeanRecords
     consumers.Fetcher = KeenFetcher
+    consumers.AIOKafkaClient = PatientClient
     TRANSPORTS.aliases[SCHEME] = f"{__name__}:Transport"
