@@ -24,11 +24,12 @@ from streams.interest.decay import HalfLife
 from streams.metrics import Health, Metrics
 from streams.outputs import Writer
 from streams.pipeline import Pipeline
+from streams.process import fail
 from streams.recommend import Catalog, ContentRecommender
 from streams.settings import Settings, SettingsError
 from streams.signals import Weighing
 from streams.store import Layout
-from streams.worker import Worker, fail
+from streams.worker import Worker
 
 # Batches of a partition that may be on their way beside those whose deliveries are awaited: fetch ahead.
 AHEAD = 4

@@ -9,6 +9,7 @@ from streams.bench.errors import BenchError
 from streams.children import ChildError
 from streams.datasets.base import DatasetError
 from streams.local_kafka import LocalKafkaError
+from streams.metrics import PortError
 from streams.reading import ReadError
 from streams.security import SecurityError
 from streams.settings import SettingsError
@@ -28,5 +29,6 @@ USER_ERRORS: tuple[type[Exception], ...] = (
     SinkError,
     BenchError,
     GaveUpError,
+    PortError,
     KafkaException,
 )

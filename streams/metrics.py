@@ -134,6 +134,10 @@ class Health:
         return self.ready and not paused, paused or self.reason
 
 
+class PortError(RuntimeError):
+    """The address of the metrics cannot be listened on; the message names the settings."""
+
+
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
@@ -144,7 +148,10 @@ class _Quiet(WSGIRequestHandler):
 
 
 def serve(metrics: Metrics, health: Health, host: str, port: int) -> tuple[Callable[[], None], int]:
-    """Serve /metrics, /livez and /readyz; returns how to stop it, and the port (for port 0)."""
+    """Serve /metrics, /livez and /readyz; returns how to stop it, and the port (for port 0).
+
+    Raises PortError where the address cannot be listened on.
+    """
     show_metrics = make_wsgi_app(metrics.registry)
 
     def answer(environ: dict[str, Any], start: Any) -> Iterable[bytes]:
@@ -159,7 +166,13 @@ def serve(metrics: Metrics, health: Health, host: str, port: int) -> tuple[Calla
         start(f"{status.value} {status.phrase}", [("Content-Type", "text/plain; charset=utf-8")])
         return [f"{word if good else reason or 'not found'}\n".encode()]
 
-    server = make_server(host, port, answer, server_class=_Server, handler_class=_Quiet)
+    try:
+        server = make_server(host, port, answer, server_class=_Server, handler_class=_Quiet)
+    except OSError as error:
+        raise PortError(
+            f"cannot serve metrics on {host}:{port} ({error.strerror or error}): set INTERESTFLOW_METRICS_PORT to a "
+            f"free port, or to 0 for any, and INTERESTFLOW_METRICS_HOST to an address of this machine"
+        ) from error
     threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
 
     def stop() -> None:

@@ -146,7 +146,7 @@ class Reader:
 def partition_ids(client: Any, topic: str) -> list[int]:
     """Partitions of a topic. Raises ReadError where there is no such topic."""
     try:
-        found = client.list_topics(topic, timeout=30).topics[topic]
+        found = client.list_topics(topic, timeout=10).topics[topic]
     except KafkaException as error:
         raise ReadError(f"cannot ask the brokers for {topic}: {error}") from error
     if found.error is not None or not found.partitions:

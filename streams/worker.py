@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
-import os
 import signal
-import sys
-import threading
 import time
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
@@ -23,6 +19,7 @@ from streams.backoff import StoppedError
 from streams.brokers import Brokers
 from streams.metrics import Health
 from streams.pipeline import Pipeline
+from streams.process import exit_after, fail, spare_the_collector
 from streams.reading import TAIL_WAIT_MS, Reader, ends_of
 from streams.recommending import Scheduler
 from streams.recovery import positions, recover, source_topic
@@ -32,8 +29,6 @@ log = logging.getLogger(__name__)
 
 # Items not yet encoded when a worker starts: how long without progress until events go first.
 CATALOG_STALL_S = 30.0
-# New objects until Python looks for cycles among them; its default of 700 is reached many times in each batch.
-YOUNG_OBJECTS = 50_000
 
 
 class Worker:
@@ -148,7 +143,7 @@ class Worker:
                 progress, seen = time.monotonic(), len(self.pipeline.flow.catalog)
             if ends:
                 time.sleep(0.2)
-        if ends:
+        if ends and not self._stop.is_set():
             log.warning("items are still being encoded; events of unknown items will wait for them")
         group.close()
 
@@ -244,7 +239,7 @@ class Worker:
         """Stop fetching, finish what is in flight, commit, leave the group; hard exit after the deadline."""
         log.info("stopping")
         self.health.set_ready(False, "stopping")
-        _exit_after(self.settings.shutdown_deadline_s)
+        exit_after(self.settings.shutdown_deadline_s)
         for task in tasks:
             task.cancel()
         self.backoff.stop()
@@ -257,29 +252,3 @@ class Worker:
             log.error("%d records were not delivered; what they belong to was not acknowledged", left)
         self.pipeline.close()
         log.info("stopped")
-
-
-def spare_the_collector() -> None:
-    """Modules and models live as long as the worker, and a batch's thousands of objects hold no cycles."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS, 20, 20)
-
-
-def fail(error: BaseException) -> None:
-    """End the process at once: nothing unacknowledged is lost, it is read again."""
-    log.critical("cannot go on: %s", error, exc_info=error)
-    logging.shutdown()
-    sys.stderr.flush()
-    os._exit(70)  # not sys.exit: other threads may hang, and nothing may be acknowledged any more
-
-
-def _exit_after(seconds: float) -> None:
-    def leave() -> None:
-        log.error("shutdown took longer than %g s: leaving at once", seconds)
-        logging.shutdown()
-        os._exit(75)
-
-    timer = threading.Timer(seconds, leave)
-    timer.daemon = True
-    timer.start()
