@@ -44,7 +44,8 @@ class CachedEncoder:
                 vectors[row] = self._vectors[self._rows[key]]
                 self._rows.move_to_end(key)
         for key, vector in fresh.items():
-            self._keep(key, vector)
+            if np.isfinite(vector).all():  # what went wrong once is asked again
+                self._keep(key, vector)
         return vectors
 
     def counts(self) -> dict[str, dict[str, int]]:

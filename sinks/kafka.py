@@ -42,6 +42,8 @@ class _Outstanding:
         self.offsets = [-1] * len(groups)
         self.error: KafkaError | None = None
         self.future: Future[Sequence[int]] = Future()
+        # Whoever stops waiting for it must not cancel it: its result would then be an error in the poll thread.
+        self.future.set_running_or_notify_cancel()
         if not self.remaining:
             self.future.set_result(self.offsets)
 

@@ -15,6 +15,8 @@ from encoders.projection import ProjectedEncoder, Projection
 from sinks.kafka import KafkaSink
 from streams import agents, security, transport
 from streams.adapters import adapter
+from streams.backoff import Backoff
+from streams.brokers import delivery_timeout
 from streams.events import Limits
 from streams.flow import Flow, FlowOptions
 from streams.interest import MODELS
@@ -22,11 +24,12 @@ from streams.interest.decay import HalfLife
 from streams.metrics import Health, Metrics
 from streams.outputs import Writer
 from streams.pipeline import Pipeline
+from streams.process import fail
 from streams.recommend import Catalog, ContentRecommender
 from streams.settings import Settings, SettingsError
 from streams.signals import Weighing
 from streams.store import Layout
-from streams.worker import Worker, fail
+from streams.worker import Worker
 
 # Batches of a partition that may be on their way beside those whose deliveries are awaited: fetch ahead.
 AHEAD = 4
@@ -93,6 +96,7 @@ def build_options(settings: Settings) -> FlowOptions:
         waiting_per_user=settings.waiting_per_user,
         waiting_per_partition=settings.waiting_per_partition,
         text_share=settings.text_share,
+        events_topic=settings.events_topic,
     )
 
 
@@ -160,6 +164,9 @@ def build_worker(settings: Settings) -> Worker:
     flow = build_flow(settings, identity(encoder))
     faust_app = build_faust_app(settings)
     adapters = {source.topic: adapter(source.format) for source in settings.raw_sources}
-    pipeline = Pipeline(settings, flow, encoder, KafkaSink(kafka), adapters, Metrics(), fail)
+    metrics, health = Metrics(), Health()
+    backoff = Backoff(metrics, health, settings.retry_deadline_s)
+    sink = KafkaSink({**kafka, **delivery_timeout(settings.retry_deadline_s)})
+    pipeline = Pipeline(settings, flow, encoder, sink, adapters, metrics, fail, backoff)
     agents.register(faust_app, pipeline, settings)
-    return Worker(settings, faust_app, pipeline, Health(), kafka)
+    return Worker(settings, faust_app, pipeline, health, kafka)

@@ -17,9 +17,24 @@ from streams.signals import times
 from streams.store import PartitionState, Rows
 
 if TYPE_CHECKING:
-    from streams.flow import Decoded, Flow
+    from streams.decoded import Decoded
+    from streams.flow import Flow
 
 NO_ITEM, UNKNOWN_ITEM = -2, -1
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """What a batch makes of the states, before it is entered.
+
+    changed, states: the touched users' rows, as bytes (U, size) and as structured view (U,). indices: among the
+    events, of the signals. aside: rows and events that are to wait.
+    """
+
+    changed: Rows
+    states: Any
+    indices: Longs
+    aside: list[tuple[int, Waiting]]
 
 
 @dataclass(slots=True)
@@ -89,17 +104,16 @@ class Batch:
         """How many of `touched`, from the front, have a signal."""
         return len(self.plan.touched)
 
-    def fold(self, texts: Floats, outcomes: Counter[str]) -> tuple[Rows, Any]:
-        """The touched users' changed rows, as bytes (U, size) and as structured view (U,)."""
-        part, flow = self.part, self.flow
-        changed = part.take(self.touched)
+    def fold(self, texts: Floats, outcomes: Counter[str]) -> Folded:
+        """The touched users' changed rows and all else; nothing of the partition changes yet."""
+        flow = self.flow
+        changed = self.part.take(self.touched)
         states = flow.layout.view(changed)
-        set_aside = self._set_aside(outcomes)
+        set_aside, aside = self._set_aside(outcomes)
         before = flow.model.counts(states["model"][: self.signalled]).copy()
         signals, indices = self._signals(states, texts)
         late = flow.model.update(states["model"][: self.signalled], signals)
         self._remember(states["history"], signals, indices, before)
-        self._consume(indices)
         done = self.position[~set_aside]
         offsets = states["offset"].copy()
         np.maximum.at(offsets, self.position, self.offsets)
@@ -108,9 +122,17 @@ class Batch:
         outcomes["applied"] += len(signals) - late
         outcomes["late"] += late
         outcomes["neutral"] += len(done) - len(signals)
-        if flow.options.recommend:
+        return Folded(changed, states, indices, aside)
+
+    def enter(self, folded: Folded) -> None:
+        """Make it the partition's state; apart from memory nothing can fail any more."""
+        part = self.part
+        part.put(self.touched, folded.changed)
+        for row, waiting in folded.aside:
+            part.waiting.add(row, waiting)
+        self._consume(folded.indices)
+        if self.flow.options.recommend:
             self._mark_due()
-        return changed, states
 
     def _count(self, states: Any, taken: Mask) -> None:
         """Remember the ids of what was read for the first time, and count what does not wait."""
@@ -172,20 +194,29 @@ class Batch:
             if self.events[index].action in consuming and self.items[index] >= 0:
                 consume(int(rows[index]), int(keys[self.items[index]]))
 
-    def _set_aside(self, outcomes: Counter[str]) -> Mask:
-        """Keep events of unknown items for later, within bounds; true where an event was kept or dropped."""
+    def _set_aside(self, outcomes: Counter[str]) -> tuple[Mask, list[tuple[int, Waiting]]]:
+        """(n,) true for events of unknown items; and those of them that are to wait, within bounds."""
         aside: Mask = (self.items == UNKNOWN_ITEM) & (self.base != 0)
-        part, options = self.part, self.flow.options
+        kept: list[tuple[int, Waiting]] = []
+        kept_of: Counter[int] = Counter()
         for index in np.flatnonzero(aside).tolist():
             row, event = int(self.rows[index]), self.events[index]
-            room = part.waiting.count < options.waiting_per_partition
-            if room and len(part.waiting.of_row.get(row, ())) < options.waiting_per_user:
-                offset, recorded = int(self.offsets[index]), int(self.recorded[index])
-                part.waiting.add(row, Waiting(offset, event.item_id or "", recorded, encode(event)))
-                outcomes["waiting"] += 1
-            else:
+            if not self._has_room(row, len(kept), kept_of[row]):
                 outcomes["dropped"] += 1
-        return aside
+                continue
+            offset, recorded = int(self.offsets[index]), int(self.recorded[index])
+            kept.append((row, Waiting(offset, event.item_id or "", recorded, encode(event))))
+            kept_of[row] += 1
+            outcomes["waiting"] += 1
+        return aside, kept
+
+    def _has_room(self, row: int, more: int, more_of_row: int) -> bool:
+        """True where one more may wait beside `more`. One that had waited before keeps its place."""
+        waiting, options = self.part.waiting, self.flow.options
+        return self.released or (
+            waiting.count + more < options.waiting_per_partition
+            and len(waiting.of_row.get(row, ())) + more_of_row < options.waiting_per_user
+        )
 
     def _mark_due(self) -> None:
         due, change = self.part.due, self.part.changes + 1

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from encoders.base import Encoder, identity
+from streams.encoding import encode_isolating
 from streams.events import Limits, Rejected, SourceRecord
 from streams.interest.base import Floats
-from streams.items import Item, Removed, decode_embedding, decode_item, encode_embedding, fingerprint
+from streams.isolation import each
+from streams.items import STAGE, Item, Removed, decode_embedding, decode_item, encode_embedding, fingerprint
 from streams.recommend import Catalog
+from streams.records import Record
 
 log = logging.getLogger(__name__)
+ENCODE_STAGE = "catalog.encode"
 
 
 @dataclass(slots=True)
@@ -21,6 +25,8 @@ class Changes:
     """What a batch of item records asks for. items: to encode, with their fingerprints."""
 
     items: list[tuple[Item, str]] = field(default_factory=list)
+    # Of these items, in their order.
+    records: list[SourceRecord] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     unchanged: int = 0
     rejected: list[tuple[SourceRecord, Rejected]] = field(default_factory=list)
@@ -28,6 +34,12 @@ class Changes:
     def texts(self) -> list[str]:
         """Texts of the items to encode, in their order."""
         return [item.text() for item, _ in self.items]
+
+    def refuse(self, items: Mapping[int, Rejected]) -> None:
+        """Leave out items that cannot be encoded, by their index."""
+        self.rejected += [(self.records[index], reason) for index, reason in items.items()]
+        kept = [index for index in range(len(self.items)) if index not in items]
+        self.items, self.records = [self.items[i] for i in kept], [self.records[i] for i in kept]
 
 
 class Cataloguer:
@@ -45,24 +57,40 @@ class Cataloguer:
     def changes(self, records: Sequence[SourceRecord]) -> Changes:
         """The newest record of each item, less what the catalogue holds already or was asked for last."""
         changes = Changes()
-        newest: dict[str, Item | Removed] = {}
-        for record in records:
-            item = decode_item(record, self.limits)
+        newest: dict[str, tuple[Item | Removed, SourceRecord]] = {}
+        for record, item in zip(records, self._decode(records), strict=True):
             if isinstance(item, Rejected):
                 changes.rejected.append((record, item))
             else:
                 newest.pop(item.item_id, None)
-                newest[item.item_id] = item
-        for item_id, item in newest.items():
+                newest[item.item_id] = item, record
+        for item_id, (item, record) in newest.items():
             if isinstance(item, Removed):
                 self._asked[item_id] = ""
                 changes.removed.append(item_id)
             elif (mark := fingerprint(item, self.space)) != self._fingerprint(item_id):
                 self._asked[item_id] = mark
                 changes.items.append((item, mark))
+                changes.records.append(record)
             else:
                 changes.unchanged += 1
         return changes
+
+    def encode(self, changes: Changes, encoder: Encoder) -> Floats:
+        """Vectors (n, dim) of the items to encode; those that cannot be are refused. Raises EverythingFailsError."""
+        vectors, refused = encode_isolating(encoder, changes.texts(), ENCODE_STAGE)
+        for index in refused:  # the same record, sent again, is worth another try
+            self._asked.pop(changes.items[index][0].item_id, None)
+        changes.refuse(refused)
+        return vectors
+
+    def _decode(self, records: Sequence[SourceRecord]) -> Sequence[Item | Removed | Rejected]:
+        good = Record("", 0, 0, None, None, b'{"item_id": "known-good"}', ())
+
+        def decode(record: SourceRecord) -> Item | Removed | Rejected:
+            return decode_item(record, self.limits)
+
+        return each(records, decode, STAGE, probe=lambda: decode(good))
 
     def _fingerprint(self, item_id: str) -> str:
         return self._asked.get(item_id, self.catalog.fingerprint(item_id))

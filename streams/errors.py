@@ -4,10 +4,12 @@ from confluent_kafka import KafkaException
 
 from encoders.projection import ProjectionError
 from sinks.base import SinkError
+from streams.backoff import GaveUpError
 from streams.bench.errors import BenchError
 from streams.children import ChildError
 from streams.datasets.base import DatasetError
 from streams.local_kafka import LocalKafkaError
+from streams.metrics import PortError
 from streams.reading import ReadError
 from streams.security import SecurityError
 from streams.settings import SettingsError
@@ -26,5 +28,7 @@ USER_ERRORS: tuple[type[Exception], ...] = (
     DatasetError,
     SinkError,
     BenchError,
+    GaveUpError,
+    PortError,
     KafkaException,
 )

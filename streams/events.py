@@ -28,6 +28,7 @@ __all__ = [
     "encode",
     "event_problem",
     "fitting_id",
+    "good_record",
     "id_problem",
     "origin_headers",
     "rejected_headers",
@@ -99,6 +100,11 @@ def decode_canonical(record: SourceRecord, limits: Limits) -> Event | Rejected:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return json_problem(error, value or b"", DECODE_STAGE)
     return event_problem(event, limits, DECODE_STAGE) or event
+
+
+def good_record() -> bytes:
+    """The value of a canonical record with nothing wrong, by which a bug is told from poison."""
+    return encode(Event("known-good", "known-good", "click", 1_600_000_000_000, item_id="known-good"))
 
 
 def decode_stored(value: bytes) -> Event:
@@ -244,7 +250,7 @@ def rejected_headers(record: SourceRecord, rejected: Rejected) -> list[tuple[str
         ("__connect.errors.partition", b"%d" % record.partition),
         ("__connect.errors.offset", b"%d" % record.offset),
         ("__connect.errors.stage", rejected.stage.encode()),
-        ("__connect.errors.exception.class.name", b"interestflow.Rejected"),
+        ("__connect.errors.exception.class.name", rejected.exception.encode()),
         ("__connect.errors.exception.message", rejected.message.encode("utf-8", "backslashreplace")),
         ("interestflow.reason", rejected.reason.encode()),
         *omitted,

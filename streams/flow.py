@@ -8,22 +8,39 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from streams.batch import Batch, action_key
+from streams.batch import action_key
 from streams.changelog import Waiting
-from streams.events import Event, Limits, Rejected, SourceRecord, decode_canonical_batch, decode_stored
+from streams.decoded import Decoded, KeyValues, Updated
+from streams.events import (
+    DECODE_STAGE,
+    Event,
+    Limits,
+    Rejected,
+    SourceRecord,
+    decode_canonical,
+    decode_canonical_batch,
+    decode_stored,
+    good_record,
+)
+from streams.folding import fold_isolating
 from streams.interest.base import Floats, InterestModel, Longs
+from streams.isolation import each
 from streams.outputs import Writer
 from streams.recommend import Catalog, Queries, Recommender, explain
+from streams.records import Record
 from streams.rendering import Quoted, ranked_items, remembered
 from streams.signals import Weighing
 from streams.store import Layout, PartitionState
 
-KeyValues = list[tuple[bytes, bytes]]
+# What a batch is, told here too.
+__all__ = ["Decoded", "Flow", "FlowOptions", "KeyValues", "Updated"]
+
+KNOWN_GOOD = Record("", 0, 0, None, None, good_record(), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,37 +57,8 @@ class FlowOptions:
     waiting_per_partition: int = 100_000
     # Part of an event's text in its vector beside its item's; an event without item is its text alone.
     text_share: float = 0.3
-
-
-@dataclass(slots=True)
-class Decoded:
-    """A batch of one partition as events. offsets, recorded (ms): (n,) of each event's record."""
-
-    events: list[Event]
-    offsets: Longs
-    recorded: Longs
-    last_offset: int = -1
-    rejected: list[tuple[SourceRecord, Rejected]] = field(default_factory=list)
-    released: bool = False  # events that waited for their item: read and booked once before
-
-    def read_after(self, offset: int) -> int:
-        """How many records lie behind an offset."""
-        rejected = sum(record.offset > offset for record, _ in self.rejected)
-        return int((self.offsets > offset).sum()) + rejected
-
-    def texts(self) -> list[str]:
-        """Free texts to encode, in order of the events that have one."""
-        return [event.text for event in self.events if event.text]
-
-
-@dataclass(slots=True)
-class Updated:
-    """What a batch changed: changelog records in order, interest vectors, and the outcomes by name."""
-
-    state: KeyValues
-    vectors: KeyValues
-    outcomes: Counter[str]
-    touched: int
+    # The topic that the events come from, told in the rejection of one that had waited.
+    events_topic: str = "behavior.events.v1"
 
 
 class Flow:
@@ -95,7 +83,14 @@ class Flow:
 
     def decode(self, records: Sequence[SourceRecord]) -> Decoded:
         """Canonical events of one partition's records, in order; what is no event is rejected, not lost."""
-        results = decode_canonical_batch(records, self.options.limits)
+        limits = self.options.limits
+        results = each(
+            records,
+            lambda record: decode_canonical(record, limits),
+            DECODE_STAGE,
+            probe=lambda: decode_canonical(KNOWN_GOOD, limits),
+            at_once=lambda: decode_canonical_batch(records, limits),
+        )
         rejected = [(r, e) for r, e in zip(records, results, strict=True) if isinstance(e, Rejected)]
         kept = [r for r, e in zip(records, results, strict=True) if type(e) is Event] if rejected else records
         return Decoded(
@@ -104,25 +99,21 @@ class Flow:
             recorded=np.array([record.timestamp or 0 for record in kept], dtype=np.int64),
             last_offset=records[-1].offset,
             rejected=rejected,
+            records=kept,
         )
 
     def update(self, partition: int, decoded: Decoded, texts: Floats) -> Updated:
-        """Fold a batch into the partition's states. texts (t, dim): vectors of `decoded.texts()`."""
+        """Fold a batch into the partition's states. texts (t, dim): vectors of `decoded.texts()`.
+
+        An event that cannot be folded is isolated, and its neighbours are folded as if it had been rejected
+        before. Raises EverythingFailsError: then the process must end.
+        """
         part = self.partitions[partition]
         if decoded.released:
             part.waiting.release({event.item_id or "" for event in decoded.events})
-        # What is read again for its outputs is in the books already.
-        outcomes = Counter(
-            f"rejected.{reason.reason}"
-            for record, reason in decoded.rejected
-            if record.offset > part.watermark
-        )
-        batch = Batch.of(self, part, decoded, outcomes)
-        changed, states = batch.fold(texts, outcomes)
-        part.put(batch.touched, changed)
-        self._book(part, decoded, outcomes)
-        vectors = self._vectors(part, batch.touched[: batch.signalled], states[: batch.signalled])
-        return Updated(part.records(batch.touched, changed), vectors, outcomes, len(batch.touched))
+        updated = fold_isolating(self, part, decoded, texts)
+        self._book(part, decoded, updated.outcomes)
+        return updated
 
     def unpublished(self, partition: int) -> KeyValues:
         """After a recovery: vectors in the state that may never have been published."""
@@ -201,9 +192,10 @@ class Flow:
         """Vectors of those of the rows that have one: an event has moved them."""
         states = self.layout.view(part.take(rows))
         moved = self.model.counts(states["model"]) > 0
-        return self._vectors(part, rows[moved], states[moved])
+        return self.vectors(part, rows[moved], states[moved])
 
-    def _vectors(self, part: PartitionState, rows: Longs, states: Any) -> KeyValues:
+    def vectors(self, part: PartitionState, rows: Longs, states: Any) -> KeyValues:
+        """Vector records of users' states."""
         model, users = states["model"], [part.users[row] for row in rows.tolist()]
         counts, as_of, vectors = self.model.counts(model), self.model.times(model), self.model.interest(model)
         return self.writer.vectors(part.partition, users, states, counts, as_of, vectors)

@@ -11,8 +11,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any
 
+from streams.brokers import Brokers
 from streams.changelog import CONTROL_KEYS
 from streams.pipeline import Pipeline
 from streams.reading import Reader
@@ -29,15 +29,15 @@ Gap = tuple[PartitionState, int, int]
 class Guard:
     """Of all partitions of one worker."""
 
-    def __init__(self, pipeline: Pipeline, kafka: Mapping[str, Any], clock: Callable[[], float]) -> None:
-        """kafka: librdkafka properties (servers, security). clock: monotonic seconds."""
-        self.pipeline, self.clock = pipeline, clock
-        self._kafka, self._topic = dict(kafka), pipeline.settings.topic_state
+    def __init__(self, pipeline: Pipeline, brokers: Brokers, clock: Callable[[], float]) -> None:
+        """clock: monotonic seconds."""
+        self.pipeline, self.brokers, self.clock = pipeline, brokers, clock
+        self._topic = pipeline.settings.topic_state
         self._looked = clock()
 
     async def run(self) -> None:
-        """For ever. Raises ReadError where the changelog cannot be read."""
-        reader = await asyncio.to_thread(Reader, self._kafka, self._topic, [])
+        """For ever. Raises ReadError or GaveUpError where the changelog cannot be read."""
+        reader = await self.brokers.ask(Reader, self.brokers.kafka, self._topic, [])
         try:
             while True:
                 await asyncio.sleep(PAUSE_S)
@@ -51,9 +51,9 @@ class Guard:
         if self.clock() - self._looked >= LOOK_S:
             self._looked = self.clock()
             owned = list(self.pipeline.flow.partitions)
-            ends = {p: end for p, (_, end) in (await asyncio.to_thread(reader.bounds, owned)).items()}
+            ends = {p: end for p, (_, end) in (await self.brokers.ask(reader.bounds, owned)).items()}
         for part, begin, end in await self.pipeline.on_model(self._gaps, ends):
-            records = await asyncio.to_thread(reader.between, part.partition, begin, end)
+            records = await self.brokers.ask(reader.between, part.partition, begin, end)
             users = {m.key().decode() for m in records if m.key() not in CONTROL_KEYS}
             log.warning(
                 "somebody else wrote %d records of %d users into %s-%d, likely a worker that was paused and "
@@ -65,7 +65,7 @@ class Guard:
             )
             self.pipeline.metrics.foreign.labels(str(part.partition)).inc(len(records))
             delivered = await self.pipeline.on_model(self.pipeline.write_again, part, users)
-            await asyncio.shield(asyncio.wrap_future(delivered))
+            await asyncio.wrap_future(delivered)
 
     def _gaps(self, ends: Mapping[int, int]) -> list[Gap]:
         """Gaps that are new; on the model thread. What is lost with this process is found by the next recovery."""

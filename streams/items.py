@@ -66,6 +66,11 @@ class Embedding(msgspec.Struct, frozen=True):
         values = np.frombuffer(a2b_base64(self.vector), dtype="<f4")
         if len(values) != self.dim:
             raise ValueError(f"embedding of {self.item_id!r} has {len(values)} values, not {self.dim}")
+        # Unit rows are expected; what squares to no number would make an interest none.
+        with np.errstate(over="ignore", invalid="ignore"):
+            squares = values @ values
+        if not np.isfinite(squares):
+            raise ValueError(f"embedding of {self.item_id!r} is not finite, or far too long")
         return values
 
 

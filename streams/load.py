@@ -93,7 +93,7 @@ CONFIG = typer.Option("--config", help="TOML file of settings.")
 def _load(
     name: str, path: Path, speed: str, limit: int | None, servers: str | None, config: Path | None
 ) -> None:
-    from streams.__main__ import load_settings, or_exit
+    from streams.cli import load_settings, or_exit
 
     settings = load_settings(config, kafka_bootstrap_servers=servers)
     or_exit(lambda: _run(settings, name, path, speed, limit))

@@ -57,6 +57,8 @@ class Metrics:
         self.foreign = counter(
             "foreign_records", "Changelog records that a replaced worker wrote over ours", "partition"
         )
+        self.retries = counter("retries", "Failed attempts that were repeated, by what failed", "stage")
+        self.paused = gauge("paused", "1 while something that failed is waited for", "stage")
         self.recovered = gauge("recovered_users", "Users read back by the recovery under way or last done")
 
     def _counter(self, name: str, about: str, *labels: str) -> Counter:
@@ -109,16 +111,34 @@ class _EncoderCounts(Collector):
 
 
 class Health:
-    """What /livez and /readyz answer: alive unless it says otherwise, ready once it says so."""
+    """What /livez and /readyz answer: alive unless it says otherwise, ready once it says so and nothing pauses."""
 
     def __init__(self) -> None:
         self.alive = True
         self.ready = False
         self.reason = "starting"
+        self._paused: dict[str, str] = {}
 
     def set_ready(self, ready: bool, reason: str = "") -> None:
         """reason: why not, for the person who asks."""
         self.ready, self.reason = ready, reason
+
+    def pause(self, stage: str, reason: str) -> None:
+        """Not ready until `resume`, whatever else is said."""
+        self._paused[stage] = reason
+
+    def resume(self, stage: str) -> None:
+        """Take a pause back."""
+        self._paused.pop(stage, None)
+
+    def readiness(self) -> tuple[bool, str]:
+        """What /readyz answers, and why not."""
+        paused = "; ".join(list(self._paused.values()))
+        return self.ready and not paused, paused or self.reason
+
+
+class PortError(RuntimeError):
+    """The address of the metrics cannot be listened on; the message names the settings."""
 
 
 class _Server(ThreadingMixIn, WSGIServer):
@@ -131,7 +151,10 @@ class _Quiet(WSGIRequestHandler):
 
 
 def serve(metrics: Metrics, health: Health, host: str, port: int) -> tuple[Callable[[], None], int]:
-    """Serve /metrics, /livez and /readyz; returns how to stop it, and the port (for port 0)."""
+    """Serve /metrics, /livez and /readyz; returns how to stop it, and the port (for port 0).
+
+    Raises PortError where the address cannot be listened on.
+    """
     show_metrics = make_wsgi_app(metrics.registry)
 
     def answer(environ: dict[str, Any], start: Any) -> Iterable[bytes]:
@@ -139,13 +162,20 @@ def serve(metrics: Metrics, health: Health, host: str, port: int) -> tuple[Calla
         if path == "/metrics":
             shown: Iterable[bytes] = show_metrics(environ, start)
             return shown
-        states = {"/livez": (health.alive, "alive"), "/readyz": (health.ready, "ready")}
+        ready, reason = health.readiness()
+        states = {"/livez": (health.alive, "alive"), "/readyz": (ready, "ready")}
         good, word = states.get(path, (False, ""))
         status = HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE if word else HTTPStatus.NOT_FOUND
         start(f"{status.value} {status.phrase}", [("Content-Type", "text/plain; charset=utf-8")])
-        return [f"{word if good else health.reason or 'not found'}\n".encode()]
+        return [f"{word if good else reason or 'not found'}\n".encode()]
 
-    server = make_server(host, port, answer, server_class=_Server, handler_class=_Quiet)
+    try:
+        server = make_server(host, port, answer, server_class=_Server, handler_class=_Quiet)
+    except OSError as error:
+        raise PortError(
+            f"cannot serve metrics on {host}:{port} ({error.strerror or error}): set INTERESTFLOW_METRICS_PORT to a "
+            f"free port, or to 0 for any, and INTERESTFLOW_METRICS_HOST to an address of this machine"
+        ) from error
     threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
 
     def stop() -> None:

@@ -19,22 +19,18 @@ import numpy as np
 
 from encoders.base import Encoder
 from sinks.base import Group, Sink
-from streams.adapters.base import Adapter
+from streams.adapters.base import Adapter, parse_each
+from streams.backoff import Backoff, StoppedError
 from streams.catalogue import Cataloguer
 from streams.changelog import OWNER_KEY, SourceTopic
 from streams.deliveries import Handed
-from streams.events import (
-    Event,
-    Rejected,
-    SourceRecord,
-    encode,
-    origin_headers,
-    rejected_headers,
-    rejected_value,
-)
+from streams.encoder_thread import EncoderThread
+from streams.encoding import encode_texts
+from streams.events import Event, Rejected, SourceRecord, encode, origin_headers
 from streams.flow import Decoded, Flow, Updated
 from streams.interest.base import Floats
-from streams.metrics import Metrics
+from streams.metrics import Health, Metrics
+from streams.refused import rejected_groups
 from streams.settings import Settings
 from streams.store import NO_OFFSET, PartitionState
 from streams.transport import RecordBatch
@@ -55,17 +51,22 @@ class Pipeline:
         adapters: dict[str, Adapter],
         metrics: Metrics,
         fail: Callable[[BaseException], None],
+        backoff: Backoff | None = None,
     ) -> None:
-        """adapters: by source topic. fail: ends the process; called with what could not be handled."""
+        """adapters: by source topic. fail: ends the process; called with what could not be handled.
+
+        backoff: how an encoder that fails is asked again; the settings' by default.
+        """
         self.settings, self.flow, self.encoder, self.sink = settings, flow, encoder, sink
         self.adapters, self.metrics, self._fail = adapters, metrics, fail
+        self.backoff = backoff or Backoff(metrics, Health(), settings.retry_deadline_s)
         self.cataloguer = Cataloguer(flow.catalog, encoder, flow.options.limits)
         metrics.watch(encoder)
         # Read for every batch; a setting that is worked out costs more than what it is for.
         self._events_topic = settings.events_topic
         self._no_texts: Floats = np.zeros((0, encoder.dim), dtype=np.float32)
         self._model = ThreadPoolExecutor(1, "model")
-        self._encoding = ThreadPoolExecutor(1, "encoder")
+        self._encoder = EncoderThread(metrics, self.backoff)
         self._room: dict[tuple[str, int], asyncio.Semaphore] = defaultdict(
             lambda: asyncio.Semaphore(settings.batches_in_flight)
         )
@@ -106,6 +107,11 @@ class Pipeline:
             with self.metrics.observe(stage):
                 delivered = await step(batch)
             self.metrics.batch_events.labels(stage).observe(len(batch.records))
+        except StoppedError:
+            batch.abandon()
+            room.release()
+            self._under_way -= 1
+            return
         except BaseException as error:
             self._fail(error)
             raise
@@ -128,7 +134,7 @@ class Pipeline:
 
     def _ingest_now(self, batch: RecordBatch) -> Any:
         adapter, limits = self.adapters[batch.topic], self.flow.options.limits
-        results = [adapter.parse(record, limits) for record in batch.records]
+        results = parse_each(adapter, batch.records, limits)
         both = list(zip(batch.records, results, strict=True))
         good = [(record, event) for record, event in both if isinstance(event, Event)]
         bad = [(record, reason) for record, reason in both if isinstance(reason, Rejected)]
@@ -159,6 +165,7 @@ class Pipeline:
         """Fold and publish; on the model thread."""
         with self.metrics.observe("update.fold"):
             updated = self.flow.update(partition, decoded, texts)
+        self._keep_isolated(updated)
         self.metrics.book(updated.outcomes)
         part = self.flow.partitions[partition]
         self.metrics.users.labels(str(partition)).set(len(part))
@@ -188,7 +195,8 @@ class Pipeline:
 
     async def _catalogue(self, batch: RecordBatch) -> Any:
         changes = await self.on_model(self.cataloguer.changes, batch.records)
-        vectors = await self._on_encoder(changes.texts()) if changes.items else None
+        encode = self.cataloguer.encode
+        vectors = await self._encoder.run(encode, changes, self.encoder) if changes.items else None
         self.metrics.items.labels("encoded").inc(len(changes.items))
         self.metrics.items.labels("unchanged").inc(changes.unchanged)
         records = self.cataloguer.records(changes, vectors)
@@ -252,14 +260,9 @@ class Pipeline:
         return await asyncio.get_running_loop().run_in_executor(self._model, function, *arguments)
 
     async def _encode(self, decoded: Decoded) -> Floats:
-        texts = decoded.texts()
-        return await self._on_encoder(texts) if texts else self._no_texts
-
-    async def _on_encoder(self, texts: Sequence[str]) -> Floats:
-        with self.metrics.observe("encode"):
-            return await asyncio.get_running_loop().run_in_executor(
-                self._encoding, self.encoder.encode, texts
-            )
+        if not decoded.texts():
+            return self._no_texts
+        return await self._encoder.run(encode_texts, self.encoder, decoded)
 
     def spawn(self, work: Any) -> None:
         """Run in the background; a failure there ends the process."""
@@ -286,21 +289,21 @@ class Pipeline:
     def close(self) -> None:
         """Stop the threads."""
         self._model.shutdown(wait=True)
-        self._encoding.shutdown(wait=True)
+        self._encoder.close()
 
     def _rejected(self, stage: str, rejected: Sequence[tuple[SourceRecord, Rejected]]) -> list[Group]:
-        if not rejected:
-            return []
         for _, reason in rejected:
             if stage != "update":  # the update's are booked with the batch's other outcomes
                 self.metrics.rejected.labels(stage, reason.reason).inc()
-        return [
-            Group(
-                self.settings.topic_rejected,
-                [(record.key, rejected_value(record)) for record, _ in rejected],
-                headers=[rejected_headers(record, reason) for record, reason in rejected],
-            )
-        ]
+        return rejected_groups(self.settings.topic_rejected, rejected)
+
+    def _keep_isolated(self, updated: Updated) -> None:
+        """Wait until isolated records are on the broker, before the state goes beyond them.
+
+        Read again, such an event may be one that its user's state has passed: then nobody would isolate it.
+        """
+        if updated.isolated:
+            self.publish(self._rejected("update", updated.isolated)).result()
 
     def _observe_latency(self, batch: RecordBatch) -> None:
         now = time.time()

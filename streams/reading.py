@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+log = logging.getLogger(__name__)
 
 # Messages at a time: few enough that their memory is used again, for fresh pages are dear.
 CHUNK = 4_000
@@ -16,8 +19,41 @@ BULK_WAIT_MS = 10
 TAIL_WAIT_MS = 200
 
 
+# Errors of a broker or a connection that is away for a while; librdkafka reconnects by itself.
+AWAY = frozenset(
+    {
+        KafkaError._TRANSPORT,
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError._RESOLVE,
+        KafkaError._TIMED_OUT,
+        KafkaError._TIMED_OUT_QUEUE,
+        KafkaError._WAIT_COORD,
+        KafkaError.BROKER_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.NETWORK_EXCEPTION,
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.REQUEST_TIMED_OUT,
+    }
+)
+
+
 class ReadError(RuntimeError):
     """A topic could not be read to its end; the message says what to do."""
+
+
+class StalledError(ReadError):
+    """Nothing has come for long, though something should."""
+
+
+def is_away(error: Exception) -> bool:
+    """True where an error says that the brokers cannot be reached now, and may be later."""
+    told = error if isinstance(error, KafkaException) else error.__cause__
+    if isinstance(told, KafkaException):
+        return told.args[0].code() in AWAY
+    return isinstance(error, StalledError | TimeoutError)
 
 
 class Reader:
@@ -64,7 +100,7 @@ class Reader:
     def between(self, partition: int, begin: int, end: int, deadline_s: float = 60.0) -> list[Message]:
         """What is left of a partition's records from `begin` up to before `end`, which exist or existed.
 
-        Raises ReadError after the deadline. The reader reads nothing else from then on.
+        Raises StalledError after the deadline. The reader reads nothing else from then on.
         """
         self._consumer.assign([TopicPartition(self.topic, partition, begin)])
         found: list[Message] = []
@@ -73,21 +109,32 @@ class Reader:
         while not found or int(found[-1].offset() or 0) < end - 1:
             found += self.poll(0.02)
             if time.monotonic() - started > deadline_s:
-                raise ReadError(f"{self.topic}-{partition} could not be read up to offset {end} in time")
+                raise StalledError(f"{self.topic}-{partition} could not be read up to offset {end} in time")
         self._consumer.unassign()
         return [message for message in found if int(message.offset() or 0) < end]
 
     def poll(self, timeout_s: float) -> list[Message]:
-        """What has come within the time. Raises ReadError."""
+        """What has come within the time; brokers that are away are waited for. Raises ReadError."""
         messages: list[Message] = self._consumer.consume(CHUNK, timeout_s)
-        for message in messages:
-            if message.error() is not None:
-                raise ReadError(f"reading {self.topic} failed: {message.error()}")
-        return messages
+        errors = [message.error() for message in messages if message.error() is not None]
+        if not errors:
+            return messages
+        for error in errors:
+            if error.code() not in AWAY:
+                raise ReadError(f"reading {self.topic} failed: {error}")
+        log.warning("reading %s: %s; waiting for the broker", self.topic, errors[-1])
+        return [message for message in messages if message.error() is None]
 
     def to_end(self, deadline_s: float = 600.0, stall_s: float = 60.0) -> Iterator[list[Message]]:
-        """Chunks up to the end offsets as they are now. Raises ReadError after the deadline or a stall."""
-        ends = {p: end for p, (begin, end) in self.bounds().items() if end > begin}
+        """Chunks up to the end offsets as they are now. Raises ReadError after the deadline, StalledError."""
+        # Asked at once, not with the first chunk: a generator that has raised cannot be asked again.
+        return self._chunks(self.ends(), deadline_s, stall_s)
+
+    def ends(self) -> dict[int, int]:
+        """End offset of each partition that holds something, now."""
+        return {p: end for p, (begin, end) in self.bounds().items() if end > begin}
+
+    def _chunks(self, ends: dict[int, int], deadline_s: float, stall_s: float) -> Iterator[list[Message]]:
         started = progress = time.monotonic()
         while ends:
             messages = self.poll(0.02)
@@ -97,10 +144,10 @@ class Reader:
                 yield messages
             # The position counts transaction markers and compacted-away records too.
             ends = {p: end for p, end in ends.items() if not self.reached({p: end})}
-            if ends and (now - started > deadline_s or now - progress > stall_s):
-                raise ReadError(
-                    f"{self.topic} could not be read to its end in time; is the broker reachable?"
-                )
+            if ends and now - started > deadline_s:
+                raise ReadError(f"{self.topic} could not be read to its end within {deadline_s:g} s")
+            if ends and now - progress > stall_s:
+                raise StalledError(f"{self.topic}: nothing came for {stall_s:g} s; is the broker reachable?")
 
     def reached(self, ends: Mapping[int, int]) -> bool:
         """True once the position of each of these partitions is at or past its end offset."""
@@ -115,12 +162,21 @@ class Reader:
 def partition_ids(client: Any, topic: str) -> list[int]:
     """Partitions of a topic. Raises ReadError where there is no such topic."""
     try:
-        found = client.list_topics(topic, timeout=30).topics[topic]
+        found = client.list_topics(topic, timeout=10).topics[topic]
     except KafkaException as error:
         raise ReadError(f"cannot ask the brokers for {topic}: {error}") from error
     if found.error is not None or not found.partitions:
         raise ReadError(f"topic {topic} does not exist: run `interestflow topics create`")
     return sorted(found.partitions)
+
+
+def ends_of(config: Mapping[str, Any], topic: str) -> dict[int, int]:
+    """End offset of each partition of a topic that holds something, now."""
+    reader = Reader(config, topic)
+    try:
+        return reader.ends()
+    finally:
+        reader.close()
 
 
 def read_all(config: Mapping[str, Any], topic: str, deadline_s: float = 600.0) -> Iterator[list[Message]]:

@@ -50,11 +50,15 @@ MISSING = {
 
 
 class Rejected(NamedTuple):
-    """A record that is no event. message: for the producer's people, says what to do; stage: where."""
+    """A record that is no event. message: for the producer's people, says what to do; stage: where.
+
+    exception: name of the class of what was raised, where we had not foreseen it.
+    """
 
     reason: Reason
     message: str
     stage: str
+    exception: str = "interestflow.Rejected"
 
 
 class Limits(msgspec.Struct, frozen=True):

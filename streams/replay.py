@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import orjson
 
 from encoders.base import Encoder, identity
 from streams.app import build_encoder, build_flow
 from streams.catalogue import Cataloguer
+from streams.encoding import encode_texts
 from streams.events import SourceRecord
 from streams.flow import Flow
 from streams.reading import read_all
@@ -63,9 +63,7 @@ def _fold(
     if partition not in flow.partitions:
         flow.partitions[partition] = PartitionState(partition, flow.layout)
     decoded = flow.decode(records)
-    texts = decoded.texts()
-    vectors = encoder.encode(texts) if texts else np.zeros((0, encoder.dim), dtype=np.float32)
-    return flow.update(partition, decoded, vectors).vectors
+    return flow.update(partition, decoded, encode_texts(encoder, decoded)).vectors
 
 
 def replay_topic(settings: Settings) -> tuple[dict[bytes, Any], int]:

@@ -30,6 +30,8 @@ SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 ValueScale = Literal["none", "linear", "log", "centred", "ratio"]
 
 DAY_S = 86_400.0
+# Of an action, up or down. With the bound on values (see signals.LARGEST) no sum of events overflows float32.
+LARGEST_WEIGHT = 1e6
 
 
 class SettingsError(ValueError):
@@ -47,7 +49,7 @@ class ActionRule(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    weight: float = Field(allow_inf_nan=False)
+    weight: float = Field(ge=-LARGEST_WEIGHT, le=LARGEST_WEIGHT, allow_inf_nan=False)
     scale: ValueScale = "none"
     # `centred` only: the rating scale's middle, the mean's starting point with a weight of one rating.
     middle: float = Field(default=3.0, allow_inf_nan=False)
@@ -161,7 +163,9 @@ class Settings(BaseSettings):
     short_share: float = Field(default=0.5, ge=0.0, le=1.0)
     # Weights per action word, merged over the defaults; an unknown word has `default_action_weight`.
     actions: dict[str, ActionRule] = Field(default_factory=dict)
-    default_action_weight: float = Field(default=1.0, allow_inf_nan=False)
+    default_action_weight: float = Field(
+        default=1.0, ge=-LARGEST_WEIGHT, le=LARGEST_WEIGHT, allow_inf_nan=False
+    )
     # Share of an event's text (a comment) beside its item's vector; a search is its text alone.
     text_share: float = Field(default=0.3, ge=0.0, le=10.0)
     # Recent item events kept per user to explain recommendations; 32 bytes each.
@@ -200,6 +204,9 @@ class Settings(BaseSettings):
     commit_interval_s: float = Field(default=2.0, gt=0)
     # Seconds that recovery of the state may take before the worker gives up.
     recovery_deadline_s: float = Field(default=600.0, gt=0)
+    # Seconds that brokers or encoder may be away, asked again and again, before the worker ends (exit status 70, at
+    # the start 1). Longer than a broker's restart; whoever runs the worker starts it again.
+    retry_deadline_s: float = Field(default=300.0, gt=0)
     # Seconds that a graceful shutdown may take before a hard exit.
     shutdown_deadline_s: float = Field(default=30.0, gt=0)
 

@@ -16,16 +16,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka.consumer import consumer as consumers
-from aiokafka.consumer import fetcher
-from aiokafka.consumer.fetcher import Fetcher, PartitionRecords
 from faust.topics import Topic as FaustTopic
 from faust.transport.drivers import TRANSPORTS
 from faust.transport.drivers.aiokafka import Consumer as AIOKafkaConsumer
 from faust.transport.drivers.aiokafka import Transport as AIOKafkaTransport
 from faust.types import TP, ConsumerMessage
 
-from streams.records import Record
+from streams import fetching
 
 SCHEME = "batched"
 
@@ -53,59 +50,20 @@ class RecordBatch:
         self.started = not self.stale
         return self.started
 
+    def abandon(self) -> None:
+        """End work on it without a result: it is not acknowledged, and read again."""
+        self.started, self.stale = False, True
 
-# aiokafka keeps one fetch per broker in flight, and a broker answers one request of a connection at a time. A
-# fetch that waits for idle partitions therefore holds up those that have data: 1.5 s in stock Faust.
-FETCH_MAX_WAIT_MS = 25
-# The same while records of some partitions are still to be taken, which are left out of a fetch.
-BUSY_MAX_WAIT_MS = 5
-# How long a drained partition is not fetched because others still have unread data: 0.1 s in aiokafka.
-PREFETCH_BACKOFF_S = 0.002
+
 # How long to wait for data, at most: a rebalance waits as long before it sets positions.
 IDLE_WAIT_S = 0.25
 # How long to wait for some partitions' data while others have as many outstanding batches as they may.
 ROOM_WAIT_S = 0.005
 
+
 # From so many records on average a partition's outstanding batches count as full; else so few may be outstanding.
 FULL_RECORDS = 1000
 SMALL_BATCHES = 1
-
-
-class LeanRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka ships no types
-    """A fetch's records without sizes, checksums and deserialisers: aiokafka's take a sixth of all our time."""
-
-    def _consumer_record(self, tp: TP, record: Any) -> Record:
-        return Record(
-            tp.topic, tp.partition, record.offset, record.timestamp, record.key, record.value, record.headers
-        )
-
-
-class KeenFetcher(Fetcher):  # type: ignore[misc]
-    """aiokafka's fetcher, tuned to keep the fetch ahead of the fold."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **{**options, "prefetch_backoff": PREFETCH_BACKOFF_S})
-        self._in_flight: set[int] = _InFlight(self)
-
-    def _get_actions_per_node(self, assignment: Any) -> Any:
-        self._fetch_max_wait_ms = BUSY_MAX_WAIT_MS if self._records else FETCH_MAX_WAIT_MS
-        return super()._get_actions_per_node(assignment)
-
-
-class _InFlight(set[int]):
-    """Brokers with a fetch under way; tells the fetcher when there is one less.
-
-    aiokafka's loop may see that a fetch is done before its broker is taken out of this set, and then sends none
-    until its timeout of 0.2 s: it waits for the tasks that are left, and this one is not among them any more.
-    """
-
-    def __init__(self, fetcher: Any) -> None:
-        super().__init__()
-        self._fetcher = fetcher
-
-    def discard(self, node: Any) -> None:
-        super().discard(node)
-        self._fetcher._notify(self._fetcher._wait_consume_future)
 
 
 class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
@@ -241,7 +199,8 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
                 batch.stale = not batch.started
         while self._unfinished():
             self._room.clear()
-            await self._room.wait()
+            with contextlib.suppress(TimeoutError):  # one that is abandoned says nothing
+                await asyncio.wait_for(self._room.wait(), 0.1)
         await self.commit()
 
     def _unfinished(self) -> bool:
@@ -276,6 +235,5 @@ class BatchTopic(FaustTopic):  # type: ignore[misc]
 
 def register() -> None:
     """Make `batched://` known to Faust, and ours to aiokafka, which has no setting for either."""
-    fetcher.PartitionRecords = LeanRecords
-    consumers.Fetcher = KeenFetcher
+    fetching.register()
     TRANSPORTS.aliases[SCHEME] = f"{__name__}:Transport"

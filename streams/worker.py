@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import gc
+import contextlib
 import logging
 import os
 import signal
 import socket
-import sys
-import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
 from confluent_kafka import Consumer, TopicPartition
 from faust.types import TP
 from threadpoolctl import threadpool_limits
 
+from streams.apart import apart
+from streams.backoff import StoppedError
+from streams.brokers import Brokers
 from streams.guard import Guard
 from streams.metrics import Health
 from streams.pipeline import Pipeline
-from streams.reading import TAIL_WAIT_MS, Reader
+from streams.process import exit_after, fail, spare_the_collector
+from streams.reading import TAIL_WAIT_MS, Reader, ends_of
 from streams.recommending import Scheduler
 from streams.recovery import check_changelog, positions, recover, source_topic
 from streams.settings import Settings
@@ -30,8 +32,6 @@ log = logging.getLogger(__name__)
 
 # Items not yet encoded when a worker starts: how long without progress until events go first.
 CATALOG_STALL_S = 30.0
-# New objects until Python looks for cycles among them; its default of 700 is reached many times in each batch.
-YOUNG_OBJECTS = 50_000
 
 
 class Worker:
@@ -44,7 +44,11 @@ class Worker:
         self.settings, self.app, self.pipeline, self.health = settings, faust_app, pipeline, health
         self.kafka = dict(kafka)
         self.scheduler = Scheduler(pipeline, settings.recommend_interval_s, time.monotonic)
+        self.backoff = pipeline.backoff
+        self.brokers = Brokers(self.kafka, self.backoff)
         self._stop = asyncio.Event()
+        self._tasks: list[asyncio.Future[Any]] = []
+        self._joining: asyncio.Future[Any] | None = None
         self._seeks: dict[int, int] = {}
         self._embeddings: Reader | None = None
         self._recovered = False  # the states of the partitions that are ours now
@@ -52,7 +56,7 @@ class Worker:
         self._name = settings.group_instance_id or f"{socket.gethostname()}-{os.getpid()}"
         self._member = False  # of the consumer group, once the first assignment came
         faust_app.state_seeks = self._state_seeks
-        faust_app.on_rebalance_complete.connect(self._on_rebalance)
+        faust_app.on_rebalance_complete.connect(self._rebalanced)
 
     async def run(self, exit_when_idle: float | None = None) -> None:
         """Until SIGTERM, SIGINT, or `exit_when_idle` seconds without work."""
@@ -63,30 +67,36 @@ class Worker:
         # One thread owns the states; a second one of the matrix library would spin beside it, on the core that
         # fetching, publishing and the encoder need. Torch's threads are the encoder's own setting.
         threadpool_limits(1, user_api="blas")
-        await asyncio.to_thread(self._look_at_topics)
-        await self._load_catalogue()
-        self.health.set_ready(False, "joining the consumer group")
-        starting = asyncio.ensure_future(self.app.start())
-        starting.add_done_callback(self._started)
-        guard = Guard(self.pipeline, self.kafka, time.monotonic)
-        background = [
-            self._tail_catalogue(),
-            self._gate(),
-            self._watch_lag(),
-            self._watch_crash(),
-            guard.run(),
-        ]
-        if self.settings.recommend:
-            background.append(self.scheduler.run())
-        if exit_when_idle is not None:
-            background.append(self._watch_idle(exit_when_idle))
-        tasks = [asyncio.ensure_future(work) for work in background]
-        for task in tasks:
-            task.add_done_callback(self._ended)
-        await self._stop.wait()
-        await self._shut_down(tasks)
+        starting = asyncio.ensure_future(self._start(exit_when_idle))
+        stopped = asyncio.ensure_future(self._stop.wait())
+        await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+        await stopped
+        await self._shut_down([starting, *self._tasks])
 
     # --- start ------------------------------------------------------------------------------------------
+
+    async def _start(self, exit_when_idle: float | None) -> None:
+        """Until all that goes on by itself goes on; may be cancelled anywhere."""
+        await self.brokers.ask(self._look_at_topics)
+        self._background(self.brokers.watch(self.settings.events_topic))
+        await self._load_catalogue()
+        self.health.set_ready(False, "joining the consumer group")
+        self._joining = asyncio.ensure_future(self.app.start())
+        self._joining.add_done_callback(self._ended)
+        self._background(self._tail_catalogue(), self._gate(), self._watch_lag(), self._watch_crash())
+        self._background(Guard(self.pipeline, self.brokers, time.monotonic).run())
+        if self.settings.recommend:
+            self._background(self.scheduler.run())
+        if exit_when_idle is not None:
+            self._background(self._watch_idle(exit_when_idle))
+
+    def _background(self, *works: Coroutine[Any, Any, None]) -> None:
+        for work in works:
+            task = asyncio.ensure_future(work)
+            task.add_done_callback(self._ended)
+            self._tasks.append(task)
 
     def _look_at_topics(self) -> None:
         """Raises StateError or ReadError where there is nothing to go on with."""
@@ -97,11 +107,11 @@ class Worker:
     async def _load_catalogue(self) -> None:
         """Read the embeddings topic to its end before anything else, so that unchanged items are known."""
         self.health.set_ready(False, "loading the catalogue")
-        self._embeddings = await asyncio.to_thread(
-            Reader, self.kafka, self.settings.topic_embeddings, wait_ms=TAIL_WAIT_MS
-        )
-        chunks = self._embeddings.to_end(self.settings.recovery_deadline_s)
-        while (messages := await asyncio.to_thread(next, chunks, None)) is not None:
+        ask, settings = self.brokers.ask, self.settings
+        self._embeddings = await ask(Reader, self.kafka, settings.topic_embeddings, wait_ms=TAIL_WAIT_MS)
+        limits = settings.recovery_deadline_s, settings.retry_deadline_s
+        chunks = await ask(self._embeddings.to_end, *limits)
+        while (messages := await apart(next, chunks, None)) is not None:
             await self.pipeline.learn(messages)
         if self.pipeline.cataloguer.foreign and not len(self.pipeline.flow.catalog):
             raise RuntimeError(
@@ -120,10 +130,8 @@ class Worker:
 
     async def _gate(self) -> None:
         """Hold events back until the items that were there at the start are encoded and learnt."""
-        await asyncio.to_thread(self._wait_for_items)
-        chunks = Reader(self.kafka, self.settings.topic_embeddings)
-        ends = {p: end for p, (begin, end) in (await asyncio.to_thread(chunks.bounds)).items() if end > begin}
-        chunks.close()
+        await self.brokers.ask(self._wait_for_items)
+        ends = await self.brokers.ask(ends_of, self.kafka, self.settings.topic_embeddings)
         assert self._embeddings is not None
         while not self._embeddings.reached(ends):
             await asyncio.sleep(0.05)
@@ -134,9 +142,7 @@ class Worker:
         self._tell_ready()
 
     def _wait_for_items(self) -> None:
-        items = Reader(self.kafka, self.settings.topic_items)
-        ends = {p: end for p, (begin, end) in items.bounds().items() if end > begin}
-        items.close()
+        ends = ends_of(self.kafka, self.settings.topic_items)
         group = Consumer({**self.kafka, "group.id": self.settings.group, "enable.auto.commit": False})
         progress, seen = time.monotonic(), -1
         while ends and time.monotonic() - progress < CATALOG_STALL_S and not self._stop.is_set():
@@ -148,7 +154,7 @@ class Worker:
                 progress, seen = time.monotonic(), len(self.pipeline.flow.catalog)
             if ends:
                 time.sleep(0.2)
-        if ends:
+        if ends and not self._stop.is_set():
             log.warning("items are still being encoded; events of unknown items will wait for them")
         group.close()
 
@@ -156,6 +162,10 @@ class Worker:
         return self._member and bool(self.app.consumer.assignment())
 
     # --- group membership ---------------------------------------------------------------------------------
+
+    async def _rebalanced(self, *_: Any, **__: Any) -> None:
+        with contextlib.suppress(StoppedError):  # the worker ends, and needs no states any more
+            await self._on_rebalance()
 
     async def _on_rebalance(self, *_: Any, **__: Any) -> None:
         """Recover the states of the partitions that are ours now, before any event flows."""
@@ -167,9 +177,9 @@ class Worker:
         started = time.monotonic()
         # Nothing is made of the old states any more, and what is under way stands before our claim.
         await self.pipeline.on_model(self._install, {})
-        await asyncio.to_thread(self._look_at_topics)
+        await self.brokers.ask(self._look_at_topics)
         terms = await asyncio.wrap_future(self.pipeline.claim(mine, self._name))
-        states = await asyncio.to_thread(
+        states = await self.brokers.ask(
             recover,
             self.kafka,
             settings.topic_state,
@@ -180,7 +190,7 @@ class Worker:
             settings.recovery_deadline_s,
             self.pipeline.metrics.recovered.set,
         )
-        self._seeks = await asyncio.to_thread(positions, self.kafka, topic, states)
+        self._seeks = await self.brokers.ask(positions, self.kafka, topic, states)
         await self.pipeline.on_model(self._install, states)
         for delivered in await self.pipeline.on_model(self.pipeline.take_over):
             await asyncio.wrap_future(delivered)
@@ -235,13 +245,10 @@ class Worker:
             await asyncio.sleep(0.2)
         raise self.app.crash_reason or RuntimeError("the stream crashed")
 
-    def _started(self, task: asyncio.Future[Any]) -> None:
-        if not task.cancelled() and task.exception() is not None:
-            fail(task.exception() or RuntimeError("unknown"))
-
     def _ended(self, task: asyncio.Future[Any]) -> None:
-        if not task.cancelled() and task.exception() is not None:
-            fail(task.exception() or RuntimeError("unknown"))
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, StoppedError):
+            fail(error)
 
     # --- end ----------------------------------------------------------------------------------------------
 
@@ -249,40 +256,16 @@ class Worker:
         """Stop fetching, finish what is in flight, commit, leave the group; hard exit after the deadline."""
         log.info("stopping")
         self.health.set_ready(False, "stopping")
-        _exit_after(self.settings.shutdown_deadline_s)
+        exit_after(self.settings.shutdown_deadline_s)
         for task in tasks:
             task.cancel()
+        self.backoff.stop()
         if self._joined():
             await self.app.consumer.finish()
-        await self.app.stop()
+        if self._joining is not None:
+            await self.app.stop()
         left = await asyncio.to_thread(self.pipeline.sink.close, self.settings.shutdown_deadline_s)
         if left:
             log.error("%d records were not delivered; what they belong to was not acknowledged", left)
         self.pipeline.close()
         log.info("stopped")
-
-
-def spare_the_collector() -> None:
-    """Modules and models live as long as the worker, and a batch's thousands of objects hold no cycles."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS, 20, 20)
-
-
-def fail(error: BaseException) -> None:
-    """End the process at once: nothing unacknowledged is lost, it is read again."""
-    log.critical("cannot go on: %s", error, exc_info=error)
-    logging.shutdown()
-    sys.stderr.flush()
-    os._exit(70)  # not sys.exit: other threads may hang, and nothing may be acknowledged any more
-
-
-def _exit_after(seconds: float) -> None:
-    def leave() -> None:
-        log.error("shutdown took longer than %g s: leaving at once", seconds)
-        logging.shutdown()
-        os._exit(75)
-
-    timer = threading.Timer(seconds, leave)
-    timer.daemon = True
-    timer.start()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 import msgspec
 
 from streams.events import Event, SourceRecord, default_event_id, encode, event_problem
+from streams.isolation import each
+from streams.records import Record
 from streams.rejections import Limits, Reason, Rejected, json_problem
 
 STAGE = "ingest.decode"
@@ -19,10 +22,25 @@ class Adapter(Protocol):
     """Reads one foreign format."""
 
     name: str
+    # The value of a right record, by which a bug is told from a record that it cannot take.
+    example: bytes
 
     def parse(self, record: SourceRecord, limits: Limits) -> Event | Rejected:
         """Never raises, whatever the bytes."""
         ...
+
+
+def parse_each(
+    adapter: Adapter, records: Sequence[SourceRecord], limits: Limits
+) -> Sequence[Event | Rejected]:
+    """`parse` of each, and a rejection where it raises after all. Raises EverythingFailsError (see isolation)."""
+    example = Record("example", 0, 0, None, None, adapter.example, ())
+    return each(
+        records,
+        lambda record: adapter.parse(record, limits),
+        STAGE,
+        probe=lambda: adapter.parse(example, limits),
+    )
 
 
 class Invalid(Exception):

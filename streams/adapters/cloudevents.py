@@ -24,6 +24,10 @@ class CloudEventsAdapter:
     """Format `cloudevents`."""
 
     name = "cloudevents"
+    example = (
+        b'{"specversion": "1.0", "id": "1", "source": "s", "type": "click", "subject": "i", "partitionkey": "u",'
+        b' "time": "2024-05-01T10:00:00Z"}'
+    )
 
     def parse(self, record: SourceRecord, limits: Limits) -> Event | Rejected:
         """See the module."""

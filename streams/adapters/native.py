@@ -15,6 +15,7 @@ class NativeAdapter:
     """Format `native`."""
 
     name = "native"
+    example = b'{"user_id": "u", "item_id": "i", "action": "click", "timestamp": 1600000000000}'
 
     def parse(self, record: SourceRecord, limits: Limits) -> Event | Rejected:
         """See the module."""

@@ -35,7 +35,7 @@ def stream(
 
     Progress goes to standard error. Example: interestflow bench stream --case throughput --json bench.json
     """
-    from streams.__main__ import or_exit
+    from streams.cli import or_exit
 
     def measure() -> None:
         try:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 
 from streams.bench import memory, recommend, recovery
-from streams.worker import spare_the_collector
+from streams.process import spare_the_collector
 
 CHILDREN: dict[str, Callable[..., dict[str, list[float]]]] = {
     recommend.CASE: recommend.child,

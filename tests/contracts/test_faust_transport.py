@@ -12,9 +12,11 @@ from unittest.mock import AsyncMock, MagicMock
 import aiokafka
 import faust
 import pytest
+from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer import consumer as consumers
 from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import Fetcher, PartitionRecords
+from aiokafka.errors import KafkaConnectionError
 from faust.transport.consumer import Consumer as BaseConsumer
 from faust.transport.drivers import TRANSPORTS, by_url
 from faust.transport.drivers.aiokafka import Consumer as AIOKafkaConsumer
@@ -23,7 +25,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
-from streams import transport
+from streams import fetching, transport
 
 TP0 = TP("events", 0)
 
@@ -65,7 +67,8 @@ def test_private_attributes_are_still_set() -> None:
 
 def test_the_keen_fetcher_is_the_one_that_aiokafka_makes() -> None:
     transport.register()
-    assert consumers.Fetcher is transport.KeenFetcher
+    assert consumers.Fetcher is fetching.KeenFetcher
+    assert consumers.AIOKafkaClient is fetching.PatientClient
     assert "Fetcher(" in inspect.getsource(aiokafka.AIOKafkaConsumer.start)
     assert "prefetch_backoff" in inspect.signature(Fetcher.__init__).parameters
     loop = inspect.getsource(Fetcher._fetch_requests_routine)
@@ -76,9 +79,9 @@ def test_the_keen_fetcher_is_the_one_that_aiokafka_makes() -> None:
 
 
 async def test_a_fetch_that_ends_wakes_the_loop_that_sends_the_next() -> None:
-    fetcher = object.__new__(transport.KeenFetcher)
+    fetcher = object.__new__(fetching.KeenFetcher)
     fetcher._wait_consume_future = asyncio.get_running_loop().create_future()
-    in_flight = transport._InFlight(fetcher)
+    in_flight = fetching._InFlight(fetcher)
     in_flight.add(1)
     in_flight.discard(1)
     assert not in_flight
@@ -90,11 +93,24 @@ def test_a_fetch_makes_lean_records_with_all_that_is_read_of_them() -> None:
     parameters = inspect.signature(PartitionRecords._consumer_record).parameters
     assert list(parameters) == ["self", "tp", "record"]
     assert "PartitionRecords(" in inspect.getsource(Fetcher)
-    assert fetcher.PartitionRecords is transport.LeanRecords
+    assert fetcher.PartitionRecords is fetching.LeanRecords
     given = SimpleNamespace(offset=7, timestamp=5, key=b"k", value=b"v", headers=[("h", b"1")])
-    made = transport.LeanRecords._consumer_record(None, TP0, given)
+    made = fetching.LeanRecords._consumer_record(None, TP0, given)
     assert (made.topic, made.partition, made.offset, made.timestamp) == ("events", 0, 7, 5)
     assert (made.key, made.value, made.headers) == (b"k", b"v", [("h", b"1")])
+
+
+async def test_the_first_connection_is_tried_until_a_broker_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = [KafkaConnectionError(), KafkaConnectionError(), None]
+
+    async def bootstrap(_: Any) -> None:
+        if (error := answers.pop(0)) is not None:
+            raise error
+
+    monkeypatch.setattr(AIOKafkaClient, "bootstrap", bootstrap)
+    monkeypatch.setattr(fetching, "BOOTSTRAP_PAUSE_S", 0)
+    await object.__new__(fetching.PatientClient).bootstrap()
+    assert answers == []
 
 
 def test_the_scheme_leads_to_the_batched_transport() -> None:

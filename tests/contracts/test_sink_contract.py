@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -66,6 +67,20 @@ def test_one_key_keeps_its_order_whatever_the_partition(sink_and_reader: tuple[S
     for user in range(7):
         mine = [value for key, value, _ in reader("topic") if key == b"user-%d" % user]
         assert mine == [value for key, value in records if key == b"user-%d" % user]
+
+
+async def test_who_stops_waiting_disturbs_no_delivery(sink_and_reader: tuple[Sink, Read]) -> None:
+    sink, reader = sink_and_reader
+    delivered = sink.publish([Group("topic", [(b"k", b"v")], partition=0)])
+    waiting = asyncio.ensure_future(asyncio.wrap_future(delivered))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    assert not delivered.cancelled()
+    delivered.result(timeout=30)
+    # What collects the delivery reports goes on.
+    sink.publish([Group("topic", [(b"k", b"w")], partition=0)]).result(timeout=30)
+    assert [value for _, value, _ in reader("topic")] == [b"v", b"w"]
 
 
 def test_nothing_to_publish_is_done_at_once(sink_and_reader: tuple[Sink, Read]) -> None:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 import pytest
 from confluent_kafka import Message, Producer
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
+from encoders.base import identity
+from streams.app import build_encoder
 from streams.audit import audit
+from streams.items import Item, encode_embedding
 from streams.settings import Source
 from tests.faults.deployment import Deployment, until
 from tests.faults.load import T0
@@ -21,6 +26,7 @@ from tests.faults.node import Node
 from tests.faults.trials import Tally, require
 
 LARGE = 10_000_000
+MOST_KEPT = 7 * 1024 * 1024
 DEADLINE_S = 15.0
 LARGEST = str(LARGE + 100_000)
 
@@ -50,9 +56,25 @@ KINDS: dict[str, tuple[dict[str, Any], str | None]] = {
         "not_json",
     ),
     "key is no UTF-8": ({"value": b"[]", "key": b"\xff"}, "not_an_object"),
+    "NaN": ({"value": event("u", value=1.5).replace(b"1.5", b"NaN"), "key": b"k"}, "not_finite"),
+    "number out of range": (
+        {"value": event("u", value=1.5).replace(b"1.5", b"1e999"), "key": b"k"},
+        "not_finite",
+    ),
+    "huge value": ({"value": event("huge", action="purchase", value=1e300), "key": b"huge"}, None),
     "lone surrogate": ({"value": event("u").replace(b"i1", b"\\ud800"), "key": b"k"}, "not_json"),
 }
-TOO_LARGE: dict[str, Any] = {"value": b'"' + b"x" * LARGE + b'"', "key": b"k"}
+# Beyond what is kept of a value; and as much as is kept, to the byte.
+TOO_LARGE = {
+    "10 MB": {"value": b'"' + b"x" * LARGE + b'"', "key": b"k", "headers": [("h", b"1")]},
+    "7 MiB": {"value": b'"' + b"x" * (MOST_KEPT - 2) + b'"', "key": b"k"},
+    "7 MiB and a byte": {"value": b'"' + b"x" * (MOST_KEPT - 1) + b'"', "key": b"k"},
+}
+
+
+def kept_value(value: bytes | None) -> bytes | None:
+    """What is kept of a value: itself, byte for byte, up to 7 MiB, and beyond it nothing."""
+    return None if value is not None and len(value) > MOST_KEPT else value
 
 
 class Poisoned:
@@ -78,9 +100,10 @@ class Poisoned:
     def refused(self, record: dict[str, Any], topic: str, since: int) -> list[Message]:
         """The record in the topic of rejected ones that came of it, once it is there."""
         self.rejected += self._rejected.messages()
+        kept = kept_value(record["value"])
         for message in self.rejected[since:]:
             headers = message.headers() or []
-            if ("__connect.errors.topic", topic.encode()) in headers and message.value() == record["value"]:
+            if ("__connect.errors.topic", topic.encode()) in headers and message.value() == kept:
                 return [message]  # a message without value is as good as false
         return []
 
@@ -129,10 +152,27 @@ def test_what_is_larger_than_we_can_keep_harms_nobody(stage: str, node: Node, tm
     """In a deployment of its own, for a worker that cannot get past it can do nothing else either."""
     poisoned = start(node, tmp_path)
     try:
-        problems = suffer(poisoned, stage, "large", TOO_LARGE, "too_large")
-        finish(f"poison at {stage}: 10 MB", problems, poisoned)
+        for size, record in TOO_LARGE.items():
+            problems = suffer(poisoned, stage, size, record, "too_large")
+            finish(f"poison at {stage}: {size}", problems, poisoned)
     finally:
         poisoned.close()
+
+
+def test_an_embedding_that_is_no_vector_is_not_learnt(poisoned: Poisoned) -> None:
+    """Events of its item wait, as for one that nobody knows; all others go on."""
+    settings = poisoned.settings
+    space = identity(build_encoder(settings))
+    vector = np.full(settings.dimensions, np.nan, dtype=np.float32)
+    value = encode_embedding(Item("nan"), vector, space, "a fingerprint")
+    poisoned.write(settings.topic_embeddings, {"value": value, "key": b"nan"})
+    before, after = neighbours("no vector")
+    poisoned.write(
+        settings.events_topic, before, {"value": event("of nan", item_id="nan"), "key": b"of nan"}, after
+    )
+    users = [n["key"].decode() for n in (before, after)]
+    until(lambda: all(poisoned.counts().get(user) == 1 for user in users), "the neighbours", DEADLINE_S)
+    assert poisoned.counts()["of nan"] == 0
 
 
 def suffer(
@@ -147,7 +187,8 @@ def suffer(
     try:
         until(lambda: all(poisoned.counts().get(user) == 1 for user in users), "the neighbours", DEADLINE_S)
         if reason is None:
-            until(lambda: poisoned.counts().get("keyless"), "the event without key", DEADLINE_S)
+            user = orjson.loads(record["value"])["user_id"]
+            until(lambda: poisoned.counts().get(user), f"the event of {user}", DEADLINE_S)
             return []
         (kept,) = until(lambda: poisoned.refused(record, topic, since), "the rejected record", DEADLINE_S)
     except AssertionError as error:
@@ -158,7 +199,17 @@ def suffer(
 def differences(kept: Message, record: dict[str, Any], reason: str) -> list[str]:
     """Where a rejected record is not as it came, or has another reason."""
     headers, own = kept.headers() or [], record.get("headers", [])
+    value, told_of = record["value"], dict(headers)
+    omitted = {"size": b"%d" % len(value or b""), "sha256": sha256(value or b"").hexdigest().encode()}
+    expected = omitted if value is not None and kept_value(value) is None else {}
+    found = {
+        name: told_of[f"interestflow.value.{name}"]
+        for name in omitted
+        if f"interestflow.value.{name}" in told_of
+    }
     problems = [] if kept.key() == record["key"] else [f"its key is {kept.key()!r} now"]
+    if found != expected:
+        problems.append(f"of its value {found} is told, not {expected}")
     if headers[: len(own)] != own:
         problems.append(f"its headers are {headers[: len(own)]} now")
     if (told := dict(headers).get("interestflow.reason")) != reason.encode():

@@ -55,7 +55,7 @@ def forked(settings: Settings, log: Path, point: str = "", nth: int = 1) -> None
 
 def main(settings: Settings, point: str = "", nth: int = 1, orders: Path | None = None) -> None:
     """Run, and turn what a person can cause into a sentence and an exit status, as the command does."""
-    from streams.__main__ import set_up_logging
+    from streams.cli import set_up_logging
     from streams.errors import USER_ERRORS
 
     set_up_logging(settings)

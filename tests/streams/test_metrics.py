@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
 import time
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -17,7 +18,7 @@ from encoders.base import counts
 from encoders.cache import CachedEncoder
 from encoders.hashing import HashingEncoder
 from sinks.memory import MemorySink
-from streams.metrics import Health, Metrics, serve
+from streams.metrics import Health, Metrics, PortError, serve
 from streams.pipeline import Pipeline
 from streams.settings import Settings
 from streams.transport import RecordBatch
@@ -129,6 +130,11 @@ def test_what_the_encoder_counts_is_shown_as_it_is_now() -> None:
 
 def test_an_encoder_that_counts_nothing_shows_nothing() -> None:
     assert counts(HashingEncoder(DIM)) == {}
+
+
+def test_a_port_that_is_taken_is_told_with_its_setting() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(PortError, match="METRICS_PORT"):
+        serve(Metrics(), Health(), "127.0.0.1", taken.getsockname()[1])
 
 
 # --- the pipeline sets them ---------------------------------------------------------------------------------------

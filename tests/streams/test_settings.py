@@ -9,8 +9,9 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from streams.__main__ import app
-from streams.settings import DEFAULT_ACTIONS, Settings, SettingsError, Source, load
+from streams.cli import app
+from streams.settings import DEFAULT_ACTIONS, LARGEST_WEIGHT, Settings, SettingsError, Source, load
+from tests.streams.flows import apply, make_flow, record
 
 SECRET = "hunter2-do-not-print"
 
@@ -181,3 +182,18 @@ def test_the_help_of_every_verb_has_an_example(verb: tuple[str, ...]) -> None:
     assert shown.exit_code == 0
     example = shown.output.partition("Example: ")[2]
     assert f"interestflow {' '.join(verb)}" in " ".join(example.split())
+
+
+@pytest.mark.parametrize("weight", [1e7, -1e7, 3e38])
+def test_a_weight_that_could_overflow_an_interest_is_refused(weight: float) -> None:
+    with pytest.raises(SettingsError, match="ACTIONS"):
+        load(actions={"buy": {"weight": weight}})
+    with pytest.raises(SettingsError, match="DEFAULT_ACTION_WEIGHT"):
+        load(default_action_weight=weight)
+
+
+def test_the_largest_weight_and_value_leave_an_interest_finite() -> None:
+    flow = make_flow(actions={"buy": {"weight": LARGEST_WEIGHT, "scale": "linear"}})
+    log = [record(n, action="buy", value=1e300) for n in range(500)]
+    assert apply(flow, log).isolated == []
+    assert flow.partitions[0].books["applied"] == 500

@@ -1,0 +1,26 @@
+"""Calls that may block for long, each on a daemon thread: when the process ends, it waits for none of them."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+async def apart(function: Callable[..., T], *arguments: Any) -> T:
+    """What the function returns or raises. Whoever stops waiting for it leaves it running."""
+    future: Future[T] = Future()
+    future.set_running_or_notify_cancel()
+
+    def run() -> None:
+        try:
+            future.set_result(function(*arguments))
+        except BaseException as error:  # to whoever waits
+            future.set_exception(error)
+
+    threading.Thread(target=run, name=getattr(function, "__name__", "apart"), daemon=True).start()
+    return await asyncio.wrap_future(future)

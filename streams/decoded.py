@@ -1,0 +1,91 @@
+"""A batch of one partition as events, and what it changed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from streams.events import Event, Rejected, SourceRecord
+from streams.interest.base import Floats, Longs
+
+KeyValues = list[tuple[bytes, bytes]]
+
+
+@dataclass(slots=True)
+class Decoded:
+    """A batch of one partition as events. offsets, recorded (ms): (n,) of each event's record.
+
+    refused: events by index that cannot be encoded. records: (n,) theirs, none of events that had waited.
+    """
+
+    events: list[Event]
+    offsets: Longs
+    recorded: Longs
+    last_offset: int = -1
+    rejected: list[tuple[SourceRecord, Rejected]] = field(default_factory=list)
+    released: bool = False  # events that waited for their item: read and booked once before
+    refused: dict[int, Rejected] = field(default_factory=dict)
+    records: Sequence[SourceRecord] = ()
+
+    def read_after(self, offset: int) -> int:
+        """How many records lie behind an offset."""
+        rejected = sum(record.offset > offset for record, _ in self.rejected)
+        return int((self.offsets > offset).sum()) + rejected
+
+    def texts(self) -> list[str]:
+        """Free texts to encode, in order of the events that have one and are not refused."""
+        if self.refused:
+            return [self.events[index].text or "" for index in self._speaking()]
+        return [event.text for event in self.events if event.text]
+
+    def refuse(self, texts: Mapping[int, Rejected]) -> None:
+        """Leave out the events of these texts, by their index in `texts`."""
+        speaking = self._speaking()
+        self.refused.update({speaking[index]: reason for index, reason in texts.items()})
+
+    def ready(self) -> Sequence[int]:
+        """Indices of the events that are not refused."""
+        everything = range(len(self.events))
+        return [i for i in everything if i not in self.refused] if self.refused else everything
+
+    def share(self, indices: Sequence[int], texts: Floats) -> tuple[Decoded, Floats]:
+        """The events of these indices by themselves. texts (t, dim): vectors of `texts()`."""
+        if len(indices) == len(self.events):
+            return self, texts
+        events, wanted = [self.events[i] for i in indices], set(indices)
+        rows = [row for row, index in enumerate(self._speaking()) if index in wanted]
+        chosen = np.array(indices, dtype=np.int64)
+        offsets, recorded = self.offsets[chosen], self.recorded[chosen]
+        return Decoded(events, offsets, recorded, released=self.released), texts[rows]
+
+    def _speaking(self) -> list[int]:
+        return [i for i, event in enumerate(self.events) if event.text and i not in self.refused]
+
+
+@dataclass(slots=True)
+class Updated:
+    """What a batch changed: changelog records in order, interest vectors, and the outcomes by name.
+
+    isolated: records that are events, but could not be handled.
+    """
+
+    state: KeyValues
+    vectors: KeyValues
+    outcomes: Counter[str]
+    touched: int
+    isolated: list[tuple[SourceRecord, Rejected]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, runs: Sequence[Updated]) -> Updated:
+        """What runs of one batch changed, one after the other."""
+        if len(runs) == 1:
+            return runs[0]
+        state = dict(record for run in runs for record in run.state)
+        vectors = dict(record for run in runs for record in run.vectors)
+        outcomes = Counter[str]()
+        for run in runs:
+            outcomes.update(run.outcomes)
+        return cls(list(state.items()), list(vectors.items()), outcomes, len(state))

@@ -1,0 +1,105 @@
+"""A worker's process, with no broker anywhere: how it waits, and how it ends."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+import pytest
+
+from streams.interrupt import STATUS
+from streams.local_kafka import free_port
+from streams.settings import Settings
+from tests.broker.workers import SMALL, environment, eventually
+
+
+def settings(**fields: float) -> Settings:
+    """Of a worker whose broker is not there."""
+    own = {"kafka_bootstrap_servers": f"127.0.0.1:{free_port()}", "metrics_port": free_port()}
+    return Settings(**{**SMALL, **own, **fields})
+
+
+class Child:
+    """A worker whose log goes to a file, since one that waits for brokers says more than a pipe holds."""
+
+    def __init__(self, given: Settings, log: Path) -> None:
+        self.log = log
+        command = [sys.executable, "-m", "streams", "worker"]
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(command, env=environment(given), stderr=output)
+
+    def ended(self, status: int) -> str:
+        """Wait for its end with this status; its log, in which no traceback may be."""
+        assert self.process.wait(60) == status, self.log.read_text()
+        assert "Traceback" not in self.log.read_text()
+        return self.log.read_text()
+
+
+Start = Callable[[Settings], Child]
+
+
+@pytest.fixture
+def child(tmp_path: Path) -> Iterator[Start]:
+    """child(settings) -> a running worker, gone at the end."""
+    children: list[Child] = []
+
+    def start(given: Settings) -> Child:
+        children.append(Child(given, tmp_path / f"{len(children)}.log"))
+        return children[-1]
+
+    yield start
+    for one in children:
+        one.process.kill()
+        one.process.wait()
+
+
+def answer(port: int, path: str) -> str:
+    """What the worker says there; nothing while it does not listen."""
+    try:
+        with urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as response:
+            return str(response.read().decode())
+    except HTTPError as error:
+        return error.read().decode()
+    except OSError:
+        return ""
+
+
+def test_brokers_that_are_away_are_told_of_everywhere_and_sigterm_ends_the_wait(child: Start) -> None:
+    given = settings()
+    worker = child(given)
+    eventually(lambda: answer(given.metrics_port, "/readyz").startswith("paused: kafka"), "the pause")
+    assert 'interestflow_paused{stage="kafka"} 1.0' in answer(given.metrics_port, "/metrics")
+    assert answer(given.metrics_port, "/livez") == "alive\n"
+    worker.process.send_signal(signal.SIGTERM)
+    log = worker.ended(0)
+    assert "trying again in" in log
+    assert "stopped" in log
+
+
+def test_brokers_that_stay_away_end_the_worker_with_a_sentence(child: Start) -> None:
+    log = child(settings(retry_deadline_s=0.01)).ended(1)
+    assert "INTERESTFLOW_RETRY_DEADLINE_S" in log
+    assert "INTERESTFLOW_KAFKA_BOOTSTRAP_SERVERS" in log
+
+
+@pytest.mark.parametrize("delay_s", [0.3, 0.6, 1.0])
+def test_an_interrupt_while_it_starts_is_quiet(delay_s: float, child: Start) -> None:
+    """Wherever it hits; where the worker runs already it ends in order."""
+    worker = child(settings())
+    time.sleep(delay_s)
+    worker.process.send_signal(signal.SIGINT)
+    assert worker.process.wait(60) in (0, STATUS)
+    worker.ended(worker.process.returncode)
+
+
+def test_a_taken_port_ends_it_with_a_sentence_that_names_the_setting(child: Start) -> None:
+    given = settings()
+    with socket.create_server(("127.0.0.1", given.metrics_port)):
+        assert "INTERESTFLOW_METRICS_PORT" in child(given).ended(1)
