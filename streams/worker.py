@@ -30,6 +30,8 @@ from streams.settings import Settings
 
 log = logging.getLogger(__name__)
 
+# Of the time that a shutdown may take: what joining the group may take of it before the group can be left.
+JOINING_SHARE = 0.25
 # Items not yet encoded when a worker starts: how long without progress until events go first.
 CATALOG_STALL_S = 30.0
 
@@ -260,12 +262,19 @@ class Worker:
         for task in tasks:
             task.cancel()
         self.backoff.stop()
-        if self._joined():
-            await self.app.consumer.finish()
         if self._joining is not None:
+            await self._wait_for_membership()
+            if self._joined():
+                await self.app.consumer.finish()
             await self.app.stop()
         left = await asyncio.to_thread(self.pipeline.sink.close, self.settings.shutdown_deadline_s)
         if left:
             log.error("%d records were not delivered; what they belong to was not acknowledged", left)
         self.pipeline.close()
         log.info("stopped")
+
+    async def _wait_for_membership(self) -> None:
+        """A group that is being joined cannot be left: it would wait for this member until the session ends."""
+        give_up = time.monotonic() + self.settings.shutdown_deadline_s * JOINING_SHARE
+        while not self._member and time.monotonic() < give_up:
+            await asyncio.sleep(0.02)
