@@ -9,7 +9,9 @@ from streams.interrupt import leave_at_once
 
 def main() -> None:
     """Take the command line; what is imported for it takes a second or more."""
-    signal.signal(signal.SIGINT, leave_at_once)
+    # Whoever started us may have said that interrupts are none of our business.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, leave_at_once)
     from streams.cli import app
 
     app()
