@@ -121,7 +121,9 @@ class Flow:
         part.put(batch.touched, changed)
         self._book(part, decoded, outcomes)
         vectors = self._vectors(part, batch.touched[: batch.signalled], states[: batch.signalled])
-        return Updated(part.records(batch.touched, changed), vectors, outcomes, len(batch.touched))
+        updated = Updated(part.records(batch.touched, changed), vectors, outcomes, len(batch.touched))
+        part.trim()
+        return updated
 
     def unpublished(self, partition: int) -> KeyValues:
         """After a recovery: vectors in the state that may never have been published."""

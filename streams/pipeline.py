@@ -60,6 +60,7 @@ class Pipeline:
         self.adapters, self.metrics, self._fail = adapters, metrics, fail
         self.cataloguer = Cataloguer(flow.catalog, encoder, flow.options.limits)
         metrics.watch(encoder)
+        metrics.watch_users(flow.partitions)
         # Read for every batch; a setting that is worked out costs more than what it is for.
         self._events_topic = settings.events_topic
         self._no_texts: Floats = np.zeros((0, encoder.dim), dtype=np.float32)
@@ -160,7 +161,6 @@ class Pipeline:
             updated = self.flow.update(partition, decoded, texts)
         self.metrics.book(updated.outcomes)
         part = self.flow.partitions[partition]
-        self.metrics.users.labels(str(partition)).set(len(part))
         self.metrics.waiting.labels(str(partition)).set(part.waiting.count)
         delivered = self.publish(
             [

@@ -85,6 +85,7 @@ class Scheduler:
             return
         for row in rows:
             part.publishing.pop(row, None)
+        part.trim()
         if not part.due and not part.publishing and part.recommended < part.watermark:
             self.pipeline.publish([self.pipeline.state_group(part, [])])
 

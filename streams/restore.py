@@ -11,22 +11,27 @@ from collections.abc import Sequence
 import numpy as np
 
 from streams.changelog import WATERMARK_KEY, SourceTopic, Watermark
+from streams.eviction import Evictor
 from streams.interest.base import Longs
 from streams.store import Layout, PartitionState, Rows, StateError
+from streams.tails import Unread
 
 
 class Restoring:
     """Takes records by the chunk, straight into the arena, and gives the state once all are in."""
 
-    def __init__(self, partition: int, layout: Layout) -> None:
+    def __init__(self, partition: int, layout: Layout, evictor: Evictor | None = None) -> None:
+        """evictor: keeps to a bound of users in memory, while reading and then on; None where there is none."""
         self._state = PartitionState(partition, layout)
+        self._evictor = evictor
         self._layout = layout
         self._mark: Watermark | None = None
-        # Unpacked at the end, for most users' tails are replaced many times on the way.
-        self._tails: dict[int, bytes] = {}
+        self._tails = Unread()
+        if evictor is not None:
+            self._state.evicted, evictor.tails = evictor, self._tails
 
     def __len__(self) -> int:
-        return len(self._state)
+        return self._state.known
 
     def reserve(self, users: int) -> None:
         """Expect so many users; fewer or more may come."""
@@ -57,6 +62,9 @@ class Restoring:
             state.marks = mark.version
             state.books.update(mark.books)
         state.tails.load(self._tails)
+        if self._evictor is not None:
+            self._evictor.tails = state.tails
+            self._evictor.recall(state, min(state.published, state.recommended))
         due = state.rows_beyond(state.recommended)
         offsets = self._layout.view(state.arena)["offset"][due]
         state.due = dict(zip(due.tolist(), offsets.tolist(), strict=True))
@@ -78,6 +86,7 @@ class Restoring:
                 tails[row] = values[index][size:]
             else:
                 tails.pop(row, None)
+        self._state.trim()
 
     def _newest(self, arena_rows: Longs, rows: Rows) -> Longs:
         """Indices of the records that are the newest of their user, among these and what was there."""

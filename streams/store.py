@@ -44,6 +44,22 @@ class Delivery(Protocol):
     def done(self) -> bool: ...
 
 
+class Evicted(Protocol):
+    """A partition's users who are not in memory for now (see `eviction`)."""
+
+    count: int  # of them, now
+    evictions: int  # so far, as the returns
+    returns: int
+
+    def bring_back(self, part: PartitionState, users: list[str], rows: Longs) -> None:
+        """Put those of the users (n,) who were evicted into their new rows (n,), as they were."""
+        ...
+
+    def trim(self, part: PartitionState) -> None:
+        """Evict until no more users than allowed are in memory; between batches only."""
+        ...
+
+
 class StateError(RuntimeError):
     """The changelog cannot be used as it is; the message says what to do."""
 
@@ -110,22 +126,54 @@ class PartitionState:
         # Row -> offset of its first change since its last recommendation; `publishing` while one is under way.
         self.due: dict[int, int] = {}
         self.publishing: dict[int, int] = {}
+        # Rows of nobody, for the next who come; their user id is empty. None where memory has no bound.
+        self.free: list[int] = []
+        self.evicted: Evicted | None = None
 
     def __len__(self) -> int:
-        return len(self.users)
+        """Users in memory."""
+        return len(self.row_of)
+
+    @property
+    def known(self) -> int:
+        """Users in memory or evicted."""
+        return len(self) + (self.evicted.count if self.evicted is not None else 0)
 
     def rows(self, users: Sequence[str]) -> Longs:
-        """Row of each user id (n,), made for those never seen."""
+        """Row of each user id (n,), made for those never seen or evicted."""
         row_of = self.row_of
         try:
             return np.array([row_of[user] for user in users], dtype=np.int64)
         except KeyError:
-            for user in users:
-                if user not in row_of:
-                    row_of[user] = len(self.users)
-                    self.users.append(user)
-            self.reserve(len(self.users))
+            self._enter(list(dict.fromkeys(user for user in users if user not in row_of)))
             return np.array([row_of[user] for user in users], dtype=np.int64)
+
+    def _enter(self, users: list[str]) -> None:
+        """Give rows to users who have none."""
+        reused = [self.free.pop() for _ in range(min(len(self.free), len(users)))]
+        self.arena[reused] = 0
+        for row, user in zip(reused, users, strict=False):
+            self.users[row] = user
+        first = len(self.users)
+        self.users += users[len(reused) :]
+        self.reserve(len(self.users))
+        rows = [*reused, *range(first, len(self.users))]
+        self.row_of.update(zip(users, rows, strict=True))
+        if self.evicted is not None:
+            self.evicted.bring_back(self, users, np.array(rows, dtype=np.int64))
+
+    def leave(self, rows: Longs) -> None:
+        """Free the rows (n,) of users who are kept elsewhere from now on; tails are the caller's."""
+        self.layout.view(self.arena)["offset"][rows] = NO_OFFSET
+        for row in rows.tolist():
+            del self.row_of[self.users[row]]
+            self.users[row] = ""
+        self.free += rows.tolist()
+
+    def trim(self) -> None:
+        """Keep to the bound of users in memory, where there is one; between batches only."""
+        if self.evicted is not None:
+            self.evicted.trim(self)
 
     def take(self, rows: Longs) -> Rows:
         """A copy of the rows, (n, size) bytes, to be changed and `put` back."""
@@ -171,7 +219,7 @@ class PartitionState:
 
     def rows_beyond(self, offset: int) -> Longs:
         """Rows of the users whose last event lies behind an offset."""
-        return np.flatnonzero(self.layout.view(self.arena)["offset"][: len(self)] > offset)
+        return np.flatnonzero(self.layout.view(self.arena)["offset"][: len(self.users)] > offset)
 
     @property
     def resume_offset(self) -> int:

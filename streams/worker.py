@@ -17,6 +17,7 @@ from confluent_kafka import Consumer, TopicPartition
 from faust.types import TP
 from threadpoolctl import threadpool_limits
 
+from streams.bound import Bound, Share
 from streams.metrics import Health
 from streams.pipeline import Pipeline
 from streams.reading import TAIL_WAIT_MS, Reader
@@ -47,6 +48,9 @@ class Worker:
         self._embeddings: Reader | None = None
         self._recovered = False  # the states of the partitions that are ours now
         self._member = False  # of the consumer group, once the first assignment came
+        self.bound: Bound | None = None
+        if settings.users_in_memory is not None and settings.evicted_dir is not None:
+            self.bound = Bound(settings.users_in_memory, settings.evicted_dir)
         faust_app.state_seeks = self._state_seeks
         faust_app.on_rebalance_complete.connect(self._on_rebalance)
 
@@ -148,6 +152,7 @@ class Worker:
         self._recovered = False
         self.health.set_ready(False, f"recovering partitions {mine}")
         started = time.monotonic()
+        share = await asyncio.to_thread(self.bound.share, len(mine)) if self.bound is not None else None
         states = await asyncio.to_thread(
             recover,
             self.kafka,
@@ -157,12 +162,12 @@ class Worker:
             self.pipeline.source,
             settings.recovery_deadline_s,
             self.pipeline.metrics.recovered.set,
+            share.evictor if share is not None else lambda: None,
         )
         self._seeks = await asyncio.to_thread(positions, self.kafka, topic, states)
-        await self.pipeline.on_model(self._install, states)
-        await asyncio.wrap_future(await self.pipeline.on_model(self.pipeline.publish_unpublished))
+        await asyncio.wrap_future(await self.pipeline.on_model(self._install, states, share))
         await self.pipeline.apply_waiting()
-        users = sum(len(state) for state in states.values())
+        users = sum(state.known for state in states.values())
         log.info("recovered %d users of partitions %s in %.2f s", users, mine, time.monotonic() - started)
         self.pipeline.last_activity = time.monotonic()
         self._recovered = True
@@ -175,9 +180,13 @@ class Worker:
         flowing = self.pipeline.catalog_ready.is_set()
         self.health.set_ready(flowing, "" if flowing else "waiting for the catalogue's items to be encoded")
 
-    def _install(self, states: dict[int, Any]) -> None:
+    def _install(self, states: dict[int, Any], share: Share | None) -> Any:
+        """Of one piece on the model thread: nobody is evicted before what was not published is found."""
         self.pipeline.flow.partitions.clear()
         self.pipeline.flow.partitions.update(states)
+        if self.bound is not None:
+            self.bound.keep(share)
+        return self.pipeline.publish_unpublished()
 
     async def _state_seeks(self, assigned: set[TP]) -> Mapping[TP, int]:
         topic = self.settings.events_topic
@@ -236,6 +245,8 @@ class Worker:
         if left:
             log.error("%d records were not delivered; what they belong to was not acknowledged", left)
         self.pipeline.close()
+        if self.bound is not None:
+            self.bound.keep(None)
         log.info("stopped")
 
 
