@@ -28,8 +28,10 @@ from streams.store import NO_OFFSET, PartitionState
 SLACK = 1_000
 # Users evicted at a time because others stayed before: more than a bound holds at worst, less than a batch can feel.
 CATCH_UP = 4_000
-# The coldest are looked for among so many times those who go, taken evenly from all rows.
+# The coldest are looked for among so many times those who go, taken evenly from all rows; and among so many rows at
+# least, or all. Where most of a sample stay, the bound is reached some batches later, by other samples.
 SAMPLE = 4
+LEAST = 10_000
 
 
 class File(Protocol):
@@ -112,7 +114,7 @@ class Evictor:
 
     def _coldest(self, part: PartitionState, count: int) -> Longs:
         """Rows of about the `count` least recently active users of those who may go; exactly, where they are few."""
-        step = max(1, len(part.users) // (SAMPLE * count))
+        step = max(1, len(part.users) // max(LEAST, SAMPLE * count))
         self._turn += 1
         sample = np.arange(self._turn % step, len(part.users), step)
         offsets = part.layout.view(part.arena)["offset"][sample]

@@ -114,9 +114,11 @@ class Run:
 
 @given(
     events=EVENTS,
-    cuts=st.sets(st.integers(1, 59), max_size=8),
+    cuts=st.sets(st.integers(1, 59), min_size=4, max_size=8),
     most=st.integers(1, 8),
-    plan=st.lists(st.sampled_from(["", "publish", "recommend", "learn", "crash"]), min_size=9, max_size=9),
+    plan=st.lists(
+        st.sampled_from(["all", "all", "some", "publish", "learn", "crash"]), min_size=9, max_size=9
+    ),
     chunk=st.integers(1, 20),
 )
 @settings(max_examples=200, deadline=None)
@@ -128,8 +130,8 @@ def test_the_bound_changes_no_bit(
     for (begin, end), step in zip(pairwise(edges), plan, strict=False):
         for run in runs:
             run.batch(log[begin:end], step == "publish")
-            if step == "recommend":
-                run.recommend(3)
+            if step in ("all", "some"):
+                run.recommend(9 if step == "all" else 3)
             elif step == "learn":
                 run.learn()
             elif step == "crash":
