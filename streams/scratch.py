@@ -51,8 +51,9 @@ class ScratchFile:
         except OSError as error:
             raise self._broken(folder, error) from error
         self._db: Any = self._try(Rdict, str(self.path / "db"), _options())
-        self._unlogged: Any = WriteOptions()  # Any: its stub calls the attribute a method
-        self._unlogged.disable_wal = True
+        self._unlogged = WriteOptions()
+        # Its stub calls the attribute a method.
+        self._unlogged.disable_wal = True  # type: ignore[method-assign,assignment]
 
     def put(self, partition: int, values: Mapping[str, bytes]) -> None:
         """Keep values by user."""

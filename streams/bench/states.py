@@ -8,6 +8,7 @@ from streams.app import build_flow
 from streams.bench import workload
 from streams.bench.cluster import PARTITIONS
 from streams.changelog import SourceTopic
+from streams.eviction import Evictor
 from streams.flow import Flow
 from streams.interest.base import Longs
 from streams.records import Record
@@ -32,20 +33,30 @@ def records(load: workload.Workload) -> list[Record]:
     return [Record(SOURCE.topic, 0, at, None, key, value, ()) for at, (key, value) in enumerate(load.records)]
 
 
-def partition(number: int, users: int, consumed: int, layout: Layout) -> PartitionState:
+def partition(
+    number: int, users: int, consumed: int, layout: Layout, evictor: Evictor | None = None
+) -> PartitionState:
     """So many users in one partition, taken in by batches as a worker does.
 
-    consumed: items that each has consumed; they are kept outside the rows.
+    consumed: items that each has consumed; they are kept outside the rows. evictor: bounds the users in memory.
     """
     part = PartitionState(number, layout)
-    for first in range(0, users, BATCH):
-        ids = [f"user-{number}-{user:07d}" for user in range(first, min(users, first + BATCH))]
+    if evictor is not None:
+        part.evicted, evictor.tails = evictor, part.tails
+    fill(part, 0, users, consumed)
+    return part
+
+
+def fill(part: PartitionState, first: int, users: int, consumed: int) -> None:
+    """Users number `first` up to `users` (exclusive) come."""
+    for begin in range(first, users, BATCH):
+        ids = [f"user-{part.partition}-{user:07d}" for user in range(begin, min(users, begin + BATCH))]
         rows = part.rows(ids)
-        part.put(rows, _rows(rows, layout))
+        part.put(rows, _rows(rows, part.layout))
         if consumed:
             _consume(part, rows, consumed)
+        part.trim()
     part.watermark = part.published = users
-    return part
 
 
 def _rows(rows: Longs, layout: Layout) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:

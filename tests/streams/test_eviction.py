@@ -91,7 +91,8 @@ class Run:
 
     def recommend(self, most: int) -> None:
         part = self.part
-        rows = list(part.due)[:most]
+        # After a recovery rows, and so who is due first, differ with who was evicted meanwhile.
+        rows = sorted(part.due, key=part.users.__getitem__)[:most]
         for row in rows:
             part.publishing[row] = part.due.pop(row)
         if rows:
