@@ -141,7 +141,6 @@ class Batch:
         done = self.position[taken]
         states["count"] += np.bincount(done, minlength=len(self.touched))
         np.add.at(states["digest"], done, self.keys[taken])
-        states["version"] = states["count"] + 1
         self.part.stamp(states)
 
     def _signals(self, states: Any, texts: Floats) -> tuple[Signals, Longs]:

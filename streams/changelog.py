@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import numpy as np
 import numpy.typing as npt
@@ -43,12 +45,15 @@ class Claim(msgspec.Struct, frozen=True):
     change: int
     read_to: int
 
-    def covers(
-        self, terms: npt.NDArray[np.int64], changes: npt.NDArray[np.int64], places: npt.NDArray[np.int64]
-    ) -> npt.NDArray[np.bool_]:
-        """(n,) true for rows whose outputs are out. places: (n,) changelog offset of each row's record."""
-        own = terms == self.term
-        found: npt.NDArray[np.bool_] = (own & (changes <= self.change)) | (~own & (places < self.read_to))
+    def covers(self, states: Any) -> npt.NDArray[np.bool_]:
+        """(n,) true for rows whose outputs are out; states: structured rows as a recovery found them (see Layout).
+
+        A state that an older one came behind is not covered: outputs of that one may have come behind its own.
+        """
+        own, place = states["term"] == self.term, states["place"]
+        found: npt.NDArray[np.bool_] = (place >= 0) & np.where(
+            own, states["change"] <= self.change, place < self.read_to
+        )
         return found
 
 

@@ -113,6 +113,7 @@ class Flow:
             part.waiting.release({event.item_id or "" for event in decoded.events})
         updated = fold_isolating(self, part, decoded, texts)
         self._book(part, decoded, updated.outcomes)
+        part.trim()
         return updated
 
     def unpublished(self, partition: int) -> KeyValues:

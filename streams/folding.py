@@ -48,7 +48,7 @@ def fold_isolating(flow: Flow, part: PartitionState, decoded: Decoded, texts: Fl
 
 def fold(flow: Flow, part: PartitionState, decoded: Decoded, texts: Floats) -> Updated:
     """Fold events and enter them; where it raises, no trace is left."""
-    outcomes, known = Counter[str](), len(part)
+    outcomes = Counter[str]()
     try:
         # What overflows ends as no number, or as a vector of zeros where there is an interest.
         with np.errstate(over="raise", invalid="ignore"):
@@ -58,7 +58,8 @@ def fold(flow: Flow, part: PartitionState, decoded: Decoded, texts: Floats) -> U
             _require_finite(folded.states["model"][moved])
             vectors = flow.vectors(part, batch.touched[moved], folded.states[moved])
     except Exception:  # whatever it was, the users that these events brought are not there
-        _forget_users(part, known)
+        rows = part.rows(list(dict.fromkeys(event.user_id for event in decoded.events)))
+        part.leave_unseen(rows)
         raise
     batch.enter(folded)
     return Updated(part.records(batch.touched, folded.changed), vectors, outcomes, len(batch.touched))
@@ -82,13 +83,6 @@ def fold_known_good(flow: Flow) -> None:
     nought = np.zeros(1, dtype=np.int64)
     vector = np.full((1, flow.catalog.dim), flow.catalog.dim**-0.5, dtype=np.float32)
     fold(flow, PartitionState(0, flow.layout, capacity=1), Decoded([event], nought, nought), vector)
-
-
-def _forget_users(part: PartitionState, known: int) -> None:
-    """Their rows were never written."""
-    for user in part.users[known:]:
-        del part.row_of[user]
-    del part.users[known:]
 
 
 def _records(

@@ -15,10 +15,11 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make_wsgi_app
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from encoders.base import Encoder, counts
+from streams.store import PartitionState
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 LAG_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 60, 600, 3600, 86_400, 864_000)
@@ -51,7 +52,6 @@ class Metrics:
             "end_to_end_seconds", "Broker record time to delivered vector, oldest of a batch", LAG_SECONDS
         )
         self.consumer_lag = gauge("consumer_lag_records", "Records not yet processed", "topic", "partition")
-        self.users = gauge("users", "Users in the state", "partition")
         self.catalog = gauge("catalog_items", "Items in the catalogue, by visibility", "visibility")
         self.waiting = gauge("waiting_events", "Events that wait for their item", "partition")
         self.foreign = counter(
@@ -73,6 +73,10 @@ class Metrics:
     def watch(self, encoder: Encoder) -> None:
         """Show what the encoder counts, whenever the metrics are read."""
         self.registry.register(_EncoderCounts(encoder))
+
+    def watch_users(self, partitions: Mapping[int, PartitionState]) -> None:
+        """Show how many users are in memory and how many evicted, whenever the metrics are read."""
+        self.registry.register(_Users(partitions))
 
     @contextmanager
     def observe(self, stage: str) -> Iterator[None]:
@@ -108,6 +112,31 @@ class _EncoderCounts(Collector):
             for kind, count in kinds.items():
                 family.add_metric([kind], count)
             yield family
+
+
+class _Users(Collector):
+    """Reads the states' own counts; those of what moved begin anew with every recovery."""
+
+    def __init__(self, partitions: Mapping[int, PartitionState]) -> None:
+        self.partitions = partitions
+
+    def collect(self) -> Iterator[Metric]:
+        """Users by partition and place, and moves between the places."""
+        users = GaugeMetricFamily(
+            f"{PREFIX}users", "Users in the state, by place", labels=["partition", "place"]
+        )
+        moved = CounterMetricFamily(
+            f"{PREFIX}users_moved", "Users evicted to the local file and returned", labels=["partition", "to"]
+        )
+        # A copy: the model thread changes what is ours.
+        for number, part in list(self.partitions.items()):
+            users.add_metric([str(number), "memory"], len(part))
+            if (evicted := part.evicted) is not None:
+                users.add_metric([str(number), "file"], evicted.count)
+                moved.add_metric([str(number), "file"], evicted.evictions)
+                moved.add_metric([str(number), "memory"], evicted.returns)
+        yield users
+        yield moved
 
 
 class Health:

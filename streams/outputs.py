@@ -33,7 +33,7 @@ class Writer:
         columns = zip(
             users,
             states["offset"].tolist(),
-            states["version"].tolist(),
+            (states["count"] + 1).tolist(),
             counts.tolist(),
             as_of.tolist(),
             self._vectors(vectors),
@@ -77,7 +77,7 @@ class Writer:
         columns = zip(
             users,
             states["offset"].tolist(),
-            states["version"].tolist(),
+            (states["count"] + 1).tolist(),
             counts.tolist(),
             as_of.tolist(),
             items,

@@ -62,6 +62,7 @@ class Pipeline:
         self.backoff = backoff or Backoff(metrics, Health(), settings.retry_deadline_s)
         self.cataloguer = Cataloguer(flow.catalog, encoder, flow.options.limits)
         metrics.watch(encoder)
+        metrics.watch_users(flow.partitions)
         # Read for every batch; a setting that is worked out costs more than what it is for.
         self._events_topic = settings.events_topic
         self._no_texts: Floats = np.zeros((0, encoder.dim), dtype=np.float32)
@@ -168,7 +169,6 @@ class Pipeline:
         self._keep_isolated(updated)
         self.metrics.book(updated.outcomes)
         part = self.flow.partitions[partition]
-        self.metrics.users.labels(str(partition)).set(len(part))
         self.metrics.waiting.labels(str(partition)).set(part.waiting.count)
         # Read again after a recovery, a batch ends before the watermark and vouches for no more than itself.
         resume = min(part.watermark, decoded.last_offset)
@@ -223,8 +223,9 @@ class Pipeline:
         """Users whose older state somebody else has written behind ours; on the model thread."""
         if self.flow.partitions.get(part.partition) is not part:
             return self.publish([])
-        rows = sorted(part.row_of[user] for user in users if user in part.row_of)
-        return self.hand_over(part, self.flow.again(part.partition, np.array(rows, dtype=np.int64)))
+        delivered = self.hand_over(part, self.flow.again(part.partition, part.known_rows(sorted(users))))
+        part.trim()
+        return delivered
 
     # --- what arrives beside the batches ----------------------------------------------------------------
 

@@ -86,6 +86,7 @@ class Scheduler:
             return
         for row in rows:
             part.publishing.pop(row, None)
+        part.trim()
         if not part.due and not part.publishing and not part.all_told:
             self.pipeline.hand_over(part, Updated([], [], Counter(), 0))
 

@@ -10,6 +10,7 @@ from confluent_kafka import KafkaException, Message, TopicCollection
 from confluent_kafka.admin import AdminClient
 
 from streams.changelog import SourceTopic
+from streams.eviction import Evictor
 from streams.reading import Reader, ReadError, partition_ids
 from streams.restore import Restoring
 from streams.store import Layout, PartitionState, StateError
@@ -50,16 +51,18 @@ def recover(
     terms: Mapping[int, int],
     deadline_s: float,
     progress: Callable[[int], None] = lambda users: None,
+    evictor: Callable[[], Evictor | None] = lambda: None,
 ) -> dict[int, PartitionState]:
     """States of these partitions as their changelog says.
 
     source: the canonical topic, which must be the one that the state was built from. terms: changelog offset of
-    the record by which each partition was taken over; behind it nobody else may write.
+    the record by which each partition was taken over; behind it nobody else may write. evictor: gives each
+    partition what bounds its users in memory, if anything.
     progress: called with the users found so far. Raises StateError, or ReadError after the deadline.
     """
     if not partitions:
         return {}
-    restoring = {partition: Restoring(partition, layout) for partition in partitions}
+    restoring = {partition: Restoring(partition, layout, evictor()) for partition in partitions}
     reader = Reader(config, topic, list(partitions))
     try:
         for partition, (begin, end) in reader.bounds().items():

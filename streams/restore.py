@@ -1,4 +1,4 @@
-"""A partition's state from its changelog records, in any order: per user the highest (offset, version) wins.
+"""A partition's state from its changelog records, in any order: per user the highest (offset, count) wins.
 
 Never merely the last record: a paused old owner may append older state after the new owner's. Which users that has
 happened to is told, for compaction would keep the older one. Pure; see `recovery` for where records come from.
@@ -9,32 +9,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from streams.changelog import CONTROL_KEYS, NO_TERM, NOTHING, WATERMARK_KEY, SourceTopic, Watermark
 from streams.deliveries import Deliveries
+from streams.eviction import Evictor
 from streams.interest.base import Longs
 from streams.store import NO_OFFSET, Layout, PartitionState, Rows, StateError
-
-Mask = npt.NDArray[np.bool_]
+from streams.tails import Unread
 
 
 class Restoring:
     """Takes records by the chunk, straight into the arena, and gives the state once all are in."""
 
-    def __init__(self, partition: int, layout: Layout) -> None:
+    def __init__(self, partition: int, layout: Layout, evictor: Evictor | None = None) -> None:
+        """evictor: keeps to a bound of users in memory, while reading and then on; None where there is none."""
         self._state = PartitionState(partition, layout)
+        self._evictor = evictor
         self._layout = layout
         self._mark: Watermark | None = None
-        # Unpacked at the end, for most users' tails are replaced many times on the way.
-        self._tails: dict[int, bytes] = {}
-        # Per row: the changelog offset of its record, and whether the last one read was an older state.
-        self._places: Longs = np.zeros(0, dtype=np.int64)
-        self._stale: Mask = np.zeros(0, dtype=bool)
+        self._tails = Unread()
+        if evictor is not None:
+            self._state.evicted, evictor.tails = evictor, self._tails
         self._read_to = 0
 
     def __len__(self) -> int:
-        return len(self._state)
+        return self._state.known
 
     def reserve(self, users: int) -> None:
         """Expect so many users; fewer or more may come."""
@@ -70,12 +69,14 @@ class Restoring:
             (NOTHING, NOTHING, NO_OFFSET) if mark is None else (mark.published, mark.recommended, mark.resume)
         )
         state.deliveries = Deliveries(term, self._read_to, published, resume)
-        rows = self._layout.view(state.arena)[: len(state)]
-        where = rows["term"], rows["change"], self._places[: len(state)]
-        stale = self._stale[: len(state)]
-        state.stale = np.flatnonzero(stale)
-        state.unpublished = np.flatnonzero(stale | ~published.covers(*where))
-        due = np.flatnonzero(stale | ~state.recommended_before.covers(*where))
+        if self._evictor is not None:
+            self._evictor.tails = state.tails
+            self._evictor.recall(state, (published, state.recommended_before))
+        states = self._layout.view(state.arena)[: len(state.users)]
+        held, stale = states["ids"] > 0, states["place"] < 0
+        state.stale = np.flatnonzero(held & stale)
+        state.unpublished = np.flatnonzero(held & ~published.covers(states))
+        due = np.flatnonzero(held & ~state.recommended_before.covers(states))
         state.due = dict.fromkeys(due.tolist(), 0)
         return state
 
@@ -91,44 +92,42 @@ class Restoring:
 
     def _users(self, users: list[str], values: list[bytes], places: Longs) -> None:
         size, arena_rows = self._layout.size, self._state.rows(users)
-        self._grow()
         if min(map(len, values)) < size:
             raise StateError(self._mismatch("records of another size"))
         # Views, so that each row is copied once.
         payload = b"".join([memoryview(value)[:size] for value in values])
         rows = np.frombuffer(payload, dtype=np.uint8).reshape(-1, size)
         newest = self._newest(arena_rows, rows)
-        self._stale[arena_rows] = True
-        latest = np.empty(len(self._stale), dtype=np.int64)
-        latest[arena_rows] = np.arange(len(arena_rows))
-        self._stale[arena_rows[newest]] = latest[arena_rows[newest]] != newest
-        arena_rows = arena_rows[newest]
-        self._places[arena_rows] = places[newest]
+        touched, arena_rows = arena_rows, arena_rows[newest]
         self._state.put(arena_rows, rows if len(newest) == len(rows) else rows[newest])
+        self._mark_places(arena_rows, places[newest], touched, places)
         tails = self._tails
         for row, index in zip(arena_rows.tolist(), newest.tolist(), strict=True):
             if len(values[index]) > size:
                 tails[row] = values[index][size:]
             else:
                 tails.pop(row, None)
+        self._state.trim()
 
-    def _grow(self) -> None:
-        more = len(self._state.arena) - len(self._places)
-        if more > 0:
-            self._places = np.pad(self._places, (0, more))
-            self._stale = np.pad(self._stale, (0, more))
+    def _mark_places(self, newest: Longs, where: Longs, touched: Longs, places: Longs) -> None:
+        """Note where the newest records stand, and of which users the last is not the newest."""
+        place = self._layout.view(self._state.arena)["place"]
+        place[newest] = where
+        rows, from_end = np.unique(touched[::-1], return_index=True)
+        found, last = place[rows], places[::-1][from_end]
+        stale = (found >= 0) & (found != last)
+        place[rows[stale]] = ~found[stale]
 
     def _newest(self, arena_rows: Longs, rows: Rows) -> Longs:
         """Indices of the records that are the newest of their user, among these and what was there."""
         given, held = self._layout.view(rows), self._layout.view(self._state.arena)
-        offsets, versions = given["offset"], given["version"]
-        known, newer = held["version"][arena_rows], np.ones(len(rows), dtype=bool)
-        seen = known > 0
+        offsets, counts = given["offset"], given["count"]
+        seen, newer = held["ids"][arena_rows] > 0, np.ones(len(rows), dtype=bool)
         if seen.any():
-            before = held["offset"][arena_rows]
-            newer = ~seen | (offsets > before) | ((offsets == before) & (versions >= known))
+            before, known = held["offset"][arena_rows], held["count"][arena_rows]
+            newer = ~seen | (offsets > before) | ((offsets == before) & (counts >= known))
         found = np.flatnonzero(newer)
-        order = found[np.lexsort((versions[found], offsets[found], arena_rows[found]))]
+        order = found[np.lexsort((counts[found], offsets[found], arena_rows[found]))]
         last = np.append(np.diff(arena_rows[order]) != 0, True)[: len(order)]
         return np.sort(order[last])
 

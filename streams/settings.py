@@ -179,6 +179,13 @@ class Settings(BaseSettings):
     waiting_per_user: int = Field(default=64, ge=0)
     waiting_per_partition: int = Field(default=100_000, ge=0)
 
+    # --- Memory of the states -------------------------------------------------------------------------
+    # Most users in memory per worker, shared evenly among its partitions; none for all of them. The least recently
+    # active go to a local file and come back with their next event. About 2 KB each, and more for consumed items.
+    users_in_memory: int | None = Field(default=None, ge=1)
+    # Folder of that file, on a fast local disk that holds all users' states twice; workers may share it.
+    evicted_dir: Path | None = None
+
     # --- Recommendations ---------------------------------------------------------------------------
     recommend: bool = True
     top_k: int = Field(default=20, ge=1, le=1000)
@@ -252,6 +259,8 @@ class Settings(BaseSettings):
             )
         if any(s.topic == self.events_topic and s.format != "canonical" for s in self.sources):
             problems.append(f"sources: {self.events_topic} is canonical; give it the format canonical")
+        if (self.users_in_memory is None) != (self.evicted_dir is None):
+            problems.append("users_in_memory, evicted_dir: set both, or neither for all users in memory")
         if self.kafka_security_protocol.startswith("SASL") and not (
             self.kafka_sasl_mechanism and self.kafka_sasl_username and self.kafka_sasl_password
         ):

@@ -11,8 +11,8 @@ Pure: no Kafka here. Single-threaded: the model thread owns every partition.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
 from zlib import crc32
 
 import msgspec
@@ -39,6 +39,22 @@ HISTORY_DTYPE = np.dtype(
 )
 
 
+class Evicted(Protocol):
+    """A partition's users who are not in memory for now (see `eviction`)."""
+
+    count: int  # of them, now
+    evictions: int  # so far, as the returns
+    returns: int
+
+    def bring_back(self, part: PartitionState, users: list[str], rows: Longs) -> None:
+        """Put those of the users (n,) who were evicted into their new rows (n,), as they were."""
+        ...
+
+    def trim(self, part: PartitionState) -> None:
+        """Evict until no more users than allowed are in memory; between batches only."""
+        ...
+
+
 class StateError(RuntimeError):
     """The changelog cannot be used as it is; the message says what to do."""
 
@@ -54,17 +70,18 @@ class Layout:
         consumed: items remembered as consumed, at most; beyond it a user's oldest are forgotten.
         window: event ids remembered per user, by which repeats are told (see `duplicates`).
 
-        offset: of the last event taken in. version: one more than count, so that of two states at one offset the
-        one with an event that had waited is the higher, whoever wrote it. term, change: of the last change (see
-        Claim). count: events taken in that do not wait; digest: the sum of their ids' keys, in any order, modulo
-        2**64. ids, seen: the window of event ids.
+        offset: of the last event taken in. count: events taken in that do not wait, so that of two states at one
+        offset the one with an event that had waited is the higher, whoever wrote it; digest: the sum of their ids'
+        keys, in any order, modulo 2**64. ids: all taken in, 0 for a user never seen; seen: the window of their
+        keys. term, change: of the last change; place: where a recovery found the row, its complement where an
+        older state came behind it (see Claim).
         """
         self.dtype = np.dtype(
             [
                 ("offset", "<i8"),
-                ("version", "<i8"),
                 ("term", "<i8"),
                 ("change", "<i8"),
+                ("place", "<i8"),
                 ("count", "<i8"),
                 ("digest", "<u8"),
                 ("ids", "<i8"),
@@ -111,22 +128,65 @@ class PartitionState:
         self.stale: Longs = np.zeros(0, dtype=np.int64)
         self.unpublished: Longs = np.zeros(0, dtype=np.int64)
         self.recommended_before = NOTHING
+        # Rows of nobody, for the next who come; their user id is empty. None where memory has no bound.
+        self.free: list[int] = []
+        self.evicted: Evicted | None = None
 
     def __len__(self) -> int:
-        return len(self.users)
+        """Users in memory."""
+        return len(self.row_of)
+
+    @property
+    def known(self) -> int:
+        """Users in memory or evicted."""
+        return len(self) + (self.evicted.count if self.evicted is not None else 0)
 
     def rows(self, users: Sequence[str]) -> Longs:
-        """Row of each user id (n,), made for those never seen."""
+        """Row of each user id (n,), made for those never seen or evicted."""
         row_of = self.row_of
         try:
             return np.array([row_of[user] for user in users], dtype=np.int64)
         except KeyError:
-            for user in users:
-                if user not in row_of:
-                    row_of[user] = len(self.users)
-                    self.users.append(user)
-            self.reserve(len(self.users))
+            self._enter(list(dict.fromkeys(user for user in users if user not in row_of)))
             return np.array([row_of[user] for user in users], dtype=np.int64)
+
+    def _enter(self, users: list[str]) -> None:
+        """Give rows to users who have none."""
+        reused = [self.free.pop() for _ in range(min(len(self.free), len(users)))]
+        self.arena[reused] = 0
+        for row, user in zip(reused, users, strict=False):
+            self.users[row] = user
+        first = len(self.users)
+        self.users += users[len(reused) :]
+        self.reserve(len(self.users))
+        rows = [*reused, *range(first, len(self.users))]
+        self.row_of.update(zip(users, rows, strict=True))
+        if self.evicted is not None:
+            self.evicted.bring_back(self, users, np.array(rows, dtype=np.int64))
+
+    def leave(self, rows: Longs) -> None:
+        """Free the rows (n,) of users who are kept elsewhere from now on; tails are the caller's."""
+        self.layout.view(self.arena)["offset"][rows] = NO_OFFSET
+        for row in rows.tolist():
+            del self.row_of[self.users[row]]
+            self.users[row] = ""
+        self.free += rows.tolist()
+
+    def trim(self) -> None:
+        """Keep to the bound of users in memory, where there is one; between batches only."""
+        if self.evicted is not None:
+            self.evicted.trim(self)
+
+    def known_rows(self, users: Iterable[str]) -> Longs:
+        """Rows of those of the users who have a state, brought back where they were evicted."""
+        rows = self.rows(list(users))
+        return rows[~self.leave_unseen(rows)]
+
+    def leave_unseen(self, rows: Longs) -> npt.NDArray[np.bool_]:
+        """Free those of the rows (n,), each named once, that nothing was written to; true for these."""
+        unseen: npt.NDArray[np.bool_] = self.layout.view(self.arena)["ids"][rows] == 0
+        self.leave(rows[unseen])
+        return unseen
 
     def take(self, rows: Longs) -> Rows:
         """A copy of the rows, (n, size) bytes, to be changed and `put` back."""
@@ -139,7 +199,7 @@ class PartitionState:
     def offsets(self, rows: Longs) -> Longs:
         """Offset of the last event applied to each row (n,); -1 for a user never seen."""
         view = self.layout.view(self.arena)
-        found: Longs = np.where(view["version"][rows] > 0, view["offset"][rows], NO_OFFSET)
+        found: Longs = np.where(view["ids"][rows] > 0, view["offset"][rows], NO_OFFSET)
         return found
 
     def records(self, rows: Longs, changed: Rows) -> list[tuple[bytes, bytes]]:
@@ -172,7 +232,7 @@ class PartitionState:
 
     def stamp(self, states: Any) -> None:
         """Let rows that have changed, or are written again, bear the change whose mark comes next."""
-        states["term"], states["change"] = self.deliveries.term, self.changes + 1
+        states["term"], states["change"], states["place"] = self.deliveries.term, self.changes + 1, 0
 
     @property
     def resume_offset(self) -> int:

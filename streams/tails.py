@@ -59,6 +59,11 @@ class Consumed:
         if packed:
             self._packed[row] = bytearray(packed)
 
+    def forget(self, row: int) -> None:
+        """The row is nobody's any more."""
+        self._packed.pop(row, None)
+        self._keys.pop(row, None)
+
     def __bool__(self) -> bool:
         return bool(self._packed)
 
@@ -110,6 +115,22 @@ class WaitingRoom:
             self.count -= len(waiting) - len(kept)
 
 
+class Unread(dict[int, bytes]):
+    """Tails by row of a state that is being read back, unpacked at the end: most are replaced many times before."""
+
+    def waits(self, row: int) -> bool:
+        """True where an event of the row's user waits for its item."""
+        return self.get(row, NOBODY_WAITS)[: len(NOBODY_WAITS)] != NOBODY_WAITS
+
+    def take_out(self, row: int) -> bytes:
+        """The row's tail, which is kept elsewhere from now on."""
+        return self.pop(row, b"")
+
+    def load(self, tails: Mapping[int, bytes]) -> None:
+        """Take tails of rows that have none."""
+        self.update(tails)
+
+
 class Tails:
     """Both, and how they follow a row in its changelog record."""
 
@@ -127,6 +148,16 @@ class Tails:
             return NOBODY_WAITS + consumed if consumed else b""
         events = _encode(waiting)
         return len(events).to_bytes(4, "little") + events + consumed
+
+    def waits(self, row: int) -> bool:
+        """True where an event of the row's user waits for its item."""
+        return row in self.waiting.of_row
+
+    def take_out(self, row: int) -> bytes:
+        """The tail of a row without waiting events, which is kept elsewhere from now on."""
+        tail = self.pack(row)
+        self.consumed.forget(row)
+        return tail
 
     def load(self, tails: Mapping[int, bytes]) -> None:
         """Take what `pack` gave, by row, none of which may have a tail yet."""

@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from streams.apart import apart
 from streams.backoff import StoppedError
+from streams.bound import Bound, Share
 from streams.brokers import Brokers
 from streams.guard import Guard
 from streams.metrics import Health
@@ -57,6 +58,9 @@ class Worker:
         # Stands in the changelog, for whoever looks there after a pause or a split.
         self._name = settings.group_instance_id or f"{socket.gethostname()}-{os.getpid()}"
         self._member = False  # of the consumer group, once the first assignment came
+        self.bound: Bound | None = None
+        if settings.users_in_memory is not None and settings.evicted_dir is not None:
+            self.bound = Bound(settings.users_in_memory, settings.evicted_dir)
         faust_app.state_seeks = self._state_seeks
         faust_app.on_rebalance_complete.connect(self._rebalanced)
 
@@ -178,9 +182,10 @@ class Worker:
         self.health.set_ready(False, f"recovering partitions {mine}")
         started = time.monotonic()
         # Nothing is made of the old states any more, and what is under way stands before our claim.
-        await self.pipeline.on_model(self._install, {})
+        await self.pipeline.on_model(self._install, {}, None)
         await self.brokers.ask(self._look_at_topics)
         terms = await asyncio.wrap_future(self.pipeline.claim(mine, self._name))
+        share = await asyncio.to_thread(self.bound.share, len(mine)) if self.bound is not None else None
         states = await self.brokers.ask(
             recover,
             self.kafka,
@@ -191,13 +196,13 @@ class Worker:
             dict(zip(mine, terms, strict=True)),
             settings.recovery_deadline_s,
             self.pipeline.metrics.recovered.set,
+            share.evictor if share is not None else lambda: None,
         )
         self._seeks = await self.brokers.ask(positions, self.kafka, topic, states)
-        await self.pipeline.on_model(self._install, states)
-        for delivered in await self.pipeline.on_model(self.pipeline.take_over):
+        for delivered in await self.pipeline.on_model(self._install, states, share):
             await asyncio.wrap_future(delivered)
         await self.pipeline.apply_waiting()
-        users = sum(len(state) for state in states.values())
+        users = sum(state.known for state in states.values())
         log.info("recovered %d users of partitions %s in %.2f s", users, mine, time.monotonic() - started)
         self.pipeline.last_activity = time.monotonic()
         self._recovered = True
@@ -210,9 +215,13 @@ class Worker:
         flowing = self.pipeline.catalog_ready.is_set()
         self.health.set_ready(flowing, "" if flowing else "waiting for the catalogue's items to be encoded")
 
-    def _install(self, states: dict[int, Any]) -> None:
+    def _install(self, states: dict[int, Any], share: Share | None) -> Any:
+        """Of one piece on the model thread: nobody is evicted before what was not published is found."""
         self.pipeline.flow.partitions.clear()
         self.pipeline.flow.partitions.update(states)
+        if self.bound is not None:
+            self.bound.keep(share)
+        return self.pipeline.take_over()
 
     async def _state_seeks(self, assigned: set[TP]) -> Mapping[TP, int]:
         topic = self.settings.events_topic
@@ -271,6 +280,8 @@ class Worker:
         if left:
             log.error("%d records were not delivered; what they belong to was not acknowledged", left)
         self.pipeline.close()
+        if self.bound is not None:
+            self.bound.keep(None)
         log.info("stopped")
 
     async def _wait_for_membership(self) -> None:

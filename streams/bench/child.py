@@ -13,6 +13,7 @@ CHILDREN: dict[str, Callable[..., dict[str, list[float]]]] = {
     recommend.CASE: recommend.child,
     recovery.CASE: recovery.child,
     memory.CASE: memory.child,
+    memory.EVICTED: memory.child_evicted,
 }
 
 if __name__ == "__main__":

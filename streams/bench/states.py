@@ -9,6 +9,7 @@ from streams.bench import workload
 from streams.bench.cluster import PARTITIONS
 from streams.changelog import Claim, SourceTopic
 from streams.deliveries import Deliveries
+from streams.eviction import Evictor
 from streams.flow import Flow
 from streams.interest.base import Longs
 from streams.records import Record
@@ -34,22 +35,32 @@ def records(load: workload.Workload) -> list[Record]:
     return [Record(SOURCE.topic, 0, at, None, key, value, ()) for at, (key, value) in enumerate(load.records)]
 
 
-def partition(number: int, users: int, consumed: int, layout: Layout) -> PartitionState:
+def partition(
+    number: int, users: int, consumed: int, layout: Layout, evictor: Evictor | None = None
+) -> PartitionState:
     """So many users in one partition, taken in by batches as a worker does.
 
-    consumed: items that each has consumed; they are kept outside the rows.
+    consumed: items that each has consumed; they are kept outside the rows. evictor: bounds the users in memory.
     """
     part = PartitionState(number, layout)
-    for first in range(0, users, BATCH):
-        ids = [f"user-{number}-{user:07d}" for user in range(first, min(users, first + BATCH))]
+    if evictor is not None:
+        part.evicted, evictor.tails = evictor, part.tails
+    fill(part, 0, users, consumed)
+    return part
+
+
+def fill(part: PartitionState, first: int, users: int, consumed: int) -> None:
+    """Users number `first` up to `users` (exclusive) come."""
+    for begin in range(first, users, BATCH):
+        ids = [f"user-{part.partition}-{user:07d}" for user in range(begin, min(users, begin + BATCH))]
         rows = part.rows(ids)
-        part.put(rows, _rows(rows, layout))
+        part.put(rows, _rows(rows, part.layout))
         if consumed:
             _consume(part, rows, consumed)
+        part.trim()
     part.watermark = users
     # As an owner leaves it: every output is out.
     part.deliveries = Deliveries(TERM, 0, Claim(TERM, 0, 0), users)
-    return part
 
 
 def _rows(rows: Longs, layout: Layout) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
@@ -57,7 +68,7 @@ def _rows(rows: Longs, layout: Layout) -> np.ndarray[tuple[int, int], np.dtype[n
     rng = np.random.default_rng(int(rows[0]))
     made = np.zeros((len(rows), layout.size), dtype=np.uint8)
     states = layout.view(made)
-    states["offset"], states["version"], states["count"] = rows, 1, layout.history
+    states["offset"], states["ids"], states["count"] = rows, layout.history, layout.history
     states["model"]["time"], states["model"]["signals"] = workload.T0, layout.history
     states["model"]["sums"] = rng.standard_normal(states["model"]["sums"].shape, dtype=np.float32)
     states["history"]["item"] = rng.integers(2**63, size=states["history"].shape)

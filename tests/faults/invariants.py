@@ -55,8 +55,8 @@ def same_bits(expected: Mapping[str, Row], rows: Mapping[str, Row]) -> list[str]
     for user in expected.keys() & rows.keys():
         ours, theirs = rows[user].state, expected[user].state
         differing = [name for name in theirs.dtype.names if ours[name].tobytes() != theirs[name].tobytes()]
-        # Whose change was the last, and its number, are no part of what the log says.
-        differing = [name for name in differing if name not in ("term", "change")]
+        # Whose change was the last, its number and place are no part of what the log says.
+        differing = [name for name in differing if name not in ("term", "change", "place")]
         if differing:
             about = {
                 name: (ours[name].tolist(), theirs[name].tolist()) for name in differing if name != "model"

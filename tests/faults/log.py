@@ -25,8 +25,8 @@ class Row:
 
     @property
     def place(self) -> tuple[int, int]:
-        """Offset and version: the higher one is the newer state."""
-        return int(self.state["offset"][0]), int(self.state["version"][0])
+        """Offset and count: the higher one is the newer state."""
+        return int(self.state["offset"][0]), int(self.state["count"][0])
 
 
 @dataclass(slots=True)
@@ -38,7 +38,7 @@ class Changelog:
     marks: dict[int, dict[str, Any]] = field(default_factory=dict)
 
     def add(self, message: Message) -> None:
-        """Take a record: the highest (offset, version) of a key wins."""
+        """Take a record: the highest (offset, count) of a key wins."""
         key, value = message.key(), message.value()
         if key == MARK:
             mark = orjson.loads(value)

@@ -34,7 +34,7 @@ def counted(flow: Flow) -> dict[str, tuple[int, int]]:
     return {
         user: (int(view["count"][row]), int(view["digest"][row]))
         for user, row in part.row_of.items()
-        if view["version"][row]
+        if view["ids"][row]
     }
 
 

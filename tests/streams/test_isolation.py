@@ -53,10 +53,10 @@ def poisoned(**options: Any) -> Flow:
 def everything(flow: Flow) -> tuple[dict[str, bytes], dict[str, Any], int]:
     """Each user's whole record, the books, and the watermark."""
     part = flow.partitions[0]
-    rows = np.arange(len(part), dtype=np.int64)
+    rows = np.array(list(part.row_of.values()), dtype=np.int64)
     books = {name: count for name, count in part.books.items() if count}
     return (
-        dict(zip(part.users, [v for _, v in part.records(rows, part.take(rows))], strict=True)),
+        dict(zip(part.row_of, [v for _, v in part.records(rows, part.take(rows))], strict=True)),
         books,
         part.watermark,
     )

@@ -1,0 +1,66 @@
+"""Workers whose memory is bounded, on a real Kafka: as right as others, also after a kill."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streams import replay, topics
+from streams.audit import audit
+from streams.settings import Settings
+from tests.broker.test_worker import clicks, items
+from tests.broker.workers import SMALL, eventually, finish, run_worker, spawn
+
+Produce = Callable[..., None]
+
+
+@pytest.fixture
+def settings(make_settings: Callable[..., Settings], produce: Produce, tmp_path: Path) -> Settings:
+    """With topics, a catalogue and 3,000 events of 20 users, of whom 6 have room."""
+    own: dict[str, Any] = {
+        **SMALL,
+        "partitions": 2,
+        "batch_events": 20,
+        "users_in_memory": 6,
+        "session_timeout_s": 6.0,
+    }
+    made = make_settings(**own, evicted_dir=tmp_path / "evicted")
+    topics.create(made)
+    produce(made.topic_items, items())
+    produce(made.raw_sources[0].topic, clicks(3000))
+    return made
+
+
+def sound(settings: Settings, read: int) -> None:
+    books = audit(settings)
+    assert books.balanced, books.problems
+    assert books.read == read
+    verdict = replay.verify(settings)
+    assert verdict.equal
+    assert verdict.users == 20
+
+
+@pytest.mark.parametrize("recommend", [True, False])
+def test_a_worker_that_evicts_is_as_right_as_another_also_after_a_kill(
+    settings: Settings, produce: Produce, recommend: bool
+) -> None:
+    settings = settings.model_copy(update={"recommend": recommend})
+    worker = spawn(settings)
+    eventually(lambda: audit(settings).read > 500, "events")
+    worker.send_signal(signal.SIGKILL)
+    finish(worker, -signal.SIGKILL)
+    folder = settings.evicted_dir
+    assert folder is not None
+    (left,) = folder.iterdir()
+    log = run_worker(settings)
+    assert "recovered" in log
+    assert not left.exists()
+    assert list(folder.iterdir()) == []
+    sound(settings, 3000)
+    produce(settings.raw_sources[0].topic, clicks(500, first=3000))
+    run_worker(settings)
+    sound(settings, 3500)
