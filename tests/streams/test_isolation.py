@@ -128,7 +128,7 @@ def test_an_isolated_event_is_told_with_its_record_and_what_it_raised() -> None:
     assert headers["__connect.errors.stage"] == b"update.fold"
     assert headers["__connect.errors.exception.class.name"].endswith(b".PoisonError")
     assert headers["__connect.errors.exception.message"] == b"PoisonError: of this I cannot eat"
-    assert flow.partitions[0].users == ["u", "other"]
+    assert sorted(flow.partitions[0].row_of) == ["other", "u"]
     assert {key for key, _ in updated.vectors} == {key for key, _ in updated.state} == {b"u", b"other"}
 
 
