@@ -28,7 +28,7 @@ from streams.process import fail
 from streams.recommend import Catalog, ContentRecommender
 from streams.settings import Settings, SettingsError
 from streams.signals import Weighing
-from streams.store import Layout
+from streams.state.store import Layout
 from streams.worker import Worker
 
 # Batches of a partition that may be on their way beside those whose deliveries are awaited: fetch ahead.

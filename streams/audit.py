@@ -17,11 +17,11 @@ from typing import Any
 
 import orjson
 
-from streams.changelog import CONTROL_KEYS, WATERMARK_KEY, Watermark
 from streams.events import Reason
 from streams.reading import Reader, read_all
 from streams.security import librdkafka_config
 from streams.settings import Settings
+from streams.state.changelog import CONTROL_KEYS, WATERMARK_KEY, Watermark
 
 ORIGIN = tuple(f"interestflow.source.{part}" for part in ("topic", "partition", "offset"))
 CONNECT = tuple(f"__connect.errors.{part}" for part in ("topic", "partition", "offset"))

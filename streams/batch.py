@@ -9,12 +9,12 @@ from zlib import crc32
 
 import numpy as np
 
-from streams.changelog import Waiting
-from streams.duplicates import Keys, Mask, event_keys, new_events, remember
 from streams.events import Event, encode
 from streams.interest.base import Floats, Longs, Schedule, Signals, schedule
 from streams.signals import times
-from streams.store import PartitionState, Rows
+from streams.state.changelog import Waiting
+from streams.state.duplicates import Keys, Mask, event_keys, new_events, remember
+from streams.state.store import PartitionState, Rows
 
 if TYPE_CHECKING:
     from streams.decoded import Decoded

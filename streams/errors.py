@@ -13,7 +13,7 @@ from streams.metrics import PortError
 from streams.reading import ReadError
 from streams.security import SecurityError
 from streams.settings import SettingsError
-from streams.store import StateError
+from streams.state.store import StateError
 from streams.topic_admin import TopicError
 
 USER_ERRORS: tuple[type[Exception], ...] = (

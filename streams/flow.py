@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from streams.batch import action_key
-from streams.changelog import Waiting
 from streams.decoded import Decoded, KeyValues, Updated
 from streams.events import (
     DECODE_STAGE,
@@ -35,7 +34,8 @@ from streams.recommend import Catalog, Queries, Recommender, explain
 from streams.records import Record
 from streams.rendering import Quoted, ranked_items, remembered
 from streams.signals import Weighing
-from streams.store import Layout, PartitionState
+from streams.state.changelog import Waiting
+from streams.state.store import Layout, PartitionState
 
 # What a batch is, told here too.
 __all__ = ["Decoded", "Flow", "FlowOptions", "KeyValues", "Updated"]

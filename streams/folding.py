@@ -18,7 +18,7 @@ from streams.events import Rejected, SourceRecord, decode_stored, encode, good_r
 from streams.interest.base import Floats, States
 from streams.isolation import isolate, unexpected
 from streams.records import Record
-from streams.store import PartitionState
+from streams.state.store import PartitionState
 
 if TYPE_CHECKING:
     from streams.flow import Flow

@@ -22,8 +22,6 @@ from sinks.base import Group, Sink
 from streams.adapters.base import Adapter, parse_each
 from streams.backoff import Backoff, StoppedError
 from streams.catalogue import Cataloguer
-from streams.changelog import OWNER_KEY, SourceTopic
-from streams.deliveries import Handed
 from streams.encoder_thread import EncoderThread
 from streams.encoding import encode_texts
 from streams.events import Event, Rejected, SourceRecord, encode, origin_headers
@@ -32,7 +30,9 @@ from streams.interest.base import Floats
 from streams.metrics import Health, Metrics
 from streams.refused import rejected_groups
 from streams.settings import Settings
-from streams.store import NO_OFFSET, PartitionState
+from streams.state.changelog import OWNER_KEY, SourceTopic
+from streams.state.deliveries import Handed
+from streams.state.store import NO_OFFSET, PartitionState
 from streams.transport import RecordBatch
 
 T = TypeVar("T")

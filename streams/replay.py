@@ -22,7 +22,7 @@ from streams.reading import read_all
 from streams.records import Record
 from streams.security import librdkafka_config
 from streams.settings import Settings
-from streams.store import PartitionState
+from streams.state.store import PartitionState
 
 # Another size than any live batch: the result must not depend on it.
 BATCH = 1009

@@ -18,16 +18,16 @@ from threadpoolctl import threadpool_limits
 
 from streams.apart import apart
 from streams.backoff import StoppedError
-from streams.bound import Bound, Share
 from streams.brokers import Brokers
-from streams.guard import Guard
 from streams.metrics import Health
 from streams.pipeline import Pipeline
 from streams.process import exit_after, fail, spare_the_collector
 from streams.reading import TAIL_WAIT_MS, Reader, ends_of
 from streams.recommending import Scheduler
-from streams.recovery import check_changelog, positions, recover, source_topic
 from streams.settings import Settings
+from streams.state.bound import Bound, Share
+from streams.state.guard import Guard
+from streams.state.recovery import check_changelog, positions, recover, source_topic
 
 log = logging.getLogger(__name__)
 

@@ -134,7 +134,7 @@ def test_the_walk_follows_imports() -> None:
     assert {"faust", "confluent_kafka", "prometheus_client"} <= {
         name.partition(".")[0] for name in reached("streams.app")
     }
-    assert "streams.store" in reached("streams.flow")
+    assert "streams.state.store" in reached("streams.flow")
 
 
 @pytest.mark.parametrize("name", sorted(CONCRETE))

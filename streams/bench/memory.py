@@ -19,7 +19,7 @@ from streams.bench import process, states
 from streams.bench.cluster import PARTITIONS, Cluster
 from streams.bench.harness import Samples
 from streams.bench.ours import NAME
-from streams.bound import Bound
+from streams.state.bound import Bound
 
 CASE = "memory"
 EVICTED = "memory-evicted"

@@ -20,7 +20,7 @@ from streams.bench.ours import NAME
 from streams.bench.workload import Workload
 from streams.flow import Flow
 from streams.recommending import CHUNK
-from streams.store import PartitionState
+from streams.state.store import PartitionState
 
 CASE = "recommend"
 EVENTS_PER_USER = 16

@@ -1,7 +1,7 @@
 """Case `recovery`: users per second from a changelog in Kafka back to usable states.
 
 200,000 users in 4 partitions, each a full row (about 1.6 KiB) and ten consumed items, one record per user, as
-compaction leaves them. Timed is `streams.recovery.recover`, in a fresh process for every run: connecting,
+compaction leaves them. Timed is `streams.state.recovery.recover`, in a fresh process for every run: connecting,
 reading, choosing the newest record of each user, filling the arenas and dictionaries. Starting Python is not.
 """
 
@@ -17,7 +17,7 @@ from streams.bench.cluster import PARTITIONS, Cluster
 from streams.bench.errors import BenchError
 from streams.bench.harness import Samples
 from streams.bench.ours import NAME
-from streams.recovery import recover
+from streams.state.recovery import recover
 
 CASE = "recovery"
 TOPIC = "bench-recovery-state"

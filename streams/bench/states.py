@@ -7,14 +7,14 @@ import numpy as np
 from streams.app import build_flow
 from streams.bench import workload
 from streams.bench.cluster import PARTITIONS
-from streams.changelog import Claim, SourceTopic
-from streams.deliveries import Deliveries
-from streams.eviction import Evictor
 from streams.flow import Flow
 from streams.interest.base import Longs
 from streams.records import Record
 from streams.settings import Settings
-from streams.store import Layout, PartitionState
+from streams.state.changelog import Claim, SourceTopic
+from streams.state.deliveries import Deliveries
+from streams.state.eviction import Evictor
+from streams.state.store import Layout, PartitionState
 
 # The source that the made-up changelog was built from.
 SOURCE = SourceTopic("bench.source", PARTITIONS)

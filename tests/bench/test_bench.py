@@ -34,7 +34,7 @@ from streams.bench.peers.arithmetic import Fold, Job, State
 from streams.bench.workload import Workload
 from streams.events import decode_stored
 from streams.settings import load
-from streams.store import PartitionState
+from streams.state.store import PartitionState
 
 ABSENT = Contender("absent", 1.0, "missing. Do this.", None)
 

@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
-from streams.duplicates import event_key
 from streams.interest.base import InterestModel
+from streams.state.duplicates import event_key
 from tests.faults.log import Published, Row
 
 WRAP = 1 << 64

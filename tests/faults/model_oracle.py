@@ -12,7 +12,7 @@ import orjson
 
 from streams.audit import OUTCOMES
 from streams.flow import Flow
-from streams.store import PartitionState
+from streams.state.store import PartitionState
 from tests.faults.deployment import Problems
 from tests.faults.invariants import digest
 from tests.faults.model import Broker

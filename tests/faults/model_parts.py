@@ -10,12 +10,12 @@ import numpy as np
 
 from encoders.hashing import HashingEncoder
 from streams.app import build_flow
-from streams.changelog import NO_TERM, SourceTopic
 from streams.flow import Flow
 from streams.recommend import Catalog
-from streams.restore import Restoring
 from streams.settings import Settings
-from streams.store import PartitionState
+from streams.state.changelog import NO_TERM, SourceTopic
+from streams.state.restore import Restoring
+from streams.state.store import PartitionState
 from tests.faults.model import Broker
 
 DIM = 8

@@ -11,11 +11,11 @@ from typing import Any
 from faust.types import TP
 
 from sinks.base import Group
-from streams.changelog import CONTROL_KEYS
 from streams.metrics import Metrics
 from streams.pipeline import Pipeline
 from streams.recommending import Scheduler
-from streams.store import PartitionState
+from streams.state.changelog import CONTROL_KEYS
+from streams.state.store import PartitionState
 from streams.transport import Consumer, RecordBatch
 from tests.faults.model import Broker, Outbox, Task
 from tests.faults.model_parts import (
@@ -109,7 +109,7 @@ class Worker:
         self.commits._resumed[EVENTS] = self.position
 
     def look(self) -> bool:
-        """See what others wrote since the last look, as `streams.guard` does; false where nothing."""
+        """See what others wrote since the last look, as `streams.state.guard` does; false where nothing."""
         if "republish" in self.tasks:
             return False
         broker, deliveries = self.broker, self.part.deliveries

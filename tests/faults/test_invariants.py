@@ -14,7 +14,7 @@ from encoders.hashing import HashingEncoder
 from streams.app import build_flow
 from streams.records import Record
 from streams.settings import Settings
-from streams.store import PartitionState
+from streams.state.store import PartitionState
 from tests.faults import invariants, load
 from tests.faults.log import Changelog, Published
 

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from streams import batch
-from streams.changelog import Claim, Watermark
-from streams.deliveries import Deliveries
-from streams.restore import Restoring
-from streams.store import NO_OFFSET, PartitionState
+from streams.state.changelog import Claim, Watermark
+from streams.state.deliveries import Deliveries
+from streams.state.restore import Restoring
+from streams.state.store import NO_OFFSET, PartitionState
 from tests.faults.deployment import Problems
 from tests.faults.model import Rules
 from tests.faults.model_schedule import Schedule

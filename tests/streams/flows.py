@@ -12,7 +12,7 @@ from encoders.hashing import HashingEncoder
 from streams.app import build_flow
 from streams.flow import Decoded, Flow, Updated
 from streams.settings import Settings
-from streams.store import PartitionState
+from streams.state.store import PartitionState
 
 T0 = 1_600_000_000_000
 DIM = 16

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.changelog import SourceTopic
 from streams.flow import Flow
-from streams.restore import Restoring
+from streams.state.changelog import SourceTopic
+from streams.state.restore import Restoring
 from tests.streams.flows import DIM, T0, Record, apply, item_vector, make_flow, record, settle, vectors
 
 USERS = [f"u{i}" for i in range(9)]

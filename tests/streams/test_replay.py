@@ -12,7 +12,7 @@ import pytest
 from encoders.hashing import HashingEncoder
 from streams.flow import Flow
 from streams.replay import BATCH, replay
-from streams.store import PartitionState
+from streams.state.store import PartitionState
 from tests.streams.flows import DIM, T0, Record, apply, make_flow, record
 
 PARTITIONS = 3

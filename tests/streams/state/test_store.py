@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.changelog import NO_TERM, OWNER_KEY, WATERMARK_KEY, SourceTopic, Waiting, Watermark
-from streams.deliveries import Deliveries, Handed
 from streams.interest import DecayModel
 from streams.interest.decay import HalfLife
-from streams.restore import Restoring
-from streams.store import Layout, PartitionState, StateError
-from streams.tails import Consumed
+from streams.state.changelog import NO_TERM, OWNER_KEY, WATERMARK_KEY, SourceTopic, Waiting, Watermark
+from streams.state.deliveries import Deliveries, Handed
+from streams.state.restore import Restoring
+from streams.state.store import Layout, PartitionState, StateError
+from streams.state.tails import Consumed
 
 DIM = 4
 SOURCE = SourceTopic("events", 4, "id")

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Set
 
 import msgspec
 
-from streams.changelog import Waiting
+from streams.state.changelog import Waiting
 
 # Part of a layout's identity, for tails of another format must not be read as these.
 TAIL_FORMAT = "tails-2"

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sinks.base import SinkError
-from streams.changelog import NOTHING, Claim
-from streams.deliveries import Deliveries, Handed
+from streams.state.changelog import NOTHING, Claim
+from streams.state.deliveries import Deliveries, Handed
 
 
 def handed(change: int, size: int, last: int | None, resume: int = -1) -> Handed:

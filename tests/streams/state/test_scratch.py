@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from streams.scratch import ScratchFile
-from streams.store import StateError
+from streams.state.scratch import ScratchFile
+from streams.state.store import StateError
 
 FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path
-from streams.scratch import ScratchFile
-from streams.store import StateError
+from streams.state.scratch import ScratchFile
+from streams.state.store import StateError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
 file = ScratchFile(Path(sys.argv[1]))

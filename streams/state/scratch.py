@@ -27,7 +27,7 @@ from rocksdict import (
     WriteOptions,
 )
 
-from streams.store import StateError
+from streams.state.store import StateError
 
 PREFIX = "evicted-"
 MIB = 1 << 20

@@ -13,10 +13,10 @@ import logging
 from collections.abc import Callable, Mapping
 
 from streams.brokers import Brokers
-from streams.changelog import CONTROL_KEYS
 from streams.pipeline import Pipeline
 from streams.reading import Reader
-from streams.store import PartitionState
+from streams.state.changelog import CONTROL_KEYS
+from streams.state.store import PartitionState
 
 log = logging.getLogger(__name__)
 

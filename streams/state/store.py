@@ -19,10 +19,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from streams.changelog import NOTHING, WATERMARK_KEY, Claim, SourceTopic, Watermark
-from streams.deliveries import Deliveries
 from streams.interest.base import InterestModel, Longs
-from streams.tails import TAIL_FORMAT, Tails
+from streams.state.changelog import NOTHING, WATERMARK_KEY, Claim, SourceTopic, Watermark
+from streams.state.deliveries import Deliveries
+from streams.state.tails import TAIL_FORMAT, Tails
 
 Rows = npt.NDArray[np.uint8]
 NO_OFFSET = -1

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from streams.eviction import Evictor
-from streams.scratch import ScratchFile
+from streams.state.eviction import Evictor
+from streams.state.scratch import ScratchFile
 
 
 @dataclass(frozen=True, slots=True)

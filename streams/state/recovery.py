@@ -9,11 +9,11 @@ from typing import Any
 from confluent_kafka import KafkaException, Message, TopicCollection
 from confluent_kafka.admin import AdminClient
 
-from streams.changelog import SourceTopic
-from streams.eviction import Evictor
 from streams.reading import Reader, ReadError, partition_ids
-from streams.restore import Restoring
-from streams.store import Layout, PartitionState, StateError
+from streams.state.changelog import SourceTopic
+from streams.state.eviction import Evictor
+from streams.state.restore import Restoring
+from streams.state.store import Layout, PartitionState, StateError
 
 # Rows for which room is made beforehand, at most; beyond, arenas double as they fill.
 MOST_RESERVED = 1 << 18

@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.changelog import SourceTopic, Waiting
-from streams.deliveries import Handed
-from streams.eviction import Evictor
 from streams.flow import Flow, KeyValues
 from streams.metrics import Metrics
-from streams.restore import Restoring
-from streams.scratch import ScratchFile
-from streams.store import PartitionState
+from streams.state.changelog import SourceTopic, Waiting
+from streams.state.deliveries import Handed
+from streams.state.eviction import Evictor
+from streams.state.restore import Restoring
+from streams.state.scratch import ScratchFile
+from streams.state.store import PartitionState
 from tests.streams.flows import apply, item_vector, make_flow, record, settle
 from tests.streams.test_flow import EVENTS, log_of
 

@@ -21,9 +21,9 @@ from typing import Protocol
 
 import numpy as np
 
-from streams.changelog import Claim
 from streams.interest.base import Longs, States
-from streams.store import PartitionState
+from streams.state.changelog import Claim
+from streams.state.store import PartitionState
 
 # Users evicted at a time beyond those who must go, so that not every batch has to look for some.
 SLACK = 1_000

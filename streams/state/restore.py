@@ -10,12 +10,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from streams.changelog import CONTROL_KEYS, NO_TERM, NOTHING, WATERMARK_KEY, SourceTopic, Watermark
-from streams.deliveries import Deliveries
-from streams.eviction import Evictor
 from streams.interest.base import Longs
-from streams.store import NO_OFFSET, Layout, PartitionState, Rows, StateError
-from streams.tails import Unread
+from streams.state.changelog import CONTROL_KEYS, NO_TERM, NOTHING, WATERMARK_KEY, SourceTopic, Watermark
+from streams.state.deliveries import Deliveries
+from streams.state.eviction import Evictor
+from streams.state.store import NO_OFFSET, Layout, PartitionState, Rows, StateError
+from streams.state.tails import Unread
 
 
 class Restoring:

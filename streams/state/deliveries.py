@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from streams.changelog import NO_TERM, NOTHING, Claim
+from streams.state.changelog import NO_TERM, NOTHING, Claim
 
 
 class Delivered(Protocol):
