@@ -8,9 +8,6 @@ from pathlib import Path
 
 import pytest
 
-# The fault tests are still being made whole: `make faults` runs them, `make test` does not yet.
-collect_ignore = [] if os.environ.get("INTERESTFLOW_FAULTS") else ["faults"]
-
 ROOT = Path(__file__).parent.parent
 PREFIX = "INTERESTFLOW_"
 
