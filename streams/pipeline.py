@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -24,15 +24,12 @@ from streams.backoff import Backoff, StoppedError
 from streams.catalogue import Cataloguer
 from streams.encoder_thread import EncoderThread
 from streams.encoding import encode_texts
-from streams.events import Event, Rejected, SourceRecord, encode, origin_headers
-from streams.flow import Decoded, Flow, Updated
+from streams.events import Event, Rejected, encode, origin_headers
+from streams.flow import Decoded, Flow
 from streams.interest.base import Floats
 from streams.metrics import Health, Metrics
-from streams.refused import rejected_groups
+from streams.publishing import Publisher
 from streams.settings import Settings
-from streams.state.changelog import OWNER_KEY, SourceTopic
-from streams.state.deliveries import Handed
-from streams.state.store import NO_OFFSET, PartitionState
 from streams.transport import RecordBatch
 
 T = TypeVar("T")
@@ -57,7 +54,8 @@ class Pipeline:
 
         backoff: how an encoder that fails is asked again; the settings' by default.
         """
-        self.settings, self.flow, self.encoder, self.sink = settings, flow, encoder, sink
+        self.settings, self.flow, self.encoder = settings, flow, encoder
+        self.publisher = Publisher(settings, flow, sink, metrics)
         self.adapters, self.metrics, self._fail = adapters, metrics, fail
         self.backoff = backoff or Backoff(metrics, Health(), settings.retry_deadline_s)
         self.cataloguer = Cataloguer(flow.catalog, encoder, flow.options.limits)
@@ -74,8 +72,6 @@ class Pipeline:
         self._tasks: set[asyncio.Task[None]] = set()
         self._under_way = 0
         self._releasing = asyncio.Lock()
-        # The canonical topic as the worker found it.
-        self.source = SourceTopic(self._events_topic, 0)
         self.catalog_ready = asyncio.Event()
         self.last_activity = time.monotonic()
 
@@ -146,7 +142,7 @@ class Pipeline:
             [(event.user_id.encode(), encode(event)) for _, event in good],
             headers=[origin_headers(record) for record, _ in good],
         )
-        return self.publish([canonical, *self._rejected("ingest", bad)])
+        return self.publisher.publish([canonical, *self.publisher.rejected("ingest", bad)])
 
     async def _update(self, batch: RecordBatch) -> Any:
         decoded, delivered = await self.on_model(self._decode_now, batch)
@@ -166,31 +162,17 @@ class Pipeline:
         """Fold and publish; on the model thread."""
         with self.metrics.observe("update.fold"):
             updated = self.flow.update(partition, decoded, texts)
-        self._keep_isolated(updated)
+        self.publisher.keep_isolated(updated)
         self.metrics.book(updated.outcomes)
         part = self.flow.partitions[partition]
         self.metrics.waiting.labels(str(partition)).set(part.waiting.count)
         # Read again after a recovery, a batch ends before the watermark and vouches for no more than itself.
         resume = min(part.watermark, decoded.last_offset)
-        rejected = self._rejected("update", decoded.rejected)
-        delivered = self.hand_over(part, updated, rejected, resume)
+        rejected = self.publisher.rejected("update", decoded.rejected)
+        delivered = self.publisher.hand_over(part, updated, rejected, resume)
         if decoded.events:
             newest = max(event.timestamp for event in decoded.events)
             delivered.add_done_callback(lambda _: self._observe_lag(newest))
-        return delivered
-
-    def hand_over(
-        self, part: PartitionState, updated: Updated, others: Sequence[Group] = (), resume: int = NO_OFFSET
-    ) -> Any:
-        """Publish a change: changelog records, behind them the mark that says they are complete, and its outputs.
-
-        Returns the future of the deliveries; on the model thread. resume: see Handed.
-        """
-        records = [*updated.state, part.watermark_record(self.source)]
-        state = Group(self.settings.topic_state, records, part.partition)
-        vectors = Group(self.settings.topic_vectors, updated.vectors)
-        delivered = self.publish([state, vectors, *others])
-        part.deliveries.add(Handed(part.changes, resume, len(records), delivered))
         return delivered
 
     async def _catalogue(self, batch: RecordBatch) -> Any:
@@ -201,31 +183,7 @@ class Pipeline:
         self.metrics.items.labels("unchanged").inc(changes.unchanged)
         records = self.cataloguer.records(changes, vectors)
         embeddings = Group(self.settings.topic_embeddings, records)
-        return self.publish([embeddings, *self._rejected("catalog", changes.rejected)])
-
-    # --- ownership ---------------------------------------------------------------------------------------
-
-    def claim(self, partitions: Sequence[int], owner: str) -> Any:
-        """Say in the changelog that partitions are ours now; the future of the offsets where that stands."""
-        topic, said = self.settings.topic_state, [(OWNER_KEY, owner.encode())]
-        return self.publish([Group(topic, said, partition) for partition in partitions])
-
-    def take_over(self) -> list[Any]:
-        """After a recovery, on the model thread: what the changelog does not vouch for, or holds in the wrong order."""
-        taken = []
-        for number, part in self.flow.partitions.items():
-            updated = self.flow.again(number, part.stale)
-            updated.vectors = self.flow.unpublished(number)
-            taken.append(self.hand_over(part, updated))
-        return taken
-
-    def write_again(self, part: PartitionState, users: Collection[str]) -> Any:
-        """Users whose older state somebody else has written behind ours; on the model thread."""
-        if self.flow.partitions.get(part.partition) is not part:
-            return self.publish([])
-        delivered = self.hand_over(part, self.flow.again(part.partition, part.known_rows(sorted(users))))
-        part.trim()
-        return delivered
+        return self.publisher.publish([embeddings, *self.publisher.rejected("catalog", changes.rejected)])
 
     # --- what arrives beside the batches ----------------------------------------------------------------
 
@@ -247,7 +205,7 @@ class Pipeline:
     def _apply_released(self, partition: int, decoded: Decoded, texts: Floats) -> Any:
         # A rebalance may have come in between; then its new owner applies them.
         still_here = self.flow.still_waiting(partition, decoded)
-        return self.update_now(partition, decoded, texts) if still_here else self.publish([])
+        return self.update_now(partition, decoded, texts) if still_here else self.publisher.publish([])
 
     def _learn_now(self, messages: Sequence[Any]) -> None:
         self.cataloguer.learn(messages)
@@ -276,12 +234,6 @@ class Pipeline:
         if not task.cancelled() and task.exception() is not None:
             self._fail(task.exception() or RuntimeError("unknown"))
 
-    def publish(self, groups: Sequence[Group]) -> Any:
-        """Hand records to the sink; counts them by topic."""
-        for group in groups:
-            self.metrics.published.labels(group.topic).inc(len(group.records))
-        return self.sink.publish(groups)
-
     @property
     def busy(self) -> bool:
         """True while a batch is worked on or waits for its deliveries."""
@@ -291,20 +243,6 @@ class Pipeline:
         """Stop the threads."""
         self._model.shutdown(wait=True)
         self._encoder.close()
-
-    def _rejected(self, stage: str, rejected: Sequence[tuple[SourceRecord, Rejected]]) -> list[Group]:
-        for _, reason in rejected:
-            if stage != "update":  # the update's are booked with the batch's other outcomes
-                self.metrics.rejected.labels(stage, reason.reason).inc()
-        return rejected_groups(self.settings.topic_rejected, rejected)
-
-    def _keep_isolated(self, updated: Updated) -> None:
-        """Wait until isolated records are on the broker, before the state goes beyond them.
-
-        Read again, such an event may be one that its user's state has passed: then nobody would isolate it.
-        """
-        if updated.isolated:
-            self.publish(self._rejected("update", updated.isolated)).result()
 
     def _observe_latency(self, batch: RecordBatch) -> None:
         now = time.time()

@@ -56,7 +56,7 @@ class Scheduler:
             rows, records = await pipeline.on_model(self._recommend_now, partition)
         if rows:
             group = Group(pipeline.settings.topic_recommendations, records)
-            await asyncio.wrap_future(pipeline.publish([group]))
+            await asyncio.wrap_future(pipeline.publisher.publish([group]))
         await pipeline.on_model(self._settle, partition, rows)
         return len(rows)
 
@@ -88,7 +88,7 @@ class Scheduler:
             part.publishing.pop(row, None)
         part.trim()
         if not part.due and not part.publishing and not part.all_told:
-            self.pipeline.hand_over(part, Updated([], [], Counter(), 0))
+            self.pipeline.publisher.hand_over(part, Updated([], [], Counter(), 0))
 
     def _forget(self, now: float) -> None:
         """Drop the times that can no longer hold anyone back."""

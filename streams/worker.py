@@ -108,7 +108,7 @@ class Worker:
         """Raises StateError or ReadError where there is nothing to go on with."""
         source = source_topic(self.kafka, self.settings.events_topic)
         check_changelog(self.kafka, self.settings.topic_state, source)
-        self.pipeline.source = source
+        self.pipeline.publisher.source = source
 
     async def _load_catalogue(self) -> None:
         """Read the embeddings topic to its end before anything else, so that unchanged items are known."""
@@ -184,7 +184,7 @@ class Worker:
         # Nothing is made of the old states any more, and what is under way stands before our claim.
         await self.pipeline.on_model(self._install, {}, None)
         await self.brokers.ask(self._look_at_topics)
-        terms = await asyncio.wrap_future(self.pipeline.claim(mine, self._name))
+        terms = await asyncio.wrap_future(self.pipeline.publisher.claim(mine, self._name))
         share = await asyncio.to_thread(self.bound.share, len(mine)) if self.bound is not None else None
         states = await self.brokers.ask(
             recover,
@@ -192,7 +192,7 @@ class Worker:
             settings.topic_state,
             mine,
             self.pipeline.flow.layout,
-            self.pipeline.source,
+            self.pipeline.publisher.source,
             dict(zip(mine, terms, strict=True)),
             settings.recovery_deadline_s,
             self.pipeline.metrics.recovered.set,
@@ -221,7 +221,7 @@ class Worker:
         self.pipeline.flow.partitions.update(states)
         if self.bound is not None:
             self.bound.keep(share)
-        return self.pipeline.take_over()
+        return self.pipeline.publisher.take_over()
 
     async def _state_seeks(self, assigned: set[TP]) -> Mapping[TP, int]:
         topic = self.settings.events_topic
@@ -276,7 +276,7 @@ class Worker:
             if self._joined():
                 await self.app.consumer.finish()
             await self.app.stop()
-        left = await asyncio.to_thread(self.pipeline.sink.close, self.settings.shutdown_deadline_s)
+        left = await asyncio.to_thread(self.pipeline.publisher.sink.close, self.settings.shutdown_deadline_s)
         if left:
             log.error("%d records were not delivered; what they belong to was not acknowledged", left)
         self.pipeline.close()

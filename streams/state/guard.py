@@ -64,7 +64,7 @@ class Guard:
                 part.partition,
             )
             self.pipeline.metrics.foreign.labels(str(part.partition)).inc(len(records))
-            delivered = await self.pipeline.on_model(self.pipeline.write_again, part, users)
+            delivered = await self.pipeline.on_model(self.pipeline.publisher.write_again, part, users)
             await asyncio.wrap_future(delivered)
 
     def _gaps(self, ends: Mapping[int, int]) -> list[Gap]:

@@ -41,7 +41,7 @@ class Worker:
         settings, _ = kit(window)
         self.broker, self.flow, self.outbox = broker, new_flow(window), Outbox(broker, settings)
         self.pipeline = Pipeline(settings, self.flow, ENCODER, self.outbox, {}, METRICS, self._fail)
-        self.pipeline.source = SOURCE
+        self.pipeline.publisher.source = SOURCE
         self.scheduler = Scheduler(self.pipeline, 0.0, lambda: 0.0)
         self.commits = SimpleNamespace(
             _in_flight=defaultdict(deque), _acked={EVENTS: []}, _acked_index=defaultdict(set), _resumed={}
@@ -82,7 +82,7 @@ class Worker:
     def _start(self) -> Iterator[Any]:
         """As `streams.worker` does it after a rebalance, before any event flows."""
         broker, term = self.broker, self.outbox.term
-        claimed = self.pipeline.claim([0], "model")
+        claimed = self.pipeline.publisher.claim([0], "model")
         yield claimed
         part = recovered(broker, self.flow, claimed.result()[0])
         if broker.committed > part.watermark + 1:
@@ -90,7 +90,7 @@ class Worker:
         self._install(part)
         if not broker.rules.repair:
             part.stale = part.stale[:0]
-        yield from self.pipeline.take_over()
+        yield from self.pipeline.publisher.take_over()
         if broker.owner == term:
             broker.settle(part.deliveries.read_to)
         while "release" in self.tasks:
@@ -126,7 +126,7 @@ class Worker:
     def _republish(self, keys: set[bytes], covered: int) -> Iterator[Any]:
         part, term = self.part, self.outbox.term
         yield None  # while the changelog is read
-        yield self.pipeline.write_again(part, {key.decode() for key in keys - CONTROL_KEYS})
+        yield self.pipeline.publisher.write_again(part, {key.decode() for key in keys - CONTROL_KEYS})
         if self.broker.owner == term:
             self.broker.settle(covered)
 
@@ -198,7 +198,7 @@ class Worker:
         if not rows:
             return
         group = Group(self.pipeline.settings.topic_recommendations, records)
-        yield self.pipeline.publish([group])
+        yield self.pipeline.publisher.publish([group])
         self.scheduler._settle(0, rows)
 
     def step(self, name: str) -> None:

@@ -58,7 +58,7 @@ def arm(worker: Worker, point: str, nth: int) -> None:
 
 
 def _arm_sink(worker: Worker, point: str, passages: Passages) -> None:
-    sink, state = worker.pipeline.sink, worker.settings.topic_state
+    sink, state = worker.pipeline.publisher.sink, worker.settings.topic_state
     publish: Callable[[Sequence[Group]], Future[None]] = sink.publish
 
     def deliver(groups: Sequence[Group]) -> None:
