@@ -70,4 +70,4 @@ def test_recommend_recovery_and_memory(broker: Cluster) -> None:
     rate = {(ours.NAME, "users_per_s")}
     assert well_formed(recommend.measure(broker, 2, 40, quiet), recommend.CASE, 2) == rate
     assert well_formed(recovery.measure(broker, 2, 400, quiet), recovery.CASE, 2) == rate
-    assert len(well_formed(memory.measure(broker, 1, 20_000, quiet), memory.CASE, 1)) == 3
+    assert len(well_formed(memory.measure(broker, 1, 20_000, quiet), memory.CASE, 1)) == 5
