@@ -21,6 +21,7 @@ from streams.events import Limits
 from streams.flow import Flow, FlowOptions
 from streams.interest import MODELS
 from streams.interest.decay import HalfLife
+from streams.log_lines import told
 from streams.metrics import Health, Metrics
 from streams.outputs import Writer
 from streams.pipeline import Pipeline
@@ -159,7 +160,7 @@ def build_faust_app(settings: Settings) -> StreamApp:
 def build_worker(settings: Settings) -> Worker:
     """Everything, wired. Raises SettingsError, SecurityError or EncoderError that says what to do."""
     security.require(settings)
-    kafka = security.librdkafka_config(settings)
+    kafka = told(security.librdkafka_config(settings))
     encoder = build_encoder(settings)
     flow = build_flow(settings, identity(encoder))
     faust_app = build_faust_app(settings)

@@ -16,6 +16,7 @@ from confluent_kafka.admin import AdminClient
 
 from streams.apart import apart
 from streams.backoff import Backoff
+from streams.log_lines import untold
 from streams.reading import is_away
 
 T = TypeVar("T")
@@ -41,7 +42,7 @@ class Brokers:
 
     async def watch(self, topic: str) -> None:
         """For ever, until they are away for too long: raises GaveUpError."""
-        client = AdminClient(dict(self.kafka))
+        client = AdminClient(untold(self.kafka))
         while True:
             await self.ask(client.list_topics, topic, timeout=ANSWER_WITHIN_S)
             await asyncio.sleep(LOOK_EVERY_S)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -17,6 +16,7 @@ from streams.bench import bench_cli
 from streams.interrupt import STATUS, leave_at_once
 from streams.load import load_cli
 from streams.local_kafka import kafka_cli
+from streams.log_lines import set_up_logging
 from streams.settings import Settings, SettingsError
 from streams.topics import topics_cli
 
@@ -178,18 +178,6 @@ def load_settings(config: Path | None = None, **options: Any) -> Settings:
         return settings_module.load(config, **options)
     except SettingsError as error:
         _fail(str(error), 2)
-
-
-def set_up_logging(settings: Settings) -> None:
-    """Logs on standard error; Faust's own chatter only when something is wrong."""
-    logging.basicConfig(
-        level=settings.log_level.upper(),
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
-    quiet = logging.WARNING if settings.log_level != "debug" else logging.DEBUG
-    for name in ("faust", "mode", "aiokafka"):
-        logging.getLogger(name).setLevel(quiet)
 
 
 def or_exit(run: Callable[[], None]) -> None:
