@@ -31,6 +31,7 @@ from streams.metrics import Health, Metrics
 from streams.refused import rejected_groups
 from streams.settings import Settings
 from streams.state.changelog import OWNER_KEY, SourceTopic
+from streams.state.copying import placed
 from streams.state.deliveries import Handed
 from streams.state.store import NO_OFFSET, PartitionState
 from streams.transport import RecordBatch
@@ -190,7 +191,9 @@ class Pipeline:
         state = Group(self.settings.topic_state, records, part.partition)
         vectors = Group(self.settings.topic_vectors, updated.vectors)
         delivered = self.publish([state, vectors, *others])
-        part.deliveries.add(Handed(part.changes, resume, len(records), delivered))
+        handed = Handed(part.changes, resume, len(records), delivered)
+        # A snapshot holds where each row's record stands.
+        part.deliveries.add(placed(handed, part, updated.state) if self.settings.snapshot_dir else handed)
         return delivered
 
     async def _catalogue(self, batch: RecordBatch) -> Any:
