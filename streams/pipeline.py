@@ -193,7 +193,7 @@ class Pipeline:
         delivered = self.publish([state, vectors, *others])
         handed = Handed(part.changes, resume, len(records), delivered)
         # A snapshot holds where each row's record stands.
-        part.deliveries.add(placed(handed, part, updated.state) if self.settings.snapshot_dir else handed)
+        part.deliveries.add(placed(handed, part, updated.rows) if self.settings.snapshot_dir else handed)
         return delivered
 
     async def _catalogue(self, batch: RecordBatch) -> Any:

@@ -6,7 +6,6 @@ that, too (see `Claim`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -21,9 +20,8 @@ from streams.state.store import PartitionState, Rows
 BLOCK = 4_000
 
 
-def placed(handed: Handed, part: PartitionState, records: Sequence[tuple[bytes, bytes]]) -> Handed:
-    """Such that rows are told where their records stand. records: the first of the group, one per user."""
-    rows = np.array([part.row_of[key.decode()] for key, _ in records], dtype=np.int64)
+def placed(handed: Handed, part: PartitionState, rows: Longs) -> Handed:
+    """Such that rows are told where their records stand. rows: (n,) those of the first n records, each once."""
 
     def stand(begin: int) -> None:
         states = part.layout.view(part.arena)

@@ -134,7 +134,7 @@ def test_a_snapshot_and_the_rest_are_the_whole(seed: int) -> None:
 
 
 def no_places(patch: Patch) -> None:
-    patch.setattr("streams.pipeline.placed", lambda handed, part, records: handed)
+    patch.setattr("streams.pipeline.placed", lambda handed, part, rows: handed)
 
 
 def gaps_are_contained(patch: Patch) -> None:

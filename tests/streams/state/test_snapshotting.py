@@ -60,7 +60,7 @@ def hand_over(part: PartitionState, users: Sequence[str]) -> Future[Sequence[int
         part.consumed.add(int(rows[0]), part.watermark)
     records, delivered = part.records(rows, changed), Future[Sequence[int]]()
     part.watermark_record(SOURCE)
-    part.deliveries.add(placed(Handed(part.changes, -1, len(records) + 1, delivered), part, records))
+    part.deliveries.add(placed(Handed(part.changes, -1, len(records) + 1, delivered), part, rows))
     return delivered
 
 
