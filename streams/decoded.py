@@ -69,13 +69,13 @@ class Decoded:
 class Updated:
     """What a batch changed: changelog records in order, interest vectors, and the outcomes by name.
 
-    isolated: records that are events, but could not be handled.
+    rows: (n,) whose the changelog records are. isolated: records that are events, but could not be handled.
     """
 
     state: KeyValues
     vectors: KeyValues
     outcomes: Counter[str]
-    touched: int
+    rows: Longs
     isolated: list[tuple[SourceRecord, Rejected]] = field(default_factory=list)
 
     @classmethod
@@ -84,8 +84,9 @@ class Updated:
         if len(runs) == 1:
             return runs[0]
         state = dict(record for run in runs for record in run.state)
+        rows = dict.fromkeys(row for run in runs for row in run.rows.tolist())
         vectors = dict(record for run in runs for record in run.vectors)
         outcomes = Counter[str]()
         for run in runs:
             outcomes.update(run.outcomes)
-        return cls(list(state.items()), list(vectors.items()), outcomes, len(state))
+        return cls(list(state.items()), list(vectors.items()), outcomes, np.array(list(rows), dtype=np.int64))

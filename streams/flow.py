@@ -130,7 +130,7 @@ class Flow:
         if self.options.recommend:
             for row in rows.tolist():
                 part.due.setdefault(row, part.changes + 1)
-        return Updated(part.records(rows, changed), self._moved(part, rows), Counter(), len(rows))
+        return Updated(part.records(rows, changed), self._moved(part, rows), Counter(), rows)
 
     def released(self) -> dict[int, Decoded]:
         """Events whose item is known by now, by partition, ready for `update`; until then they wait on."""

@@ -62,7 +62,7 @@ def fold(flow: Flow, part: PartitionState, decoded: Decoded, texts: Floats) -> U
         part.leave_unseen(rows)
         raise
     batch.enter(folded)
-    return Updated(part.records(batch.touched, folded.changed), vectors, outcomes, len(batch.touched))
+    return Updated(part.records(batch.touched, folded.changed), vectors, outcomes, batch.touched)
 
 
 def _require_finite(models: States) -> None:

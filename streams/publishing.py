@@ -11,6 +11,7 @@ from streams.flow import Flow, Updated
 from streams.metrics import Metrics
 from streams.settings import Settings
 from streams.state.changelog import OWNER_KEY, SourceTopic
+from streams.state.copying import placed
 from streams.state.deliveries import Handed
 from streams.state.store import NO_OFFSET, PartitionState
 
@@ -40,7 +41,9 @@ class Publisher:
         state = Group(self.settings.topic_state, records, part.partition)
         vectors = Group(self.settings.topic_vectors, updated.vectors)
         delivered = self.publish([state, vectors, *others])
-        part.deliveries.add(Handed(part.changes, resume, len(records), delivered))
+        handed = Handed(part.changes, resume, len(records), delivered)
+        # A snapshot holds where each row's record stands.
+        part.deliveries.add(placed(handed, part, updated.rows) if self.settings.snapshot_dir else handed)
         return delivered
 
     def claim(self, partitions: Sequence[int], owner: str) -> Any:

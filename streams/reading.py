@@ -88,7 +88,14 @@ class Reader:
         self._consumer = Consumer({**config, **own, **bulk})
         self.topic = topic
         self.partitions = partition_ids(self._consumer, topic) if partitions is None else partitions
-        self._consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in self.partitions])
+        self._starts: dict[int, int] = {}
+        self.start_at({})
+
+    def start_at(self, offsets: Mapping[int, int]) -> None:
+        """Begin these partitions at an offset, no more than their end, and others where they begin."""
+        self._starts = dict(offsets)
+        asked = [TopicPartition(self.topic, p, offsets.get(p, OFFSET_BEGINNING)) for p in self.partitions]
+        self._consumer.assign(asked)
 
     def bounds(self, partitions: list[int] | None = None) -> dict[int, tuple[int, int]]:
         """First offset and end offset (one past the last) of each partition, now; by default of those it reads."""
@@ -131,8 +138,10 @@ class Reader:
         return self._chunks(self.ends(), deadline_s, stall_s)
 
     def ends(self) -> dict[int, int]:
-        """End offset of each partition that holds something, now."""
-        return {p: end for p, (begin, end) in self.bounds().items() if end > begin}
+        """End offset of each partition that holds something to read, now."""
+        # One of which nothing is left to read would never have a position.
+        starts = self._starts
+        return {p: end for p, (begin, end) in self.bounds().items() if end > max(begin, starts.get(p, 0))}
 
     def _chunks(self, ends: dict[int, int], deadline_s: float, stall_s: float) -> Iterator[list[Message]]:
         started = progress = time.monotonic()

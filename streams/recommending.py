@@ -88,7 +88,8 @@ class Scheduler:
             part.publishing.pop(row, None)
         part.trim()
         if not part.due and not part.publishing and not part.all_told:
-            self.pipeline.publisher.hand_over(part, Updated([], [], Counter(), 0))
+            nobody = Updated([], [], Counter(), np.zeros(0, dtype=np.int64))
+            self.pipeline.publisher.hand_over(part, nobody)
 
     def _forget(self, now: float) -> None:
         """Drop the times that can no longer hold anyone back."""

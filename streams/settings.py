@@ -211,6 +211,11 @@ class Settings(BaseSettings):
     commit_interval_s: float = Field(default=2.0, gt=0)
     # Seconds that recovery of the state may take before the worker gives up.
     recovery_deadline_s: float = Field(default=600.0, gt=0)
+    # Folder of its own, on a local disk, for a copy of the states, so that a restart reads only the end of the
+    # changelog; off by default. As large as the states; memory for one partition's more while it is copied.
+    snapshot_dir: Path | None = None
+    # Seconds between two copies: what a restart after a kill has to read again of the changelog, at most.
+    snapshot_interval_s: float = Field(default=300.0, gt=0)
     # Seconds that brokers or encoder may be away, asked again and again, before the worker ends (exit status 70, at
     # the start 1). Longer than a broker's restart; whoever runs the worker starts it again.
     retry_deadline_s: float = Field(default=300.0, gt=0)
@@ -261,6 +266,8 @@ class Settings(BaseSettings):
             problems.append(f"sources: {self.events_topic} is canonical; give it the format canonical")
         if (self.users_in_memory is None) != (self.evicted_dir is None):
             problems.append("users_in_memory, evicted_dir: set both, or neither for all users in memory")
+        if self.users_in_memory is not None and self.snapshot_dir is not None:
+            problems.append("users_in_memory, snapshot_dir: one of both, for a snapshot is of memory alone")
         if self.kafka_security_protocol.startswith("SASL") and not (
             self.kafka_sasl_mechanism and self.kafka_sasl_username and self.kafka_sasl_password
         ):

@@ -28,6 +28,7 @@ from streams.settings import Settings
 from streams.state.bound import Bound, Share
 from streams.state.guard import Guard
 from streams.state.recovery import check_changelog, positions, recover, source_topic
+from streams.state.snapshotting import Snapshotter
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ class Worker:
         self.scheduler = Scheduler(pipeline, settings.recommend_interval_s, time.monotonic)
         self.backoff = pipeline.backoff
         self.brokers = Brokers(self.kafka, self.backoff)
+        self.snapshotter = Snapshotter(pipeline, lambda: source_topic(self.kafka, settings.topic_state))
         self._stop = asyncio.Event()
         self._tasks: list[asyncio.Future[Any]] = []
         self._joining: asyncio.Future[Any] | None = None
@@ -92,7 +94,7 @@ class Worker:
         self._joining = asyncio.ensure_future(self.app.start())
         self._joining.add_done_callback(self._ended)
         self._background(self._tail_catalogue(), self._gate(), self._watch_lag(), self._watch_crash())
-        self._background(Guard(self.pipeline, self.brokers, time.monotonic).run())
+        self._background(Guard(self.pipeline, self.brokers, time.monotonic).run(), self.snapshotter.run())
         if self.settings.recommend:
             self._background(self.scheduler.run())
         if exit_when_idle is not None:
@@ -109,6 +111,7 @@ class Worker:
         source = source_topic(self.kafka, self.settings.events_topic)
         check_changelog(self.kafka, self.settings.topic_state, source)
         self.pipeline.publisher.source = source
+        self.snapshotter.look()
 
     async def _load_catalogue(self) -> None:
         """Read the embeddings topic to its end before anything else, so that unchanged items are known."""
@@ -197,6 +200,7 @@ class Worker:
             settings.recovery_deadline_s,
             self.pipeline.metrics.recovered.set,
             share.evictor if share is not None else lambda: None,
+            self.snapshotter.start,
         )
         self._seeks = await self.brokers.ask(positions, self.kafka, topic, states)
         for delivered in await self.pipeline.on_model(self._install, states, share):
@@ -279,6 +283,8 @@ class Worker:
         left = await asyncio.to_thread(self.pipeline.publisher.sink.close, self.settings.shutdown_deadline_s)
         if left:
             log.error("%d records were not delivered; what they belong to was not acknowledged", left)
+        else:
+            await self.snapshotter.save()
         self.pipeline.close()
         if self.bound is not None:
             self.bound.keep(None)

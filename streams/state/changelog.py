@@ -81,8 +81,11 @@ class Watermark(msgspec.Struct):
     @classmethod
     def newest(cls, known: Watermark | None, record: bytes) -> Watermark:
         """The higher of a known mark and the one in a record; the order in the log says nothing."""
-        mark = msgspec.json.decode(record, type=cls)
-        return mark if known is None or mark.order >= known.order else known
+        return msgspec.json.decode(record, type=cls).or_newer(known)
+
+    def or_newer(self, known: Watermark | None) -> Watermark:
+        """The higher of both; this one where they are equal."""
+        return self if known is None or self.order >= known.order else known
 
     @property
     def order(self) -> tuple[int, int, int]:

@@ -8,7 +8,7 @@ wrote. Pure; `guard` acts on it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,13 +28,15 @@ class Handed:
     """Changelog records up to one mark, and the outputs that belong to them.
 
     change: the mark's number. resume: source offset up to which this vouches for rejected records, or -1.
-    size: how many changelog records, which are the first group of what was published.
+    size: how many changelog records, which are the first group of what was published. stand: told the changelog
+    offset of the first of them once it is known, unless others wrote before.
     """
 
     change: int
     resume: int
     size: int
     delivered: Delivered
+    stand: Callable[[int], None] = lambda begin: None
 
 
 class Deliveries:
@@ -48,6 +50,8 @@ class Deliveries:
         # Changelog offset of the next record, if nobody else writes; and what others wrote, as [begin, end).
         self.next = read_to
         self.gaps: list[tuple[int, int]] = []
+        # Up to here (exclusive) the changelog holds what was read and own records, and nobody else's.
+        self.contained = read_to
         self._pending: deque[Handed] = deque()
 
     def add(self, handed: Handed) -> None:
@@ -59,10 +63,24 @@ class Deliveries:
         while self._pending and self._pending[0].delivered.done():
             handed = self._pending.popleft()
             last = handed.delivered.result()[0]
-            self._found(last - handed.size + 1)
+            begin = last - handed.size + 1
+            if begin == self.next and self.alone:
+                handed.stand(begin)
+                self.contained = last + 1
+            self._found(begin)
             self.next = last + 1
             self.published = Claim(self.term, handed.change, self.read_to)
             self.resume = max(self.resume, handed.resume)
+
+    @property
+    def alone(self) -> bool:
+        """True while nobody else is known to have written."""
+        return self.contained == self.next
+
+    def out(self, change: int) -> bool:
+        """True once all up to this change of the term is delivered. Raises SinkError where that failed."""
+        self.settle()
+        return self.published.term == self.term and self.published.change >= change
 
     def ends_at(self, end: int) -> None:
         """The changelog's end was seen: what lies there is others' where nothing of ours is on its way."""

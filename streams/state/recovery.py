@@ -14,8 +14,11 @@ from streams.reading import Reader, ReadError, partition_ids
 from streams.state.changelog import SourceTopic
 from streams.state.eviction import Evictor
 from streams.state.restore import Restoring
+from streams.state.snapshot import Snapshot
 from streams.state.store import Layout, PartitionState, StateError
 
+# First offset and end offset (one past the last) by partition.
+Bounds = Mapping[int, tuple[int, int]]
 # Rows for which room is made beforehand, at most; beyond, arenas double as they fill.
 MOST_RESERVED = 1 << 18
 
@@ -53,12 +56,14 @@ def recover(
     deadline_s: float,
     progress: Callable[[int], None] = lambda users: None,
     evictor: Callable[[], Evictor | None] = lambda: None,
+    start: Callable[[Bounds], Mapping[int, Snapshot]] = lambda bounds: {},
 ) -> dict[int, PartitionState]:
     """States of these partitions as their changelog says.
 
     source: the canonical topic, which must be the one that the state was built from. terms: changelog offset of
     the record by which each partition was taken over; behind it nobody else may write. evictor: gives each
-    partition what bounds its users in memory, if anything.
+    partition what bounds its users in memory, if anything. start: gives snapshots by partition, for the bounds of
+    its changelog; what lies behind them is read.
     progress: called with the users found so far. Raises StateError, or ReadError after the deadline.
     """
     if not partitions:
@@ -66,9 +71,14 @@ def recover(
     restoring = {partition: Restoring(partition, layout, evictor()) for partition in partitions}
     reader = Reader(config, topic, list(partitions))
     try:
-        for partition, (begin, end) in reader.bounds().items():
+        bounds = reader.bounds()
+        for partition, (begin, end) in bounds.items():
             # At least one record per user was written, so there are no more users than that.
             restoring[partition].reserve(min(end - begin, MOST_RESERVED))
+        begun = start(bounds)
+        for partition, snapshot in begun.items():
+            restoring[partition].fill(snapshot)
+        reader.start_at({partition: snapshot.offset for partition, snapshot in begun.items()})
         for messages in reader.to_end(deadline_s):
             # They come in runs of one partition.
             for partition, run in groupby(messages, Message.partition):

@@ -14,6 +14,7 @@ from streams.interest.base import Longs
 from streams.state.changelog import CONTROL_KEYS, NO_TERM, NOTHING, WATERMARK_KEY, SourceTopic, Watermark
 from streams.state.deliveries import Deliveries
 from streams.state.eviction import Evictor
+from streams.state.snapshot import Snapshot
 from streams.state.store import NO_OFFSET, Layout, PartitionState, Rows, StateError
 from streams.state.tails import Unread
 
@@ -39,6 +40,13 @@ class Restoring:
         """Expect so many users; fewer or more may come."""
         self._state.reserve(users)
 
+    def fill(self, found: Snapshot) -> None:
+        """Begin with a snapshot, before any record is added; those behind its offset are to follow."""
+        self._state.rows(found.users)
+        self._state.arena[: len(found.users)] = found.rows
+        self._tails.update(found.tails)
+        self._mark, self._read_to = found.mark, found.offset
+
     def add(self, keys: Sequence[bytes], values: Sequence[bytes | None], offsets: Sequence[int]) -> None:
         """Take records with their changelog offsets. Raises StateError where they are not this layout's."""
         self._read_to = max(self._read_to, offsets[-1] + 1) if offsets else self._read_to
@@ -62,6 +70,7 @@ class Restoring:
         state.tails.load(self._tails)
         if mark is not None:
             self._check(mark, source)
+            state.mark = mark
             state.watermark = mark.offset
             state.books.update(mark.books)
             self._book_released()

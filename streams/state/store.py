@@ -114,6 +114,8 @@ class PartitionState:
         self.tails = Tails(layout.consumed)
         self.consumed, self.waiting = self.tails.consumed, self.tails.waiting
         self.watermark = NO_OFFSET
+        # The newest that is known, of whatever term.
+        self.mark: Watermark | None = None
         self.books: Counter[str] = Counter()
         # Of this term, each with its mark.
         self.changes = 0
@@ -228,6 +230,7 @@ class PartitionState:
             source=source,
             books=dict(self.books),
         )
+        self.mark = mark.or_newer(self.mark)
         return WATERMARK_KEY, msgspec.json.encode(mark)
 
     def stamp(self, states: Any) -> None:

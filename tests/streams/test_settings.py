@@ -197,3 +197,16 @@ def test_the_largest_weight_and_value_leave_an_interest_finite() -> None:
     log = [record(n, action="buy", value=1e300) for n in range(500)]
     assert apply(flow, log).isolated == []
     assert flow.partitions[0].books["applied"] == 500
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"users_in_memory": 5},
+        {"evicted_dir": "evicted"},
+        {"users_in_memory": 5, "evicted_dir": "evicted", "snapshot_dir": "snapshots"},
+    ],
+)
+def test_a_bound_of_memory_needs_its_folder_and_excludes_snapshots(given: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError, match="users_in_memory"):
+        load(**given)
