@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import os
 import signal
-import socket
 import time
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
 from confluent_kafka import Consumer, TopicPartition
-from faust.types import TP
 from threadpoolctl import threadpool_limits
 
 from streams.apart import apart
 from streams.backoff import StoppedError
 from streams.brokers import Brokers
 from streams.metrics import Health
+from streams.ownership import Ownership
 from streams.pipeline import Pipeline
 from streams.process import exit_after, fail, spare_the_collector
 from streams.reading import TAIL_WAIT_MS, Reader, ends_of
 from streams.recommending import Scheduler
 from streams.settings import Settings
-from streams.state.bound import Bound, Share
 from streams.state.guard import Guard
-from streams.state.recovery import check_changelog, positions, recover, source_topic
-from streams.state.snapshotting import Snapshotter
 
 log = logging.getLogger(__name__)
 
@@ -50,21 +44,11 @@ class Worker:
         self.scheduler = Scheduler(pipeline, settings.recommend_interval_s, time.monotonic)
         self.backoff = pipeline.backoff
         self.brokers = Brokers(self.kafka, self.backoff)
-        self.snapshotter = Snapshotter(pipeline, lambda: source_topic(self.kafka, settings.topic_state))
+        self.ownership = Ownership(settings, faust_app, pipeline, health, self.brokers)
         self._stop = asyncio.Event()
         self._tasks: list[asyncio.Future[Any]] = []
         self._joining: asyncio.Future[Any] | None = None
-        self._seeks: dict[int, int] = {}
         self._embeddings: Reader | None = None
-        self._recovered = False  # the states of the partitions that are ours now
-        # Stands in the changelog, for whoever looks there after a pause or a split.
-        self._name = settings.group_instance_id or f"{socket.gethostname()}-{os.getpid()}"
-        self._member = False  # of the consumer group, once the first assignment came
-        self.bound: Bound | None = None
-        if settings.users_in_memory is not None and settings.evicted_dir is not None:
-            self.bound = Bound(settings.users_in_memory, settings.evicted_dir)
-        faust_app.state_seeks = self._state_seeks
-        faust_app.on_rebalance_complete.connect(self._rebalanced)
 
     async def run(self, exit_when_idle: float | None = None) -> None:
         """Until SIGTERM, SIGINT, or `exit_when_idle` seconds without work."""
@@ -87,14 +71,16 @@ class Worker:
 
     async def _start(self, exit_when_idle: float | None) -> None:
         """Until all that goes on by itself goes on; may be cancelled anywhere."""
-        await self.brokers.ask(self._look_at_topics)
+        await self.brokers.ask(self.ownership.look_at_topics)
         self._background(self.brokers.watch(self.settings.events_topic))
         await self._load_catalogue()
         self.health.set_ready(False, "joining the consumer group")
         self._joining = asyncio.ensure_future(self.app.start())
         self._joining.add_done_callback(self._ended)
         self._background(self._tail_catalogue(), self._gate(), self._watch_lag(), self._watch_crash())
-        self._background(Guard(self.pipeline, self.brokers, time.monotonic).run(), self.snapshotter.run())
+        self._background(
+            Guard(self.pipeline, self.brokers, time.monotonic).run(), self.ownership.snapshotter.run()
+        )
         if self.settings.recommend:
             self._background(self.scheduler.run())
         if exit_when_idle is not None:
@@ -105,13 +91,6 @@ class Worker:
             task = asyncio.ensure_future(work)
             task.add_done_callback(self._ended)
             self._tasks.append(task)
-
-    def _look_at_topics(self) -> None:
-        """Raises StateError or ReadError where there is nothing to go on with."""
-        source = source_topic(self.kafka, self.settings.events_topic)
-        check_changelog(self.kafka, self.settings.topic_state, source)
-        self.pipeline.publisher.source = source
-        self.snapshotter.look()
 
     async def _load_catalogue(self) -> None:
         """Read the embeddings topic to its end before anything else, so that unchanged items are known."""
@@ -148,7 +127,7 @@ class Worker:
         log.info("catalogue ready: %d items; events may flow", len(self.pipeline.flow.catalog))
         self.pipeline.last_activity = time.monotonic()
         self.pipeline.catalog_ready.set()
-        self._tell_ready()
+        self.ownership.tell_ready()
 
     def _wait_for_items(self) -> None:
         ends = ends_of(self.kafka, self.settings.topic_items)
@@ -159,7 +138,7 @@ class Worker:
             for found in group.committed(asked, timeout=30):
                 if found.offset >= ends[found.partition]:
                     del ends[found.partition]
-            if len(self.pipeline.flow.catalog) != seen or not self._joined():
+            if len(self.pipeline.flow.catalog) != seen or not self.ownership.joined():
                 progress, seen = time.monotonic(), len(self.pipeline.flow.catalog)
             if ends:
                 time.sleep(0.2)
@@ -167,76 +146,12 @@ class Worker:
             log.warning("items are still being encoded; events of unknown items will wait for them")
         group.close()
 
-    def _joined(self) -> bool:
-        return self._member and bool(self.app.consumer.assignment())
-
-    # --- group membership ---------------------------------------------------------------------------------
-
-    async def _rebalanced(self, *_: Any, **__: Any) -> None:
-        with contextlib.suppress(StoppedError):  # the worker ends, and needs no states any more
-            await self._on_rebalance()
-
-    async def _on_rebalance(self, *_: Any, **__: Any) -> None:
-        """Recover the states of the partitions that are ours now, before any event flows."""
-        topic, settings = self.settings.events_topic, self.settings
-        self._member = True
-        mine = sorted(tp.partition for tp in self.app.consumer.assignment() if tp.topic == topic)
-        self._recovered = False
-        self.health.set_ready(False, f"recovering partitions {mine}")
-        started = time.monotonic()
-        # Nothing is made of the old states any more, and what is under way stands before our claim.
-        await self.pipeline.on_model(self._install, {}, None)
-        await self.brokers.ask(self._look_at_topics)
-        terms = await asyncio.wrap_future(self.pipeline.publisher.claim(mine, self._name))
-        share = await asyncio.to_thread(self.bound.share, len(mine)) if self.bound is not None else None
-        states = await self.brokers.ask(
-            recover,
-            self.kafka,
-            settings.topic_state,
-            mine,
-            self.pipeline.flow.layout,
-            self.pipeline.publisher.source,
-            dict(zip(mine, terms, strict=True)),
-            settings.recovery_deadline_s,
-            self.pipeline.metrics.recovered.set,
-            share.evictor if share is not None else lambda: None,
-            self.snapshotter.start,
-        )
-        self._seeks = await self.brokers.ask(positions, self.kafka, topic, states)
-        for delivered in await self.pipeline.on_model(self._install, states, share):
-            await asyncio.wrap_future(delivered)
-        await self.pipeline.apply_waiting()
-        users = sum(state.known for state in states.values())
-        log.info("recovered %d users of partitions %s in %.2f s", users, mine, time.monotonic() - started)
-        self.pipeline.last_activity = time.monotonic()
-        self._recovered = True
-        self._tell_ready()
-
-    def _tell_ready(self) -> None:
-        """Ready once the states are there and events may flow."""
-        if not self._recovered:
-            return
-        flowing = self.pipeline.catalog_ready.is_set()
-        self.health.set_ready(flowing, "" if flowing else "waiting for the catalogue's items to be encoded")
-
-    def _install(self, states: dict[int, Any], share: Share | None) -> Any:
-        """Of one piece on the model thread: nobody is evicted before what was not published is found."""
-        self.pipeline.flow.partitions.clear()
-        self.pipeline.flow.partitions.update(states)
-        if self.bound is not None:
-            self.bound.keep(share)
-        return self.pipeline.publisher.take_over()
-
-    async def _state_seeks(self, assigned: set[TP]) -> Mapping[TP, int]:
-        topic = self.settings.events_topic
-        return {tp: self._seeks[tp.partition] for tp in assigned if tp.topic == topic}
-
     # --- watching -----------------------------------------------------------------------------------------
 
     async def _watch_lag(self) -> None:
         while True:
             await asyncio.sleep(2.0)
-            if not self._joined():
+            if not self.ownership.joined():
                 continue
             consumer = self.app.consumer
             for tp in consumer.assignment():
@@ -277,21 +192,20 @@ class Worker:
         self.backoff.stop()
         if self._joining is not None:
             await self._wait_for_membership()
-            if self._joined():
+            if self.ownership.joined():
                 await self.app.consumer.finish()
             await self.app.stop()
         left = await asyncio.to_thread(self.pipeline.publisher.sink.close, self.settings.shutdown_deadline_s)
         if left:
             log.error("%d records were not delivered; what they belong to was not acknowledged", left)
         else:
-            await self.snapshotter.save()
+            await self.ownership.snapshotter.save()
         self.pipeline.close()
-        if self.bound is not None:
-            self.bound.keep(None)
+        self.ownership.close()
         log.info("stopped")
 
     async def _wait_for_membership(self) -> None:
         """A group that is being joined cannot be left: it would wait for this member until the session ends."""
         give_up = time.monotonic() + self.settings.shutdown_deadline_s * JOINING_SHARE
-        while not self._member and time.monotonic() < give_up:
+        while not self.ownership.member and time.monotonic() < give_up:
             await asyncio.sleep(0.02)

@@ -14,8 +14,7 @@ from concurrent.futures import Future
 from typing import Any, NoReturn
 
 from sinks.base import Group
-from streams import transport
-from streams import worker as worker_module
+from streams import ownership, transport
 from streams.worker import Worker
 
 ACK_DEADLINE_S = 60.0
@@ -98,7 +97,7 @@ def _arm_commit(point: str, passages: Passages) -> None:
 
 
 def _arm_recovery(worker: Worker, point: str, passages: Passages) -> None:
-    recover = worker_module.recover
+    recover = ownership.recover
 
     def recovering(*arguments: Any, **named: Any) -> Any:
         states = recover(*arguments, **named)
@@ -109,7 +108,7 @@ def _arm_recovery(worker: Worker, point: str, passages: Passages) -> None:
     if point == "in recovery":  # a part of the changelog is read
         worker.pipeline.metrics.recovered = _Progress(passages)  # type: ignore[assignment]
     else:  # all is read, and nothing installed
-        worker_module.recover = recovering
+        ownership.recover = recovering
 
 
 class _Progress:
