@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from sinks.base import SinkError
 from streams.settings import Settings
 from streams.state import copying
-from streams.state.changelog import SourceTopic
+from streams.state.changelog import WATERMARK_KEY, Claim, SourceTopic, Watermark
 from streams.state.copying import Copying, placed
 from streams.state.deliveries import Handed
 from streams.state.restore import Restoring
@@ -80,6 +81,20 @@ def test_rows_tell_where_their_records_stand_once_it_is_known_and_nobody_else_wr
     part.deliveries.ends_at(14)
     assert (part.deliveries.contained, part.deliveries.alone) == (8, False)
     assert places(part)["f"] == 0
+
+
+def test_what_a_replaced_owner_had_read_is_told_from_what_it_had_not() -> None:
+    """It had claimed the partition before, read it only now, and calls out what it read: up to anywhere."""
+    part = state()
+    hand_over(part, ["a", "b"]).set_result([OFFSET + 2])
+    restoring, snapshot = Restoring(2, layout()), taken(part)
+    restoring.fill(snapshot)
+    read = Claim(3, 1, OFFSET + 1)
+    mark = Watermark(99, 3, 1, 8, read, read, part.layout.id, SOURCE, {})
+    restoring.add([WATERMARK_KEY], [msgspec.json.encode(mark)], [snapshot.offset])
+    again = restoring.state(SOURCE, 60)
+    assert [again.users[row] for row in again.unpublished] == ["b"]
+    assert [again.users[row] for row in again.due] == ["b"]
 
 
 @given(
