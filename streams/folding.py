@@ -36,7 +36,12 @@ def fold_isolating(flow: Flow, part: PartitionState, decoded: Decoded, texts: Fl
     runs, failed = isolate(len(ready), attempt, lambda: fold_known_good(flow))
     updated = Updated.of(runs)
     reasons = {ready[index]: unexpected(error, STAGE) for index, error in failed.items()}
-    updated.isolated = _records(flow, part, decoded, decoded.refused | reasons)
+    isolated = decoded.refused | reasons
+    if decoded.released and isolated:
+        # They wait no more, which only their users' records can tell a recovery.
+        users = dict.fromkeys(decoded.events[index].user_id for index in isolated)
+        updated = Updated.of([updated, flow.again(part.partition, part.known_rows(users))])
+    updated.isolated = _records(flow, part, decoded, isolated)
     # What is read again for its outputs is in the books already.
     updated.outcomes.update(
         f"rejected.{reason.reason}"

@@ -47,7 +47,7 @@ class Deliveries:
     ) -> None:
         """read_to: changelog offset up to which the state was read. published, resume: as its newest mark says."""
         self.term, self.read_to, self.published, self.resume = term, read_to, published, resume
-        # Changelog offset of the next record, if nobody else writes; and what others wrote, as [begin, end).
+        # Changelog offset of the next record, if nobody else writes; and where others wrote, as [begin, end).
         self.next = read_to
         self.gaps: list[tuple[int, int]] = []
         # Up to here (exclusive) the changelog holds what was read and own records, and nobody else's.
@@ -67,7 +67,9 @@ class Deliveries:
             if begin == self.next and self.alone:
                 handed.stand(begin)
                 self.contained = last + 1
-            self._found(begin)
+            if begin != self.next:
+                # A producer may split what it sends, so others' records may stand anywhere before our last.
+                self.gaps.append((self.next, last))
             self.next = last + 1
             self.published = Claim(self.term, handed.change, self.read_to)
             self.resume = max(self.resume, handed.resume)
@@ -86,9 +88,5 @@ class Deliveries:
         """The changelog's end was seen: what lies there is others' where nothing of ours is on its way."""
         self.settle()
         if not self._pending and end > self.next:
-            self._found(end)
+            self.gaps.append((self.next, end))
             self.next = end
-
-    def _found(self, begin: int) -> None:
-        if begin > self.next:
-            self.gaps.append((self.next, begin))

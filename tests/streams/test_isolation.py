@@ -28,6 +28,7 @@ from streams.isolation import MANY, EverythingFailsError, isolate
 from streams.items import Item, encode_embedding, fingerprint
 from streams.replay import replay
 from tests.streams.flows import DIM, Record, apply, item_vector, make_flow, record, settle
+from tests.streams.test_flow import restore
 
 LIMITS = Limits()
 
@@ -196,6 +197,17 @@ def test_poison_that_waited_for_its_item_is_isolated_when_it_comes() -> None:
     assert (books["waiting"], books["applied"], books["rejected.handling_failed"]) == (0, 1, 1)
     assert balanced(flow)
     assert not flow.partitions[0].waiting.count
+
+
+def test_poison_that_waited_waits_no_more_after_a_recovery_either() -> None:
+    flow = poisoned()
+    log = dict(apply(flow, [record(0, item="new", action="poison")]).state)
+    flow.catalog.put("new", item_vector(50))
+    (released,) = flow.released().values()
+    log |= dict(settle(flow, 0, released).state)
+    again = make_flow()
+    restore(again, log)
+    assert not again.partitions[0].waiting.count
 
 
 def test_a_replay_isolates_what_the_live_run_did() -> None:

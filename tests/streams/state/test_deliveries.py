@@ -22,17 +22,20 @@ def handed(change: int, size: int, last: int | None, resume: int = -1) -> Handed
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 5)), max_size=12), st.integers(0, 3))
-def test_gaps_are_exactly_what_others_wrote(batches: list[tuple[int, int]], behind: int) -> None:
-    """Each batch: records of others before it, and its own."""
+def test_gaps_hold_all_that_others_wrote_and_no_group_beside_which_nobody_did(
+    batches: list[tuple[int, int]], behind: int
+) -> None:
+    """Each batch: records of others before or within it, whichever, and its own."""
     deliveries, end = Deliveries(term=9, read_to=10), 10
-    foreign: set[int] = set()
+    expected: set[int] = set()
     for change, (others, own) in enumerate(batches, 1):
-        foreign |= set(range(end, end + others))
-        end += others + own
-        deliveries.add(handed(change, own, end - 1))
-    foreign |= set(range(end, end + behind))
+        last = end + others + own - 1
+        expected |= set(range(end, last)) if others else set()
+        deliveries.add(handed(change, own, last))
+        end = last + 1
+    expected |= set(range(end, end + behind))
     deliveries.ends_at(end + behind)
-    assert {offset for gap in deliveries.gaps for offset in range(*gap)} == foreign
+    assert {offset for gap in deliveries.gaps for offset in range(*gap)} == expected
     deliveries.gaps.clear()
     deliveries.ends_at(end + behind)
     assert deliveries.gaps == []

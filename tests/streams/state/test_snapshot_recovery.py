@@ -35,7 +35,8 @@ class SnapshotWorker(Worker):
     def __init__(self, broker: Broker, window: int) -> None:
         super().__init__(broker, window)
         changed = {"snapshot_dir": Path("unused")}
-        self.pipeline.settings = self.pipeline.settings.model_copy(update=changed)
+        publisher = self.pipeline.publisher
+        publisher.settings = publisher.settings.model_copy(update=changed)
 
 
 class SnapshotSchedule(Schedule):
@@ -134,7 +135,7 @@ def test_a_snapshot_and_the_rest_are_the_whole(seed: int) -> None:
 
 
 def no_places(patch: Patch) -> None:
-    patch.setattr("streams.pipeline.placed", lambda handed, part, rows: handed)
+    patch.setattr("streams.publishing.placed", lambda handed, part, rows: handed)
 
 
 def gaps_are_contained(patch: Patch) -> None:

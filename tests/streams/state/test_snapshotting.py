@@ -76,7 +76,7 @@ def test_rows_tell_where_their_records_stand_once_it_is_known_and_nobody_else_wr
         delivery.set_result([last])
     part.deliveries.settle()
     assert places(part) == {"a": 0, "b": 3, "c": 4, "d": 6, "e": 0}
-    assert (part.deliveries.contained, part.deliveries.gaps) == (8, [(8, 9)])
+    assert (part.deliveries.contained, part.deliveries.gaps) == (8, [(8, 10)])
     hand_over(part, ["f"]).set_result([12])
     part.deliveries.ends_at(14)
     assert (part.deliveries.contained, part.deliveries.alone) == (8, False)
@@ -143,7 +143,7 @@ class FakePipeline:
 
     def __init__(self, part: PartitionState, folder: Path | None) -> None:
         self.settings = Settings(encoder="hashing", snapshot_dir=folder, snapshot_interval_s=0.01)
-        self.source = SOURCE
+        self.publisher = SimpleNamespace(source=SOURCE)
         self.flow = SimpleNamespace(partitions={part.partition: part}, layout=part.layout)
 
     async def on_model(self, function: Callable[..., Any], *arguments: Any) -> Any:
