@@ -27,6 +27,7 @@ TOP_LEVEL = {
     *PACKAGES,
     *("deploy", "tests", "pyproject.toml", "README.md"),
     *("CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "constraints.txt", ".ci", ".gitignore"),
+    "RELIABILITY.md",  # written by `make faults`
 }
 
 # What is chosen by a setting, and the files beside its own that may name it: where things are built, and lists.
