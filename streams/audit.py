@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 
 from streams.events import Reason
-from streams.reading import Reader, read_all
+from streams.reading import bounds_of, read_all
 from streams.security import librdkafka_config
 from streams.settings import Settings
 from streams.state.changelog import CONTROL_KEYS, WATERMARK_KEY, Watermark
@@ -132,11 +132,7 @@ def _state(config: dict[str, Any], settings: Settings, books: Books) -> None:
 
 
 def _unread(config: dict[str, Any], topic: str, applied_to: dict[int, int]) -> int:
-    reader = Reader(config, topic)
-    try:
-        bounds = reader.bounds()
-    finally:
-        reader.close()
+    bounds = bounds_of(config, topic)
     return sum(max(0, end - max(begin, applied_to.get(p, -1) + 1)) for p, (begin, end) in bounds.items())
 
 

@@ -132,7 +132,7 @@ class Batch:
             part.waiting.add(row, waiting)
         self._consume(folded.indices)
         if self.flow.options.recommend:
-            self._mark_due()
+            part.mark_due(self.plan.touched)
 
     def _count(self, states: Any, taken: Mask) -> None:
         """Remember the ids of what was read for the first time, and count what does not wait."""
@@ -217,18 +217,13 @@ class Batch:
             and len(waiting.of_row.get(row, ())) + more_of_row < options.waiting_per_user
         )
 
-    def _mark_due(self) -> None:
-        due, change = self.part.due, self.part.changes + 1
-        for row in self.plan.touched.tolist():
-            due.setdefault(row, change)
-
 
 def _fresh(part: PartitionState, rows: Longs, offsets: Longs, keys: Keys, outcomes: Counter[str]) -> Mask:
     """(n,) false for repeats, which are counted, and for what the books hold already: it was read again."""
     unread = offsets > part.watermark
     fresh: Mask = unread & (offsets > part.offsets(rows))
-    if unread.any() and not fresh.all():
-        _book_taken(part, rows[unread & ~fresh], offsets[unread & ~fresh], outcomes)
+    taken = unread & ~fresh
+    _book_taken(part, rows[taken], offsets[taken], outcomes)
     new = new_events(part.layout.view(part.arena), rows[fresh], keys[fresh])
     if repeats := int((~new).sum()):
         outcomes["duplicate"] += repeats

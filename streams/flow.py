@@ -128,8 +128,7 @@ class Flow:
         part.stamp(self.layout.view(changed))
         part.put(rows, changed)
         if self.options.recommend:
-            for row in rows.tolist():
-                part.due.setdefault(row, part.changes + 1)
+            part.mark_due(rows)
         return Updated(part.records(rows, changed), self._moved(part, rows), Counter(), rows)
 
     def released(self) -> dict[int, Decoded]:

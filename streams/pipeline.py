@@ -78,7 +78,7 @@ class Pipeline:
     # --- the agents' verbs ---------------------------------------------------------------------------
 
     async def ingest(self, event: Any) -> None:
-        """SourceTopic records -> canonical events, or rejected with the reason."""
+        """Source records -> canonical events, or rejected with the reason."""
         await self._handle("ingest", event, self._ingest)
 
     async def update(self, event: Any) -> None:

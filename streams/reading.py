@@ -179,13 +179,20 @@ def partition_ids(client: Any, topic: str) -> list[int]:
     return sorted(found.partitions)
 
 
-def ends_of(config: Mapping[str, Any], topic: str) -> dict[int, int]:
-    """End offset of each partition of a topic that holds something, now."""
-    reader = Reader(config, topic)
+def bounds_of(
+    config: Mapping[str, Any], topic: str, partitions: list[int] | None = None
+) -> dict[int, tuple[int, int]]:
+    """First offset and end offset (one past the last) of each partition of a topic, now; by default of all."""
+    reader = Reader(config, topic, partitions)
     try:
-        return reader.ends()
+        return reader.bounds()
     finally:
         reader.close()
+
+
+def ends_of(config: Mapping[str, Any], topic: str) -> dict[int, int]:
+    """End offset of each partition of a topic that holds something, now."""
+    return {p: end for p, (begin, end) in bounds_of(config, topic).items() if end > begin}
 
 
 def read_all(config: Mapping[str, Any], topic: str, deadline_s: float = 600.0) -> Iterator[list[Message]]:

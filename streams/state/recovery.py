@@ -10,7 +10,7 @@ from confluent_kafka import KafkaException, Message, TopicCollection
 from confluent_kafka.admin import AdminClient
 
 from streams.log_lines import untold
-from streams.reading import Reader, ReadError, partition_ids
+from streams.reading import Reader, ReadError, bounds_of, partition_ids
 from streams.state.changelog import SourceTopic
 from streams.state.eviction import Evictor
 from streams.state.restore import Restoring
@@ -99,11 +99,7 @@ def positions(config: Mapping[str, Any], source: str, states: Mapping[int, Parti
     """
     if not states:
         return {}
-    reader = Reader(config, source, list(states))
-    try:
-        bounds = reader.bounds()
-    finally:
-        reader.close()
+    bounds = bounds_of(config, source, list(states))
     found = {}
     for partition, state in states.items():
         begin, end = bounds[partition]

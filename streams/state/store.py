@@ -130,8 +130,9 @@ class PartitionState:
         self.stale: Longs = np.zeros(0, dtype=np.int64)
         self.unpublished: Longs = np.zeros(0, dtype=np.int64)
         self.recommended_before = NOTHING
-        # Rows of nobody, for the next who come; their user id is empty. None where memory has no bound.
+        # Rows of nobody, for the next who come; their user id is empty.
         self.free: list[int] = []
+        # None where memory has no bound.
         self.evicted: Evicted | None = None
 
     def __len__(self) -> int:
@@ -236,6 +237,12 @@ class PartitionState:
     def stamp(self, states: Any) -> None:
         """Let rows that have changed, or are written again, bear the change whose mark comes next."""
         states["term"], states["change"], states["place"] = self.deliveries.term, self.changes + 1, 0
+
+    def mark_due(self, rows: Longs) -> None:
+        """Let the users of these rows, which change with the next mark, have a recommendation."""
+        due, change = self.due, self.changes + 1
+        for row in rows.tolist():
+            due.setdefault(row, change)
 
     @property
     def resume_offset(self) -> int:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,49 +16,18 @@ from streams.audit import audit
 from streams.local_kafka import free_port
 from streams.settings import Settings, Source
 from tests.broker.test_worker import clicks, items
-from tests.broker.workers import SMALL, environment, eventually, is_ready
+from tests.broker.workers import SMALL, LoggedWorker, eventually, is_ready, logged_workers
 
-Start = Callable[..., "Member"]
-
-
-class Member:
-    """A worker whose log goes to a file."""
-
-    def __init__(self, settings: Settings, log: Path) -> None:
-        self.settings, self.log = settings, log
-        with log.open("ab") as output:
-            command = [sys.executable, "-m", "streams", "worker"]
-            self.process = subprocess.Popen(command, env=environment(settings), stderr=output)
-
-    def ready(self) -> None:
-        """Wait until it is."""
-        eventually(lambda: is_ready(self.settings.metrics_port), "readiness")
-
-    def says(self, words: str) -> int:
-        """How often its log does."""
-        return self.log.read_text().count(words)
-
-    def leave(self) -> None:
-        """SIGTERM, and an end in order."""
-        self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(60) == 0, self.log.read_text()
-        assert self.says("Traceback") == 0, self.log.read_text()
+Start = Callable[..., LoggedWorker]
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     """start(settings, **changed) -> a running worker, gone at the end."""
-    members: list[Member] = []
-
-    def make(settings: Settings, **changed: Any) -> Member:
-        own = settings.model_copy(update={"metrics_port": free_port(), **changed})
-        members.append(Member(own, tmp_path / f"{len(members)}.log"))
-        return members[-1]
-
-    yield make
-    for member in members:
-        member.process.kill()
-        member.process.wait()
+    with logged_workers(tmp_path) as run:
+        yield lambda settings, **changed: run(
+            settings.model_copy(update={"metrics_port": free_port(), **changed})
+        )
 
 
 @pytest.fixture

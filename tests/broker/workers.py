@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
@@ -68,6 +69,52 @@ def running_worker(settings: Settings) -> Iterator[subprocess.Popen[str]]:
     finally:
         worker.kill()
         worker.communicate()
+
+
+class LoggedWorker:
+    """A worker whose log goes to a file, since one that waits for brokers says more than a pipe holds."""
+
+    def __init__(self, settings: Settings, log: Path) -> None:
+        self.settings, self.log = settings, log
+        command = [sys.executable, "-m", "streams", "worker"]
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(command, env=environment(settings), stderr=output)
+
+    def ready(self) -> None:
+        """Wait until it is."""
+        eventually(lambda: is_ready(self.settings.metrics_port), "readiness")
+
+    def says(self, words: str) -> int:
+        """How often its log does."""
+        return self.log.read_text().count(words)
+
+    def leave(self) -> None:
+        """SIGTERM, and an end in order."""
+        self.process.send_signal(signal.SIGTERM)
+        self.ended(0)
+
+    def ended(self, status: int) -> str:
+        """Wait for its end with this status; its log, in which no traceback may be."""
+        assert self.process.wait(60) == status, self.log.read_text()
+        assert self.says("Traceback") == 0, self.log.read_text()
+        return self.log.read_text()
+
+
+@contextmanager
+def logged_workers(folder: Path) -> Iterator[Callable[[Settings], LoggedWorker]]:
+    """start(settings) -> a running worker with its log in the folder, gone at the end of the block."""
+    started: list[LoggedWorker] = []
+
+    def start(settings: Settings) -> LoggedWorker:
+        started.append(LoggedWorker(settings, folder / f"{len(started)}.log"))
+        return started[-1]
+
+    try:
+        yield start
+    finally:
+        for worker in started:
+            worker.process.kill()
+            worker.process.wait()
 
 
 def eventually(condition: Callable[[], Any], what: str) -> Any:

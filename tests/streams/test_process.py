@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +15,7 @@ import pytest
 from streams.interrupt import STATUS
 from streams.local_kafka import free_port
 from streams.settings import Settings
-from tests.broker.workers import SMALL, environment, eventually
+from tests.broker.workers import SMALL, LoggedWorker, eventually, logged_workers
 
 
 def settings(**fields: float) -> Settings:
@@ -26,38 +24,14 @@ def settings(**fields: float) -> Settings:
     return Settings(**{**SMALL, **own, **fields})
 
 
-class Child:
-    """A worker whose log goes to a file, since one that waits for brokers says more than a pipe holds."""
-
-    def __init__(self, given: Settings, log: Path) -> None:
-        self.log = log
-        command = [sys.executable, "-m", "streams", "worker"]
-        with log.open("wb") as output:
-            self.process = subprocess.Popen(command, env=environment(given), stderr=output)
-
-    def ended(self, status: int) -> str:
-        """Wait for its end with this status; its log, in which no traceback may be."""
-        assert self.process.wait(60) == status, self.log.read_text()
-        assert "Traceback" not in self.log.read_text()
-        return self.log.read_text()
-
-
-Start = Callable[[Settings], Child]
+Start = Callable[[Settings], LoggedWorker]
 
 
 @pytest.fixture
 def child(tmp_path: Path) -> Iterator[Start]:
     """child(settings) -> a running worker, gone at the end."""
-    children: list[Child] = []
-
-    def start(given: Settings) -> Child:
-        children.append(Child(given, tmp_path / f"{len(children)}.log"))
-        return children[-1]
-
-    yield start
-    for one in children:
-        one.process.kill()
-        one.process.wait()
+    with logged_workers(tmp_path) as start:
+        yield start
 
 
 def answer(port: int, path: str) -> str:
