@@ -81,7 +81,12 @@ class Watermark(msgspec.Struct):
     @classmethod
     def newest(cls, known: Watermark | None, record: bytes) -> Watermark:
         """The higher of a known mark and the one in a record; the order in the log says nothing."""
-        return msgspec.json.decode(record, type=cls).or_newer(known)
+        return cls.of(record).or_newer(known)
+
+    @classmethod
+    def of(cls, record: bytes) -> Watermark:
+        """The mark in a record's value."""
+        return msgspec.json.decode(record, type=cls)
 
     def or_newer(self, known: Watermark | None) -> Watermark:
         """The higher of both; this one where they are equal."""

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from streams.brokers import Brokers
 from streams.pipeline import Pipeline
 from streams.reading import Reader
-from streams.state.changelog import CONTROL_KEYS
-from streams.state.store import PartitionState
+from streams.state.changelog import OWNER_KEY, WATERMARK_KEY, Watermark
+from streams.state.store import Layout, PartitionState
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +24,21 @@ log = logging.getLogger(__name__)
 PAUSE_S = 1.0
 LOOK_S = 5.0
 Gap = tuple[PartitionState, int, int]
+
+
+def others(records: Iterable[tuple[bytes, bytes | None]], layout: Layout, term: int) -> list[bytes]:
+    """Keys of the rows and marks of any term but this, for a gap holds records of our own as well.
+
+    That somebody took a partition over is no state: such records are left out.
+    """
+    return [key for key, value in records if key != OWNER_KEY and _term(key, value, layout) != term]
+
+
+def _term(key: bytes, value: bytes | None, layout: Layout) -> int | None:
+    """None where the record does not say."""
+    if value is not None and key == WATERMARK_KEY:
+        return Watermark.of(value).term
+    return None if value is None else layout.term(value)
 
 
 class Guard:
@@ -54,16 +69,20 @@ class Guard:
             ends = {p: end for p, (_, end) in (await self.brokers.ask(reader.bounds, owned)).items()}
         for part, begin, end in await self.pipeline.on_model(self._gaps, ends):
             records = await self.brokers.ask(reader.between, part.partition, begin, end)
-            users = {m.key().decode() for m in records if m.key() not in CONTROL_KEYS}
+            pairs = [(message.key(), message.value()) for message in records]
+            found = others(pairs, part.layout, part.deliveries.term)
+            if not found:
+                continue
+            users = {key.decode() for key in found if key != WATERMARK_KEY}
             log.warning(
                 "somebody else wrote %d records of %d users into %s-%d, likely a worker that was paused and "
                 "replaced; writing them again",
-                len(records),
+                len(found),
                 len(users),
                 self._topic,
                 part.partition,
             )
-            self.pipeline.metrics.foreign.labels(str(part.partition)).inc(len(records))
+            self.pipeline.metrics.foreign.labels(str(part.partition)).inc(len(found))
             delivered = await self.pipeline.on_model(self.pipeline.publisher.write_again, part, users)
             await asyncio.wrap_future(delivered)
 

@@ -101,6 +101,12 @@ class Layout:
         """Rows of bytes (n, size) as structured rows (n,), sharing memory."""
         return rows.view(self.dtype)[:, 0]
 
+    def term(self, record: bytes) -> int | None:
+        """Of a row's last change, from a changelog record's value; None where that is no row of this layout."""
+        if len(record) < self.size:
+            return None
+        return int(np.frombuffer(record, self.dtype, count=1)["term"][0])
+
 
 class PartitionState:
     """All users of one partition of the canonical topic."""

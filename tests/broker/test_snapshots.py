@@ -48,7 +48,8 @@ def sound(settings: Settings, read: int) -> None:
     """The changelog alone, which these read, holds all: no snapshot was ahead of it."""
     books = audit(settings)
     assert books.balanced, books.problems
-    assert books.read == read
+    # What a killed ingest had written and not acked is written again, and counted as a repeat.
+    assert books.read - books.canonical_repeats == read
     assert replay.verify(settings).equal
 
 

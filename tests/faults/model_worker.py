@@ -15,6 +15,7 @@ from streams.metrics import Metrics
 from streams.pipeline import Pipeline
 from streams.recommending import Scheduler
 from streams.state.changelog import CONTROL_KEYS
+from streams.state.guard import others
 from streams.state.store import PartitionState
 from streams.transport import Consumer, RecordBatch
 from tests.faults.model import Broker, Outbox, Task
@@ -117,7 +118,8 @@ class Worker:
         gaps = list(deliveries.gaps)
         deliveries.gaps.clear()
         if gaps and broker.rules.republish:
-            found = {e.key for e in broker.changelog for begin, end in gaps if begin <= e.offset < end}
+            between = [e for e in broker.changelog for begin, end in gaps if begin <= e.offset < end]
+            found = set(others([(e.key, e.value) for e in between], self.part.layout, deliveries.term))
             self.tasks["republish"] = Task(self._republish(found, gaps[-1][1]))
         elif self.owns:
             broker.settle(deliveries.next)
@@ -126,7 +128,8 @@ class Worker:
     def _republish(self, keys: set[bytes], covered: int) -> Iterator[Any]:
         part, term = self.part, self.outbox.term
         yield None  # while the changelog is read
-        yield self.pipeline.publisher.write_again(part, {key.decode() for key in keys - CONTROL_KEYS})
+        if keys:
+            yield self.pipeline.publisher.write_again(part, {key.decode() for key in keys - CONTROL_KEYS})
         if self.broker.owner == term:
             self.broker.settle(covered)
 
