@@ -1,4 +1,4 @@
-"""The only place that builds things: settings -> encoder, model, state, sink, agents, worker."""
+"""The only place that builds things: settings -> encoder (see encoder_app), model, state, sink, agents, worker."""
 
 from __future__ import annotations
 
@@ -8,15 +8,13 @@ from typing import Any
 
 import faust
 
-from encoders.base import Encoder, identity
-from encoders.cache import CachedEncoder
-from encoders.hashing import HashingEncoder
-from encoders.projection import ProjectedEncoder, Projection
+from encoders.base import identity
 from sinks.kafka import KafkaSink
 from streams import agents, security, transport
 from streams.adapters import adapter
 from streams.backoff import Backoff
 from streams.brokers import delivery_timeout
+from streams.encoder_app import build_encoder
 from streams.events import Limits
 from streams.flow import Flow, FlowOptions
 from streams.interest import MODELS
@@ -34,34 +32,6 @@ from streams.worker import Worker
 
 # Batches of a partition that may be on their way beside those whose deliveries are awaited: fetch ahead.
 AHEAD = 4
-
-
-def build_raw_encoder(settings: Settings) -> Encoder:
-    """The encoder by name, before projection and cache."""
-    if settings.encoder == "hashing":
-        return HashingEncoder(settings.dimensions)
-    # Imported late: torch takes seconds, and whoever hashes needs none of it.
-    from encoders.transformer import TransformerEncoder
-
-    return TransformerEncoder(
-        settings.encoder,
-        revision=settings.encoder_revision,
-        max_length=settings.encoder_max_tokens,
-        threads=settings.encoder_threads,
-    )
-
-
-def build_encoder(settings: Settings) -> Encoder:
-    """The encoder as the stream uses it: projected to `dimensions`, cached. Raises SettingsError."""
-    encoder = build_raw_encoder(settings)
-    if settings.projection is not None:
-        encoder = ProjectedEncoder(encoder, Projection.load(settings.projection))
-    if encoder.dim != settings.dimensions:
-        raise SettingsError(
-            f"{settings.encoder} gives {encoder.dim} dimensions, not {settings.dimensions}: run `interestflow fit "
-            f"projection` and set INTERESTFLOW_PROJECTION to its file, or set INTERESTFLOW_DIMENSIONS={encoder.dim}"
-        )
-    return CachedEncoder(encoder, settings.encoder_cache_items) if settings.encoder_cache_items else encoder
 
 
 def build_flow(settings: Settings, space: str) -> Flow:

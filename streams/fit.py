@@ -11,7 +11,8 @@ from rich.progress import Progress
 
 from encoders.base import Encoder, identity
 from encoders.projection import Projection
-from streams.app import build_limits, build_raw_encoder
+from streams.app import build_limits
+from streams.encoder_app import build_raw_encoder
 from streams.items import Item, decode_item
 from streams.reading import read_all
 from streams.security import librdkafka_config

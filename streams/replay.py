@@ -13,8 +13,9 @@ from typing import Any
 import orjson
 
 from encoders.base import Encoder, identity
-from streams.app import build_encoder, build_flow
+from streams.app import build_flow
 from streams.catalogue import Cataloguer
+from streams.encoder_app import build_encoder
 from streams.encoding import encode_texts
 from streams.events import SourceRecord
 from streams.flow import Flow

@@ -21,6 +21,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from streams.encoder_settings import EncoderSettings
+
 ENV_PREFIX = "INTERESTFLOW_"
 CONFIG_VARIABLE = "INTERESTFLOW_CONFIG"
 
@@ -86,7 +88,7 @@ class Source(BaseModel):
     format: Literal["native", "cloudevents", "canonical"] = "native"
 
 
-class Settings(BaseSettings):
+class Settings(EncoderSettings, BaseSettings):
     """All settings. Environment variable of a field: INTERESTFLOW_ + its name in upper case."""
 
     model_config = SettingsConfigDict(
@@ -136,20 +138,6 @@ class Settings(BaseSettings):
     limit_depth: int = Field(default=32, ge=2)
     limit_id_length: int = Field(default=256, ge=1, le=1024)
     limit_text_length: int = Field(default=10_000, ge=1)
-
-    # --- Encoder -----------------------------------------------------------------------------------
-    # `hashing`, `demo` (the MiniLM of the PyPI package), or a transformers name or path.
-    encoder: str = "demo"
-    encoder_revision: str | None = None
-    encoder_max_tokens: int = Field(default=256, ge=8)
-    # Texts kept by content hash; 512 bytes each at 128 dimensions.
-    encoder_cache_items: int = Field(default=100_000, ge=0)
-    # CPU threads of the encoder; one leaves the other cores to the stream.
-    encoder_threads: int = Field(default=1, ge=1)
-    # Dimensions of item and interest vectors.
-    dimensions: int = Field(default=128, ge=2, le=4096)
-    # File made by `interestflow fit projection`; needed where the encoder's own dimension differs.
-    projection: Path | None = None
 
     # --- Interest ----------------------------------------------------------------------------------
     model: str = "decay"

@@ -16,8 +16,8 @@ from confluent_kafka.admin import AdminClient
 
 from encoders.base import identity
 from streams import topics
-from streams.app import build_encoder
 from streams.audit import audit
+from streams.encoder_app import build_encoder
 from streams.items import Item, encode_embedding, fingerprint
 from streams.reading import ReadError
 from streams.settings import Settings, Source

@@ -10,8 +10,9 @@ import orjson
 from confluent_kafka import Message
 
 from encoders.base import identity
-from streams.app import build_encoder, build_flow
+from streams.app import build_flow
 from streams.catalogue import Cataloguer
+from streams.encoder_app import build_encoder
 from streams.records import Record
 from streams.replay import replay
 from streams.settings import Settings

@@ -15,8 +15,8 @@ from confluent_kafka import Message, Producer
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from encoders.base import identity
-from streams.app import build_encoder
 from streams.audit import audit
+from streams.encoder_app import build_encoder
 from streams.items import Item, encode_embedding
 from streams.settings import Source
 from tests.faults.deployment import Deployment, until

@@ -1,0 +1,24 @@
+"""The knobs of what turns content into vectors; a part of `settings`, whose rules hold here too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, Field
+
+
+class EncoderSettings(BaseModel):
+    """Which encoder, what it reads, and into which space."""
+
+    # `hashing`, `demo` (the MiniLM of the PyPI package), or a transformers name or path.
+    encoder: str = "demo"
+    encoder_revision: str | None = None
+    encoder_max_tokens: int = Field(default=256, ge=8)
+    # Texts kept by content hash; 512 bytes each at 128 dimensions.
+    encoder_cache_items: int = Field(default=100_000, ge=0)
+    # CPU threads of the encoder; one leaves the other cores to the stream.
+    encoder_threads: int = Field(default=1, ge=1)
+    # Dimensions of item and interest vectors.
+    dimensions: int = Field(default=128, ge=2, le=4096)
+    # File made by `interestflow fit projection`; needed where the encoder's own dimension differs.
+    projection: Path | None = None
