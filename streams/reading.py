@@ -38,6 +38,8 @@ AWAY = frozenset(
         KafkaError.REQUEST_TIMED_OUT,
     }
 )
+# So a broker that has only just come back answers for a partition that it has not loaded yet.
+UNLOADED = frozenset({KafkaError._UNKNOWN_PARTITION})
 
 
 class ReadError(RuntimeError):
@@ -52,7 +54,7 @@ def is_away(error: Exception) -> bool:
     """True where an error says that the brokers cannot be reached now, and may be later."""
     told = error if isinstance(error, KafkaException) else error.__cause__
     if isinstance(told, KafkaException):
-        return told.args[0].code() in AWAY
+        return told.args[0].code() in AWAY | UNLOADED
     return isinstance(error, StalledError | TimeoutError)
 
 

@@ -148,11 +148,11 @@ class Deployment:
         owned = [member.assignment.topic_partitions for member in described.members if member.assignment]
         return sum(any(tp.topic == self.settings.events_topic for tp in topics) for topics in owned)
 
-    def mostly_steady(self, rng: Random) -> None:
+    def mostly_steady(self, rng: Random, deadline_s: float = SETTLE_S) -> None:
         """Mostly wait until every worker is in the group; else a fault may meet one that is starting."""
         if rng.random() < STEADY:
             members = len(self.crew.members)
-            until(lambda: self.owners() == members, "every worker in the group")
+            until(lambda: self.owners() == members, "every worker in the group", deadline_s)
 
     @property
     def partitions(self) -> int:

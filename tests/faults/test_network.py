@@ -21,7 +21,8 @@ def spoilt(node: Node, mode: Mode) -> Callable[[Deployment, Random], None]:
     """A trial in which the network is spoilt for some seconds, at times longer than a session."""
 
     def trial(deployment: Deployment, rng: Random) -> None:
-        deployment.mostly_steady(rng)
+        # Where another took over, all may be applied while a silent connection still waits for its time-out.
+        deployment.mostly_steady(rng, SETTLE_S.get(mode, 30.0))
         with deployment.load.flowing(RATE):
             time.sleep(rng.uniform(0.0, 1.0))
             node.proxy.set(mode)

@@ -6,7 +6,15 @@ import pytest
 
 from tests.faults.report import newest, table, upper_bound
 
-ROW = {"run": "1", "commit": "a", "fault": "f", "invariant": "I1", "trials": 300, "failures": 0}
+ROW = {
+    "run": "1",
+    "commit": "a",
+    "form": "long",
+    "fault": "f",
+    "invariant": "I1",
+    "trials": 300,
+    "failures": 0,
+}
 
 
 @pytest.mark.parametrize(
@@ -19,11 +27,11 @@ def test_the_bound_is_the_rule_of_three_or_clopper_and_pearsons(
     assert upper_bound(failures, trials) == pytest.approx(bound, abs=5e-5)
 
 
-def test_the_last_run_of_the_last_commit_counts() -> None:
-    rows = [ROW, {**ROW, "commit": "b"}, {**ROW, "commit": "b", "run": "2", "failures": 1}]
-    assert newest(rows) == rows[2:]
+def test_each_faults_last_run_in_the_form_that_was_run_last_counts() -> None:
+    again, other = {**ROW, "commit": "b", "run": "2", "failures": 1}, {**ROW, "fault": "g"}
+    assert newest([ROW, {**ROW, "run": "3", "form": "short"}, again, other]) == [again, other]
 
 
 def test_a_table_has_a_line_per_fault() -> None:
     *_, line = table([ROW, {**ROW, "invariant": "I2", "trials": 200, "failures": 3}])
-    assert line == "| f | 300 | 0 | 3 of 200 | 2.56% |"
+    assert line == "| f | a | 300 | 0 | 3 of 200 | 2.56% |"
