@@ -30,7 +30,19 @@ from tests.faults.model_parts import (
 )
 
 EVENTS = TP(TOPIC, 0)
-METRICS = Metrics()
+
+
+class Unwatched(Metrics):
+    """One for all workers, so that it may hold on to none: 20,000 schedules would not fit into memory."""
+
+    def watch(self, encoder: Any) -> None:
+        """Not at all."""
+
+    def watch_users(self, partitions: Any) -> None:
+        """Not at all."""
+
+
+METRICS = Unwatched()
 MOST_IN_FLIGHT = 4
 
 
