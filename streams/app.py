@@ -8,13 +8,14 @@ from typing import Any
 
 import faust
 
-from encoders.base import identity
+from encoders.base import Encoder, identity
 from sinks.kafka import KafkaSink
 from streams import agents, security, transport
 from streams.adapters import adapter
 from streams.backoff import Backoff
 from streams.brokers import delivery_timeout
-from streams.encoder_app import build_encoder
+from streams.encoder_app import build_encoder, build_scoring
+from streams.encoding import Scoring
 from streams.events import Limits
 from streams.flow import Flow, FlowOptions
 from streams.interest import MODELS
@@ -26,7 +27,7 @@ from streams.pipeline import Pipeline
 from streams.process import fail
 from streams.recommend import Catalog, ContentRecommender
 from streams.settings import Settings, SettingsError
-from streams.signals import Weighing
+from streams.signals import Tone, Weighing
 from streams.state.store import Layout
 from streams.worker import Worker
 
@@ -35,7 +36,7 @@ AHEAD = 4
 
 
 def build_flow(settings: Settings, space: str) -> Flow:
-    """The pure flow. space: identity of the vector space (see encoders.base.identity)."""
+    """The pure flow. space: identity of the vector space (see `state_space`)."""
     if settings.model not in MODELS:
         raise SettingsError(f"no interest model {settings.model!r}; there are: {', '.join(MODELS)}")
     model = MODELS[settings.model](
@@ -49,10 +50,20 @@ def build_flow(settings: Settings, space: str) -> Flow:
         Layout(model, settings.history_length, space, settings.consumed_per_user, settings.dedupe_window),
         Catalog(settings.dimensions),
         ContentRecommender(),
-        Weighing(settings.action_rules, settings.default_action_weight),
+        Weighing(
+            settings.action_rules,
+            settings.default_action_weight,
+            Tone(settings.sentiment_neutral, settings.sentiment_gain),
+        ),
         Writer(settings.model, settings.generation, settings.vector_format),
         build_options(settings),
     )
+
+
+def state_space(encoder: Encoder, scoring: Scoring | None) -> str:
+    """Identity of all models that decide a state: states of two never mix."""
+    space = identity(encoder)
+    return space if scoring is None else f"{space} {identity(scoring.sentiment)}"
 
 
 def build_options(settings: Settings) -> FlowOptions:
@@ -132,12 +143,13 @@ def build_worker(settings: Settings) -> Worker:
     security.require(settings)
     kafka = told(security.librdkafka_config(settings))
     encoder = build_encoder(settings)
-    flow = build_flow(settings, identity(encoder))
+    scoring = build_scoring(settings)
+    flow = build_flow(settings, state_space(encoder, scoring))
     faust_app = build_faust_app(settings)
     adapters = {source.topic: adapter(source.format) for source in settings.raw_sources}
     metrics, health = Metrics(), Health()
     backoff = Backoff(metrics, health, settings.retry_deadline_s)
     sink = KafkaSink({**kafka, **delivery_timeout(settings.retry_deadline_s)})
-    pipeline = Pipeline(settings, flow, encoder, sink, adapters, metrics, fail, backoff)
+    pipeline = Pipeline(settings, flow, encoder, sink, adapters, metrics, fail, backoff, scoring)
     agents.register(faust_app, pipeline, settings)
     return Worker(settings, faust_app, pipeline, health, kafka)

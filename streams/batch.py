@@ -41,9 +41,9 @@ class Folded:
 class Batch:
     """The events of one partition's batch that are not duplicates, with all that the fold needs.
 
-    rows, offsets, recorded, keys, items, text_at, base: (n,) per event: its user's row, its offset, its record's
-    time, its id's key, its item's catalogue row (or NO_ITEM, UNKNOWN_ITEM), its text's index (or -1), its
-    action's weight.
+    rows, offsets, recorded, keys, items, text_at, tone, base: (n,) per event: its user's row, its offset, its record's
+    time, its id's key, its item's catalogue row (or NO_ITEM, UNKNOWN_ITEM), its text's index (or -1), the
+    factor of its text's sentiment, its action's weight.
     signal: (n,) true where the event moves its user's interest. touched: (U,) rows, those with a signal first.
     """
 
@@ -56,6 +56,7 @@ class Batch:
     keys: Keys
     items: Longs
     text_at: Longs
+    tone: Floats
     base: Floats
     signal: Mask
     plan: Schedule
@@ -67,12 +68,12 @@ class Batch:
     def of(cls, flow: Flow, part: PartitionState, decoded: Decoded, outcomes: Counter[str]) -> Batch:
         """Drop duplicates, look items up, set waiting events aside, and plan the rounds."""
         events, offsets, recorded = decoded.events, decoded.offsets, decoded.recorded
-        text_at = _text_positions(events)
+        text_at, tone = _text_positions(events), flow.weighing.tone.factors(decoded.scores, len(events))
         rows = part.rows([event.user_id for event in events])
         keys = event_keys([event.event_id for event in events])
         if not decoded.released and not (fresh := _fresh(part, rows, offsets, keys, outcomes)).all():
             rows, offsets, recorded = rows[fresh], offsets[fresh], recorded[fresh]
-            text_at, keys = text_at[fresh], keys[fresh]
+            text_at, tone, keys = text_at[fresh], tone[fresh], keys[fresh]
             events = [event for event, new in zip(events, fresh.tolist(), strict=True) if new]
         base = flow.weighing.base(events)
         items = _lookup(flow.catalog.row_of, events)
@@ -91,6 +92,7 @@ class Batch:
             keys,
             items,
             text_at,
+            tone,
             base,
             signal,
             plan,
@@ -148,7 +150,7 @@ class Batch:
         indices = np.flatnonzero(self.signal)
         chosen = [self.events[i] for i in indices.tolist()]
         users = self.position[indices]
-        weights = self.flow.weighing.weigh(chosen, self.base[indices], users, states)
+        weights = self.flow.weighing.weigh(chosen, self.base[indices], users, states) * self.tone[indices]
         order = self.plan.order
         when = times(chosen, self.recorded[indices])[order]
         indices = indices[order]

@@ -18,7 +18,8 @@ KeyValues = list[tuple[bytes, bytes]]
 class Decoded:
     """A batch of one partition as events. offsets, recorded (ms): (n,) of each event's record.
 
-    refused: events by index that cannot be encoded. records: (n,) theirs, none of events that had waited.
+    refused: events by index that cannot be encoded. scores: sentiment, -1 to 1, of the texts that are scored, by
+    their event's index. records: (n,) theirs, none of events that had waited.
     """
 
     events: list[Event]
@@ -28,6 +29,7 @@ class Decoded:
     rejected: list[tuple[SourceRecord, Rejected]] = field(default_factory=list)
     released: bool = False  # events that waited for their item: read and booked once before
     refused: dict[int, Rejected] = field(default_factory=dict)
+    scores: dict[int, float] = field(default_factory=dict)
     records: Sequence[SourceRecord] = ()
 
     def read_after(self, offset: int) -> int:
@@ -40,6 +42,10 @@ class Decoded:
         if self.refused:
             return [self.events[index].text or "" for index in self._speaking()]
         return [event.text for event in self.events if event.text]
+
+    def saying(self, actions: frozenset[str]) -> list[int]:
+        """Indices of the events of these actions that have a text and are not refused."""
+        return [index for index in self._speaking() if self.events[index].action in actions]
 
     def refuse(self, texts: Mapping[int, Rejected]) -> None:
         """Leave out the events of these texts, by their index in `texts`."""
@@ -55,11 +61,12 @@ class Decoded:
         """The events of these indices by themselves. texts (t, dim): vectors of `texts()`."""
         if len(indices) == len(self.events):
             return self, texts
-        events, wanted = [self.events[i] for i in indices], set(indices)
-        rows = [row for row, index in enumerate(self._speaking()) if index in wanted]
+        events, place = [self.events[i] for i in indices], {index: at for at, index in enumerate(indices)}
+        rows = [row for row, index in enumerate(self._speaking()) if index in place]
         chosen = np.array(indices, dtype=np.int64)
         offsets, recorded = self.offsets[chosen], self.recorded[chosen]
-        return Decoded(events, offsets, recorded, released=self.released), texts[rows]
+        scores = {place[index]: score for index, score in self.scores.items() if index in place}
+        return Decoded(events, offsets, recorded, released=self.released, scores=scores), texts[rows]
 
     def _speaking(self) -> list[int]:
         return [i for i, event in enumerate(self.events) if event.text and i not in self.refused]
