@@ -13,6 +13,7 @@ from sinks.kafka import KafkaSink
 from streams import agents, security, transport
 from streams.adapters import adapter
 from streams.backoff import Backoff
+from streams.behaviour_text import LANGUAGES, TemplateError, Templates
 from streams.brokers import delivery_timeout
 from streams.encoder_app import build_encoder, build_scoring
 from streams.encoding import Scoring
@@ -45,10 +46,13 @@ def build_flow(settings: Settings, space: str) -> Flow:
         HalfLife(settings.long_half_life, settings.long_half_life_unit),
         settings.short_share,
     )
+    options = build_options(settings)
+    if options.templates is not None:
+        space = f"{space} {options.templates.version}"
     return Flow(
         model,
         Layout(model, settings.history_length, space, settings.consumed_per_user, settings.dedupe_window),
-        Catalog(settings.dimensions),
+        Catalog(settings.dimensions, titles=options.templates is not None),
         ContentRecommender(),
         Weighing(
             settings.action_rules,
@@ -56,7 +60,7 @@ def build_flow(settings: Settings, space: str) -> Flow:
             Tone(settings.sentiment_neutral, settings.sentiment_gain),
         ),
         Writer(settings.model, settings.generation, settings.vector_format),
-        build_options(settings),
+        options,
     )
 
 
@@ -78,8 +82,25 @@ def build_options(settings: Settings) -> FlowOptions:
         waiting_per_user=settings.waiting_per_user,
         waiting_per_partition=settings.waiting_per_partition,
         text_share=settings.text_share,
+        templates=build_templates(settings),
         events_topic=settings.events_topic,
     )
+
+
+def build_templates(settings: Settings) -> Templates | None:
+    """What events say in words, or None where items are read. Raises SettingsError."""
+    if not settings.behaviour_as_text:
+        return None
+    words = LANGUAGES[settings.template_language]
+    if unknown := sorted(settings.templates.keys() - settings.action_rules.keys() - words.keys()):
+        raise SettingsError(
+            f"INTERESTFLOW_TEMPLATES: no rule for {', '.join(unknown)}: add it to INTERESTFLOW_ACTIONS, or name one of "
+            f"{', '.join(sorted(settings.action_rules.keys() | words.keys()))}"
+        )
+    try:
+        return Templates({**words, **settings.templates})
+    except TemplateError as error:
+        raise SettingsError(f"INTERESTFLOW_TEMPLATES: {error}") from error
 
 
 def build_limits(settings: Settings) -> Limits:

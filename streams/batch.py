@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
@@ -41,9 +42,9 @@ class Folded:
 class Batch:
     """The events of one partition's batch that are not duplicates, with all that the fold needs.
 
-    rows, offsets, recorded, keys, items, text_at, tone, base: (n,) per event: its user's row, its offset, its record's
-    time, its id's key, its item's catalogue row (or NO_ITEM, UNKNOWN_ITEM), its text's index (or -1), the
-    factor of its text's sentiment, its action's weight.
+    rows, offsets, recorded, keys, items, text_at, told_at, tone, base: (n,) per event: its user's row, its offset,
+    its record's time, its id's key, its item's catalogue row (or NO_ITEM, UNKNOWN_ITEM), the indices of its text and
+    of what is told in place of its item (or -1), the factor of its text's sentiment, its action's weight.
     signal: (n,) true where the event moves its user's interest. touched: (U,) rows, those with a signal first.
     """
 
@@ -56,6 +57,7 @@ class Batch:
     keys: Keys
     items: Longs
     text_at: Longs
+    told_at: Longs
     tone: Floats
     base: Floats
     signal: Mask
@@ -68,12 +70,13 @@ class Batch:
     def of(cls, flow: Flow, part: PartitionState, decoded: Decoded, outcomes: Counter[str]) -> Batch:
         """Drop duplicates, look items up, set waiting events aside, and plan the rounds."""
         events, offsets, recorded = decoded.events, decoded.offsets, decoded.recorded
-        text_at, tone = _text_positions(events), flow.weighing.tone.factors(decoded.scores, len(events))
+        text_at, told_at = _text_positions(events, decoded.told)
+        tone = flow.weighing.tone.factors(decoded.scores, len(events))
         rows = part.rows([event.user_id for event in events])
         keys = event_keys([event.event_id for event in events])
         if not decoded.released and not (fresh := _fresh(part, rows, offsets, keys, outcomes)).all():
             rows, offsets, recorded = rows[fresh], offsets[fresh], recorded[fresh]
-            text_at, tone, keys = text_at[fresh], tone[fresh], keys[fresh]
+            text_at, told_at, tone, keys = text_at[fresh], told_at[fresh], tone[fresh], keys[fresh]
             events = [event for event, new in zip(events, fresh.tolist(), strict=True) if new]
         base = flow.weighing.base(events)
         items = _lookup(flow.catalog.row_of, events)
@@ -92,6 +95,7 @@ class Batch:
             keys,
             items,
             text_at,
+            told_at,
             tone,
             base,
             signal,
@@ -158,8 +162,11 @@ class Batch:
         return Signals(self.plan.starts, self.plan.users, when, weights[order], vectors), indices
 
     def _vectors(self, indices: Longs, texts: Floats) -> Floats:
-        """(n, dim) what each event is about: its item, plus a share of its text; or its text alone."""
-        items, text_at = self.items[indices], self.text_at[indices]
+        """(n, dim) what each event is about: its item, plus a share of its text; or its text alone.
+
+        What is told of the behaviour stands for the item, or for the text alone.
+        """
+        items, text_at, told_at = self.items[indices], self.text_at[indices], self.told_at[indices]
         known, catalog = items >= 0, self.flow.catalog
         vectors: Floats = np.zeros((len(indices), catalog.dim), dtype=np.float32)
         vectors[known] = np.take(catalog.vectors, items[known], axis=0)
@@ -167,6 +174,9 @@ class Batch:
         if with_text.any():
             alone = with_text & ~known
             vectors[alone] = texts[text_at[alone]]
+        told = told_at >= 0
+        vectors[told] = texts[told_at[told]]
+        if with_text.any():
             both = with_text & known
             vectors[both] += np.float32(self.flow.options.text_share) * texts[text_at[both]]
         return vectors
@@ -244,10 +254,12 @@ def action_key(action: str) -> int:
     return crc32(action.encode())
 
 
-def _text_positions(events: list[Event]) -> Longs:
-    """(n,) index among the batch's texts of each event's text, -1 where it has none."""
+def _text_positions(events: list[Event], told: Mapping[int, str]) -> tuple[Longs, Longs]:
+    """(n,) indices among the batch's texts of each event's own and of what is told of it, -1 where there is none."""
     has = np.array([bool(event.text) for event in events], dtype=bool)
-    return np.where(has, np.cumsum(has) - 1, -1)
+    told_at = np.full(len(events), -1, dtype=np.int64)
+    told_at[list(told)] = int(has.sum()) + np.arange(len(told))
+    return np.where(has, np.cumsum(has) - 1, -1), told_at
 
 
 def _lookup(row_of: dict[str, int], events: list[Event]) -> Longs:

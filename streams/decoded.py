@@ -19,7 +19,8 @@ class Decoded:
     """A batch of one partition as events. offsets, recorded (ms): (n,) of each event's record.
 
     refused: events by index that cannot be encoded. scores: sentiment, -1 to 1, of the texts that are scored, by
-    their event's index. records: (n,) theirs, none of events that had waited.
+    their event's index. told: what events say in words, by index, in place of their items. records: (n,) theirs,
+    none of events that had waited.
     """
 
     events: list[Event]
@@ -30,6 +31,7 @@ class Decoded:
     released: bool = False  # events that waited for their item: read and booked once before
     refused: dict[int, Rejected] = field(default_factory=dict)
     scores: dict[int, float] = field(default_factory=dict)
+    told: dict[int, str] = field(default_factory=dict)
     records: Sequence[SourceRecord] = ()
 
     def read_after(self, offset: int) -> int:
@@ -38,10 +40,13 @@ class Decoded:
         return int((self.offsets > offset).sum()) + rejected
 
     def texts(self) -> list[str]:
-        """Free texts to encode, in order of the events that have one and are not refused."""
-        if self.refused:
-            return [self.events[index].text or "" for index in self._speaking()]
-        return [event.text for event in self.events if event.text]
+        """Texts to encode: free ones, in order of the events that have one and are not refused, then the told ones."""
+        own = [self.events[index].text or "" for index in self._speaking()]
+        return own + [text for index, text in self.told.items() if index not in self.refused]
+
+    def text_events(self) -> list[int]:
+        """The index of the event of each of `texts()`."""
+        return self._speaking() + [index for index in self.told if index not in self.refused]
 
     def saying(self, actions: frozenset[str]) -> list[int]:
         """Indices of the events of these actions that have a text and are not refused."""
@@ -49,8 +54,8 @@ class Decoded:
 
     def refuse(self, texts: Mapping[int, Rejected]) -> None:
         """Leave out the events of these texts, by their index in `texts`."""
-        speaking = self._speaking()
-        self.refused.update({speaking[index]: reason for index, reason in texts.items()})
+        events = self.text_events()
+        self.refused.update({events[index]: reason for index, reason in texts.items()})
 
     def ready(self) -> Sequence[int]:
         """Indices of the events that are not refused."""
@@ -62,11 +67,13 @@ class Decoded:
         if len(indices) == len(self.events):
             return self, texts
         events, place = [self.events[i] for i in indices], {index: at for at, index in enumerate(indices)}
-        rows = [row for row, index in enumerate(self._speaking()) if index in place]
+        rows = [row for row, index in enumerate(self.text_events()) if index in place]
         chosen = np.array(indices, dtype=np.int64)
         offsets, recorded = self.offsets[chosen], self.recorded[chosen]
         scores = {place[index]: score for index, score in self.scores.items() if index in place}
-        return Decoded(events, offsets, recorded, released=self.released, scores=scores), texts[rows]
+        told = {place[index]: text for index, text in self.told.items() if index in place}
+        part = Decoded(events, offsets, recorded, released=self.released, scores=scores, told=told)
+        return part, texts[rows]
 
     def _speaking(self) -> list[int]:
         return [i for i, event in enumerate(self.events) if event.text and i not in self.refused]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, Field
 
@@ -52,5 +53,13 @@ class EncoderSettings(BaseModel):
     # clear complaint as much the other way.
     sentiment_neutral: float = Field(default=0.25, ge=0.0, le=1.0)
     sentiment_gain: float = Field(default=1.0, gt=0.0, le=10.0)
+    # True where the encoder is a model of behaviour: an event then counts as the vector of what it says in words
+    # ("bought Red mug") in place of its item's, which costs encoding unless the cache has it. Another generation.
+    behaviour_as_text: bool = False
+    # The language of these words: that of the items' titles.
+    template_language: Literal["en", "zh"] = "en"
+    # Your own words by action, over those of the language; {title} of the item, {text} and {value} of the event.
+    # What has no title, or lacks a value that its words name, counts as its item.
+    templates: dict[str, str] = Field(default_factory=dict)
 
     # --- Remote ---

@@ -35,8 +35,12 @@ def encode_texts(encoder: Encoder, decoded: Decoded, scoring: Scoring | None = N
     if scoring is not None:
         score_texts(scoring, decoded)
     vectors, refused = encode_isolating(encoder, decoded.texts(), STAGE)
+    if not refused:
+        return vectors
+    encoded = [index for row, index in enumerate(decoded.text_events()) if row not in refused]
     decoded.refuse(refused)
-    return vectors
+    # An event with two texts is refused for one of them, and takes the other's vector with it.
+    return vectors[[row for row, index in enumerate(encoded) if index not in decoded.refused]]
 
 
 def encode_isolating(

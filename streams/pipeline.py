@@ -151,10 +151,14 @@ class Pipeline:
 
     async def _update(self, batch: RecordBatch) -> Any:
         decoded, delivered = await self.on_model(self._decode_now, batch)
-        if delivered is None:
+        while delivered is None:
             texts = await self._encode(decoded)
-            delivered = await self.on_model(self.update_now, batch.partition, decoded, texts)
+            delivered = await self.on_model(self._update_told, batch.partition, decoded, texts)
         return delivered
+
+    def _update_told(self, partition: int, decoded: Decoded, texts: Floats) -> Any:
+        """Fold, or None where items were learnt meanwhile of which something is to be encoded first."""
+        return None if self.flow.tell(decoded) else self.update_now(partition, decoded, texts)
 
     def _decode_now(self, batch: RecordBatch) -> tuple[Decoded, Any]:
         """The batch's events and, where no text has to be encoded first, the future of their deliveries."""
