@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
@@ -70,7 +69,7 @@ class Batch:
     def of(cls, flow: Flow, part: PartitionState, decoded: Decoded, outcomes: Counter[str]) -> Batch:
         """Drop duplicates, look items up, set waiting events aside, and plan the rounds."""
         events, offsets, recorded = decoded.events, decoded.offsets, decoded.recorded
-        text_at, told_at = _text_positions(events, decoded.told)
+        text_at, told_at = decoded.text_positions()
         tone = flow.weighing.tone.factors(decoded.scores, len(events))
         rows = part.rows([event.user_id for event in events])
         keys = event_keys([event.event_id for event in events])
@@ -252,14 +251,6 @@ def _book_taken(part: PartitionState, rows: Longs, offsets: Longs, outcomes: Cou
 def action_key(action: str) -> int:
     """Checksum under which a state remembers an action word."""
     return crc32(action.encode())
-
-
-def _text_positions(events: list[Event], told: Mapping[int, str]) -> tuple[Longs, Longs]:
-    """(n,) indices among the batch's texts of each event's own and of what is told of it, -1 where there is none."""
-    has = np.array([bool(event.text) for event in events], dtype=bool)
-    told_at = np.full(len(events), -1, dtype=np.int64)
-    told_at[list(told)] = int(has.sum()) + np.arange(len(told))
-    return np.where(has, np.cumsum(has) - 1, -1), told_at
 
 
 def _lookup(row_of: dict[str, int], events: list[Event]) -> Longs:

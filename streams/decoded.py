@@ -48,6 +48,14 @@ class Decoded:
         """The index of the event of each of `texts()`."""
         return self._speaking() + [index for index in self.told if index not in self.refused]
 
+    def text_positions(self) -> tuple[Longs, Longs]:
+        """(n,) indices among `texts()`, of which none is refused, of each event's own text and of what is told of it;
+        -1 where there is none."""
+        has = np.array([bool(event.text) for event in self.events], dtype=bool)
+        told_at = np.full(len(self.events), -1, dtype=np.int64)
+        told_at[list(self.told)] = int(has.sum()) + np.arange(len(self.told))
+        return np.where(has, np.cumsum(has) - 1, -1), told_at
+
     def saying(self, actions: frozenset[str]) -> list[int]:
         """Indices of the events of these actions that have a text and are not refused."""
         return [index for index in self._speaking() if self.events[index].action in actions]

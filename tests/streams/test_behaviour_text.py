@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64decode
 from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from streams.items import Item, decode_embedding, encode_embedding, fingerprint
 from streams.metrics import Metrics
 from streams.pipeline import Pipeline
 from streams.replay import replay
-from streams.settings import Settings, SettingsError
+from streams.settings import Settings, SettingsError, load
 from tests.streams.flows import DIM, T0, Record, item_vector, make_flow, record, vectors
 from tests.streams.test_catalogue import Message
 from tests.streams.test_isolation import balanced, everything
@@ -98,6 +99,19 @@ def test_a_template_of_an_unknown_action_is_refused_at_the_start() -> None:
     with pytest.raises(SettingsError, match="no rule for purchsae"):
         make_flow(behaviour_as_text=True, templates={"purchsae": "bought {title}"})
     make_flow(behaviour_as_text=True, templates={"wave": "waved at {title}"}, actions={"wave": {"weight": 1}})
+
+
+def test_templates_come_from_the_environment_or_a_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    own = {"purchase": "paid for {title}"}
+    monkeypatch.setenv("INTERESTFLOW_TEMPLATES", '{"purchase": "paid for {title}"}')
+    assert load().templates == own
+    monkeypatch.delenv("INTERESTFLOW_TEMPLATES")
+    file = tmp_path / "settings.toml"
+    file.write_text('[templates]\npurchase = "paid for {title}"\n')
+    monkeypatch.setenv("INTERESTFLOW_CONFIG", str(file))
+    assert load().templates == own
 
 
 @given(title=st.text(max_size=20), text=st.text(max_size=20), value=st.floats(allow_nan=False))
