@@ -2,4 +2,5 @@
 
 `base` is the contract; `hashing` needs no model; `transformer` runs any BERT-like model, its micro-batches cut
 by `batching`; `cache` remembers texts by content hash; `projection` reduces and whitens, versioned by content.
+`sentiment` is the contract of what tells praise from complaint; `sentiment_lexicon` and `sentiment_classifier` do.
 """

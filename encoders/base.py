@@ -15,6 +15,15 @@ class EncoderError(RuntimeError):
     """An encoder cannot be loaded or cannot encode; the message says what to do."""
 
 
+class Versioned(Protocol):
+    """A model that says which one it is."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def revision(self) -> str: ...
+
+
 class Encoder(Protocol):
     """Texts into one vector space."""
 
@@ -39,12 +48,12 @@ class Encoder(Protocol):
         ...
 
 
-def identity(encoder: Encoder) -> str:
+def identity(model: Versioned) -> str:
     """`id@revision`: what a stored vector says of the space that it is of."""
-    return f"{encoder.id}@{encoder.revision}"
+    return f"{model.id}@{model.revision}"
 
 
-def counts(encoder: Encoder) -> dict[str, Mapping[str, int]]:
+def counts(encoder: object) -> dict[str, Mapping[str, int]]:
     """What an encoder and those that it wraps have counted so far: name -> kind -> count.
 
     An encoder that counts has a method `counts`; one that wraps another has it as `inner`.

@@ -8,13 +8,15 @@ from typing import Any
 
 import faust
 
-from encoders.base import identity
+from encoders.base import Encoder, identity
 from sinks.kafka import KafkaSink
 from streams import agents, security, transport
 from streams.adapters import adapter
 from streams.backoff import Backoff
+from streams.behaviour_text import LANGUAGES, TemplateError, Templates
 from streams.brokers import delivery_timeout
-from streams.encoder_app import build_encoder
+from streams.encoder_app import build_encoder, build_scoring
+from streams.encoding import Scoring
 from streams.events import Limits
 from streams.flow import Flow, FlowOptions
 from streams.interest import MODELS
@@ -26,7 +28,7 @@ from streams.pipeline import Pipeline
 from streams.process import fail
 from streams.recommend import Catalog, ContentRecommender
 from streams.settings import Settings, SettingsError
-from streams.signals import Weighing
+from streams.signals import Tone, Weighing
 from streams.state.store import Layout
 from streams.worker import Worker
 
@@ -35,7 +37,7 @@ AHEAD = 4
 
 
 def build_flow(settings: Settings, space: str) -> Flow:
-    """The pure flow. space: identity of the vector space (see encoders.base.identity)."""
+    """The pure flow. space: identity of the vector space (see `state_space`)."""
     if settings.model not in MODELS:
         raise SettingsError(f"no interest model {settings.model!r}; there are: {', '.join(MODELS)}")
     model = MODELS[settings.model](
@@ -44,15 +46,28 @@ def build_flow(settings: Settings, space: str) -> Flow:
         HalfLife(settings.long_half_life, settings.long_half_life_unit),
         settings.short_share,
     )
+    options = build_options(settings)
+    if options.templates is not None:
+        space = f"{space} {options.templates.version}"
     return Flow(
         model,
         Layout(model, settings.history_length, space, settings.consumed_per_user, settings.dedupe_window),
-        Catalog(settings.dimensions),
+        Catalog(settings.dimensions, titles=options.templates is not None),
         ContentRecommender(),
-        Weighing(settings.action_rules, settings.default_action_weight),
+        Weighing(
+            settings.action_rules,
+            settings.default_action_weight,
+            Tone(settings.sentiment_neutral, settings.sentiment_gain),
+        ),
         Writer(settings.model, settings.generation, settings.vector_format),
-        build_options(settings),
+        options,
     )
+
+
+def state_space(encoder: Encoder, scoring: Scoring | None) -> str:
+    """Identity of all models that decide a state: states of two never mix."""
+    space = identity(encoder)
+    return space if scoring is None else f"{space} {identity(scoring.sentiment)}"
 
 
 def build_options(settings: Settings) -> FlowOptions:
@@ -67,8 +82,25 @@ def build_options(settings: Settings) -> FlowOptions:
         waiting_per_user=settings.waiting_per_user,
         waiting_per_partition=settings.waiting_per_partition,
         text_share=settings.text_share,
+        templates=build_templates(settings),
         events_topic=settings.events_topic,
     )
+
+
+def build_templates(settings: Settings) -> Templates | None:
+    """What events say in words, or None where items are read. Raises SettingsError."""
+    if not settings.behaviour_as_text:
+        return None
+    words = LANGUAGES[settings.template_language]
+    if unknown := sorted(settings.templates.keys() - settings.action_rules.keys() - words.keys()):
+        raise SettingsError(
+            f"INTERESTFLOW_TEMPLATES: no rule for {', '.join(unknown)}: add it to INTERESTFLOW_ACTIONS, or name one of "
+            f"{', '.join(sorted(settings.action_rules.keys() | words.keys()))}"
+        )
+    try:
+        return Templates({**words, **settings.templates})
+    except TemplateError as error:
+        raise SettingsError(f"INTERESTFLOW_TEMPLATES: {error}") from error
 
 
 def build_limits(settings: Settings) -> Limits:
@@ -132,12 +164,13 @@ def build_worker(settings: Settings) -> Worker:
     security.require(settings)
     kafka = told(security.librdkafka_config(settings))
     encoder = build_encoder(settings)
-    flow = build_flow(settings, identity(encoder))
+    scoring = build_scoring(settings)
+    flow = build_flow(settings, state_space(encoder, scoring))
     faust_app = build_faust_app(settings)
     adapters = {source.topic: adapter(source.format) for source in settings.raw_sources}
     metrics, health = Metrics(), Health()
     backoff = Backoff(metrics, health, settings.retry_deadline_s)
     sink = KafkaSink({**kafka, **delivery_timeout(settings.retry_deadline_s)})
-    pipeline = Pipeline(settings, flow, encoder, sink, adapters, metrics, fail, backoff)
+    pipeline = Pipeline(settings, flow, encoder, sink, adapters, metrics, fail, backoff, scoring)
     agents.register(faust_app, pipeline, settings)
     return Worker(settings, faust_app, pipeline, health, kafka)

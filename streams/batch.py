@@ -41,9 +41,9 @@ class Folded:
 class Batch:
     """The events of one partition's batch that are not duplicates, with all that the fold needs.
 
-    rows, offsets, recorded, keys, items, text_at, base: (n,) per event: its user's row, its offset, its record's
-    time, its id's key, its item's catalogue row (or NO_ITEM, UNKNOWN_ITEM), its text's index (or -1), its
-    action's weight.
+    rows, offsets, recorded, keys, items, text_at, told_at, tone, base: (n,) per event: its user's row, its offset,
+    its record's time, its id's key, its item's catalogue row (or NO_ITEM, UNKNOWN_ITEM), the indices of its text and
+    of what is told in place of its item (or -1), the factor of its text's sentiment, its action's weight.
     signal: (n,) true where the event moves its user's interest. touched: (U,) rows, those with a signal first.
     """
 
@@ -56,6 +56,8 @@ class Batch:
     keys: Keys
     items: Longs
     text_at: Longs
+    told_at: Longs
+    tone: Floats
     base: Floats
     signal: Mask
     plan: Schedule
@@ -67,12 +69,13 @@ class Batch:
     def of(cls, flow: Flow, part: PartitionState, decoded: Decoded, outcomes: Counter[str]) -> Batch:
         """Drop duplicates, look items up, set waiting events aside, and plan the rounds."""
         events, offsets, recorded = decoded.events, decoded.offsets, decoded.recorded
-        text_at = _text_positions(events)
+        text_at, told_at = decoded.text_positions()
+        tone = flow.weighing.tone.factors(decoded.scores, len(events))
         rows = part.rows([event.user_id for event in events])
         keys = event_keys([event.event_id for event in events])
         if not decoded.released and not (fresh := _fresh(part, rows, offsets, keys, outcomes)).all():
             rows, offsets, recorded = rows[fresh], offsets[fresh], recorded[fresh]
-            text_at, keys = text_at[fresh], keys[fresh]
+            text_at, told_at, tone, keys = text_at[fresh], told_at[fresh], tone[fresh], keys[fresh]
             events = [event for event, new in zip(events, fresh.tolist(), strict=True) if new]
         base = flow.weighing.base(events)
         items = _lookup(flow.catalog.row_of, events)
@@ -91,6 +94,8 @@ class Batch:
             keys,
             items,
             text_at,
+            told_at,
+            tone,
             base,
             signal,
             plan,
@@ -148,7 +153,7 @@ class Batch:
         indices = np.flatnonzero(self.signal)
         chosen = [self.events[i] for i in indices.tolist()]
         users = self.position[indices]
-        weights = self.flow.weighing.weigh(chosen, self.base[indices], users, states)
+        weights = self.flow.weighing.weigh(chosen, self.base[indices], users, states) * self.tone[indices]
         order = self.plan.order
         when = times(chosen, self.recorded[indices])[order]
         indices = indices[order]
@@ -156,8 +161,11 @@ class Batch:
         return Signals(self.plan.starts, self.plan.users, when, weights[order], vectors), indices
 
     def _vectors(self, indices: Longs, texts: Floats) -> Floats:
-        """(n, dim) what each event is about: its item, plus a share of its text; or its text alone."""
-        items, text_at = self.items[indices], self.text_at[indices]
+        """(n, dim) what each event is about: its item, plus a share of its text; or its text alone.
+
+        What is told of the behaviour stands for the item, or for the text alone.
+        """
+        items, text_at, told_at = self.items[indices], self.text_at[indices], self.told_at[indices]
         known, catalog = items >= 0, self.flow.catalog
         vectors: Floats = np.zeros((len(indices), catalog.dim), dtype=np.float32)
         vectors[known] = np.take(catalog.vectors, items[known], axis=0)
@@ -165,6 +173,9 @@ class Batch:
         if with_text.any():
             alone = with_text & ~known
             vectors[alone] = texts[text_at[alone]]
+        told = told_at >= 0
+        vectors[told] = texts[told_at[told]]
+        if with_text.any():
             both = with_text & known
             vectors[both] += np.float32(self.flow.options.text_share) * texts[text_at[both]]
         return vectors
@@ -240,12 +251,6 @@ def _book_taken(part: PartitionState, rows: Longs, offsets: Longs, outcomes: Cou
 def action_key(action: str) -> int:
     """Checksum under which a state remembers an action word."""
     return crc32(action.encode())
-
-
-def _text_positions(events: list[Event]) -> Longs:
-    """(n,) index among the batch's texts of each event's text, -1 where it has none."""
-    has = np.array([bool(event.text) for event in events], dtype=bool)
-    return np.where(has, np.cumsum(has) - 1, -1)
 
 
 def _lookup(row_of: dict[str, int], events: list[Event]) -> Longs:

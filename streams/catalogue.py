@@ -120,7 +120,11 @@ class Cataloguer:
                     self.foreign += 1
                 else:
                     self.catalog.put(
-                        embedding.item_id, embedding.array(), embedding.hidden, embedding.fingerprint
+                        embedding.item_id,
+                        embedding.array(),
+                        embedding.hidden,
+                        embedding.fingerprint,
+                        embedding.title,
                     )
                     known.append(embedding.item_id)
             except ValueError as error:

@@ -18,7 +18,9 @@ KeyValues = list[tuple[bytes, bytes]]
 class Decoded:
     """A batch of one partition as events. offsets, recorded (ms): (n,) of each event's record.
 
-    refused: events by index that cannot be encoded. records: (n,) theirs, none of events that had waited.
+    refused: events by index that cannot be encoded. scores: sentiment, -1 to 1, of the texts that are scored, by
+    their event's index. told: what events say in words, by index, in place of their items. records: (n,) theirs,
+    none of events that had waited.
     """
 
     events: list[Event]
@@ -28,6 +30,8 @@ class Decoded:
     rejected: list[tuple[SourceRecord, Rejected]] = field(default_factory=list)
     released: bool = False  # events that waited for their item: read and booked once before
     refused: dict[int, Rejected] = field(default_factory=dict)
+    scores: dict[int, float] = field(default_factory=dict)
+    told: dict[int, str] = field(default_factory=dict)
     records: Sequence[SourceRecord] = ()
 
     def read_after(self, offset: int) -> int:
@@ -36,15 +40,30 @@ class Decoded:
         return int((self.offsets > offset).sum()) + rejected
 
     def texts(self) -> list[str]:
-        """Free texts to encode, in order of the events that have one and are not refused."""
-        if self.refused:
-            return [self.events[index].text or "" for index in self._speaking()]
-        return [event.text for event in self.events if event.text]
+        """Texts to encode: free ones, in order of the events that have one and are not refused, then the told ones."""
+        own = [self.events[index].text or "" for index in self._speaking()]
+        return own + [text for index, text in self.told.items() if index not in self.refused]
+
+    def text_events(self) -> list[int]:
+        """The index of the event of each of `texts()`."""
+        return self._speaking() + [index for index in self.told if index not in self.refused]
+
+    def text_positions(self) -> tuple[Longs, Longs]:
+        """(n,) indices among `texts()`, of which none is refused, of each event's own text and of what is told of it;
+        -1 where there is none."""
+        has = np.array([bool(event.text) for event in self.events], dtype=bool)
+        told_at = np.full(len(self.events), -1, dtype=np.int64)
+        told_at[list(self.told)] = int(has.sum()) + np.arange(len(self.told))
+        return np.where(has, np.cumsum(has) - 1, -1), told_at
+
+    def saying(self, actions: frozenset[str]) -> list[int]:
+        """Indices of the events of these actions that have a text and are not refused."""
+        return [index for index in self._speaking() if self.events[index].action in actions]
 
     def refuse(self, texts: Mapping[int, Rejected]) -> None:
         """Leave out the events of these texts, by their index in `texts`."""
-        speaking = self._speaking()
-        self.refused.update({speaking[index]: reason for index, reason in texts.items()})
+        events = self.text_events()
+        self.refused.update({events[index]: reason for index, reason in texts.items()})
 
     def ready(self) -> Sequence[int]:
         """Indices of the events that are not refused."""
@@ -55,11 +74,14 @@ class Decoded:
         """The events of these indices by themselves. texts (t, dim): vectors of `texts()`."""
         if len(indices) == len(self.events):
             return self, texts
-        events, wanted = [self.events[i] for i in indices], set(indices)
-        rows = [row for row, index in enumerate(self._speaking()) if index in wanted]
+        events, place = [self.events[i] for i in indices], {index: at for at, index in enumerate(indices)}
+        rows = [row for row, index in enumerate(self.text_events()) if index in place]
         chosen = np.array(indices, dtype=np.int64)
         offsets, recorded = self.offsets[chosen], self.recorded[chosen]
-        return Decoded(events, offsets, recorded, released=self.released), texts[rows]
+        scores = {place[index]: score for index, score in self.scores.items() if index in place}
+        told = {place[index]: text for index, text in self.told.items() if index in place}
+        part = Decoded(events, offsets, recorded, released=self.released, scores=scores, told=told)
+        return part, texts[rows]
 
     def _speaking(self) -> list[int]:
         return [i for i, event in enumerate(self.events) if event.text and i not in self.refused]

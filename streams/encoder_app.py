@@ -6,6 +6,9 @@ from encoders.base import Encoder
 from encoders.cache import CachedEncoder
 from encoders.hashing import HashingEncoder
 from encoders.projection import ProjectedEncoder, Projection
+from encoders.sentiment import Sentiment
+from streams.encoder_settings import SENTIMENT_ACTIONS
+from streams.encoding import Scoring
 from streams.settings import Settings, SettingsError
 
 
@@ -35,3 +38,34 @@ def build_encoder(settings: Settings) -> Encoder:
             f"projection` and set INTERESTFLOW_PROJECTION to its file, or set INTERESTFLOW_DIMENSIONS={encoder.dim}"
         )
     return CachedEncoder(encoder, settings.encoder_cache_items) if settings.encoder_cache_items else encoder
+
+
+def build_scoring(settings: Settings) -> Scoring | None:
+    """What scores the texts of the actions that the settings name. Raises SettingsError, EncoderError."""
+    if settings.sentiment == "none":
+        return None
+    rules = settings.action_rules
+    if unknown := sorted(set(settings.sentiment_actions) - rules.keys() - set(SENTIMENT_ACTIONS)):
+        raise SettingsError(
+            f"INTERESTFLOW_SENTIMENT_ACTIONS: no rule for {', '.join(unknown)}: add it to INTERESTFLOW_ACTIONS, or "
+            f"name one of {', '.join(sorted(rules))}"
+        )
+    return Scoring(build_sentiment(settings), frozenset(settings.sentiment_actions))
+
+
+def build_sentiment(settings: Settings) -> Sentiment:
+    """The sentiment model by name."""
+    if settings.sentiment == "lexicon":
+        from encoders.sentiment_lexicon import LexiconSentiment
+
+        return LexiconSentiment()
+    # Imported late, as above.
+    from encoders.sentiment_classifier import SentimentClassifier
+
+    return SentimentClassifier(
+        settings.sentiment,
+        revision=settings.sentiment_revision,
+        labels=settings.sentiment_labels,
+        max_length=settings.encoder_max_tokens,
+        threads=settings.encoder_threads,
+    )

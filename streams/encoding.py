@@ -1,28 +1,46 @@
-"""Texts to vectors, around texts that the encoder cannot take: isolated, their neighbours encoded all the same."""
+"""Texts to vectors and scores, around texts that a model cannot take: isolated, their neighbours read all the same."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import count
 
 import numpy as np
 
 from encoders.base import Encoder
+from encoders.sentiment import Sentiment
 from streams.decoded import Decoded
 from streams.interest.base import Floats
 from streams.isolation import isolate, unexpected
 from streams.rejections import Rejected
 
 STAGE = "update.encode"
+SCORE_STAGE = "update.sentiment"
 # Numbered, since a cache would answer for an encoder that is gone.
 _known_good = count()
 
 
-def encode_texts(encoder: Encoder, decoded: Decoded) -> Floats:
-    """Vectors (t, dim) of the batch's texts; refuses the events whose text has none. Raises as `encode_isolating`."""
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """What tells a text's sentiment, and the actions whose texts it is asked for."""
+
+    sentiment: Sentiment
+    actions: frozenset[str]
+
+
+def encode_texts(encoder: Encoder, decoded: Decoded, scoring: Scoring | None = None) -> Floats:
+    """Vectors (t, dim) of the batch's texts, which are scored too; refuses the events whose text has no vector or
+    no score. Raises as `encode_isolating`."""
+    if scoring is not None:
+        score_texts(scoring, decoded)
     vectors, refused = encode_isolating(encoder, decoded.texts(), STAGE)
+    if not refused:
+        return vectors
+    encoded = [index for row, index in enumerate(decoded.text_events()) if row not in refused]
     decoded.refuse(refused)
-    return vectors
+    # An event with two texts is refused for one of them, and takes the other's vector with it.
+    return vectors[[row for row, index in enumerate(encoded) if index not in decoded.refused]]
 
 
 def encode_isolating(
@@ -32,19 +50,46 @@ def encode_isolating(
 
     Raises EverythingFailsError where the encoder fails for texts that are known to be good.
     """
+
+    def encode(some: Sequence[str]) -> Floats:
+        vectors = encoder.encode(some)
+        if not np.isfinite(vectors).all():
+            raise FloatingPointError("the encoder's vector of a text is not finite")
+        return vectors
+
+    return _isolating(encode, texts, np.zeros((0, encoder.dim), dtype=np.float32), stage)
+
+
+def score_texts(scoring: Scoring, decoded: Decoded) -> None:
+    """Enter the scores of the texts of these actions; refuses the events whose text has none.
+
+    Raises EverythingFailsError where the model fails for texts that are known to be good.
+    """
+
+    def score(some: Sequence[str]) -> Floats:
+        scores = scoring.sentiment.score(some)
+        if not (np.abs(scores) <= 1).all():
+            raise FloatingPointError("the sentiment of a text does not lie in [-1, 1]")
+        return scores
+
+    asked = decoded.saying(scoring.actions)
+    texts = [decoded.events[index].text or "" for index in asked]
+    scores, refused = _isolating(score, texts, np.zeros(0, dtype=np.float32), SCORE_STAGE)
+    scored = [index for row, index in enumerate(asked) if row not in refused]
+    decoded.scores = dict(zip(scored, scores.tolist(), strict=True))
+    decoded.refused.update({asked[row]: reason for row, reason in refused.items()})
+
+
+def _isolating(
+    read: Callable[[Sequence[str]], Floats], texts: Sequence[str], nothing: Floats, stage: str
+) -> tuple[Floats, dict[int, Rejected]]:
+    """What `read` makes of the texts, one row each; `nothing` of none."""
     if not texts:
-        return np.zeros((0, encoder.dim), dtype=np.float32), {}
+        return nothing, {}
 
     def attempt(run: range) -> Floats:
-        return _encode(encoder, texts[run.start : run.stop])
+        return read(texts[run.start : run.stop])
 
-    runs, failed = isolate(len(texts), attempt, lambda: _encode(encoder, [f"red mug {next(_known_good)}"]))
-    vectors: Floats = np.concatenate(runs) if runs else np.zeros((0, encoder.dim), dtype=np.float32)
-    return vectors, {index: unexpected(error, stage) for index, error in failed.items()}
-
-
-def _encode(encoder: Encoder, texts: Sequence[str]) -> Floats:
-    vectors = encoder.encode(texts)
-    if not np.isfinite(vectors).all():
-        raise FloatingPointError("the encoder's vector of a text is not finite")
-    return vectors
+    runs, failed = isolate(len(texts), attempt, lambda: read([f"red mug {next(_known_good)}"]))
+    rows: Floats = np.concatenate(runs) if runs else nothing
+    return rows, {index: unexpected(error, stage) for index, error in failed.items()}

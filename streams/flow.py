@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from streams.batch import action_key
+from streams.batch import NO_ITEM, action_key
+from streams.behaviour_text import Templates
 from streams.decoded import Decoded, KeyValues, Updated
 from streams.events import (
     DECODE_STAGE,
@@ -57,6 +58,8 @@ class FlowOptions:
     waiting_per_partition: int = 100_000
     # Part of an event's text in its vector beside its item's; an event without item is its text alone.
     text_share: float = 0.3
+    # What an event says in words, to be encoded in place of its item; none for the items themselves.
+    templates: Templates | None = None
     # The topic that the events come from, told in the rejection of one that had waited.
     events_topic: str = "behavior.events.v1"
 
@@ -93,7 +96,7 @@ class Flow:
         )
         rejected = [(r, e) for r, e in zip(records, results, strict=True) if isinstance(e, Rejected)]
         kept = [r for r, e in zip(records, results, strict=True) if type(e) is Event] if rejected else records
-        return Decoded(
+        decoded = Decoded(
             events=[e for e in results if type(e) is Event],
             offsets=np.array([record.offset for record in kept], dtype=np.int64),
             recorded=np.array([record.timestamp or 0 for record in kept], dtype=np.int64),
@@ -101,6 +104,25 @@ class Flow:
             rejected=rejected,
             records=kept,
         )
+        self.tell(decoded)
+        return decoded
+
+    def tell(self, decoded: Decoded) -> bool:
+        """Put the behaviour of known items into words, where that is read; True where there is more to encode now.
+
+        What an item's event says must not hang on when the item was learnt: `update` comes when nothing is untold.
+        """
+        templates, catalog, before = self.options.templates, self.catalog, len(decoded.told)
+        if templates is None:
+            return False
+        for index, weight in enumerate(self.weighing.base(decoded.events).tolist()):
+            event = decoded.events[index]
+            row = NO_ITEM if event.item_id is None else catalog.row_of.get(event.item_id)
+            if weight == 0 or row is None or index in decoded.told:
+                continue
+            if text := templates.fill(event, "" if row == NO_ITEM else catalog.title(row)):
+                decoded.told[index] = text
+        return len(decoded.told) > before
 
     def update(self, partition: int, decoded: Decoded, texts: Floats) -> Updated:
         """Fold a batch into the partition's states. texts (t, dim): vectors of `decoded.texts()`.
@@ -137,12 +159,13 @@ class Flow:
         for number, part in self.partitions.items():
             waiting = part.waiting.waiting_for(part.waiting.rows_by_item.keys() & self.catalog.row_of.keys())
             if waiting:
-                ready[number] = Decoded(
+                ready[number] = decoded = Decoded(
                     events=[self._event(w) for w in waiting],
                     offsets=np.array([w.offset for w in waiting], dtype=np.int64),
                     recorded=np.array([w.recorded for w in waiting], dtype=np.int64),
                     released=True,
                 )
+                self.tell(decoded)
         return ready
 
     def still_waiting(self, partition: int, decoded: Decoded) -> bool:

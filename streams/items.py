@@ -52,6 +52,7 @@ class Embedding(msgspec.Struct, frozen=True):
     """One record of `catalog.embeddings.v1`: float32 `vector` (dim,), base64 on the wire.
 
     encoder: identity of the vector space. fingerprint: of what was encoded, to tell a change from a repeat.
+    title: the item's, since workers read no other record of it; empty in records of before it was written.
     """
 
     item_id: str
@@ -60,6 +61,7 @@ class Embedding(msgspec.Struct, frozen=True):
     encoder: str
     hidden: bool = False
     fingerprint: str = ""
+    title: str = ""
 
     def array(self) -> Floats:
         """(dim,) float32. Raises ValueError where the bytes do not fit `dim`."""
@@ -100,7 +102,7 @@ def decode_item(record: KeyedRecord, limits: Limits) -> Item | Removed | Rejecte
 def fingerprint(item: Item, encoder: str) -> str:
     """Short hash of all that decides the item's embedding record."""
     digest = blake2b(digest_size=12)
-    for part in (encoder, item.text(), "hidden" if item.hidden else "shown"):
+    for part in (encoder, item.text(), item.title, "hidden" if item.hidden else "shown"):
         digest.update(part.encode("utf-8", "surrogatepass") + b"\0")
     return digest.hexdigest()
 
@@ -116,6 +118,7 @@ def encode_embedding(item: Item, vector: Floats, encoder: str, mark: str) -> byt
             "encoder": encoder,
             "hidden": item.hidden,
             "fingerprint": mark,
+            "title": item.title,
         }
     )
 

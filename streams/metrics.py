@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from encoders.base import Encoder, counts
+from encoders.base import counts
 from streams.state.store import PartitionState
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -27,6 +27,7 @@ PREFIX = "interestflow_"
 ENCODER_COUNTS = {
     "cache": "Texts asked of the encoder, by what the cache had",
     "tokens": "Tokens encoded, those of them unknown, and padding computed beside them; texts truncated",
+    "sentiment": "Texts whose sentiment was scored, and those of no language that the model knows",
 }
 SIZES = (1, 10, 100, 250, 500, 1000, 2500, 5000, 10_000)
 
@@ -70,8 +71,8 @@ class Metrics:
     def _histogram(self, name: str, about: str, buckets: Sequence[float], *labels: str) -> Histogram:
         return Histogram(PREFIX + name, about, labels, buckets=buckets, registry=self.registry)
 
-    def watch(self, encoder: Encoder) -> None:
-        """Show what the encoder counts, whenever the metrics are read."""
+    def watch(self, encoder: object) -> None:
+        """Show what an encoder or a sentiment model counts, whenever the metrics are read."""
         self.registry.register(_EncoderCounts(encoder))
 
     def watch_users(self, partitions: Mapping[int, PartitionState]) -> None:
@@ -102,7 +103,7 @@ class Metrics:
 class _EncoderCounts(Collector):
     """Reads the counts that an encoder and those that it wraps keep themselves (see encoders.base.counts)."""
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: object) -> None:
         self.encoder = encoder
 
     def collect(self) -> Iterator[CounterMetricFamily]:

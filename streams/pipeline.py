@@ -23,7 +23,7 @@ from streams.adapters.base import Adapter, parse_each
 from streams.backoff import Backoff, StoppedError
 from streams.catalogue import Cataloguer
 from streams.encoder_thread import EncoderThread
-from streams.encoding import encode_texts
+from streams.encoding import Scoring, encode_texts
 from streams.events import Event, Rejected, encode, origin_headers
 from streams.flow import Decoded, Flow
 from streams.interest.base import Floats
@@ -49,17 +49,22 @@ class Pipeline:
         metrics: Metrics,
         fail: Callable[[BaseException], None],
         backoff: Backoff | None = None,
+        scoring: Scoring | None = None,
     ) -> None:
         """adapters: by source topic. fail: ends the process; called with what could not be handled.
 
-        backoff: how an encoder that fails is asked again; the settings' by default.
+        backoff: how an encoder that fails is asked again; the settings' by default. scoring: tells the
+        texts' sentiment, on the encoder's thread.
         """
         self.settings, self.flow, self.encoder = settings, flow, encoder
+        self.scoring = scoring
         self.publisher = Publisher(settings, flow, sink, metrics)
         self.adapters, self.metrics, self._fail = adapters, metrics, fail
         self.backoff = backoff or Backoff(metrics, Health(), settings.retry_deadline_s)
         self.cataloguer = Cataloguer(flow.catalog, encoder, flow.options.limits)
         metrics.watch(encoder)
+        if scoring is not None:
+            metrics.watch(scoring.sentiment)
         metrics.watch_users(flow.partitions)
         # Read for every batch; a setting that is worked out costs more than what it is for.
         self._events_topic = settings.events_topic
@@ -146,10 +151,14 @@ class Pipeline:
 
     async def _update(self, batch: RecordBatch) -> Any:
         decoded, delivered = await self.on_model(self._decode_now, batch)
-        if delivered is None:
+        while delivered is None:
             texts = await self._encode(decoded)
-            delivered = await self.on_model(self.update_now, batch.partition, decoded, texts)
+            delivered = await self.on_model(self._update_told, batch.partition, decoded, texts)
         return delivered
+
+    def _update_told(self, partition: int, decoded: Decoded, texts: Floats) -> Any:
+        """Fold, or None where items were learnt meanwhile of which something is to be encoded first."""
+        return None if self.flow.tell(decoded) else self.update_now(partition, decoded, texts)
 
     def _decode_now(self, batch: RecordBatch) -> tuple[Decoded, Any]:
         """The batch's events and, where no text has to be encoded first, the future of their deliveries."""
@@ -221,7 +230,7 @@ class Pipeline:
     async def _encode(self, decoded: Decoded) -> Floats:
         if not decoded.texts():
             return self._no_texts
-        return await self._encoder.run(encode_texts, self.encoder, decoded)
+        return await self._encoder.run(encode_texts, self.encoder, decoded, self.scoring)
 
     def spawn(self, work: Any) -> None:
         """Run in the background; a failure there ends the process."""

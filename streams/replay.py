@@ -12,11 +12,11 @@ from typing import Any
 
 import orjson
 
-from encoders.base import Encoder, identity
-from streams.app import build_flow
+from encoders.base import Encoder
+from streams.app import build_flow, state_space
 from streams.catalogue import Cataloguer
-from streams.encoder_app import build_encoder
-from streams.encoding import encode_texts
+from streams.encoder_app import build_encoder, build_scoring
+from streams.encoding import Scoring, encode_texts
 from streams.events import SourceRecord
 from streams.flow import Flow
 from streams.reading import read_all
@@ -44,38 +44,40 @@ class Verdict:
         return not self.differing and not self.missing
 
 
-def replay(flow: Flow, encoder: Encoder, records: Iterable[SourceRecord]) -> Iterator[tuple[bytes, bytes]]:
+def replay(
+    flow: Flow, encoder: Encoder, records: Iterable[SourceRecord], scoring: Scoring | None = None
+) -> Iterator[tuple[bytes, bytes]]:
     """Fold records, in offset order per partition, and yield each vector record as it comes, (key, value)."""
     pending: dict[int, list[SourceRecord]] = defaultdict(list)
     for record in records:
         own = pending[record.partition]
         own.append(record)
         if len(own) == BATCH:
-            yield from _fold(flow, encoder, record.partition, own)
+            yield from _fold(flow, encoder, scoring, record.partition, own)
             pending[record.partition] = []
     for partition, rest in pending.items():
         if rest:
-            yield from _fold(flow, encoder, partition, rest)
+            yield from _fold(flow, encoder, scoring, partition, rest)
 
 
 def _fold(
-    flow: Flow, encoder: Encoder, partition: int, records: list[SourceRecord]
+    flow: Flow, encoder: Encoder, scoring: Scoring | None, partition: int, records: list[SourceRecord]
 ) -> list[tuple[bytes, bytes]]:
     if partition not in flow.partitions:
         flow.partitions[partition] = PartitionState(partition, flow.layout)
     decoded = flow.decode(records)
-    return flow.update(partition, decoded, encode_texts(encoder, decoded)).vectors
+    return flow.update(partition, decoded, encode_texts(encoder, decoded, scoring)).vectors
 
 
 def replay_topic(settings: Settings) -> tuple[dict[bytes, Any], int]:
     """Replay the canonical topic with the catalogue's embeddings as they are; newest vector record per user."""
     config = librdkafka_config(settings)
-    encoder = build_encoder(settings)
-    flow = build_flow(settings, identity(encoder))
+    encoder, scoring = build_encoder(settings), build_scoring(settings)
+    flow = build_flow(settings, state_space(encoder, scoring))
     cataloguer = Cataloguer(flow.catalog, encoder, flow.options.limits)
     for messages in read_all(config, settings.topic_embeddings):
         cataloguer.learn(messages)
-    newest = dict(replay(flow, encoder, _records(config, settings.events_topic)))
+    newest = dict(replay(flow, encoder, _records(config, settings.events_topic), scoring))
     events = sum(part.books["read"] for part in flow.partitions.values())
     return {key: orjson.loads(value) for key, value in newest.items()}, events
 

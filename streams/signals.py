@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,32 @@ from streams.settings import ActionRule
 LARGEST = 1e6
 
 
+@dataclass(frozen=True, slots=True)
+class Tone:
+    """What the sentiment s of an event's text makes of its weight: f(s) = (1 - |s|) * neutral + s * gain.
+
+    Continuous; gain for praise, -gain for a complaint, neutral for neither, 0 at s = -neutral / (neutral + gain).
+    """
+
+    neutral: float = 0.25
+    gain: float = 1.0
+
+    def factors(self, scores: Mapping[int, float], count: int) -> Floats:
+        """(count,) f of each event's score, by its index; 1 for one that has none."""
+        factors = np.ones(count, dtype=np.float32)
+        for index, score in scores.items():
+            factors[index] = (1.0 - abs(score)) * self.neutral + score * self.gain
+        return factors
+
+
 class Weighing:
     """The signed weight of each event: its action's weight times what its value says (see ActionRule)."""
 
-    def __init__(self, rules: Mapping[str, ActionRule], default_weight: float) -> None:
-        """rules: by action word. default_weight: of an action that has no rule."""
-        self.default = default_weight
+    def __init__(
+        self, rules: Mapping[str, ActionRule], default_weight: float, tone: Tone | None = None
+    ) -> None:
+        """rules: by action word. default_weight: of an action that has no rule. tone: what sentiment counts."""
+        self.default, self.tone = default_weight, tone or Tone()
         self.weight_of = {action: rule.weight for action, rule in rules.items()}
         self.scaled = {action: rule for action, rule in rules.items() if rule.scale != "none"}
 

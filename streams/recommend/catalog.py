@@ -34,8 +34,11 @@ class Catalog:
     removed items too. max_length: no row's vector is longer (it never shrinks).
     """
 
-    def __init__(self, dim: int, capacity: int = 1024) -> None:
-        """dim: dimensions of each vector. capacity: rows to start with; doubled whenever they are full."""
+    def __init__(self, dim: int, capacity: int = 1024, titles: bool = False) -> None:
+        """dim: dimensions of each vector. capacity: rows to start with; doubled whenever they are full.
+
+        titles: keep the items' titles, for whoever writes behaviour out.
+        """
         if dim < 1 or capacity < 1:
             raise ValueError(f"a catalogue needs dim and capacity of at least 1, not {dim} and {capacity}")
         self.dim = dim
@@ -48,6 +51,7 @@ class Catalog:
         self._live = np.zeros(capacity, dtype=np.bool_)
         self._removed: set[int] = set()
         self._fingerprints: dict[int, str] = {}
+        self._titles: list[str] | None = [] if titles else None
 
     def __len__(self) -> int:
         """Items known and not removed, hidden ones included. Rows are `len(item_ids)`."""
@@ -72,7 +76,9 @@ class Catalog:
         """(n,) true for the rows that may be recommended: neither removed nor hidden."""
         return _view(self._live, len(self.item_ids))
 
-    def put(self, item_id: str, vector: Floats, hidden: bool = False, fingerprint: str = "") -> int:
+    def put(
+        self, item_id: str, vector: Floats, hidden: bool = False, fingerprint: str = "", title: str = ""
+    ) -> int:
         """Add, change or revive an item; returns its row, always the same for the same id.
 
         vector: (dim,), finite, at most `MAX_LENGTH` long; unit length makes scores cosines.
@@ -87,6 +93,8 @@ class Catalog:
         self._live[row] = not hidden
         self._removed.discard(row)
         self._fingerprints[row] = fingerprint
+        if self._titles is not None:
+            self._titles[row] = title
         self.max_length = max(self.max_length, length)
         return row
 
@@ -101,6 +109,10 @@ class Catalog:
     def fingerprint(self, item_id: str) -> str:
         """What the last `put` was given; empty for an unknown or a removed item, which is to be encoded."""
         return self._fingerprints.get(self.row_of.get(item_id, -1), "")
+
+    def title(self, row: int) -> str:
+        """The row's title; empty where it has none, or none are kept."""
+        return self._titles[row] if self._titles is not None else ""
 
     def _checked(self, item_id: str, vector: Floats) -> tuple[Floats, float]:
         values = np.asarray(vector, dtype=np.float32)
@@ -130,6 +142,8 @@ class Catalog:
         if row == len(self._keys):
             self._grow(2 * row)
         self.item_ids.append(item_id)
+        if self._titles is not None:
+            self._titles.append("")
         self.row_of[item_id] = self.row_of_key[key] = row
         self._keys[row] = key
         return row

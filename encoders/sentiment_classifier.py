@@ -1,0 +1,164 @@
+"""Sentiment by any sequence classifier of the transformers library: the mean of its labels' values.
+
+score = sum over labels of p(label) * value(label), p by softmax: 1 and -1 are reached only where the model is sure.
+Weights are read from safetensors only, in float32, and no code of a model is run.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+# Tokenising runs in the encoder's own thread; the library's thread pool would only fight for its core.
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import numpy as np
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers.utils import logging as transformers_logging
+
+from encoders.base import EncoderError
+from encoders.batching import cut
+from encoders.sentiment import Scores
+
+TOKEN_BUDGET = 1024
+STARS = re.compile(r"([1-5])[ _-]?stars?")
+NEGATIVE = ("negative", "neg", "负面", "消极")
+NEUTRAL = ("neutral", "neu", "中性")
+POSITIVE = ("positive", "pos", "正面", "积极")
+MEANINGS = {**dict.fromkeys(NEGATIVE, -1.0), **dict.fromkeys(NEUTRAL, 0.0), **dict.fromkeys(POSITIVE, 1.0)}
+
+
+class SentimentClassifier:
+    """A classifier by name or local path."""
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        revision: str | None = None,
+        labels: Mapping[str, float] | None = None,
+        max_length: int = 256,
+        token_budget: int = TOKEN_BUDGET,
+        device: str = "auto",
+        threads: int | None = None,
+    ) -> None:
+        """model: a local folder, or a name. revision: a commit of a named model.
+
+        labels: value in [-1, 1] by label, where the model's own labels do not say it. max_length: tokens of a text
+        that are read. token_budget: padded tokens per forward pass. threads: CPU threads of torch in this process.
+        Raises EncoderError.
+        """
+        self.device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+        if threads is not None and self.device == "cpu":
+            torch.set_num_threads(threads)
+        self._tokenizer, self._model = _load(model, revision)
+        self._model.to(self.device).eval()
+        self._values = label_values(self._model.config.id2label, labels)
+        limit = int(getattr(self._model.config, "max_position_embeddings", max_length))
+        self.id, self.max_length, self.token_budget = model, min(max_length, limit), token_budget
+        self.revision = self._hash()
+        self._scored = 0
+
+    def score(self, texts: Sequence[str]) -> Scores:
+        """See Sentiment; cut by token count."""
+        scores = np.empty(len(texts), dtype=np.float32)
+        if not texts:
+            return scores
+        # A lone surrogate has no UTF-8 form; the tokenizer would refuse the whole batch for it.
+        clean = [text.encode("utf-8", "replace").decode() for text in texts]
+        ids = self._tokenizer(clean, truncation=True, max_length=self.max_length)["input_ids"]
+        with torch.inference_mode():
+            for batch in cut([len(tokens) for tokens in ids], self.token_budget):
+                scores[batch] = self._forward([ids[index] for index in batch])
+        self._scored += len(texts)
+        return scores
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Texts scored (see base.counts)."""
+        return {"sentiment": {"scored": self._scored, "unscored": 0}}
+
+    def _forward(self, ids: list[list[int]]) -> Scores:
+        longest, pad = max(map(len, ids)), self._tokenizer.pad_token_id or 0
+        tokens = torch.tensor([row + [pad] * (longest - len(row)) for row in ids], device=self.device)
+        mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in ids], device=self.device)
+        shares = torch.softmax(self._model(input_ids=tokens, attention_mask=mask).logits.double(), dim=1)
+        values = torch.tensor(self._values, dtype=torch.float64, device=self.device)
+        # Row by row, since a matrix product may sum in another order for another batch size.
+        means: Scores = (shares * values).sum(dim=1).clamp(-1.0, 1.0).float().cpu().numpy()
+        return means
+
+    def _hash(self) -> str:
+        """Of the weights, the tokenizer and the labels' values."""
+        digest = blake2b(digest_size=8)
+        for name, tensor in sorted(self._model.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        vocabulary = sorted(self._tokenizer.get_vocab().items())
+        digest.update(f"{vocabulary} {self.max_length} {self._values}".encode())
+        return digest.hexdigest()
+
+
+def label_values(id2label: Mapping[int, str], given: Mapping[str, float] | None) -> list[float]:
+    """Value in [-1, 1] of each class, by `given`, or by what its label says. Raises EncoderError."""
+    names = [id2label[index] for index in sorted(id2label)]
+    values = dict(given) if given is not None else _meanings(names)
+    unknown = [name for name in names if values.get(name) is None]
+    strange = sorted(set(values) - set(names))
+    if unknown or strange or len(names) < 2:
+        raise EncoderError(
+            f"what the classifier's labels {names} mean is not understood"
+            + (f" ({strange} are none of them)" if strange else "")
+            + ": set INTERESTFLOW_SENTIMENT_LABELS to a value from -1 (a complaint) to 1 (praise) for each, such as "
+            '{"LABEL_0": -1, "LABEL_1": 1}'
+        )
+    found = [float(values[name] or 0.0) for name in names]
+    if not all(-1.0 <= value <= 1.0 for value in found):
+        raise EncoderError("INTERESTFLOW_SENTIMENT_LABELS: values lie from -1 (a complaint) to 1 (praise)")
+    return found
+
+
+def _meanings(labels: Sequence[str]) -> dict[str, float | None]:
+    plain = {label: label.strip().lower().replace("_", " ") for label in labels}
+    # Beside `very positive`, `positive` is half of that.
+    graded = any(name.startswith("very ") for name in plain.values())
+    meanings: dict[str, float | None] = {}
+    for label, name in plain.items():
+        value = MEANINGS.get(name.removeprefix("very "))
+        if (stars := STARS.fullmatch(name)) is not None:
+            value = (int(stars[1]) - 3) / 2
+        elif value is not None and graded and not name.startswith("very "):
+            value /= 2
+        meanings[label] = value
+    return meanings
+
+
+def _load(model: str, revision: str | None) -> tuple[Any, Any]:
+    options: dict[str, Any] = {"revision": revision} if revision and not Path(model).is_dir() else {}
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # theirs has no annotations
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False, **options)
+        loaded, told = AutoModelForSequenceClassification.from_pretrained(
+            model,
+            trust_remote_code=False,
+            use_safetensors=True,
+            dtype=torch.float32,
+            output_loading_info=True,
+            **options,
+        )
+    except Exception as error:  # transformers raises whatever its parts do
+        raise EncoderError(
+            f"cannot load the sentiment model {model!r}: {str(error)[:300]}. Set INTERESTFLOW_SENTIMENT to none, "
+            f"lexicon, a local folder with config.json, tokenizer and model.safetensors, or a name that is reachable"
+        ) from error
+    # The library makes up what a file lacks, at random.
+    if told["missing_keys"]:
+        raise EncoderError(
+            f"{model!r} is no classifier: its file lacks {sorted(told['missing_keys'])[:3]}. Set "
+            f"INTERESTFLOW_SENTIMENT to a model that was trained for sentiment"
+        )
+    return tokenizer, loaded
