@@ -23,10 +23,12 @@ class Writer:
     def vectors(
         self, partition: int, users: Sequence[str], states: Any, counts: Longs, as_of: Longs, vectors: Floats
     ) -> list[tuple[bytes, bytes]]:
-        """One (key, value) per user; of two a consumer keeps the higher (generation, count, offset, version).
+        """One (key, value) per user; of two a consumer keeps the higher (generation, count, offset, version, term).
 
         counts: (n,) events that made each vector; it comes before the offset, for an event that waited for its
-        item is older than others that were in the vector before. as_of: (n,) event time of the newest, ms.
+        item is older than others that were in the vector before. The term is that of the state's last change:
+        of two workers the one that replaced the other counts, since they may apply events that had waited in
+        another order. as_of: (n,) event time of the newest, ms.
         """
         dim = vectors.shape[1]
         model, generation = self.model, self.generation
@@ -34,6 +36,7 @@ class Writer:
             users,
             states["offset"].tolist(),
             (states["count"] + 1).tolist(),
+            states["term"].tolist(),
             counts.tolist(),
             as_of.tolist(),
             self._vectors(vectors),
@@ -51,6 +54,7 @@ class Writer:
                         "partition": partition,
                         "offset": offset,
                         "version": version,
+                        "term": term,
                         "count": count,
                         "as_of": time,
                         "dim": dim,
@@ -58,7 +62,7 @@ class Writer:
                     }
                 ),
             )
-            for user, offset, version, count, time, vector in columns
+            for user, offset, version, term, count, time, vector in columns
         ]
 
     def recommendations(
@@ -78,6 +82,7 @@ class Writer:
             users,
             states["offset"].tolist(),
             (states["count"] + 1).tolist(),
+            states["term"].tolist(),
             counts.tolist(),
             as_of.tolist(),
             items,
@@ -95,13 +100,14 @@ class Writer:
                         "partition": partition,
                         "offset": offset,
                         "version": version,
+                        "term": term,
                         "count": count,
                         "as_of": time,
                         "items": orjson.Fragment(ranked),
                     }
                 ),
             )
-            for user, offset, version, count, time, ranked in columns
+            for user, offset, version, term, count, time, ranked in columns
         ]
 
 

@@ -96,7 +96,7 @@ def verify(settings: Settings) -> Verdict:
 
 
 def newest_published(settings: Settings) -> dict[bytes, Any]:
-    """The vector record of each user with the highest generation, count, offset and version."""
+    """The vector record of each user with the highest generation, count, offset, version and term."""
     newest: dict[bytes, Any] = {}
     for messages in read_all(librdkafka_config(settings), settings.topic_vectors):
         for message in messages:
@@ -109,8 +109,10 @@ def newest_published(settings: Settings) -> dict[bytes, Any]:
     return newest
 
 
-def _order(record: Mapping[str, Any]) -> tuple[int, int, int, int]:
-    return record["generation"], record["count"], record["offset"], record["version"]
+def _order(record: Mapping[str, Any]) -> tuple[int, ...]:
+    # Records of before there were terms have none.
+    names = ("generation", "count", "offset", "version", "term")
+    return tuple(record.get(name, -1) for name in names)
 
 
 def _records(config: dict[str, Any], topic: str) -> Iterator[SourceRecord]:

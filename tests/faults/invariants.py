@@ -79,7 +79,8 @@ def same_vectors(model: InterestModel, expected: Mapping[str, Row], published: P
 
 
 def outputs_are_final(model: InterestModel, rows: Mapping[str, Row], published: Published) -> list[str]:
-    """I4: of each user the published record with the highest (generation, count, offset, version) is the final state.
+    """I4: of each user the published record with the highest (generation, count, offset, version, term) is
+    the final state.
 
     Only events that move an interest publish a vector, so the offset may be below the state's where none
     of those beyond it does; the vector, its time and its count may not differ.

@@ -67,7 +67,7 @@ class Published:
 
     newest: dict[str, dict[str, Any]] = field(default_factory=dict)
     falls: list[str] = field(default_factory=list)
-    _last: dict[str, tuple[int, int, int, int]] = field(default_factory=dict)
+    _last: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     def add(self, message: Message) -> None:
         """Take a record."""
@@ -81,8 +81,8 @@ class Published:
             self.newest[user] = record
 
     @staticmethod
-    def _order(record: dict[str, Any]) -> tuple[int, int, int, int]:
-        return record["generation"], record["count"], record["offset"], record["version"]
+    def _order(record: dict[str, Any]) -> tuple[int, ...]:
+        return tuple(record[name] for name in ("generation", "count", "offset", "version", "term"))
 
 
 class Tail:

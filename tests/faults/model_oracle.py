@@ -189,8 +189,8 @@ def _newest(records: list[tuple[bytes, bytes]]) -> dict[str, Any]:
     return newest
 
 
-def _order(record: dict[str, Any]) -> tuple[int, int, int]:
-    return record["count"], record["offset"], record["version"]
+def _order(record: dict[str, Any]) -> tuple[int, int, int, int]:
+    return record["count"], record["offset"], record["version"], record["term"]
 
 
 def _books(broker: Broker, state: PartitionState) -> list[str]:

@@ -19,8 +19,8 @@ from tests.streams.flows import T0, apply, make_flow, record
 
 
 def states(users: int) -> Any:
-    rows = np.zeros(users, dtype=[("offset", "<i8"), ("count", "<i8")])
-    rows["offset"], rows["count"] = np.arange(users) + 100, np.arange(users)
+    rows = np.zeros(users, dtype=[("offset", "<i8"), ("count", "<i8"), ("term", "<i8")])
+    rows["offset"], rows["count"], rows["term"] = np.arange(users) + 100, np.arange(users), 40
     return rows
 
 
@@ -58,6 +58,7 @@ def test_a_vector_record_says_whose_and_as_of_when() -> None:
         "partition": 3,
         "offset": 101,
         "version": 2,
+        "term": 40,
         "count": 8,
         "as_of": T0 + 1,
         "dim": 4,
