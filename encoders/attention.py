@@ -71,11 +71,13 @@ def _by_run(
     causal: bool,
 ) -> Tensor:
     _, heads, tokens, size = query.shape
-    out = query.new_empty(1, tokens, heads, value.shape[-1])
+    out = query.new_empty(1, tokens, heads, size)
     start = 0
     for texts, length in segments.runs:
         span = slice(start, start := start + texts * length)
-        q, k, v = (x[0, :, span].unflatten(1, (texts, length)).transpose(0, 1) for x in (query, key, value))
+        q, k, v = (
+            x[0, :, span].view(x.shape[1], texts, length, size).transpose(0, 1) for x in (query, key, value)
+        )
         mask = _window(length, window, causal, query.device) if window and length > window else None
         found = scaled_dot_product_attention(
             *(q, k, v, mask), is_causal=causal and mask is None, scale=scaling, enable_gqa=heads != k.shape[1]

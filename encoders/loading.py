@@ -38,7 +38,9 @@ def locate(model: str, revision: str | None) -> Path:
         raise _unloadable(model, error) from error
     folder = Path(found)  # named by the commit
     if revision is None:
-        log.warning("%s is commit %s: set INTERESTFLOW_ENCODER_REVISION to it to stay with it", model, folder.name)
+        log.warning(
+            "%s is commit %s: set INTERESTFLOW_ENCODER_REVISION to it to stay with it", model, folder.name
+        )
     return folder
 
 
@@ -54,7 +56,9 @@ def load(folder: Path, dtype: torch.dtype) -> tuple[Any, Any]:
         raise _unloadable(str(folder), error) from error
     missing = [name for name in found["missing_keys"] if not name.startswith("pooler.")]
     if missing:  # transformers would draw them at random
-        raise EncoderError(f"the weights of {folder.name} lack {', '.join(sorted(missing)[:3])}: get the model anew")
+        raise EncoderError(
+            f"the weights of {folder.name} lack {', '.join(sorted(missing)[:3])}: get the model anew"
+        )
     if model.config.is_encoder_decoder:
         raise EncoderError(f"{folder.name} is an encoder with a decoder: choose a model that is one of both")
     if "add_pooling_layer" in inspect.signature(type(model)).parameters:

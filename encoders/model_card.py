@@ -7,6 +7,7 @@ config_sentence_transformers.json the prompts and the dimensions to keep. A fold
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,9 @@ class ModelCard:
             return ""
         if name not in self.prompts:
             known = ", ".join(sorted(self.prompts)) or "none"
-            raise EncoderError(f"the model has no prompt {name!r} (it has: {known}): name one, or give its text")
+            raise EncoderError(
+                f"the model has no prompt {name!r} (it has: {known}): name one, or give its text"
+            )
         return self.prompts[name]
 
     def dimensions(self, hidden_size: int, wanted: int | None) -> int:
@@ -95,14 +98,20 @@ class ModelCard:
         Raises EncoderError where the model was not trained for that.
         """
         dim = wanted or self.truncate_dim or hidden_size
-        allowed = self.matryoshka_dims or range(1, hidden_size + 1)
+        allowed: Sequence[int] = self.matryoshka_dims or range(1, hidden_size + 1)
         if dim != hidden_size and not (self.matryoshka and dim in allowed):
-            said = f"only for {list(allowed)}" if self.matryoshka else "not said to be trained for that"
+            said = (
+                f"trained only for {_said(allowed)}" if self.matryoshka else "not said to be trained for that"
+            )
             raise EncoderError(
                 f"cannot keep {dim} of the model's {hidden_size} dimensions: it is {said}. Leave the number out, and "
                 f"fit a projection for fewer dimensions"
             )
         return dim
+
+
+def _said(dims: Sequence[int]) -> str:
+    return f"{dims[0]} to {dims[-1]}" if isinstance(dims, range) else str(list(dims))
 
 
 def _listed(folder: Path) -> list[dict[str, Any]]:
@@ -122,11 +131,15 @@ def _json(path: Path) -> dict[str, Any]:
 
 def _pooling(config: dict[str, Any], model: str) -> str:
     said = config.get("pooling_mode") or [
-        key.removeprefix("pooling_mode_") for key, value in config.items() if value is True and "_mode_" in key
+        key.removeprefix("pooling_mode_")
+        for key, value in config.items()
+        if value is True and "_mode_" in key
     ]
     modes = [said] if isinstance(said, str) else list(said)
     if len(modes) != 1 or modes[0] not in POOLINGS:
-        raise EncoderError(f"{model} pools by {modes or 'nothing'}: choose a model that pools by one of {list(POOLINGS)}")
+        raise EncoderError(
+            f"{model} pools by {modes or 'nothing'}: choose a model that pools by one of {list(POOLINGS)}"
+        )
     return POOLINGS[modes[0]]
 
 

@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from encoders.base import EncoderError
+from encoders.encode_stats import EncodeStats
 
 # Tokenising runs in the encoder's own thread; the library's thread pool would only fight for its core.
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 
 class Tokens:
-    """A tokenizer with a prompt before every text, and what it counted so far."""
+    """A tokenizer with a prompt before every text; it counts in `stats`."""
 
-    def __init__(self, tokenizer: Any, *, prompt: str, max_length: int) -> None:
+    def __init__(self, tokenizer: Any, *, prompt: str, max_length: int, stats: EncodeStats) -> None:
         """max_length: tokens of prompt and text that are kept, special ones included. Raises EncoderError."""
         if not tokenizer.is_fast:
             raise EncoderError("the model has no fast tokenizer: save it once with its tokenizer.json")
@@ -28,7 +29,7 @@ class Tokens:
         # A decoder's tokenizer may make no token at all of a text without characters.
         ends = (tokenizer.eos_token_id, tokenizer.bos_token_id, tokenizer.pad_token_id, 0)
         self._nothing = [next(token for token in ends if token is not None)]
-        self.texts = self.tokens = self.truncated = self.unknown = 0
+        self._stats = stats
 
     def __call__(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text, at least one, at most max_length."""
@@ -37,11 +38,12 @@ class Tokens:
         encoded = self._backend.encode_batch_fast(clean)
         ids: list[list[int]] = [one.ids or self._nothing for one in encoded]
         full = (one for one, tokens in zip(encoded, ids, strict=True) if len(tokens) == self._max_length)
-        self.truncated += sum(bool(one.overflowing) for one in full)
-        self.texts += len(ids)
-        self.tokens += sum(map(len, ids))
+        stats = self._stats
+        stats.truncated += sum(bool(one.overflowing) for one in full)
+        stats.texts += len(ids)
+        stats.tokens += sum(map(len, ids))
         if self._unknown is not None:
-            self.unknown += sum(tokens.count(self._unknown) for tokens in ids)
+            stats.unknown += sum(tokens.count(self._unknown) for tokens in ids)
         return ids
 
     @property

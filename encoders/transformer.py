@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from hashlib import blake2b
 
 import numpy as np
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from encoders.base import EncoderError, Vectors
 from encoders.batching import cut
+from encoders.encode_stats import EncodeStats
 from encoders.forward import choose
 from encoders.loading import (
     DEMO,
@@ -33,17 +33,6 @@ from encoders.tokens import Tokens
 
 CPU_TOKEN_BUDGET = 1024
 GPU_TOKEN_BUDGET = 65_536
-
-
-@dataclass(slots=True)
-class EncodeStats:
-    """Cumulative. padding: tokens computed beyond the texts' own. Seconds: forward with pooling, on a GPU with
-    waiting for it; copy: from the device to rows in the texts' order."""
-
-    padding: int = 0
-    tokenize_s: float = 0.0
-    forward_s: float = 0.0
-    copy_s: float = 0.0
 
 
 class TransformerEncoder:
@@ -82,11 +71,15 @@ class TransformerEncoder:
         tokenizer, loaded = load(card.transformer, dtype)
         self.id = model if model != DEMO else DEMO_PACKAGE
         self.max_length = longest_text(loaded, min(max_length, card.max_length or max_length))
-        self.tokens = Tokens(tokenizer, prompt=card.prompt(prompt, prompt_name), max_length=self.max_length)
+        self.stats, self._clock = EncodeStats(), clock
+        self.counts, self.timings = self.stats.counts, self.stats.timings
+        self._tokens = Tokens(
+            tokenizer, prompt=card.prompt(prompt, prompt_name), max_length=self.max_length, stats=self.stats
+        )
         self.pooling = _pooling(pooling, card, decoder=is_causal(loaded))
-        self._skip = 0 if card.pools_prompt else self.tokens.prompt_length
+        self._skip = 0 if card.pools_prompt else self._tokens.prompt_length
         self.dim = card.dimensions(int(loaded.config.hidden_size), truncate_dim)
-        decides = (weights_digest(loaded), self.tokens.describe(), dtype, self.pooling, self._skip, self.dim)
+        decides = (weights_digest(loaded), self._tokens.describe(), dtype, self.pooling, self._skip, self.dim)
         self.revision = blake2b(" ".join(map(str, decides)).encode(), digest_size=8).hexdigest()
         self._forward = choose(
             loaded.to(self.device),
@@ -95,7 +88,6 @@ class TransformerEncoder:
             max_length=self.max_length,
         )
         self.token_budget = token_budget or (CPU_TOKEN_BUDGET if self.device == "cpu" else GPU_TOKEN_BUDGET)
-        self.stats, self._clock = EncodeStats(), clock
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """See Encoder; tokenised at once, cut by token count."""
@@ -103,7 +95,7 @@ class TransformerEncoder:
         if not texts:
             return vectors
         started = self._clock()
-        ids = self.tokens(texts)
+        ids = self._tokens(texts)
         batches = cut([len(tokens) for tokens in ids], self.token_budget)
         tokenized = self._clock()
         with torch.inference_mode():
@@ -117,18 +109,6 @@ class TransformerEncoder:
         self.stats.forward_s += computed - tokenized
         self.stats.copy_s += self._clock() - computed
         return vectors
-
-    def counts(self) -> dict[str, dict[str, int]]:
-        """Tokens by kind, special ones among them; texts truncated (see base.counts)."""
-        tokens, padding = self.tokens, self.stats.padding
-        kinds = {"encoded": tokens.tokens, "padding": padding}
-        return {"tokens": {**kinds, "truncated": tokens.truncated, "unknown": tokens.unknown}}
-
-    def timings(self) -> dict[str, dict[str, float]]:
-        """Seconds by step (see base.timings)."""
-        stats = self.stats
-        steps = {"tokenize": stats.tokenize_s, "forward": stats.forward_s, "copy": stats.copy_s}
-        return {"seconds": steps}
 
     def _units(self, ids: list[list[int]]) -> Tensor:
         self.stats.padding += self._forward.padding(ids)
