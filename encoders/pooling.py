@@ -8,10 +8,12 @@ attended to more of the text.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 Pool = Callable[[Tensor, int], Tensor]
 
@@ -31,9 +33,20 @@ POOLINGS: dict[str, Pool] = {
 }
 
 
-def pool(name: str, hidden: Tensor, skip: int = 0) -> Tensor:
-    """One vector per text: float32 (N, D), not yet of unit length.
+@dataclass(frozen=True, slots=True)
+class Pooler:
+    """How hidden states become a text's vector.
 
-    hidden: (N, L, D). skip: leading tokens that are not pooled (a prompt's); the last token always is.
+    name: one of POOLINGS. skip: leading tokens that are not pooled (a prompt's); the last token always is.
+    dim: leading dimensions that are kept.
     """
-    return POOLINGS[name](hidden.float(), min(skip, hidden.shape[1] - 1))
+
+    name: str
+    dim: int
+    skip: int = 0
+
+    def __call__(self, runs: Iterable[Tensor]) -> Tensor:
+        """Float32 unit rows, one per text; runs: hidden states (N, L, D)."""
+        pool = POOLINGS[self.name]
+        pooled = torch.cat([pool(run.float(), min(self.skip, run.shape[1] - 1)) for run in runs])
+        return normalize(pooled[:, : self.dim], dim=1)

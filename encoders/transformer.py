@@ -28,7 +28,7 @@ from encoders.loading import (
     weights_digest,
 )
 from encoders.model_card import ModelCard
-from encoders.pooling import POOLINGS, pool
+from encoders.pooling import POOLINGS, Pooler
 from encoders.tokens import Tokens
 
 CPU_TOKEN_BUDGET = 1024
@@ -73,20 +73,15 @@ class TransformerEncoder:
         self.max_length = longest_text(loaded, min(max_length, card.max_length or max_length))
         self.stats, self._clock = EncodeStats(), clock
         self.counts, self.timings = self.stats.counts, self.stats.timings
-        self._tokens = Tokens(
-            tokenizer, prompt=card.prompt(prompt, prompt_name), max_length=self.max_length, stats=self.stats
-        )
-        self.pooling = _pooling(pooling, card, decoder=is_causal(loaded))
-        self._skip = 0 if card.pools_prompt else self._tokens.prompt_length
+        prefix = card.prompt(prompt, prompt_name)
+        self._tokens = Tokens(tokenizer, prompt=prefix, max_length=self.max_length, stats=self.stats)
         self.dim = card.dimensions(int(loaded.config.hidden_size), truncate_dim)
-        decides = (weights_digest(loaded), self._tokens.describe(), dtype, self.pooling, self._skip, self.dim)
+        skip = 0 if card.pools_prompt else self._tokens.prompt_length
+        self._pool = Pooler(_pooling(pooling, card, decoder=is_causal(loaded)), self.dim, skip)
+        decides = (weights_digest(loaded), self._tokens.describe(), dtype, self._pool)
         self.revision = blake2b(" ".join(map(str, decides)).encode(), digest_size=8).hexdigest()
-        self._forward = choose(
-            loaded.to(self.device),
-            pad=tokenizer.pad_token_id or 0,
-            offset=position_offset(loaded),
-            max_length=self.max_length,
-        )
+        pad, offset = tokenizer.pad_token_id or 0, position_offset(loaded)
+        self._forward = choose(loaded.to(self.device), pad=pad, offset=offset, max_length=self.max_length)
         self.token_budget = token_budget or (CPU_TOKEN_BUDGET if self.device == "cpu" else GPU_TOKEN_BUDGET)
 
     def encode(self, texts: Sequence[str]) -> Vectors:
@@ -112,8 +107,12 @@ class TransformerEncoder:
 
     def _units(self, ids: list[list[int]]) -> Tensor:
         self.stats.padding += self._forward.padding(ids)
-        pooled = torch.cat([pool(self.pooling, run, self._skip) for run in self._forward.hidden(ids)])
-        return torch.nn.functional.normalize(pooled[:, : self.dim], dim=1)
+        return self._pool(self._forward.hidden(ids))
+
+    @property
+    def pooling(self) -> str:
+        """The pooling that `auto` came to."""
+        return self._pool.name
 
 
 def _device(wanted: str) -> str:
