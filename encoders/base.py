@@ -58,10 +58,19 @@ def counts(encoder: object) -> dict[str, Mapping[str, int]]:
 
     An encoder that counts has a method `counts`; one that wraps another has it as `inner`.
     """
-    found: dict[str, Mapping[str, int]] = {}
+    return _gathered(encoder, "counts")
+
+
+def timings(encoder: object) -> dict[str, Mapping[str, float]]:
+    """The same of the seconds that they have spent, by the method `timings`: name -> step -> seconds."""
+    return _gathered(encoder, "timings")
+
+
+def _gathered(encoder: object, method: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
     layer: Any = encoder
     while layer is not None:
-        if hasattr(layer, "counts"):
-            found |= layer.counts()
+        if hasattr(layer, method):
+            found |= getattr(layer, method)()
         layer = getattr(layer, "inner", None)
     return found

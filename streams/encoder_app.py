@@ -23,6 +23,10 @@ def build_raw_encoder(settings: Settings) -> Encoder:
         settings.encoder,
         revision=settings.encoder_revision,
         max_length=settings.encoder_max_tokens,
+        pooling=settings.encoder_pooling,
+        prompt=settings.encoder_prompt,
+        prompt_name=settings.encoder_prompt_name,
+        truncate_dim=settings.encoder_truncate_dim,
         threads=settings.encoder_threads,
     )
 

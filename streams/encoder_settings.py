@@ -14,10 +14,21 @@ class EncoderSettings(BaseModel):
     """Which encoder, what it reads, and into which space."""
 
     # --- Text ---
-    # `hashing`, `demo` (the MiniLM of the PyPI package), or a transformers name or path.
+    # `hashing`, `demo` (the MiniLM of the PyPI package), or the name or folder of any encoder or decoder of the
+    # transformers library; for texts that are not English, a multilingual one.
     encoder: str = "demo"
+    # Commit of a named model; without it, the newest one, and the log says which.
     encoder_revision: str | None = None
     encoder_max_tokens: int = Field(default=256, ge=8)
+    # How a text's tokens make one vector. `auto` is what the model was trained with; another only where its card
+    # names one that its files do not: mean, max, cls, last (decoders) or weighted (decoders trained by SGPT).
+    encoder_pooling: str = "auto"
+    # Put before every text, where the model's card asks for a prompt or instruction: the text itself, or by the
+    # name that the model's files have for it. Neither: the model's own default.
+    encoder_prompt: str | None = None
+    encoder_prompt_name: str | None = None
+    # Leading dimensions that are kept, of a model trained for it (Matryoshka); others take a projection.
+    encoder_truncate_dim: int | None = Field(default=None, ge=2)
 
     # --- Batches of texts ---
     # CPU threads of the encoder; one leaves the other cores to the stream.

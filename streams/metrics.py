@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from encoders.base import counts
+from encoders.base import counts, timings
 from streams.state.store import PartitionState
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -28,6 +28,7 @@ ENCODER_COUNTS = {
     "cache": "Texts asked of the encoder, by what the cache had",
     "tokens": "Tokens encoded, those of them unknown, and padding computed beside them; texts truncated",
     "sentiment": "Texts whose sentiment was scored, and those of no language that the model knows",
+    "seconds": "Seconds that the encoder spent, by step",
 }
 SIZES = (1, 10, 100, 250, 500, 1000, 2500, 5000, 10_000)
 
@@ -107,8 +108,8 @@ class _EncoderCounts(Collector):
         self.encoder = encoder
 
     def collect(self) -> Iterator[CounterMetricFamily]:
-        """One counter per thing counted, labelled by kind."""
-        for name, kinds in counts(self.encoder).items():
+        """One counter per thing counted or timed, labelled by kind."""
+        for name, kinds in (counts(self.encoder) | timings(self.encoder)).items():
             family = CounterMetricFamily(f"{PREFIX}encoder_{name}", ENCODER_COUNTS[name], labels=["kind"])
             for kind, count in kinds.items():
                 family.add_metric([kind], count)

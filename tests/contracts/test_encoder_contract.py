@@ -14,7 +14,7 @@ from encoders.base import Encoder, identity
 from encoders.cache import CachedEncoder
 from encoders.hashing import HashingEncoder
 from encoders.projection import ProjectedEncoder, Projection
-from tests.encoders.tiny import make_bert
+from tests.encoders import tiny
 
 WORDS = [
     "red shoes",
@@ -31,12 +31,22 @@ WORDS = [
 ]
 
 
-def transformer(folder: Any) -> Encoder:
-    from encoders.transformer import TransformerEncoder
+def transformer(make: Callable[[Any], Any], pooling: str = "auto") -> Callable[[Any], Encoder]:
+    """Budget and limit are small, so that the texts are cut into several batches, and some are truncated."""
 
-    return TransformerEncoder(
-        str(make_bert(folder / "bert")), max_length=64, token_budget=96, device="cpu", threads=1
-    )
+    def build(folder: Any) -> Encoder:
+        from encoders.transformer import TransformerEncoder
+
+        return TransformerEncoder(
+            str(make(folder / "model")),
+            max_length=64,
+            token_budget=96,
+            device="cpu",
+            threads=1,
+            pooling=pooling,
+        )
+
+    return build
 
 
 def projected(folder: Any) -> Encoder:
@@ -47,7 +57,12 @@ def projected(folder: Any) -> Encoder:
 
 MAKERS: dict[str, Callable[[Any], Encoder]] = {
     "hashing": lambda folder: HashingEncoder(32),
-    "transformer": transformer,
+    "bert": transformer(tiny.make_bert),
+    "roberta max": transformer(tiny.make_roberta, "max"),
+    "mpnet": transformer(tiny.make_mpnet),
+    "modernbert cls": transformer(tiny.make_modernbert, "cls"),
+    "gpt2 weighted": transformer(tiny.make_gpt2, "weighted"),
+    "qwen3 last": transformer(tiny.make_qwen3),
     "cached": lambda folder: CachedEncoder(HashingEncoder(32), 5),
     "projected": projected,
 }

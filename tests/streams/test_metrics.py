@@ -33,6 +33,9 @@ class Counting(HashingEncoder):
     def counts(self) -> dict[str, dict[str, int]]:
         return {"tokens": {"encoded": 7, "padding": 1, "truncated": 0, "unknown": 2}}
 
+    def timings(self) -> dict[str, dict[str, float]]:
+        return {"seconds": {"tokenize": 0.5, "forward": 2.5, "copy": 0.25}}
+
 
 @pytest.fixture
 def served() -> Iterator[tuple[Metrics, Health, str]]:
@@ -124,6 +127,7 @@ def test_what_the_encoder_counts_is_shown_as_it_is_now() -> None:
     assert found["interestflow_encoder_cache_total[('kind', 'hit')]"] == 1
     assert found["interestflow_encoder_cache_total[('kind', 'miss')]"] == 2
     assert found["interestflow_encoder_tokens_total[('kind', 'unknown')]"] == 2
+    assert found["interestflow_encoder_seconds_total[('kind', 'forward')]"] == 2.5
     encoder.encode(["a"])
     assert samples(metrics)["interestflow_encoder_cache_total[('kind', 'hit')]"] == 2
 
