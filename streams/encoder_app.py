@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from encoders.base import Encoder
 from encoders.cache import CachedEncoder
+from encoders.cache_store import VectorStore
 from encoders.hashing import HashingEncoder
 from encoders.projection import ProjectedEncoder, Projection
 from streams.settings import Settings, SettingsError
@@ -34,4 +35,16 @@ def build_encoder(settings: Settings) -> Encoder:
             f"{settings.encoder} gives {encoder.dim} dimensions, not {settings.dimensions}: run `interestflow fit "
             f"projection` and set INTERESTFLOW_PROJECTION to its file, or set INTERESTFLOW_DIMENSIONS={encoder.dim}"
         )
-    return CachedEncoder(encoder, settings.encoder_cache_items) if settings.encoder_cache_items else encoder
+    return _cached(encoder, settings)
+
+
+def _cached(encoder: Encoder, settings: Settings) -> Encoder:
+    folder = settings.encoder_cache_dir
+    if not settings.encoder_cache_items:
+        if folder is not None:
+            raise SettingsError(
+                "INTERESTFLOW_ENCODER_CACHE_DIR needs INTERESTFLOW_ENCODER_CACHE_ITEMS above 0"
+            )
+        return encoder
+    store = VectorStore(folder, encoder.dim, settings.encoder_cache_disk_bytes) if folder else None
+    return CachedEncoder(encoder, settings.encoder_cache_items, store)

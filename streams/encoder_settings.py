@@ -21,8 +21,13 @@ class EncoderSettings(BaseModel):
     encoder_threads: int = Field(default=1, ge=1)
 
     # --- Cache ---
-    # Texts kept by content hash; 512 bytes each at 128 dimensions.
+    # Texts kept by content hash; 660 bytes each at 128 dimensions. As many as come again within hours; 0 for none.
     encoder_cache_items: int = Field(default=100_000, ge=0)
+    # Folder of this process alone, on a local disk, whose vectors outlive it; two workers of a machine need two.
+    # It pays where encoding is dear (a remote encoder, a CPU); none for memory alone.
+    encoder_cache_dir: Path | None = None
+    # Bytes of its files, about 530 per text at 128 dimensions; the texts that were written first go first.
+    encoder_cache_disk_bytes: int = Field(default=1 << 30, ge=1 << 26)
 
     # --- Pictures, sound and film ---
 

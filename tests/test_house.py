@@ -40,6 +40,8 @@ CONCRETE = {
     "TransformerEncoder": set(),
     "ProjectedEncoder": set(),
     "CachedEncoder": set(),
+    "VectorStore": set(),
+    "RemoteEncoder": set(),
 }
 
 
