@@ -1,6 +1,6 @@
 """Content into vectors. Knows models; knows nothing of users, topics or the stream.
 
 `base` is the contract; `hashing` needs no model; `transformer` runs any BERT-like model, its micro-batches cut
-by `batching`; `remote` asks a server, behind a `circuit` breaker; `cache` remembers texts by content hash,
-`cache_store` beyond the process; `projection` reduces and whitens, versioned by content.
+by `batching`; `remote` asks an `embeddings_server`, behind a `circuit` breaker; `cache` remembers texts by content
+hash, `cache_store` beyond the process; `projection` reduces and whitens, versioned by content.
 """

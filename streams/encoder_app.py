@@ -14,6 +14,8 @@ def build_raw_encoder(settings: Settings) -> Encoder:
     """The encoder by name, before projection and cache."""
     if settings.encoder == "hashing":
         return HashingEncoder(settings.dimensions)
+    if settings.encoder.startswith(("http://", "https://")):
+        return _remote(settings)
     # Imported late: torch takes seconds, and whoever hashes needs none of it.
     from encoders.transformer import TransformerEncoder
 
@@ -36,6 +38,28 @@ def build_encoder(settings: Settings) -> Encoder:
             f"projection` and set INTERESTFLOW_PROJECTION to its file, or set INTERESTFLOW_DIMENSIONS={encoder.dim}"
         )
     return _cached(encoder, settings)
+
+
+def _remote(settings: Settings) -> Encoder:
+    from encoders.embeddings_server import Endpoint
+    from encoders.remote import RemoteEncoder
+
+    if settings.encoder_remote_model is None:
+        raise SettingsError(
+            "a remote encoder needs INTERESTFLOW_ENCODER_REMOTE_MODEL, the model's name on its server"
+        )
+    return RemoteEncoder(
+        Endpoint(
+            settings.encoder,
+            settings.encoder_remote_model,
+            settings.encoder_remote_api_key,
+            settings.encoder_remote_dimensions,
+        ),
+        revision=settings.encoder_revision or "",
+        timeout_s=settings.encoder_remote_timeout_s,
+        concurrency=settings.encoder_remote_concurrency,
+        texts_per_request=settings.encoder_remote_batch,
+    )
 
 
 def _cached(encoder: Encoder, settings: Settings) -> Encoder:

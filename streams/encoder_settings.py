@@ -11,7 +11,7 @@ class EncoderSettings(BaseModel):
     """Which encoder, what it reads, and into which space."""
 
     # --- Text ---
-    # `hashing`, `demo` (the MiniLM of the PyPI package), or a transformers name or path.
+    # `hashing`, `demo` (the MiniLM of the PyPI package), a transformers name or path, or a URL (see Remote).
     encoder: str = "demo"
     encoder_revision: str | None = None
     encoder_max_tokens: int = Field(default=256, ge=8)
@@ -42,3 +42,15 @@ class EncoderSettings(BaseModel):
     # --- Behaviour as text, and its sentiment ---
 
     # --- Remote ---
+    # With a URL as encoder (https://host/v1): the model's name there. A new model behind an old name needs a new
+    # encoder_revision, any word of yours, since a server does not tell.
+    encoder_remote_model: str | None = None
+    # Sent as a bearer token; never printed. Better in the environment than in a file.
+    encoder_remote_api_key: str | None = None
+    # Dimensions to ask for, of models that can shorten their vectors; none for the model's own.
+    encoder_remote_dimensions: int | None = Field(default=None, ge=2, le=4096)
+    # Seconds until an answer; longer than the server takes for a full request with others in its queue.
+    encoder_remote_timeout_s: float = Field(default=30.0, gt=0)
+    # Requests at a time, and texts in one; as many as the server takes before it answers 429 or 413.
+    encoder_remote_concurrency: int = Field(default=4, ge=1, le=256)
+    encoder_remote_batch: int = Field(default=32, ge=1, le=2048)

@@ -26,6 +26,7 @@ LAG_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 60, 600, 3600
 PREFIX = "interestflow_"
 ENCODER_COUNTS = {
     "cache": "Texts by what had them: memory (hit), disk or nothing (miss); evicted from memory; not asked of a disk",
+    "remote": "Requests to the encoder's server, those of them that were retries, and those not sent while it rests",
     "tokens": "Tokens encoded, those of them unknown, and padding computed beside them; texts truncated",
 }
 SIZES = (1, 10, 100, 250, 500, 1000, 2500, 5000, 10_000)

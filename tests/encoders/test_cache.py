@@ -18,10 +18,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from encoders.base import EncoderError, Vectors
+from encoders.base import EncoderError, Vectors, counts
 from encoders.cache import CachedEncoder
 from encoders.cache_store import VectorStore
 from encoders.hashing import HashingEncoder
+from streams.encoder_app import build_encoder
+from streams.settings import Settings, SettingsError
 
 DIM = 16
 BOUND = 1 << 26
@@ -270,3 +272,16 @@ def test_vectors_of_another_length_are_never_served(folder: Path, caplog: pytest
     assert store.get([b"k" * 16]) == [None]
     assert "8 bytes, not 12" in caplog.text
     store.close()
+
+
+def test_the_settings_pick_the_store(folder: Path) -> None:
+    for kinds in ({"miss": 2, "disk": 0}, {"miss": 0, "disk": 2}):
+        encoder = build_encoder(Settings(encoder="hashing", encoder_cache_dir=folder))
+        encoder.encode(["a", "b"])
+        assert counts(encoder)["cache"].items() >= kinds.items()
+        encoder.store.close()
+
+
+def test_a_store_without_a_cache_is_refused(folder: Path) -> None:
+    with pytest.raises(SettingsError, match="CACHE_ITEMS"):
+        build_encoder(Settings(encoder="hashing", encoder_cache_dir=folder, encoder_cache_items=0))
