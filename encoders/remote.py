@@ -23,6 +23,9 @@ from encoders.embeddings_server import Endpoint, RemoteRefusedError, Server
 
 # Seconds that a server which keeps failing is left alone.
 REST_S = 10.0
+# Requests in a row that fail, for all their retries, until it is: more than halving the largest batch (100,000 texts)
+# down to one on which the server breaks or hangs, so that such a text is found and not taken for a server that is gone.
+FAILURES = 20
 KNOWN_GOOD = "red mug"
 
 
@@ -47,6 +50,7 @@ class RemoteEncoder:
         concurrency: int = 4,
         texts_per_request: int = 32,
         retries: int = 3,
+        failures_to_rest: int = FAILURES,
         rng: Random | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] = time.sleep,
@@ -58,9 +62,7 @@ class RemoteEncoder:
         names, revisions and dimensions mean one space, wherever it is served. timeout_s: for an answer.
         """
         self._endpoint, self._chunk = endpoint, texts_per_request
-        # More failures in a row than halving down to one text that hangs the server can make, so that such a text
-        # is found and not taken for a server that is gone.
-        circuit = Circuit(texts_per_request.bit_length() + 2, REST_S, clock)
+        circuit = Circuit(failures_to_rest, REST_S, clock)
         self._server = Server(endpoint, timeout_s, concurrency, retries, circuit, rng or Random(), sleep)
         self._pool = ThreadPoolExecutor(concurrency, "remote-encoder")
         try:

@@ -69,11 +69,14 @@ def test_whatever_is_asked_the_bits_are_those_without_a_cache(batches: list[list
     assert kinds["miss"] - kinds["evicted"] == len(cached)
 
 
-def test_texts_that_are_asked_for_again_stay_and_those_asked_once_go() -> None:
+@pytest.mark.parametrize("together", [True, False])
+def test_texts_that_are_asked_for_again_stay_and_those_asked_once_go(together: bool) -> None:
     inner = Watched()
     cached = CachedEncoder(inner, 10)
     for n in range(100):
-        cached.encode(["red mug", "blue mug", f"only once {n}"])
+        known, new = ["red mug", "blue mug"], [f"only once {n}"]
+        for batch in [known + new] if together else [known, new]:
+            cached.encode(batch)
     assert len(inner.asked) == 102
 
 

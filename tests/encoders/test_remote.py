@@ -163,8 +163,8 @@ def test_nobody_there_is_said_at_the_start(rig: Rig) -> None:
 
 
 def test_a_server_that_stays_away_is_given_a_rest_and_then_tried_by_one_request(rig: Rig) -> None:
-    encoder = rig.encoder(retries=0, texts_per_request=1)
     threshold = 3
+    encoder = rig.encoder(retries=0, texts_per_request=1, failures_to_rest=threshold)
     rig.script.answer = lambda asked: UNAVAILABLE
     for _ in range(threshold):
         with pytest.raises(RemoteAwayError, match="503"):
@@ -235,13 +235,14 @@ def test_a_text_that_is_refused_is_found_among_its_neighbours(rig: Rig, status: 
 
 
 def test_a_text_that_breaks_the_server_is_found_and_does_not_open_the_circuit(rig: Rig) -> None:
-    encoder = rig.encoder(texts_per_request=32, retries=0)
+    # In one request, so that no neighbour's success comes between its failures.
+    encoder = rig.encoder(texts_per_request=128, retries=0)
 
     def answer(asked: dict[str, Any]) -> Answer:
         return (500, {}, b"") if "poison" in asked["input"] else rig.script.well(asked)
 
     rig.script.answer = answer
-    assert list(encode_isolating(encoder, ["poison", *texts(31)], "stage")[1]) == [0]
+    assert list(encode_isolating(encoder, ["poison", *texts(99)], "stage")[1]) == [0]
     assert counts(encoder)["remote"]["not_sent"] == 0
 
 
