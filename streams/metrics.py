@@ -25,7 +25,8 @@ SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 LAG_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 60, 600, 3600, 86_400, 864_000)
 PREFIX = "interestflow_"
 ENCODER_COUNTS = {
-    "cache": "Texts asked of the encoder, by what the cache had",
+    "cache": "Texts by what had them: memory (hit), disk or nothing (miss); evicted from memory; not asked of a disk",
+    "remote": "Requests to the encoder's server, those of them that were retries, and those not sent while it rests",
     "tokens": "Tokens encoded, those of them unknown, and padding computed beside them; texts truncated",
     "sentiment": "Texts whose sentiment was scored, and those of no language that the model knows",
     "seconds": "Seconds that the encoder spent, by step",

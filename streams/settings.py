@@ -328,10 +328,15 @@ def load(config: Path | None = None, **options: Any) -> Settings:
     return settings
 
 
+def is_secret(name: str) -> bool:
+    """Whether a setting's value is never shown."""
+    return "password" in name or "api_key" in name
+
+
 def _sentence(problem: Any) -> str:
-    """What is wrong with one setting; a password is never repeated."""
+    """What is wrong with one setting; a secret is never repeated."""
     field = ".".join(str(part) for part in problem["loc"])
     if not field:
         return str(problem["msg"])
-    shown = "" if "password" in field else f" (got {problem['input']!r})"
+    shown = "" if is_secret(field) else f" (got {problem['input']!r})"
     return f"{ENV_PREFIX}{field.upper()}: {problem['msg']}{shown}"[:400]

@@ -42,6 +42,8 @@ CONCRETE = {
     "CachedEncoder": set(),
     "LexiconSentiment": set(),
     "SentimentClassifier": set(),
+    "VectorStore": set(),
+    "RemoteEncoder": set(),
 }
 
 

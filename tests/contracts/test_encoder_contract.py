@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,12 @@ from hypothesis import strategies as st
 
 from encoders.base import Encoder, identity
 from encoders.cache import CachedEncoder
+from encoders.cache_store import VectorStore
 from encoders.hashing import HashingEncoder
 from encoders.projection import ProjectedEncoder, Projection
+from encoders.remote import RemoteEncoder
 from tests.encoders import tiny
+from tests.encoders.served import Script, serving
 
 WORDS = [
     "red shoes",
@@ -55,6 +59,16 @@ def projected(folder: Any) -> Encoder:
     return ProjectedEncoder(inner, Projection.fit(vectors, 8, source=identity(inner)))
 
 
+# Ends what encoders need beside them, with the module.
+SERVERS = ExitStack()
+
+
+def remote(folder: Any) -> Encoder:
+    encoder = RemoteEncoder(SERVERS.enter_context(serving(Script(32))), texts_per_request=4)
+    SERVERS.callback(encoder.close)
+    return encoder
+
+
 MAKERS: dict[str, Callable[[Any], Encoder]] = {
     "hashing": lambda folder: HashingEncoder(32),
     "bert": transformer(tiny.make_bert),
@@ -64,13 +78,16 @@ MAKERS: dict[str, Callable[[Any], Encoder]] = {
     "gpt2 weighted": transformer(tiny.make_gpt2, "weighted"),
     "qwen3 last": transformer(tiny.make_qwen3),
     "cached": lambda folder: CachedEncoder(HashingEncoder(32), 5),
+    "stored": lambda folder: CachedEncoder(HashingEncoder(32), 5, VectorStore(folder / "store", 32, 1 << 26)),
+    "remote": remote,
     "projected": projected,
 }
 
 
 @pytest.fixture(scope="module", params=sorted(MAKERS))
-def encoder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Encoder:
-    return MAKERS[request.param](tmp_path_factory.mktemp("encoder"))
+def encoder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Encoder]:
+    with SERVERS:
+        yield MAKERS[request.param](tmp_path_factory.mktemp("encoder"))
 
 
 def test_unit_rows_of_its_dimension(encoder: Encoder) -> None:

@@ -90,6 +90,21 @@ def test_the_revision_follows_the_weights(tmp_path: Path) -> None:
     assert one == same != other
 
 
+def test_the_revision_follows_the_configuration(tmp_path: Path) -> None:
+    """The same weights with another number of heads give other vectors."""
+    from encoders.transformer import TransformerEncoder
+
+    folder = make_bert(tmp_path)
+    one = TransformerEncoder(str(folder), device="cpu")
+    config = (folder / "config.json").read_text()
+    (folder / "config.json").write_text(
+        config.replace('"num_attention_heads": 4', '"num_attention_heads": 2')
+    )
+    other = TransformerEncoder(str(folder), device="cpu")
+    assert not np.allclose(one.encode(["the mug"]), other.encode(["the mug"]), atol=1e-6)
+    assert one.revision != other.revision
+
+
 def test_tokens_are_counted(tmp_path: Path) -> None:
     from encoders.transformer import TransformerEncoder
 

@@ -88,7 +88,7 @@ def test_counts_are_found_through_projection_and_cache(tiny: Any) -> None:
     encoder = CachedEncoder(ProjectedEncoder(raw, projection), 10)
     encoder.encode(["red mug", "red mug"])
     found = counts(encoder)
-    assert found["cache"] == {"hit": 1, "miss": 1}
+    assert found["cache"] == {"hit": 1, "miss": 1, "evicted": 0}
     assert found["tokens"] == {
         "encoded": raw.stats.tokens,
         "padding": raw.stats.padding,

@@ -142,7 +142,8 @@ def test_sasl_needs_mechanism_username_and_password(missing: str) -> None:
 
 
 def test_a_wrong_password_is_not_repeated(toml: Any) -> None:
-    file = toml(f'kafka_sasl_password = ["{SECRET}"]\nkafka_ssl_key_password = ["{SECRET}"]\n')
+    secrets = ("kafka_sasl_password", "kafka_ssl_key_password", "encoder_remote_api_key")
+    file = toml("".join(f'{name} = ["{SECRET}"]\n' for name in secrets))
     said = wrong(config=file)
     assert "INTERESTFLOW_KAFKA_SASL_PASSWORD" in said
     assert SECRET not in said
@@ -152,14 +153,16 @@ def test_a_wrong_password_is_not_repeated(toml: Any) -> None:
 
 
 def test_the_settings_verb_prints_every_setting_and_no_password(environment: Any) -> None:
-    environment(kafka_sasl_password=SECRET, kafka_ssl_key_password=SECRET, top_k="7")
+    environment(
+        kafka_sasl_password=SECRET, kafka_ssl_key_password=SECRET, encoder_remote_api_key=SECRET, top_k="7"
+    )
     shown = CliRunner().invoke(app, ["settings"])
     assert shown.exit_code == 0
     assert SECRET not in shown.output
     lines = dict(line.split("=", 1) for line in shown.output.splitlines())
     assert lines.keys() == {f"INTERESTFLOW_{name.upper()}" for name in Settings.model_fields}
     assert lines["INTERESTFLOW_TOP_K"] == "7"
-    assert lines["INTERESTFLOW_KAFKA_SASL_PASSWORD"] == "***"
+    assert lines["INTERESTFLOW_KAFKA_SASL_PASSWORD"] == lines["INTERESTFLOW_ENCODER_REMOTE_API_KEY"] == "***"
 
 
 def test_wrong_settings_end_a_verb_with_a_sentence(environment: Any) -> None:
