@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -49,10 +49,34 @@ def counts(encoder: Encoder) -> dict[str, Mapping[str, int]]:
 
     An encoder that counts has a method `counts`; one that wraps another has it as `inner`.
     """
-    found: dict[str, Mapping[str, int]] = {}
+    return _gathered(encoder, "counts")
+
+
+def timings(encoder: Encoder) -> dict[str, Mapping[str, float]]:
+    """The same of the seconds that they have spent, by the method `timings`: name -> step -> seconds."""
+    return _gathered(encoder, "timings")
+
+
+def _gathered(encoder: Encoder, method: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
     layer: Any = encoder
     while layer is not None:
-        if hasattr(layer, "counts"):
-            found |= layer.counts()
+        if hasattr(layer, method):
+            found |= getattr(layer, method)()
         layer = getattr(layer, "inner", None)
     return found
+
+
+def layers(encoder: Encoder) -> Iterator[Any]:
+    """An encoder and those that it wraps, the outermost first."""
+    layer: Any = encoder
+    while layer is not None:
+        yield layer
+        layer = getattr(layer, "inner", None)
+
+
+def close(encoder: Encoder) -> None:
+    """End what an encoder and those that it wraps hold (threads, connections): theirs that have a method `close`."""
+    for layer in layers(encoder):
+        if hasattr(layer, "close"):
+            layer.close()

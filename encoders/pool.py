@@ -131,8 +131,8 @@ class EncoderPool:
         return {"queue": {"requests": stats.requests, "pushed_back": stats.pushed_back, **batches}}
 
     def timings(self) -> dict[str, dict[str, float]]:
-        """Seconds from requests' coming to their first batch, and of the workers in batches, in all."""
-        return {"queue": {"waited": self._queue.waited_s, "busy": self.stats.busy_s}}
+        """Seconds from requests' coming to their first batch, and of the workers in batches (see base.timings)."""
+        return {"queue_seconds": {"waited": self._queue.waited_s, "busy": self.stats.busy_s}}
 
     def close(self, deadline_s: float = CLOSE_S) -> None:
         """Let nobody in any more, and finish what is there; what is not done at the deadline gets PoolClosedError."""

@@ -17,7 +17,10 @@ class EncoderSettings(BaseModel):
     encoder_max_tokens: int = Field(default=256, ge=8)
 
     # --- Batches of texts ---
-    # CPU threads of the encoder; one leaves the other cores to the stream.
+    # Threads that encode at the same time, each on one core; one leaves the other cores to the stream, more pay
+    # while texts queue (interestflow_encoder_queued_texts). On a GPU, one.
+    encoder_workers: int = Field(default=1, ge=1, le=64)
+    # CPU threads of each of them within one batch; rather more workers than more of these.
     encoder_threads: int = Field(default=1, ge=1)
 
     # --- Cache ---

@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from encoders.base import Encoder, counts
+from encoders.base import Encoder, counts, layers, timings
 from streams.state.store import PartitionState
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -27,6 +27,9 @@ PREFIX = "interestflow_"
 ENCODER_COUNTS = {
     "cache": "Texts asked of the encoder, by what the cache had",
     "tokens": "Tokens encoded, those of them unknown, and padding computed beside them; texts truncated",
+    "queue": "Requests to the encoder's workers, those pushed back; batches made of them, those of several requests "
+    "(joined), those that failed together (again), and their texts",
+    "queue_seconds": "Seconds that requests waited for their first batch, and that workers were busy",
 }
 SIZES = (1, 10, 100, 250, 500, 1000, 2500, 5000, 10_000)
 
@@ -105,13 +108,17 @@ class _EncoderCounts(Collector):
     def __init__(self, encoder: Encoder) -> None:
         self.encoder = encoder
 
-    def collect(self) -> Iterator[CounterMetricFamily]:
-        """One counter per thing counted, labelled by kind."""
-        for name, kinds in counts(self.encoder).items():
+    def collect(self) -> Iterator[Metric]:
+        """One counter per thing counted or timed, labelled by kind."""
+        for name, kinds in (counts(self.encoder) | timings(self.encoder)).items():
             family = CounterMetricFamily(f"{PREFIX}encoder_{name}", ENCODER_COUNTS[name], labels=["kind"])
             for kind, count in kinds.items():
                 family.add_metric([kind], count)
             yield family
+        for layer in layers(self.encoder):
+            if hasattr(layer, "queued"):
+                about = "Texts that wait for one of the encoder's workers"
+                yield GaugeMetricFamily(f"{PREFIX}encoder_queued_texts", about, value=layer.queued)
 
 
 class _Users(Collector):

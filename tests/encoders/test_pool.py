@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from encoders.base import EncoderError, Vectors, counts
+from encoders.base import EncoderError, Vectors, counts, timings
 from encoders.fair_queue import FairQueue, Request, estimated_tokens
 from encoders.hashing import HashingEncoder
 from encoders.pool import BackpressureError, EncoderPool, PoolClosedError
@@ -173,7 +173,8 @@ def test_the_seconds_in_the_queue_are_counted(make: Any) -> None:
     now[0] += 7.0
     inner.open()
     result(first), result(second)
-    assert pool.timings()["queue"]["waited"] == 7.0
+    pool.close()
+    assert timings(pool)["queue_seconds"] == {"waited": 7.0, "busy": 7.0}
 
 
 # --- a full queue -----------------------------------------------------------------------------------------------
