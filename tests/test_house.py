@@ -40,6 +40,7 @@ CONCRETE = {
     "TransformerEncoder": set(),
     "ProjectedEncoder": set(),
     "CachedEncoder": set(),
+    "EncoderPool": set(),
 }
 
 

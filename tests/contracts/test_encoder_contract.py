@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from encoders.base import Encoder, identity
 from encoders.cache import CachedEncoder
 from encoders.hashing import HashingEncoder
+from encoders.pool import EncoderPool
 from encoders.projection import ProjectedEncoder, Projection
 from tests.encoders.tiny import make_bert
 
@@ -50,6 +51,7 @@ MAKERS: dict[str, Callable[[Any], Encoder]] = {
     "transformer": transformer,
     "cached": lambda folder: CachedEncoder(HashingEncoder(32), 5),
     "projected": projected,
+    "pooled": lambda folder: EncoderPool(HashingEncoder(32), workers=2, batch_tokens=16),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
@@ -9,13 +10,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+import torch
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from encoders.base import EncoderError, Vectors, counts, timings
 from encoders.fair_queue import FairQueue, Request, estimated_tokens
 from encoders.hashing import HashingEncoder
 from encoders.pool import BackpressureError, EncoderPool, PoolClosedError
+from encoders.transformer import TransformerEncoder
+from tests.encoders.tiny import make_bert
 
 DIM = 8
 PATIENCE_S = 30.0  # only a test that fails waits so long
@@ -71,7 +75,7 @@ def result(future: Future[Vectors]) -> Vectors:
     return future.result(PATIENCE_S)
 
 
-# --- vectors ------------------------------------------------------------------------------------------------
+# --- vectors ---------------------------------------------------------------------------------------------
 
 
 @given(
@@ -92,7 +96,7 @@ def test_each_request_gets_its_own_vectors_in_order(
     assert pool.stats.texts == sum(map(len, requests))
 
 
-# --- how batches are made -------------------------------------------------------------------------------------
+# --- how batches are made --------------------------------------------------------------------------------
 
 
 def test_an_idle_worker_takes_a_request_at_once_and_what_comes_meanwhile_is_joined(make: Any) -> None:
@@ -177,7 +181,7 @@ def test_the_seconds_in_the_queue_are_counted(make: Any) -> None:
     assert timings(pool)["queue_seconds"] == {"waited": 7.0, "busy": 7.0}
 
 
-# --- a full queue -----------------------------------------------------------------------------------------------
+# --- a full queue ----------------------------------------------------------------------------------------
 
 
 def test_a_full_queue_pushes_back_with_the_seconds_that_it_takes(make: Any) -> None:
@@ -214,7 +218,7 @@ def test_who_calls_from_a_thread_waits_for_room(make: Any) -> None:
     assert pool.stats.pushed_back == 0
 
 
-# --- failures -------------------------------------------------------------------------------------------------------
+# --- failures --------------------------------------------------------------------------------------------
 
 
 def test_a_request_that_fails_takes_no_neighbour(make: Any) -> None:
@@ -274,7 +278,7 @@ def test_who_cancels_in_time_is_not_encoded(make: Any) -> None:
     assert pool.queued == 0
 
 
-# --- the end -----------------------------------------------------------------------------------------------------------
+# --- the end ---------------------------------------------------------------------------------------------
 
 
 def test_closing_finishes_what_was_submitted_and_takes_no_more(make: Any) -> None:
@@ -309,7 +313,7 @@ def test_settings_that_make_no_sense_are_refused() -> None:
         EncoderPool(PLAIN, workers=0)
 
 
-# --- the line --------------------------------------------------------------------------------------------------------------
+# --- the line --------------------------------------------------------------------------------------------
 
 
 @given(
@@ -339,3 +343,71 @@ def test_the_line_gives_every_text_once_in_turns_and_within_the_budget(
 @given(text=st.text(st.characters(), max_size=200))
 def test_an_estimate_is_at_least_the_two_special_tokens(text: str) -> None:
     assert 2 <= estimated_tokens(text, 50) <= 50
+
+
+# --- real models -----------------------------------------------------------------------------------------
+
+
+TEXTS = [
+    "the red mug",
+    "shoes",
+    "",
+    "mug " * 30,
+    "red shoes 42",
+    "x" * 70,
+    "a b c d e f g",
+    "the the the",
+] * 4
+
+
+class Watched(TransformerEncoder):
+    """Tells what torch does in the threads that encode."""
+
+    seen: set[tuple[str, int]]
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        self.seen.add((threading.current_thread().name, torch.get_num_threads()))
+        return super().encode(texts)
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Watched:
+    """A tiny transformer of one torch thread."""
+    encoder = Watched(
+        str(make_bert(tmp_path_factory.mktemp("bert"))), device="cpu", threads=1, token_budget=96
+    )
+    encoder.seen = set()
+    return encoder
+
+
+@given(
+    order=st.permutations(range(len(TEXTS))), workers=st.integers(1, 3), budget=st.sampled_from([16, 96, 500])
+)
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_text_has_one_vector_alone_in_any_order_and_on_any_number_of_workers(
+    watched: Watched, order: list[int], workers: int, budget: int
+) -> None:
+    alone = np.concatenate([TransformerEncoder.encode(watched, [text]) for text in TEXTS[:8]] * 4)
+    pool = EncoderPool(watched, workers=workers, batch_tokens=budget)
+    requests = [order[:1], order[1:11], order[11:]]
+    futures = [pool.submit([TEXTS[at] for at in request]) for request in requests]
+    for request, future in zip(requests, futures, strict=True):
+        assert result(future) == pytest.approx(alone[request], abs=1e-6)
+    pool.close()
+
+
+def test_workers_share_model_and_tokenizer_and_have_one_torch_thread_each(
+    watched: Watched, make: Any
+) -> None:
+    """Many small calls at once, with threads that take turns as often as they can."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    watched.seen.clear()
+    try:
+        pool = make(watched, workers=4, batch_tokens=8)
+        with ThreadPoolExecutor(4) as callers:
+            found = list(callers.map(pool.encode, [TEXTS] * 8))
+    finally:
+        sys.setswitchinterval(interval)
+    assert all(vectors == pytest.approx(found[0], abs=1e-6) for vectors in found)
+    assert watched.seen == {(f"encoder-{n}", 1) for n in range(4)}
