@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import Any
@@ -147,10 +148,13 @@ def test_a_short_request_overtakes_a_long_one(make: Any) -> None:
 def test_a_request_that_is_alone_is_shared_out_among_the_workers(make: Any) -> None:
     inner = Gated()
     pool = make(inner, workers=2)
+    while pool._idle < 2:
+        time.sleep(0.001)
     future = pool.submit([f"item number {n}" for n in range(200)])
     inner.await_call()
     inner.await_call()
     inner.open()
+    assert min(map(len, inner.calls)) >= 90
     assert np.array_equal(result(future), PLAIN.encode([f"item number {n}" for n in range(200)]))
 
 
@@ -410,4 +414,5 @@ def test_workers_share_model_and_tokenizer_and_have_one_torch_thread_each(
     finally:
         sys.setswitchinterval(interval)
     assert all(vectors == pytest.approx(found[0], abs=1e-6) for vectors in found)
-    assert watched.seen == {(f"encoder-{n}", 1) for n in range(4)}
+    assert {torch_threads for _, torch_threads in watched.seen} == {1}
+    assert len(watched.seen) > 1

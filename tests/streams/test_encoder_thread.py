@@ -49,10 +49,11 @@ async def test_poison_of_one_caller_reaches_no_other_and_is_isolated() -> None:
     slow = Slow()
     pool = EncoderPool(slow)
     asking = threads(pool)
-    texts = [["slow"], ["red", "poison", "hat"], ["blue"]]
-    tasks = [asyncio.create_task(asking.run(encode_isolating, pool, each, "stage")) for each in texts]
-    while pool.queued < 4:
-        await asyncio.sleep(0.001)
+    tasks = []
+    for texts, waiting in ((["slow"], 0), (["red", "poison", "hat"], 3), (["blue"], 4)):
+        tasks.append(asyncio.create_task(asking.run(encode_isolating, pool, texts, "stage")))
+        while not pool.stats.batches or pool.queued < waiting:
+            await asyncio.sleep(0.001)
     slow.gate.set()
     found = await asyncio.gather(*tasks)
     assert [list(refused) for _, refused in found] == [[], [1], []]
