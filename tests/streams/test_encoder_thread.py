@@ -66,11 +66,11 @@ async def test_poison_of_one_caller_reaches_no_other_and_is_isolated() -> None:
 async def test_an_encoder_that_fails_for_all_is_waited_for_by_each() -> None:
     slow = Slow()
     slow.down = True
-    pauses = []
+    # Well again once each of the three waits: none is between a text that failed and one that is known to be good.
+    all_wait = threading.Barrier(3, action=lambda: setattr(slow, "down", False), timeout=30)
 
     def wait(seconds: float) -> bool:
-        pauses.append(seconds)
-        slow.down = len(pauses) < 4
+        all_wait.wait()
         return False
 
     pool = EncoderPool(slow)
@@ -78,7 +78,7 @@ async def test_an_encoder_that_fails_for_all_is_waited_for_by_each() -> None:
     calls = [asking.run(encode_isolating, pool, [f"text {n}"], "stage") for n in range(3)]
     for n, (vectors, refused) in enumerate(await asyncio.gather(*calls)):
         assert (vectors.tobytes(), refused) == (PLAIN.encode([f"text {n}"]).tobytes(), {})
-    assert len(pauses) >= 4
+    assert not slow.down
     asking.close()
 
 
