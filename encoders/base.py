@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -74,3 +74,18 @@ def _gathered(encoder: object, method: str) -> dict[str, Any]:
             found |= getattr(layer, method)()
         layer = getattr(layer, "inner", None)
     return found
+
+
+def layers(encoder: object) -> Iterator[Any]:
+    """An encoder and those that it wraps, the outermost first."""
+    layer: Any = encoder
+    while layer is not None:
+        yield layer
+        layer = getattr(layer, "inner", None)
+
+
+def close(encoder: Encoder) -> None:
+    """End what an encoder and those that it wraps hold (threads, connections): theirs that have a method `close`."""
+    for layer in layers(encoder):
+        if hasattr(layer, "close"):
+            layer.close()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Lock
 
 
 @dataclass(slots=True)
@@ -18,6 +19,13 @@ class EncodeStats:
     tokenize_s: float = 0.0
     forward_s: float = 0.0
     copy_s: float = 0.0
+    _lock: Lock = field(default_factory=Lock, repr=False)
+
+    def add(self, **amounts: float) -> None:
+        """To the fields of these names; several threads may encode at once."""
+        with self._lock:
+            for name, amount in amounts.items():
+                setattr(self, name, getattr(self, name) + amount)
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Tokens by kind; texts truncated (see base.counts)."""

@@ -24,7 +24,9 @@ PACKED_LAYERS = {"full_attention", "sliding_attention"}
 
 
 class Forward(Protocol):
-    """A model's forward pass over texts sorted by length."""
+    """A model's forward pass over texts sorted by length. pads: a batch's size is its texts times its longest."""
+
+    pads: bool
 
     def hidden(self, ids: Ids) -> Iterator[Tensor]:
         """Hidden states (N, L, D), one tensor for each run of N texts of equal length L, in the texts' order."""
@@ -37,6 +39,8 @@ class Forward(Protocol):
 
 class Packed:
     """All texts end to end in one row."""
+
+    pads = False
 
     def __init__(self, model: Any, offset: int) -> None:
         """offset: position of a text's first token."""
@@ -67,6 +71,8 @@ class Packed:
 
 class Padded:
     """One row per text, padded on the right, where causal attention never looks from a text's own tokens."""
+
+    pads = True
 
     def __init__(self, model: Any, pad: int) -> None:
         """pad: id that fills rows up; masked, but some models count positions by it."""

@@ -38,12 +38,12 @@ class Tokens:
         encoded = self._backend.encode_batch_fast(clean)
         ids: list[list[int]] = [one.ids or self._nothing for one in encoded]
         full = (one for one, tokens in zip(encoded, ids, strict=True) if len(tokens) == self._max_length)
-        stats = self._stats
-        stats.truncated += sum(bool(one.overflowing) for one in full)
-        stats.texts += len(ids)
-        stats.tokens += sum(map(len, ids))
-        if self._unknown is not None:
-            stats.unknown += sum(tokens.count(self._unknown) for tokens in ids)
+        self._stats.add(
+            texts=len(ids),
+            tokens=sum(map(len, ids)),
+            truncated=sum(bool(one.overflowing) for one in full),
+            unknown=sum(tokens.count(self._unknown) for tokens in ids) if self._unknown is not None else 0,
+        )
         return ids
 
     @property

@@ -36,7 +36,7 @@ GPU_TOKEN_BUDGET = 65_536
 
 
 class TransformerEncoder:
-    """A text encoder by name or local path. One thread encodes; any may read the counts.
+    """A text encoder by name or local path. Any threads may encode.
 
     In bfloat16 the independence of the batch holds only to that type's precision (about 1e-2).
     """
@@ -63,7 +63,8 @@ class TransformerEncoder:
         truncate_dim: leading dimensions kept, of a Matryoshka model. token_budget: padded tokens per forward
         pass. threads: CPU threads of torch in this process. clock: seconds. Raises EncoderError.
         """
-        card = ModelCard.read(locate(model, revision))
+        self.folder = locate(model, revision)
+        card = ModelCard.read(self.folder)
         self.device = _device(device)
         if threads is not None and self.device == "cpu":
             torch.set_num_threads(threads)
@@ -81,18 +82,28 @@ class TransformerEncoder:
         decides = (model_digest(loaded), self._tokens.describe(), dtype, self._pool)
         self.revision = blake2b(" ".join(map(str, decides)).encode(), digest_size=8).hexdigest()
         pad, offset = tokenizer.pad_token_id or 0, position_offset(loaded)
-        self._forward = choose(loaded.to(self.device), pad=pad, offset=offset, max_length=self.max_length)
+        self.model = loaded.to(self.device)
+        self._forward = choose(self.model, pad=pad, offset=offset, max_length=self.max_length)
         self.token_budget = token_budget or (CPU_TOKEN_BUDGET if self.device == "cpu" else GPU_TOKEN_BUDGET)
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """See Encoder; tokenised at once, cut by token count."""
-        vectors = np.empty((len(texts), self.dim), dtype=np.float32)
-        if not texts:
+        started = self._clock()
+        ids = self.tokenize(texts)
+        self.stats.add(tokenize_s=self._clock() - started)
+        return self.encode_ids(ids)
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text, as they are read: with the prompt, special ones, and at most max_length."""
+        return self._tokens(texts) if texts else []
+
+    def encode_ids(self, ids: Sequence[Sequence[int]]) -> Vectors:
+        """Float32 (B, dim), unit rows, of texts that `tokenize` has read."""
+        vectors = np.empty((len(ids), self.dim), dtype=np.float32)
+        if not ids:
             return vectors
         started = self._clock()
-        ids = self._tokens(texts)
-        batches = cut([len(tokens) for tokens in ids], self.token_budget)
-        tokenized = self._clock()
+        batches = cut([len(tokens) for tokens in ids], self.token_budget, padded=self._forward.pads)
         with torch.inference_mode():
             # All is asked of the device before the first answer is fetched, so that it never waits for us.
             units = torch.cat([self._units([ids[index] for index in batch]) for batch in batches])
@@ -100,13 +111,11 @@ class TransformerEncoder:
                 torch.cuda.synchronize(units.device)
         computed = self._clock()
         vectors[[index for batch in batches for index in batch]] = units.cpu().numpy()
-        self.stats.tokenize_s += tokenized - started
-        self.stats.forward_s += computed - tokenized
-        self.stats.copy_s += self._clock() - computed
+        self.stats.add(forward_s=computed - started, copy_s=self._clock() - computed)
         return vectors
 
-    def _units(self, ids: list[list[int]]) -> Tensor:
-        self.stats.padding += self._forward.padding(ids)
+    def _units(self, ids: list[Sequence[int]]) -> Tensor:
+        self.stats.add(padding=self._forward.padding(ids))
         return self._pool(self._forward.hidden(ids))
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from random import Random
 from typing import TypeVar
@@ -50,6 +51,9 @@ class Backoff:
         self.metrics, self.health, self.deadline = metrics, health, deadline_s
         self._rng, self._clock = rng or Random(), clock
         self._stopping = threading.Event()
+        # How many callers wait, by stage: it pauses until the last of them goes on.
+        self._waiting: Counter[str] = Counter()
+        self._lock = threading.Lock()
         self._wait = wait or self._stopping.wait
 
     def call(
@@ -68,7 +72,10 @@ class Backoff:
                 except Exception as error:  # `passing` knows which
                     if not passing(error):
                         raise
-                    started = self._clock() if started is None else started
+                    if started is None:
+                        started = self._clock()
+                        with self._lock:
+                            self._waiting[stage] += 1
                     self._pause(stage, error, advice, pause, self.deadline - (self._clock() - started))
                 pause = min(2 * pause, LONGEST_S)
         finally:
@@ -94,5 +101,8 @@ class Backoff:
             raise StoppedError(told) from error
 
     def _resume(self, stage: str) -> None:
-        self.metrics.paused.labels(stage).set(0)
-        self.health.resume(stage)
+        with self._lock:
+            self._waiting[stage] -= 1
+            if not self._waiting[stage]:
+                self.metrics.paused.labels(stage).set(0)
+                self.health.resume(stage)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from encoders.base import Encoder
+from encoders.base import Encoder, layers
 from encoders.cache import CachedEncoder
 from encoders.cache_store import VectorStore
 from encoders.hashing import HashingEncoder
+from encoders.pool import EncoderPool
 from encoders.projection import ProjectedEncoder, Projection
 from encoders.sentiment import Sentiment
 from streams.encoder_settings import SENTIMENT_ACTIONS
 from streams.encoding import Scoring
 from streams.settings import Settings, SettingsError
+
+# Of a joint batch, where the encoder itself does not say how many tokens it takes at once.
+BATCH_TOKENS = 1024
 
 
 def build_raw_encoder(settings: Settings) -> Encoder:
@@ -44,7 +48,26 @@ def build_encoder(settings: Settings) -> Encoder:
             f"{settings.encoder} gives {encoder.dim} dimensions, not {settings.dimensions}: run `interestflow fit "
             f"projection` and set INTERESTFLOW_PROJECTION to its file, or set INTERESTFLOW_DIMENSIONS={encoder.dim}"
         )
-    return _cached(encoder, settings)
+    return _cached(_pooled(encoder, settings), settings)
+
+
+def _pooled(encoder: Encoder, settings: Settings) -> Encoder:
+    """Behind a queue and workers; not hashing, which is done before a worker wakes, and by one thread at a time."""
+    if settings.encoder == "hashing":
+        return encoder
+    device = next((layer.device for layer in layers(encoder) if hasattr(layer, "device")), "cpu")
+    if device != "cpu" and settings.encoder_workers > 1:
+        raise SettingsError(
+            f"the encoder runs on {device}, where workers would only wait for each other: set "
+            f"INTERESTFLOW_ENCODER_WORKERS=1"
+        )
+    budgets = [layer.token_budget for layer in layers(encoder) if hasattr(layer, "token_budget")]
+    return EncoderPool(
+        encoder,
+        workers=settings.encoder_workers,
+        batch_tokens=budgets[0] if budgets else BATCH_TOKENS,
+        max_tokens=settings.encoder_max_tokens,
+    )
 
 
 def _remote(settings: Settings) -> Encoder:

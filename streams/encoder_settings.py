@@ -31,7 +31,10 @@ class EncoderSettings(BaseModel):
     encoder_truncate_dim: int | None = Field(default=None, ge=2)
 
     # --- Batches of texts ---
-    # CPU threads of the encoder; one leaves the other cores to the stream.
+    # Threads that encode at the same time, each on one core; one leaves the other cores to the stream, more pay
+    # while texts queue (interestflow_encoder_queued_texts). On a GPU, one.
+    encoder_workers: int = Field(default=1, ge=1, le=64)
+    # CPU threads of each of them within one batch; rather more workers than more of these.
     encoder_threads: int = Field(default=1, ge=1)
 
     # --- Cache ---

@@ -1,4 +1,4 @@
-"""The thread that the encoder has to itself, and how it waits there for an encoder that fails."""
+"""The threads from which the encoder is called, and how they wait there for an encoder that fails."""
 
 from __future__ import annotations
 
@@ -8,34 +8,40 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, TypeVar
 
+from encoders.base import Encoder, close
 from streams.backoff import Backoff
 from streams.isolation import EverythingFailsError
 from streams.metrics import Metrics
 
 T = TypeVar("T")
 STAGE = "encode"
+# Who may ask at once: an update, a catalogue batch, and events whose item has come. What is computed at once is the
+# encoder's own affair.
+CALLERS = 3
 ADVICE = "see what the encoder says, free its device's memory or reach its server"
 
 
-class EncoderThread:
+class EncoderThreads:
     """Never the event loop: a long batch there would cost the worker its membership of the group."""
 
-    def __init__(self, metrics: Metrics, backoff: Backoff) -> None:
-        self.metrics, self.backoff = metrics, backoff
-        self._thread = ThreadPoolExecutor(1, "encoder")
+    def __init__(self, encoder: Encoder, metrics: Metrics, backoff: Backoff) -> None:
+        """encoder: may be called by several threads at once."""
+        self.encoder, self.metrics, self.backoff = encoder, metrics, backoff
+        self._threads = ThreadPoolExecutor(CALLERS, "encode")
 
     async def run(self, function: Callable[..., T], *arguments: Any) -> T:
-        """What it returns; where the encoder fails for everything, it waits, and what comes behind waits too.
+        """What it returns; where the encoder fails for everything, it waits, as does whoever else asks.
 
         Raises GaveUpError, StoppedError.
         """
         call = partial(self.backoff.call, STAGE, partial(function, *arguments), _fails, ADVICE)
         with self.metrics.observe(STAGE):
-            return await asyncio.get_running_loop().run_in_executor(self._thread, call)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
     def close(self) -> None:
-        """Stop the thread."""
-        self._thread.shutdown(wait=True)
+        """Stop encoder and threads; what is asked still is finished, or fails at the encoder's own deadline."""
+        close(self.encoder)
+        self._threads.shutdown(wait=True)
 
 
 def _fails(error: Exception) -> bool:

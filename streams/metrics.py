@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from encoders.base import counts, timings
+from encoders.base import counts, layers, timings
 from streams.state.store import PartitionState
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -30,6 +30,9 @@ ENCODER_COUNTS = {
     "tokens": "Tokens encoded, those of them unknown, and padding computed beside them; texts truncated",
     "sentiment": "Texts whose sentiment was scored, and those of no language that the model knows",
     "seconds": "Seconds that the encoder spent, by step",
+    "queue": "Requests to the encoder's workers, those pushed back; batches made of them, those of several requests "
+    "(joined), those that failed together (again), and their texts",
+    "queue_seconds": "Seconds that requests waited for their first batch, and that workers were busy",
 }
 SIZES = (1, 10, 100, 250, 500, 1000, 2500, 5000, 10_000)
 
@@ -108,13 +111,17 @@ class _EncoderCounts(Collector):
     def __init__(self, encoder: object) -> None:
         self.encoder = encoder
 
-    def collect(self) -> Iterator[CounterMetricFamily]:
+    def collect(self) -> Iterator[Metric]:
         """One counter per thing counted or timed, labelled by kind."""
         for name, kinds in (counts(self.encoder) | timings(self.encoder)).items():
             family = CounterMetricFamily(f"{PREFIX}encoder_{name}", ENCODER_COUNTS[name], labels=["kind"])
             for kind, count in kinds.items():
                 family.add_metric([kind], count)
             yield family
+        for layer in layers(self.encoder):
+            if hasattr(layer, "queued"):
+                about = "Texts that wait for one of the encoder's workers"
+                yield GaugeMetricFamily(f"{PREFIX}encoder_queued_texts", about, value=layer.queued)
 
 
 class _Users(Collector):

@@ -1,6 +1,6 @@
 """One batch from the agent to its ack: which thread does what, and how many may be under way.
 
-The model thread owns states and catalogue; the encoder thread runs the encoder, never the event loop; the
+The model thread owns states and catalogue; threads of its own call the encoder, never the event loop; the
 sink's thread collects delivery reports. A batch is acknowledged only once every record that it caused is
 durable, and a failure ends the process: what was not acknowledged is read again.
 """
@@ -22,7 +22,7 @@ from sinks.base import Group, Sink
 from streams.adapters.base import Adapter, parse_each
 from streams.backoff import Backoff, StoppedError
 from streams.catalogue import Cataloguer
-from streams.encoder_thread import EncoderThread
+from streams.encoder_thread import EncoderThreads
 from streams.encoding import Scoring, encode_texts
 from streams.events import Event, Rejected, encode, origin_headers
 from streams.flow import Decoded, Flow
@@ -70,7 +70,7 @@ class Pipeline:
         self._events_topic = settings.events_topic
         self._no_texts: Floats = np.zeros((0, encoder.dim), dtype=np.float32)
         self._model = ThreadPoolExecutor(1, "model")
-        self._encoder = EncoderThread(metrics, self.backoff)
+        self._encoder = EncoderThreads(encoder, metrics, self.backoff)
         self._room: dict[tuple[str, int], asyncio.Semaphore] = defaultdict(
             lambda: asyncio.Semaphore(settings.batches_in_flight)
         )

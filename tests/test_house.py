@@ -44,6 +44,7 @@ CONCRETE = {
     "SentimentClassifier": set(),
     "VectorStore": set(),
     "RemoteEncoder": set(),
+    "EncoderPool": set(),
 }
 
 

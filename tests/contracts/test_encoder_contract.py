@@ -15,6 +15,7 @@ from encoders.base import Encoder, identity
 from encoders.cache import CachedEncoder
 from encoders.cache_store import VectorStore
 from encoders.hashing import HashingEncoder
+from encoders.pool import EncoderPool
 from encoders.projection import ProjectedEncoder, Projection
 from encoders.remote import RemoteEncoder
 from tests.encoders import tiny
@@ -81,6 +82,7 @@ MAKERS: dict[str, Callable[[Any], Encoder]] = {
     "stored": lambda folder: CachedEncoder(HashingEncoder(32), 5, VectorStore(folder / "store", 32, 1 << 26)),
     "remote": remote,
     "projected": projected,
+    "pooled": lambda folder: EncoderPool(HashingEncoder(32), workers=2, batch_tokens=16),
 }
 
 

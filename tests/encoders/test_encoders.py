@@ -8,22 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from encoders.base import EncoderError
-from encoders.batching import cut
 from encoders.cache import CachedEncoder
 from encoders.hashing import HashingEncoder
 from tests.encoders.tiny import make_bert
-
-
-@given(lengths=st.lists(st.integers(1, 50), max_size=60), budget=st.integers(1, 200))
-def test_batches_hold_each_text_once_within_the_budget(lengths: list[int], budget: int) -> None:
-    batches = cut(lengths, budget)
-    assert sorted(index for batch in batches for index in batch) == list(range(len(lengths)))
-    for batch in batches:
-        assert len(batch) == 1 or len(batch) * max(lengths[i] for i in batch) <= budget
 
 
 def test_shared_words_are_nearer() -> None:

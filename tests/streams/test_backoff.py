@@ -110,3 +110,22 @@ def test_who_is_stopped_waits_no_more() -> None:
 
     with pytest.raises(StoppedError):
         real.call("lamp", attempt, lambda _: True, ADVICE)
+
+
+def test_a_stage_is_paused_until_the_last_of_its_callers_goes_on() -> None:
+    clockwork, seen = Clockwork(), []
+
+    def other() -> None:
+        clockwork.call(1)
+        seen.append((clockwork.sample("paused"), clockwork.health.readiness()[0]))
+
+    tried = iter([ConnectionError("unplugged"), None])
+
+    def attempt() -> None:
+        if error := next(tried):
+            raise error
+        other()
+
+    clockwork.backoff.call("lamp", attempt, lambda e: isinstance(e, ConnectionError), ADVICE)
+    assert seen == [(1.0, False)]
+    assert (clockwork.sample("paused"), clockwork.health.readiness()[0]) == (0.0, True)

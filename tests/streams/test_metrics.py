@@ -17,6 +17,7 @@ import pytest
 from encoders.base import counts
 from encoders.cache import CachedEncoder
 from encoders.hashing import HashingEncoder
+from encoders.pool import EncoderPool
 from sinks.memory import MemorySink
 from streams.metrics import Health, Metrics, PortError, serve
 from streams.pipeline import Pipeline
@@ -130,6 +131,18 @@ def test_what_the_encoder_counts_is_shown_as_it_is_now() -> None:
     assert found["interestflow_encoder_seconds_total[('kind', 'forward')]"] == 2.5
     encoder.encode(["a"])
     assert samples(metrics)["interestflow_encoder_cache_total[('kind', 'hit')]"] == 2
+
+
+def test_the_queue_before_the_encoder_is_shown() -> None:
+    metrics, pool = Metrics(), EncoderPool(Counting(DIM))
+    metrics.watch(CachedEncoder(pool, 10))
+    pool.encode(["a", "b"])
+    pool.close()
+    found = samples(metrics)
+    assert found["interestflow_encoder_queued_texts[]"] == 0
+    assert found["interestflow_encoder_queue_total[('kind', 'texts')]"] == 2
+    assert found["interestflow_encoder_queue_total[('kind', 'pushed_back')]"] == 0
+    assert found["interestflow_encoder_queue_seconds_total[('kind', 'busy')]"] > 0
 
 
 def test_an_encoder_that_counts_nothing_shows_nothing() -> None:
