@@ -56,15 +56,14 @@ class Limits:
 
 
 class _Memory(BytesIO):
-    """What ffmpeg reads from: ends its loops, too, when the time is up."""
+    """What ffmpeg reads from: ends its loops, too, when the time is up, as if the file ended there."""
 
-    def __init__(self, data: bytes, check: Callable[[], None]) -> None:
+    def __init__(self, data: bytes, is_late: Callable[[], bool]) -> None:
         super().__init__(data)
-        self._check = check
+        self._is_late = is_late
 
     def read(self, size: int | None = -1, /) -> bytes:
-        self._check()
-        return super().read(size)
+        return b"" if self._is_late() else super().read(size)
 
 
 class Recording:
@@ -139,9 +138,13 @@ class Recording:
         for packet in container.demux(stream):
             self._check()
             yield packet
+        self._check()  # what ended may have been the time, not the file
+
+    def _is_late(self) -> bool:
+        return self._clock() > self._end
 
     def _check(self) -> None:
-        if self._clock() > self._end:
+        if self._is_late():
             raise MediaError(
                 f"decoding took longer than {self._limits.deadline_s:g} s: make the file smaller, or raise "
                 f"INTERESTFLOW_MEDIA_DECODE_TIMEOUT_S"
@@ -159,7 +162,7 @@ class Recording:
             "threads": "1",
         }
         try:
-            memory = _Memory(self._data, self._check)
+            memory = _Memory(self._data, self._is_late)
             with av.open(
                 memory, "r", format=self._container, options=options, timeout=left, io_open=_refuse,
                 metadata_errors="replace",
@@ -172,6 +175,7 @@ class Recording:
         except MediaError:
             raise
         except Exception as error:  # ffmpeg's errors, and whatever PyAV makes of values that make no sense
+            self._check()
             raise MediaError(f"the file is damaged ({str(error)[:200]}): make it again") from error
 
     def _prepare(self, stream: Any) -> None:

@@ -93,15 +93,16 @@ def make_whisper(folder: Path, seed: int = 0) -> Path:
         init_std=0.5,  # else the words would hardly hang on the sound
     )
     model = WhisperForConditionalGeneration(config)
-    generation = model.generation_config
-    generation.update(
-        is_multilingual=True,
-        lang_to_id={name: ids[name] for name in ("<|en|>", "<|de|>")},
-        task_to_id={"transcribe": ids["<|transcribe|>"], "translate": ids["<|translate|>"]},
-        no_timestamps_token_id=ids["<|notimestamps|>"],
-        suppress_tokens=sorted(set(ids.values()) - {end}),
-        begin_suppress_tokens=[end],
-    )
+    multilingual: dict[str, Any] = {
+        "is_multilingual": True,
+        "lang_to_id": {name: ids[name] for name in ("<|en|>", "<|de|>")},
+        "task_to_id": {"transcribe": ids["<|transcribe|>"], "translate": ids["<|translate|>"]},
+        "no_timestamps_token_id": ids["<|notimestamps|>"],
+        "suppress_tokens": sorted(set(ids.values()) - {end}),
+        "begin_suppress_tokens": [end],
+    }
+    for name, value in multilingual.items():
+        setattr(model.generation_config, name, value)
     return _save(folder, model, tokenizer, WhisperFeatureExtractor(feature_size=16, chunk_length=2))
 
 
@@ -142,12 +143,13 @@ def film(
     sound: np.ndarray[Any, Any] | None = None,
     sound_codec: str = "aac",
     key_frames: int = 12,
+    pixels: str = "yuv420p",
 ) -> bytes:
     """A film of 10 frames a second, with a sound track where samples at 16 kHz are given."""
     file = io.BytesIO()
     with av.open(file, "w", format=container) as output:
         video = output.add_stream(codec, rate=10, options={"g": str(key_frames), "threads": "1"})
-        video.width, video.height, video.pix_fmt = *images[0].size, "yuv420p"
+        video.width, video.height, video.pix_fmt = *images[0].size, pixels
         audio = None if sound is None else output.add_stream(sound_codec, rate=16_000, layout="mono")
         for image in images:
             output.mux(video.encode(av.VideoFrame.from_image(image)))
