@@ -45,11 +45,21 @@ def projected(folder: Any) -> Encoder:
     return ProjectedEncoder(inner, Projection.fit(vectors, 8, source=identity(inner)))
 
 
+def pictures(folder: Any) -> Encoder:
+    """Its texts; its pictures have tests of their own."""
+    from encoders.image import ImageEncoder
+    from encoders.media import FilmEncoder
+    from tests.encoders.tiny_media import make_clip
+
+    return FilmEncoder(ImageEncoder(str(make_clip(folder / "clip")), device="cpu", threads=1))
+
+
 MAKERS: dict[str, Callable[[Any], Encoder]] = {
     "hashing": lambda folder: HashingEncoder(32),
     "transformer": transformer,
     "cached": lambda folder: CachedEncoder(HashingEncoder(32), 5),
     "projected": projected,
+    "pictures": pictures,
 }
 
 

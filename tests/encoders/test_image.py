@@ -95,7 +95,12 @@ def png(width: int, height: int) -> bytes:
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(100))) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(bytes(100)))
+        + chunk(b"IEND", b"")
+    )
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -125,7 +130,11 @@ def test_transparency_is_white() -> None:
     clear = Image.new("RGBA", (4, 4), (255, 0, 0, 0))
     palette = Image.new("P", (4, 4))
     palette.putpalette([255, 0, 0, *([0] * 765)])
-    for data in (as_bytes(clear), as_bytes(clear, "WEBP", lossless=True), as_bytes(palette, transparency=b"\0")):
+    for data in (
+        as_bytes(clear),
+        as_bytes(clear, "WEBP", lossless=True),
+        as_bytes(palette, transparency=b"\0"),
+    ):
         assert (pixels(data) == 255).all()
 
 

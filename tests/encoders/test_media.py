@@ -51,7 +51,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def films(folder: Path) -> FilmEncoder:
     model = str(make_clip(folder / "clip"))
-    return FilmEncoder(ImageEncoder(model, sources=Sources(folder=folder), device="cpu", threads=1), Limits(frames=4))
+    return FilmEncoder(
+        ImageEncoder(model, sources=Sources(folder=folder), device="cpu", threads=1), Limits(frames=4)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +131,10 @@ def test_a_recording_has_one_text_however_it_comes(speech: SpeechTranscriber) ->
 
 def test_what_does_not_sound_has_no_text(speech: SpeechTranscriber) -> None:
     silence = wav(np.zeros(RATE, dtype=np.int16))
-    assert speech.transcribe([silence, wav(np.zeros(0, dtype=np.int16)), coloured("mp4", sounding=False)]) == [""] * 3
+    assert (
+        speech.transcribe([silence, wav(np.zeros(0, dtype=np.int16)), coloured("mp4", sounding=False)])
+        == [""] * 3
+    )
 
 
 def test_every_window_of_a_long_recording_is_heard(speech: SpeechTranscriber) -> None:
@@ -174,7 +179,9 @@ PLAYLISTS = [
 
 
 @pytest.mark.parametrize("data", PLAYLISTS)
-def test_a_playlist_is_neither_film_nor_recording(films: FilmEncoder, speech: SpeechTranscriber, data: bytes) -> None:
+def test_a_playlist_is_neither_film_nor_recording(
+    films: FilmEncoder, speech: SpeechTranscriber, data: bytes
+) -> None:
     for ask in (films.encode_images, speech.transcribe):
         with pytest.raises(MediaError, match=r"1: it is no (picture|recording)"):
             ask([SHORT if ask == speech.transcribe else as_bytes(picture()), data])  # type: ignore[operator]
@@ -215,7 +222,9 @@ def test_the_deadline_holds_wherever_it_falls(name: str, ticks: int) -> None:
             yield 100.0
 
     ticking = clock()
-    taken = Recording(FILMS[name], str(container_of(FILMS[name])), Limits(deadline_s=50), lambda: next(ticking))
+    taken = Recording(
+        FILMS[name], str(container_of(FILMS[name])), Limits(deadline_s=50), lambda: next(ticking)
+    )
     with pytest.raises(MediaError, match="longer than 50 s"):
         list(taken.frames())
 

@@ -225,7 +225,10 @@ def test_a_suffix_lists_what_is_below_a_domain(
     [
         ("93.184.216.34", (), True),
         ("2606:4700::1111", (), True),
-        *((address, (), False) for address in ("127.0.0.1", "10.1.2.3", "169.254.169.254", "0.0.0.0", "224.0.0.1")),
+        *(
+            (address, (), False)
+            for address in ("127.0.0.1", "10.1.2.3", "169.254.169.254", "0.0.0.0", "224.0.0.1")
+        ),
         *((address, (), False) for address in ("::1", "fe80::1%eth0", "fd00::1", "::ffff:10.0.0.1")),
         *((address, (), False) for address in ("64:ff9b::a9fe:a9fe", "2002:7f00:1::", "100.64.0.1")),
         ("10.1.2.3", ("10.1.0.0/16",), True),
@@ -233,5 +236,7 @@ def test_a_suffix_lists_what_is_below_a_domain(
         ("10.2.2.3", ("10.1.0.0/16", "shop.com"), False),
     ],
 )
-def test_only_public_or_listed_addresses_are_connected_to(address: str, hosts: tuple[str, ...], may: bool) -> None:
+def test_only_public_or_listed_addresses_are_connected_to(
+    address: str, hosts: tuple[str, ...], may: bool
+) -> None:
     assert _may_connect(address, hosts) is may

@@ -94,6 +94,7 @@ def make_whisper(folder: Path, seed: int = 0) -> Path:
     )
     model = WhisperForConditionalGeneration(config)
     multilingual: dict[str, Any] = {
+        "_from_model_config": False,  # else loading makes it anew, without what follows
         "is_multilingual": True,
         "lang_to_id": {name: ids[name] for name in ("<|en|>", "<|de|>")},
         "task_to_id": {"transcribe": ids["<|transcribe|>"], "translate": ids["<|translate|>"]},
