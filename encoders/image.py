@@ -8,7 +8,8 @@ bfloat16; on the CPU in float32. Weights are read from safetensors only, and no 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -71,8 +72,9 @@ class ImageEncoder:
         """Float32 (B, dim), unit rows, in the pictures' order; a picture's vector does not depend on its batch
         beyond 1e-6, nor on whether it came as bytes, path, data: URI or URL.
 
-        One picture is held in full at a time. Raises MediaError, which names the index, at the first picture
-        that cannot be had or decoded: it has no vector, and whoever holds the others asks again without it.
+        One picture is held in full at a time, and one batch as the model takes it. Raises MediaError, which
+        names the index, at the first picture that cannot be had or decoded: it has no vector, and whoever holds
+        the others asks again without it.
         """
         return self.forward(
             each("picture", images, lambda image: self.prepare(self.decode(self.sources.read(image))))
@@ -93,26 +95,26 @@ class ImageEncoder:
         pixels: torch.Tensor = self._processor(picture, return_tensors="pt")["pixel_values"][0]
         return pixels
 
-    def forward(self, prepared: Sequence[torch.Tensor]) -> Vectors:
-        """Float32 (B, dim), unit rows, of what `prepare` gave."""
+    def forward(self, prepared: Iterable[torch.Tensor]) -> Vectors:
+        """Float32 (B, dim), unit rows, of what `prepare` gave; taken batch by batch, as a generator gives it."""
         return self._rows(prepared, self._pictures)
 
-    def _rows(self, inputs: Sequence[Any], features: Any) -> Vectors:
-        if not inputs:
-            return np.empty((0, self.dim), dtype=np.float32)
+    def _rows(self, inputs: Iterable[Any], features: Any) -> Vectors:
         with torch.inference_mode():
             rows = [features(batch).pooler_output.float() for batch in _batches(inputs, self.batch_size)]
+            if not rows:
+                return np.empty((0, self.dim), dtype=np.float32)
             units: Vectors = torch.nn.functional.normalize(torch.cat(rows), dim=1).cpu().numpy()
         return units
 
-    def _pictures(self, prepared: Sequence[torch.Tensor]) -> Any:
-        pixels = torch.stack(list(prepared)).to(self.device, self._model.dtype)
+    def _pictures(self, prepared: list[torch.Tensor]) -> Any:
+        pixels = torch.stack(prepared).to(self.device, self._model.dtype)
         return self._model.get_image_features(pixel_values=pixels)
 
-    def _texts(self, texts: Sequence[str]) -> Any:
+    def _texts(self, texts: list[str]) -> Any:
         # Padded to the full length, as these models were trained; SigLIP reads the last place, padding or not.
         tokens = self._tokenizer(
-            list(texts),
+            texts,
             padding="max_length",
             truncation=True,
             max_length=self._max_tokens,
@@ -134,6 +136,7 @@ def _side(processor: Any) -> int:
     return max(int(side) for side in dict(processor.size).values() if side)
 
 
-def _batches(inputs: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(inputs), size):
-        yield inputs[start : start + size]
+def _batches(inputs: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    left = iter(inputs)
+    while batch := list(islice(left, size)):
+        yield batch

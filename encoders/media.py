@@ -53,13 +53,19 @@ class FilmEncoder:
     def encode_images(self, images: Sequence[Medium]) -> Vectors:
         """As ImageEncoder's; a picture's vector is bit for bit the same but for its batch, a film's is the unit
         mean of its frames'. Raises MediaError, which names the index."""
-        prepared = each("picture", images, self._prepare)
-        rows = self.inner.forward([frame for frames in prepared for frame in frames])
+        counts: list[int] = []
+
+        def frames() -> Iterator[torch.Tensor]:
+            for prepared in each("picture", images, self._prepare):
+                counts.append(len(prepared))
+                yield from prepared
+
+        rows = self.inner.forward(frames())
         vectors = np.empty((len(images), self.dim), dtype=np.float32)
         start = 0
-        for row, frames in enumerate(prepared):
-            vectors[row] = _unit_mean(rows[start : start + len(frames)])
-            start += len(frames)
+        for row, count in enumerate(counts):
+            vectors[row] = _unit_mean(rows[start : start + count])
+            start += count
         return vectors
 
     def encode(self, texts: Sequence[str]) -> Vectors:
@@ -112,7 +118,7 @@ class SpeechTranscriber:
     def transcribe(self, recordings: Sequence[Medium]) -> list[str]:
         """One text each, in order; empty where nothing is to be heard. A recording's text does not depend on the
         others. Raises MediaError, which names the index, as ImageEncoder does."""
-        return each("recording", recordings, self._transcribe)
+        return list(each("recording", recordings, self._transcribe))
 
     def _transcribe(self, medium: Medium) -> str:
         data = self.sources.read(medium)

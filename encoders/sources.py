@@ -11,7 +11,7 @@ import binascii
 import os
 import re
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -129,13 +129,11 @@ class Sources:
             )
 
 
-def each(kind: str, media: Sequence[Medium], act: Callable[[Medium], T]) -> list[T]:
+def each(kind: str, media: Sequence[Medium], act: Callable[[Medium], T]) -> Iterator[T]:
     """What `act` gives for every medium. Raises the MediaError of the first that fails, with its index: one
     that is broken has no vector, and who holds the others tells it apart by asking again without it."""
-    done = []
     for index, medium in enumerate(media):
         try:
-            done.append(act(medium))
+            yield act(medium)
         except MediaError as error:
             raise MediaError(f"{kind} {index}: {error}") from error
-    return done

@@ -26,6 +26,13 @@ from transformers import (
     WhisperTokenizer,
 )
 
+COLOURS = ("red", "lime", "blue", "white")
+KINDS = {
+    "mp4": ("mp4", "libx264", "aac"),
+    "webm": ("webm", "libvpx-vp9", "libopus"),
+    "mkv": ("matroska", "mpeg4", "pcm_s16le"),
+}
+
 WORDS = ["red", "mug", "shoe", "a", "the"]
 TOWER: dict[str, Any] = {
     "hidden_size": 16,
@@ -161,6 +168,13 @@ def film(
             output.mux([packet for part in _fitting(audio, frame) for packet in audio.encode(part)])
             output.mux(audio.encode(None))
     return file.getvalue()
+
+
+def coloured(name: str, key_frames: int = 12, sounding: bool = True) -> bytes:
+    """Two seconds: four colours of half a second each."""
+    container, codec, sound_codec = KINDS[name]
+    images = [Image.new("RGB", (64, 48), colour) for colour in COLOURS for _ in range(5)]
+    return film(images, container, codec, tone(2) if sounding else None, sound_codec, key_frames)
 
 
 def _fitting(audio: Any, frame: av.AudioFrame) -> list[av.AudioFrame]:
