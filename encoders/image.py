@@ -22,7 +22,7 @@ from transformers.models.auto.image_processing_auto import AutoImageProcessor
 from encoders.base import EncoderError, Vectors
 from encoders.pictures import decode
 from encoders.sources import Medium, Sources, each
-from encoders.weights import choose, digest, load_part
+from encoders.weights import choose, digest, load_model, load_part
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -55,12 +55,12 @@ class ImageEncoder:
         # Resized by Pillow: needs no torchvision, and gives the same pixels on every machine.
         self._processor = load_part(AutoImageProcessor, model, revision, SETTING, backend="pil")
         self._tokenizer = load_part(AutoTokenizer, model, revision, SETTING)
-        self._model = load_part(AutoModel, model, revision, SETTING, use_safetensors=True, dtype=dtype)
+        self._model = load_model(AutoModel, model, revision, SETTING, dtype)
         if not (hasattr(self._model, "get_image_features") and hasattr(self._model, "get_text_features")):
             raise EncoderError(
                 f"{model!r} has no space of pictures and texts: set {SETTING} to a CLIP or SigLIP"
             )
-        self._model.to(self.device).eval()
+        self._model.to(self.device)
         self.sources, self.max_pixels, self.batch_size = sources or Sources(), max_pixels, batch_size
         self._max_tokens = int(self._model.config.text_config.max_position_embeddings)
         self._wanted = 2 * _side(self._processor)

@@ -17,7 +17,7 @@ from encoders.base import EncoderError, Vectors
 from encoders.image import ImageEncoder
 from encoders.recordings import RATE, Limits, Recording, Samples
 from encoders.sources import MediaError, Medium, Sources, each
-from encoders.weights import choose, digest, load_part
+from encoders.weights import choose, digest, load_model, load_part
 
 SETTING = "INTERESTFLOW_SPEECH_ENCODER"
 # Windows are cut at the quietest tenth of a second of their last five, so that few words are cut in two.
@@ -99,10 +99,8 @@ class SpeechTranscriber:
         self.device, dtype = choose(device, threads)
         self._features = load_part(AutoFeatureExtractor, model, revision, SETTING)
         self._tokenizer = load_part(AutoTokenizer, model, revision, SETTING)
-        self._model = load_part(
-            AutoModelForSpeechSeq2Seq, model, revision, SETTING, use_safetensors=True, dtype=dtype
-        )
-        self._model.to(self.device).eval()
+        self._model = load_model(AutoModelForSpeechSeq2Seq, model, revision, SETTING, dtype)
+        self._model.to(self.device)
         if self._model.config.model_type != "whisper":
             raise EncoderError(f"{model!r} is no Whisper model: set {SETTING} to one")
         self.sources, self.limits, self.id = sources or Sources(), limits or Limits(), model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import torch
 from transformers.utils import logging as transformers_logging
 
 from encoders.base import EncoderError
+
+log = logging.getLogger(__name__)
 
 
 def choose(device: str, threads: int | None = None) -> tuple[str, torch.dtype]:
@@ -39,6 +42,21 @@ def load_part(kind: Any, where: str, revision: str | None, setting: str, **optio
             f"cannot load {where!r}: {str(error)[:300]}. Set {setting} to a local folder with config.json, the "
             f"processor's files and model.safetensors, or to a model name that is reachable"
         ) from error
+
+
+def load_model(kind: Any, where: str, revision: str | None, setting: str, dtype: torch.dtype) -> Any:
+    """A model with all its weights, from safetensors only, in evaluation mode on the CPU. Raises EncoderError."""
+    options = {"use_safetensors": True, "dtype": dtype, "output_loading_info": True}
+    model, found = load_part(kind, where, revision, setting, **options)
+    if found["missing_keys"]:  # transformers would draw them at random
+        lacking = ", ".join(sorted(found["missing_keys"])[:3])
+        raise EncoderError(
+            f"the weights of {where!r} lack {lacking}: get the model anew, or set {setting} to another"
+        )
+    commit = getattr(model.config, "_commit_hash", None)
+    if commit and revision is None:
+        log.warning("set %s_REVISION to %s to stay with this %s", setting, commit, where)
+    return model.eval()
 
 
 def digest(model: Any, *decisive: object) -> str:
