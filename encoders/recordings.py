@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 
 Samples = npt.NDArray[np.float32]
 RATE = 16_000
-# Slower than this is no speech, and the few samples of a file would become very many at 16 kHz.
-MIN_RATE, MAX_FRAME_SAMPLES = 4_000, 1 << 18
+# Slower is no speech, and the few samples of a file would become very many at 16 kHz; faster is no sound, and
+# the filter that leads from there to 16 kHz would take gigabytes.
+RATES, MAX_FRAME_SAMPLES = range(4_000, 384_001), 1 << 18
 # A film's key frames are seldom further apart; beyond, a frame of before is as good.
 MAX_STEPS = 300
 VIDEO = ("h264", "hevc", "mpeg4", "vp8", "vp9", "av1", "libdav1d", "libvpx", "libvpx-vp9")
@@ -127,9 +128,9 @@ class Recording:
     def _sound_frames(self, container: Any, stream: Any) -> Iterator[Any]:
         for packet in self._packets(container, stream):
             for frame in packet.decode():
-                if frame.sample_rate < MIN_RATE or frame.samples > MAX_FRAME_SAMPLES:
+                if frame.sample_rate not in RATES or frame.samples > MAX_FRAME_SAMPLES:
                     raise MediaError(
-                        f"the sound has a sample rate below {MIN_RATE} Hz or is damaged: convert it"
+                        f"the sound has {frame.sample_rate} samples a second, or is damaged: convert it"
                     )
                 yield frame
         yield None  # the resampler gives what it still holds
