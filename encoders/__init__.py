@@ -7,4 +7,6 @@ callers by worker threads, in turns kept by `fair_queue`; `cache` remembers text
 beyond the process; `projection` reduces and whitens, versioned by content.
 
 `sentiment` is the contract of what tells praise from complaint; `sentiment_lexicon` and `sentiment_classifier` do.
+
+`image` and `media` take pictures, sound and film, whose bytes `sources` gets and `pictures` and `recordings` decode.
 """

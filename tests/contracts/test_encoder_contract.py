@@ -70,6 +70,15 @@ def remote(folder: Any) -> Encoder:
     return encoder
 
 
+def pictures(folder: Any) -> Encoder:
+    """Its texts; its pictures have tests of their own."""
+    from encoders.image import ImageEncoder
+    from encoders.media import FilmEncoder
+    from tests.encoders.tiny_media import make_clip
+
+    return FilmEncoder(ImageEncoder(str(make_clip(folder / "clip")), device="cpu", threads=1))
+
+
 MAKERS: dict[str, Callable[[Any], Encoder]] = {
     "hashing": lambda folder: HashingEncoder(32),
     "bert": transformer(tiny.make_bert),
@@ -83,6 +92,7 @@ MAKERS: dict[str, Callable[[Any], Encoder]] = {
     "remote": remote,
     "projected": projected,
     "pooled": lambda folder: EncoderPool(HashingEncoder(32), workers=2, batch_tokens=16),
+    "pictures": pictures,
 }
 
 
