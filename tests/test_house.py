@@ -39,6 +39,7 @@ CONCRETE = {
     "HashingEncoder": set(),
     "TransformerEncoder": set(),
     "ProjectedEncoder": set(),
+    "AttentionPooling": set(),
     "CachedEncoder": set(),
 }
 

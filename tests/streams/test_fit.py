@@ -1,4 +1,4 @@
-"""The verb `fit projection`: what it reads, learns and refuses. The topic is a list here; the demo reads a real one."""
+"""The verb `fit projection`: what it reads, learns and refuses. The topic is a list here, in tests/broker a real one."""
 
 from __future__ import annotations
 
