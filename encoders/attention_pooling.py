@@ -32,7 +32,7 @@ class Training:
 
     epochs: int = 5
     batch: int = 256
-    negatives: int = 1024
+    negatives: int = 512
     rate: float = 1e-3
     decay: float = 1e-2
     temperature: float = 0.1
@@ -66,7 +66,7 @@ class AttentionPooling:
         generator = torch.Generator().manual_seed(how.seed)
         wanted = torch.from_numpy(targets)
         for _ in range(how.epochs):
-            for rows in torch.randperm(len(targets), generator=generator).split(how.batch):
+            for rows in torch.split(torch.randperm(len(targets), generator=generator), how.batch):
                 drawn = torch.randint(len(items), (how.negatives,), generator=generator)
                 loss = model.loss(items, past[rows], wanted[rows], drawn)
                 adam.zero_grad()
@@ -139,7 +139,8 @@ class _Model(torch.nn.Module):
         scores = torch.einsum("bd,bnd->bn", x[:, -1] @ self.affinity, x) / x.shape[-1] ** 0.5
         scores = (scores + self.recency.flip(0)).masked_fill(~present, -torch.inf)
         pooled = torch.einsum("bn,bnd->bd", scores.softmax(dim=1), x)
-        return torch.nn.functional.normalize(pooled + pooled @ self.value.T, dim=1)
+        units: torch.Tensor = torch.nn.functional.normalize(pooled + pooled @ self.value.T, dim=1)
+        return units
 
 
 def _check(vectors: Vectors, histories: Indices, targets: Indices | None = None) -> None:

@@ -100,6 +100,29 @@ def fit_projection_command(
     or_exit(run)
 
 
+@fit_cli.command("topics")
+def fit_topics_command(
+    output: Annotated[Path, typer.Option(help="File to write.")] = Path("topics.safetensors"),
+    seed: Annotated[int, typer.Option(min=0, help="Of the first guess.")] = 0,
+    config: Config = None,
+    bootstrap_servers: Servers = None,
+) -> None:
+    """Fit INTERESTFLOW_DIMENSIONS topics to the texts in the catalogue topic, for the encoder `topics`.
+
+    Example: interestflow fit topics --output topics.safetensors
+    """
+    settings = load_settings(config, kafka_bootstrap_servers=bootstrap_servers)
+    from streams.fit import fit_topics
+
+    def run() -> None:
+        encoder = fit_topics(settings, output, seed)
+        typer.echo(
+            f"{output}: revision {encoder.revision}. Set INTERESTFLOW_ENCODER=topics INTERESTFLOW_TOPICS={output}"
+        )
+
+    or_exit(run)
+
+
 @app.command()
 def audit(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,

@@ -6,6 +6,7 @@ from encoders.base import Encoder
 from encoders.cache import CachedEncoder
 from encoders.hashing import HashingEncoder
 from encoders.projection import ProjectedEncoder, Projection
+from encoders.topics import TopicEncoder
 from streams.settings import Settings, SettingsError
 
 
@@ -13,6 +14,12 @@ def build_raw_encoder(settings: Settings) -> Encoder:
     """The encoder by name, before projection and cache."""
     if settings.encoder == "hashing":
         return HashingEncoder(settings.dimensions)
+    if settings.encoder == "topics":
+        if settings.topics is None:
+            raise SettingsError(
+                "the encoder topics needs a file: run `interestflow fit topics` and set INTERESTFLOW_TOPICS to it"
+            )
+        return TopicEncoder.load(settings.topics)
     # Imported late: torch takes seconds, and whoever hashes needs none of it.
     from encoders.transformer import TransformerEncoder
 

@@ -37,6 +37,9 @@ class EncoderSettings(BaseModel):
     # raise the generation with it.
     projection: Path | None = None
 
+    # File made by `interestflow fit topics`, for the encoder `topics`: where no language model is to be had.
+    topics: Path | None = None
+
     # --- Behaviour as text, and its sentiment ---
 
     # --- Remote ---

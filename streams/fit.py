@@ -13,6 +13,7 @@ from encoders.base import Encoder, identity
 from encoders.moments import Moments
 from encoders.projection import Projection
 from encoders.reductions import FITTED, check
+from encoders.topics import TopicEncoder
 from streams.app import build_limits
 from streams.encoder_app import build_raw_encoder
 from streams.items import Item, Removed, decode_item
@@ -49,6 +50,13 @@ def fit_projection(settings: Settings, output: Path, fit: Fit) -> Projection:
     )
     projection.save(output)
     return projection
+
+
+def fit_topics(settings: Settings, output: Path, seed: int) -> TopicEncoder:
+    """Topics of the texts in the catalogue topic, as many as there are dimensions; saved. Raises EncoderError."""
+    encoder = TopicEncoder.fit(lambda: texts(lambda: changes(settings)), settings.dimensions, seed=seed)
+    encoder.save(output)
+    return encoder
 
 
 def moments_of(given: Iterable[str], encoder: Encoder) -> Moments:

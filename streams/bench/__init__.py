@@ -70,6 +70,9 @@ def projections(
     seed: Annotated[int, typer.Option(min=0, help="Of random projection, training, resamples and ties.")] = 0,
     space: Annotated[list[str] | None, typer.Option(help="Only this space; may be repeated.")] = None,
     source: Annotated[list[str] | None, typer.Option(help="Only this data set; may be repeated.")] = None,
+    users: Annotated[
+        int | None, typer.Option(min=1, help="Users at most, drawn by the seed; default: all.")
+    ] = None,
 ) -> None:
     """Which space of item vectors best foretells what users do next, on real histories; needs no Kafka.
 
@@ -83,7 +86,7 @@ def projections(
         from streams.bench.projections.run import Plan, run
         from streams.encoder_app import build_raw_encoder
 
-        plan = Plan(data, vectors, dimensions, seed, tuple(space or ()), tuple(source or ()))
+        plan = Plan(data, vectors, dimensions, seed, tuple(space or ()), tuple(source or ()), users)
         run(plan, build_raw_encoder(settings), json_file)
 
     or_exit(measure)

@@ -14,6 +14,7 @@ from encoders.base import Encoder, identity
 from encoders.cache import CachedEncoder
 from encoders.hashing import HashingEncoder
 from encoders.projection import ProjectedEncoder, Projection
+from encoders.topics import TopicEncoder
 from tests.encoders.tiny import make_bert
 
 WORDS = [
@@ -45,11 +46,18 @@ def projected(folder: Any) -> Encoder:
     return ProjectedEncoder(inner, Projection.fit(vectors, 8, source=identity(inner)))
 
 
+def topics(folder: Any) -> Encoder:
+    random = np.random.default_rng(0)
+    words = ["red", "shoes", "mug", "красный", "42"]
+    return TopicEncoder(words, random.gamma(1.0, size=(6, len(words))) + 0.1, 1 / 6)
+
+
 MAKERS: dict[str, Callable[[Any], Encoder]] = {
     "hashing": lambda folder: HashingEncoder(32),
     "transformer": transformer,
     "cached": lambda folder: CachedEncoder(HashingEncoder(32), 5),
     "projected": projected,
+    "topics": topics,
 }
 
 

@@ -1,4 +1,4 @@
-"""The verb `fit projection`: what it reads, learns and refuses. The topic is a list here, in tests/broker a real one."""
+"""The verbs `fit …`: what they read, learn and refuse. The topic is a list here, in tests/broker a real one."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from encoders.hashing import HashingEncoder
 from encoders.projection import Projection, ProjectionError
 from streams import fit
 from streams.cli import app
+from streams.encoder_app import build_encoder
 from streams.fit import Fit, fit_projection
 from streams.settings import Settings, SettingsError
 from tests.streams.test_catalogue import Message
@@ -105,3 +106,16 @@ def test_the_command_passes_its_options_on(topic: list[Message], tmp_path: Path)
     result = CliRunner().invoke(app, ["fit", "projection", "--method", "none"], env=env)
     assert result.exit_code == 1
     assert "there are: pca, svd, random, truncate" in result.output
+
+
+def test_topics_are_fitted_and_encode(topic: list[Message], tmp_path: Path) -> None:
+    topic += catalogue(60)
+    path, env = tmp_path / "t", {"INTERESTFLOW_DIMENSIONS": "4"}
+    result = CliRunner().invoke(app, ["fit", "topics", "--output", str(path)], env=env)
+    assert result.exit_code == 0, result.output
+    encoder = build_encoder(Settings(encoder="topics", topics=path, dimensions=4))
+    kinds = encoder.encode(["kind1 maker1", "maker1 kind1", "kind2 maker5"])
+    assert np.array_equal(kinds[0], kinds[1])
+    assert not np.array_equal(kinds[0], kinds[2])
+    with pytest.raises(SettingsError, match="interestflow fit topics"):
+        build_encoder(Settings(encoder="topics", dimensions=4))

@@ -55,8 +55,11 @@ class History:
     wanted: Bools
 
 
-def history(source: Source, folder: Path) -> History:
-    """Events without user, or about no item of the catalogue, are left out. Raises DatasetError, BenchError."""
+def history(source: Source, folder: Path, most: int | None = None, seed: int = 0) -> History:
+    """Events without user, or about no item of the catalogue, are left out. most: users, drawn by the seed, or all.
+
+    Raises DatasetError, BenchError.
+    """
     dataset = source.read(folder / source.path)
     items = [msgspec.convert(item, Item) for item in dataset.items]
     row_of = {item.item_id: row for row, item in enumerate(items)}
@@ -67,6 +70,7 @@ def history(source: Source, folder: Path) -> History:
     ]
     if not events:
         raise BenchError(f"{source.name} holds no event about an item: give the whole data set")
+    events = _of_some(events, most, seed)
     _, users = np.unique([event.user_id for event in events], return_inverse=True)
     return History(
         source,
@@ -77,6 +81,14 @@ def history(source: Source, folder: Path) -> History:
         _weights(events, users.astype(np.int64)),
         np.array([event.action == source.action for event in events]),
     )
+
+
+def _of_some(events: list[Event], most: int | None, seed: int) -> list[Event]:
+    users = sorted({event.user_id for event in events})
+    if most is None or most >= len(users):
+        return events
+    drawn = set(np.random.default_rng(seed).choice(users, most, replace=False).tolist())
+    return [event for event in events if event.user_id in drawn]
 
 
 def _weights(events: list[Event], users: Longs) -> Floats:

@@ -11,6 +11,8 @@ from streams.bench.projections.history import History, Rounds
 from streams.interest.base import Floats, Longs
 
 LENGTH = 16
+# Next items that attention learns from, drawn evenly from the first half.
+EXAMPLES = 40_000
 
 
 def recent(found: History, by_visit: Rounds) -> Longs:
@@ -40,5 +42,8 @@ def attention(found: History, by_visit: Rounds, vectors: Floats, seed: int) -> F
     order = by_visit.order
     early = found.times[order] < found.times[len(found.times) // 2]
     chosen = early & found.wanted[order] & (past[by_visit.visit, -1] != NONE)
-    visits, targets = by_visit.visit[chosen], found.rows[order[chosen]]
+    picked = np.flatnonzero(chosen)
+    if len(picked) > EXAMPLES:
+        picked = np.sort(np.random.default_rng(seed).choice(picked, EXAMPLES, replace=False))
+    visits, targets = by_visit.visit[picked], found.rows[order[picked]]
     return AttentionPooling.fit(vectors, past[visits], targets, Training(seed=seed)).pool(vectors, past)

@@ -25,7 +25,8 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """data: folder of the data sets. kept: folder of encoded catalogues, none to encode anew. spaces: all if empty."""
+    """data: folder of the data sets. kept: folder of encoded catalogues, none to encode anew. spaces, sources: all
+    where empty. users: of each data set at most, none for all."""
 
     data: Path
     kept: Path | None = None
@@ -33,6 +34,7 @@ class Plan:
     seed: int = 0
     spaces: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
+    users: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def run(plan: Plan, encoder: Encoder, json_file: Path | None) -> None:
 
 def measure(source: Source, plan: Plan, encoder: Encoder, say: Say) -> list[Row]:
     """All chosen spaces on one data set; the reference is always judged."""
-    found = history(source, plan.data)
+    found = history(source, plan.data, plan.users, plan.seed)
     visits = rounds(found)
     stage = Stage(found, visits, encoded(found.texts, encoder, plan.kept, say), plan.dim, plan.seed)
     wanted = targets(found, visits)
@@ -84,7 +86,8 @@ def measure(source: Source, plan: Plan, encoder: Encoder, say: Say) -> list[Row]
         if name in (plan.spaces or [name]):
             judged, dim = reference if name == REFERENCE else _judged(contender, stage, wanted)
             rows.append(_row(source.name, name, dim, judged, reference[0], plan.seed))
-            say(f"{source.name}: {name}: NDCG@10 {rows[-1].ndcg.value:.4f}")
+            told = ", ".join(map(_shown, (rows[-1].ndcg, rows[-1].hit_rate, rows[-1].gain)))
+            say(f"{source.name}: {name}: {told}")
     return rows
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from encoders.moments import Moments
 from encoders.projection import Projection
+from encoders.topics import TopicEncoder
 from streams.bench.projections import pooling
 from streams.bench.projections.history import History, Rounds
 from streams.bench.projections.ranking import decayed
@@ -30,6 +31,10 @@ class Stage:
         """(n, dim) fitted to the whole catalogue, which is known beforehand; to no behaviour."""
         moments = Moments.of(self.raw)
         return Projection.of(moments, dim or self.dim, method, whiten, self.seed).apply(self.raw)
+
+    def topics(self) -> Floats:
+        """(n, dim) mixtures of topics of the catalogue's texts, in place of the encoder's vectors."""
+        return TopicEncoder.fit(lambda: self.found.texts, self.dim, seed=self.seed).encode(self.found.texts)
 
 
 # A contender: (V, d) the user's vector before each visit, and (n, d) the items'.
@@ -66,6 +71,7 @@ CONTENDERS: dict[str, Contender] = {
     "svd, whitened by 1/2": _folded(lambda stage: stage.projected("svd", 0.5)),
     "random": _folded(lambda stage: stage.projected("random")),
     "truncate": _folded(lambda stage: stage.projected("truncate")),
+    "topics": _folded(lambda stage: stage.topics()),
     f"{REFERENCE}; mean of the last {pooling.LENGTH}": _mean_of_last,
     f"{REFERENCE}; attention over the last {pooling.LENGTH}": _attention,
 }
