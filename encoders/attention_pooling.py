@@ -127,11 +127,12 @@ class _Model(torch.nn.Module):
         self, items: torch.Tensor, past: torch.Tensor, wanted: torch.Tensor, drawn: torch.Tensor
     ) -> torch.Tensor:
         """Cross-entropy of each next item among itself and the drawn ones; a drawn item that is it counts once."""
-        pooled, sharpness = self(items, past), self.sharpness.exp()
+        pooled, sharpness = self.forward(items, past), self.sharpness.exp()
         right = (pooled * items[wanted]).sum(dim=1, keepdim=True) * sharpness
         wrong = (pooled @ items[drawn].T) * sharpness
         wrong = wrong.masked_fill(drawn[None] == wanted[:, None], -torch.inf)
-        return (torch.logsumexp(torch.cat([right, wrong], dim=1), dim=1) - right[:, 0]).mean()
+        lost: torch.Tensor = torch.logsumexp(torch.cat([right, wrong], dim=1), dim=1) - right[:, 0]
+        return lost.mean()
 
     def forward(self, items: torch.Tensor, past: torch.Tensor) -> torch.Tensor:
         present = past != NONE
