@@ -139,8 +139,9 @@ def judge(wanted: Targets, found: Longs) -> Judged:
     """The targets' ranks (T,) as sums by user."""
     gains = np.where(found < TOP, 1.0 / np.log2(found + 2.0), 0.0)
     users = np.unique(wanted.users, return_inverse=True)[1]
-    sums = (np.bincount(users, weights) for weights in (gains, found < TOP, np.ones(len(found))))
-    return Judged(*sums)
+    measured = (gains, (found < TOP).astype(np.float64), np.ones(len(found)))
+    ndcg, hits, counts = (np.bincount(users, weights).astype(np.float64) for weights in measured)
+    return Judged(ndcg, hits, counts)
 
 
 def bootstrap(sums: Doubles, counts: Doubles, seed: int) -> Score:
