@@ -30,7 +30,7 @@ def made(seed: int, events: int, source: int) -> History:
         rng.integers(0, 4, events),
         rng.integers(0, ITEMS, events),
         np.sort(rng.integers(0, 12, events)) * DAY,
-        rng.choice([-1.0, 1.0, 2.0], events).astype(np.float32),
+        (rng.standard_normal(events) + 1.0).astype(np.float32),
         rng.random(events) < 0.8,
     )
 
