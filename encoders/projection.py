@@ -1,8 +1,6 @@
-"""Mean-centred, partly whitened PCA, versioned by content.
+"""A linear projection to fewer dimensions, versioned by content: y = unit((x - mean) W).
 
-y = unit((x - mean) W), W = V diag(s^-a): V the leading principal directions, s the standard deviations along
-them, a the whitening exponent (0 none, 1 full). Subtracting the mean matters most: sentence embeddings share
-one large direction (Mu and Viswanath, All-but-the-Top, ICLR 2018). Half whitening is the safe default.
+`reductions` says how mean and matrix are found: mean-centred, half-whitened PCA by default.
 """
 
 from __future__ import annotations
@@ -14,20 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from encoders.base import Encoder, Vectors
+from encoders.moments import Doubles, Moments, ProjectionError
+from encoders.reductions import FITTED, HALF, reduction
 
-Doubles = npt.NDArray[np.float64]
+# Told here too: whoever applies a projection has to catch it.
+__all__ = ["FORMAT", "ProjectedEncoder", "Projection", "ProjectionError"]
+
 FORMAT = "interestflow-projection-1"
-# Directions with less than this share of the largest deviation are noise; whitening must not blow them up.
-FLOOR = 1e-4
-
-
-class ProjectionError(ValueError):
-    """A projection cannot be fitted, loaded or applied; the message says what to do."""
 
 
 class Projection:
@@ -43,35 +38,33 @@ class Projection:
         self.version = digest.hexdigest()
 
     @classmethod
-    def fit(cls, vectors: Vectors, dim: int = 128, whiten: float = 0.5, source: str = "") -> Projection:
-        """From vectors (N, D), N > dim, D >= dim. source: the space that they are of. Raises ProjectionError."""
-        rows, width = vectors.shape
-        if not np.isfinite(vectors).all():
-            raise ProjectionError("the vectors to fit from hold NaN or infinity: check the encoder")
-        if width < dim:
-            raise ProjectionError(
-                f"cannot project {width} dimensions to {dim}: lower INTERESTFLOW_DIMENSIONS"
-            )
-        if rows <= dim:
-            raise ProjectionError(
-                f"{rows} different items are too few for {dim} dimensions: load more than {dim} items, or lower "
-                f"INTERESTFLOW_DIMENSIONS below {rows}, and run `interestflow fit projection` again"
-            )
-        data = vectors.astype(np.float64)
-        mean = data.mean(axis=0)
-        _, deviations, directions = np.linalg.svd(data - mean, full_matrices=False)
-        deviations = deviations[:dim] / np.sqrt(rows)
-        if deviations[0] == 0:
-            raise ProjectionError("all items have one and the same vector: check the catalogue's texts")
-        axes = directions[:dim].T
-        # The sign of a singular vector is arbitrary; the largest entry positive makes it the same everywhere.
-        axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(dim)])
-        scale = np.where(
-            deviations > FLOOR * deviations[0], np.maximum(deviations, FLOOR * deviations[0]) ** -whiten, 0.0
-        )
-        # Scaled by the largest, so that the projection's numbers stay near one whatever the input's scale.
-        matrix = axes * (scale * deviations[0] ** whiten)
-        return cls(mean, matrix, {"whiten": whiten, "source": source, "rows": rows})
+    def fit(
+        cls, vectors: Vectors, dim: int = 128, whiten: float | None = None, source: str = ""
+    ) -> Projection:
+        """By PCA from vectors (N, D) in memory; see `of`. Raises ProjectionError."""
+        return cls.of(Moments.of(vectors), dim, "pca", whiten, source=source)
+
+    @classmethod
+    def of(
+        cls,
+        moments: Moments,
+        dim: int = 128,
+        method: str = "pca",
+        whiten: float | None = None,
+        seed: int = 0,
+        source: str = "",
+    ) -> Projection:
+        """From the moments of vectors; see `reductions.reduction`. source: the space that they are of.
+
+        Raises ProjectionError.
+        """
+        mean, matrix = reduction(moments, dim, method, whiten, seed)
+        about: dict[str, Any] = {"method": method, "source": source}
+        if method in FITTED:
+            about |= {"whiten": HALF if whiten is None else whiten, "rows": moments.count}
+        elif method == "random":
+            about["seed"] = seed
+        return cls(mean, matrix, about)
 
     def apply(self, vectors: Vectors) -> Vectors:
         """(B, D) to (B, dim), unit rows; a row's bits depend on that row alone. Raises ProjectionError."""

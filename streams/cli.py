@@ -73,9 +73,16 @@ def worker(
 @fit_cli.command("projection")
 def fit_projection_command(
     output: Annotated[Path, typer.Option(help="File to write.")] = Path("projection.safetensors"),
+    method: Annotated[
+        str, typer.Option(help="pca, svd, random or truncate; encoders/README.md says how to choose.")
+    ] = "pca",
     whiten: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Whitening exponent; half is the safe default.")
-    ] = 0.5,
+        float | None, typer.Option(help="Whitening exponent, 0 to 1, of pca and svd; half by default.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of random.")] = 0,
+    sample: Annotated[
+        int | None, typer.Option(min=1, help="Fit from so many items at most, evenly chosen; default: all.")
+    ] = None,
     config: Config = None,
     bootstrap_servers: Servers = None,
 ) -> None:
@@ -84,11 +91,34 @@ def fit_projection_command(
     Example: interestflow fit projection --output projection.safetensors
     """
     settings = load_settings(config, kafka_bootstrap_servers=bootstrap_servers)
-    from streams.fit import fit_projection
+    from streams.fit import Fit, fit_projection
 
     def run() -> None:
-        projection = fit_projection(settings, output, whiten)
+        projection = fit_projection(settings, output, Fit(method, whiten, seed, sample))
         typer.echo(f"{output}: version {projection.version}. Set INTERESTFLOW_PROJECTION={output}")
+
+    or_exit(run)
+
+
+@fit_cli.command("topics")
+def fit_topics_command(
+    output: Annotated[Path, typer.Option(help="File to write.")] = Path("topics.safetensors"),
+    seed: Annotated[int, typer.Option(min=0, help="Of the first guess.")] = 0,
+    config: Config = None,
+    bootstrap_servers: Servers = None,
+) -> None:
+    """Fit INTERESTFLOW_DIMENSIONS topics to the texts in the catalogue topic, for the encoder `topics`.
+
+    Example: interestflow fit topics --output topics.safetensors
+    """
+    settings = load_settings(config, kafka_bootstrap_servers=bootstrap_servers)
+    from streams.fit import fit_topics
+
+    def run() -> None:
+        encoder = fit_topics(settings, output, seed)
+        typer.echo(
+            f"{output}: revision {encoder.revision}. Set INTERESTFLOW_ENCODER=topics INTERESTFLOW_TOPICS={output}"
+        )
 
     or_exit(run)
 

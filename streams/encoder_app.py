@@ -9,6 +9,7 @@ from encoders.hashing import HashingEncoder
 from encoders.pool import EncoderPool
 from encoders.projection import ProjectedEncoder, Projection
 from encoders.sentiment import Sentiment
+from encoders.topics import TopicEncoder
 from streams.encoder_settings import SENTIMENT_ACTIONS
 from streams.encoding import Scoring
 from streams.settings import Settings, SettingsError
@@ -23,6 +24,12 @@ def build_raw_encoder(settings: Settings) -> Encoder:
         return HashingEncoder(settings.dimensions)
     if settings.encoder.startswith(("http://", "https://")):
         return _remote(settings)
+    if settings.encoder == "topics":
+        if settings.topics is None:
+            raise SettingsError(
+                "the encoder topics needs a file: run `interestflow fit topics` and set INTERESTFLOW_TOPICS to it"
+            )
+        return TopicEncoder.load(settings.topics)
     # Imported late: torch takes seconds, and whoever hashes needs none of it.
     from encoders.transformer import TransformerEncoder
 

@@ -85,10 +85,16 @@ class EncoderSettings(BaseModel):
     # --- Fusion ---
 
     # --- Space ---
-    # Dimensions of item and interest vectors.
+    # Dimensions of item and interest vectors; a user's state grows with them. 128 of MiniLM's 384 foretell as well
+    # as all (the table in encoders/README.md).
     dimensions: int = Field(default=128, ge=2, le=4096)
-    # File made by `interestflow fit projection`; needed where the encoder's own dimension differs.
+    # File made by `interestflow fit projection`; needed where the encoder's own dimension differs, and worth having
+    # where it does not, for subtracting the catalogue's mean is most of the gain. Another file is another space, so
+    # raise the generation with it.
     projection: Path | None = None
+
+    # File made by `interestflow fit topics`, for the encoder `topics`: where no language model is to be had.
+    topics: Path | None = None
 
     # --- Behaviour as text, and its sentiment ---
     # What tells praise from complaint in an event's text: `none`, as it always was; `lexicon`, word lists for English

@@ -1,60 +1,95 @@
-"""Fitting the projection from the catalogue's own texts."""
+"""Fitting the projection from the catalogue's own texts, in memory that does not grow with the catalogue."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
 from encoders.base import Encoder, identity
+from encoders.moments import Moments
 from encoders.projection import Projection
+from encoders.reductions import FITTED, check
+from encoders.topics import TopicEncoder
 from streams.app import build_limits
 from streams.encoder_app import build_raw_encoder
-from streams.items import Item, decode_item
+from streams.items import Item, Removed, decode_item
 from streams.reading import read_all
+from streams.sampling import texts
 from streams.security import librdkafka_config
 from streams.settings import Settings, SettingsError
 
-# Rows that a PCA of some hundred dimensions can use; a larger catalogue is sampled evenly.
-MAX_TEXTS = 20_000
 CHUNK = 256
 
 
-def fit_projection(settings: Settings, output: Path, whiten: float) -> Projection:
-    """Fit from the items in the catalogue topic and save. Raises SettingsError, ProjectionError."""
-    texts = catalogue_texts(settings)
-    if not texts:
-        raise SettingsError(f"{settings.topic_items} holds no item with a text: load a catalogue first")
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How to fit; method, whiten, seed as in `encoders.reductions.reduction`. sample: items at most, none for all."""
+
+    method: str = "pca"
+    whiten: float | None = None
+    seed: int = 0
+    sample: int | None = None
+
+
+def fit_projection(settings: Settings, output: Path, fit: Fit) -> Projection:
+    """Fit from the items in the catalogue topic and save. Raises SettingsError, ProjectionError, ReadError."""
     encoder = build_raw_encoder(settings)
-    projection = fit_texts(texts, encoder, settings.dimensions, whiten)
+    # Before hours of encoding, not after them.
+    check(encoder.dim, settings.dimensions, fit.method, fit.whiten)
+    moments = Moments(encoder.dim)
+    if fit.method in FITTED:
+        moments = moments_of(texts(lambda: changes(settings), fit.sample), encoder)
+        if not moments.count:
+            raise SettingsError(f"{settings.topic_items} holds no item with a text: load a catalogue first")
+    projection = Projection.of(
+        moments, settings.dimensions, fit.method, fit.whiten, fit.seed, source=identity(encoder)
+    )
     projection.save(output)
     return projection
 
 
-def fit_texts(texts: Iterable[str], encoder: Encoder, dim: int, whiten: float) -> Projection:
-    """Encode the distinct texts (a spread of at most MAX_TEXTS) and fit."""
-    distinct = sorted(set(texts))
-    step = max(1, -(-len(distinct) // MAX_TEXTS))
-    chosen = distinct[::step]
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        chunks = [chosen[at : at + CHUNK] for at in range(0, len(chosen), CHUNK)]
-        vectors = [encoder.encode(chunk) for chunk in progress.track(chunks, description="encoding")]
-    return Projection.fit(np.concatenate(vectors), dim, whiten, source=identity(encoder))
+def fit_topics(settings: Settings, output: Path, seed: int) -> TopicEncoder:
+    """Topics of the texts in the catalogue topic, as many as there are dimensions; saved. Raises EncoderError."""
+    encoder = TopicEncoder.fit(lambda: texts(lambda: changes(settings)), settings.dimensions, seed=seed)
+    encoder.save(output)
+    return encoder
 
 
-def catalogue_texts(settings: Settings) -> list[str]:
-    """Texts of the items in the catalogue topic, as they are now."""
+def moments_of(given: Iterable[str], encoder: Encoder) -> Moments:
+    """Of the texts' vectors. The same texts in the same order give the same bits."""
+    moments = Moments(encoder.dim)
+    columns = (SpinnerColumn(), TextColumn("encoding"), MofNCompleteColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("encoding", total=None)
+        for chunk in _chunks(given):
+            moments.add(encoder.encode(chunk))
+            progress.advance(task, len(chunk))
+    return moments
+
+
+def changes(settings: Settings) -> Iterator[Item | Removed]:
+    """Items and removals of the catalogue topic, up to its end now; what is neither is left to the worker."""
     limits = build_limits(settings)
-    newest: dict[str, str] = {}
     for messages in read_all(librdkafka_config(settings), settings.topic_items):
         for message in messages:
             item = decode_item(_Record(message.key(), message.value()), limits)
-            if isinstance(item, Item):
-                newest[item.item_id] = item.text()
-    return [text for text in newest.values() if text]
+            if isinstance(item, Item | Removed):
+                yield item
+
+
+def _chunks(given: Iterable[str]) -> Iterator[list[str]]:
+    chunk: list[str] = []
+    for text in given:
+        chunk.append(text)
+        if len(chunk) == CHUNK:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
 
 
 class _Record:

@@ -50,3 +50,43 @@ def stream(
     # So that an engine and the broker are ended in order when we are told to stop.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     or_exit(measure)
+
+
+@bench_cli.command("projections")
+def projections(
+    data: Annotated[
+        Path,
+        typer.Option(
+            help="Folder that holds uci-online-retail and ml-latest-small.", file_okay=False, exists=True
+        ),
+    ],
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write the rows here too, as a JSON list.", dir_okay=False)
+    ] = None,
+    vectors: Annotated[
+        Path | None, typer.Option(help="Folder in which encoded catalogues are kept.", file_okay=False)
+    ] = None,
+    dimensions: Annotated[int, typer.Option(min=2, help="What the vectors are reduced to.")] = 128,
+    seed: Annotated[int, typer.Option(min=0, help="Of random projection, training, resamples and ties.")] = 0,
+    space: Annotated[list[str] | None, typer.Option(help="Only this space; may be repeated.")] = None,
+    source: Annotated[list[str] | None, typer.Option(help="Only this data set; may be repeated.")] = None,
+    users: Annotated[
+        int | None, typer.Option(min=1, help="Users at most, drawn by the seed; default: all.")
+    ] = None,
+) -> None:
+    """Which space of item vectors best foretells what users do next, on real histories; needs no Kafka.
+
+    The encoder is that of the settings. Example: interestflow bench projections --data DIR
+    """
+    from streams.cli import load_settings, or_exit
+
+    settings = load_settings()
+
+    def measure() -> None:
+        from streams.bench.projections.run import Plan, run
+        from streams.encoder_app import build_raw_encoder
+
+        plan = Plan(data, vectors, dimensions, seed, tuple(space or ()), tuple(source or ()), users)
+        run(plan, build_raw_encoder(settings), json_file)
+
+    or_exit(measure)

@@ -18,6 +18,7 @@ from encoders.hashing import HashingEncoder
 from encoders.pool import EncoderPool
 from encoders.projection import ProjectedEncoder, Projection
 from encoders.remote import RemoteEncoder
+from encoders.topics import TopicEncoder
 from tests.encoders import tiny
 from tests.encoders.served import Script, serving
 
@@ -79,6 +80,12 @@ def pictures(folder: Any) -> Encoder:
     return FilmEncoder(ImageEncoder(str(make_clip(folder / "clip")), device="cpu", threads=1))
 
 
+def topics(folder: Any) -> Encoder:
+    random = np.random.default_rng(0)
+    words = ["red", "shoes", "mug", "красный", "42"]
+    return TopicEncoder(words, random.gamma(1.0, size=(6, len(words))) + 0.1, 1 / 6)
+
+
 MAKERS: dict[str, Callable[[Any], Encoder]] = {
     "hashing": lambda folder: HashingEncoder(32),
     "bert": transformer(tiny.make_bert),
@@ -93,6 +100,7 @@ MAKERS: dict[str, Callable[[Any], Encoder]] = {
     "projected": projected,
     "pooled": lambda folder: EncoderPool(HashingEncoder(32), workers=2, batch_tokens=16),
     "pictures": pictures,
+    "topics": topics,
 }
 
 

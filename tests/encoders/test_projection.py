@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.numpy import save_file
 
 from encoders.hashing import HashingEncoder
+from encoders.moments import Moments
 from encoders.projection import ProjectedEncoder, Projection, ProjectionError
 
 
@@ -47,8 +50,23 @@ def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
     projection.save(tmp_path / "deep" / "p.safetensors")
     again = Projection.load(tmp_path / "deep" / "p.safetensors")
     assert again.version == projection.version
-    assert again.metadata == {"whiten": 0.5, "source": "hashing@1", "rows": 200}
+    assert again.metadata == {"method": "pca", "whiten": 0.5, "source": "hashing@1", "rows": 200}
     assert np.array_equal(again.apply(cloud()), projection.apply(cloud()))
+
+
+def test_a_file_of_before_there_were_methods_is_still_read(tmp_path: Path) -> None:
+    """Written as it was then; the version is the one that it had."""
+    mean, matrix = np.array([0.5, -1.0, 2.0]), np.array([[1.0, 0.0], [0.0, 2.0], [0.25, -0.5]])
+    about = {
+        "format": "interestflow-projection-1",
+        "version": "07528e174f100648",
+        "about": json.dumps({"whiten": 0.5, "source": "hashing@1", "rows": 200}),
+    }
+    save_file({"mean": mean, "matrix": matrix}, tmp_path / "p.safetensors", metadata=about)
+    projection = Projection.load(tmp_path / "p.safetensors")
+    (row,) = projection.apply(np.array([[1.5, 0.0, 2.0]], dtype=np.float32))
+    assert row == pytest.approx(np.array([1.0, 2.0]) / np.sqrt(5))
+    assert projection.metadata["rows"] == 200
 
 
 def test_the_version_follows_the_content() -> None:
@@ -104,3 +122,13 @@ def test_directions_without_spread_do_not_blow_up() -> None:
     projected = Projection.fit(vectors, 10, 1.0).apply(vectors)
     assert np.isfinite(projected).all()
     assert np.linalg.norm(projected, axis=1) == pytest.approx(np.ones(200), abs=1e-5)
+
+
+@pytest.mark.parametrize("method", ["svd", "random", "truncate"])
+def test_what_is_saved_by_any_method_is_applied_alike(tmp_path: Path, method: str) -> None:
+    projection = Projection.of(Moments.of(cloud()), 6, method)
+    projection.save(tmp_path / "p.safetensors")
+    again = Projection.load(tmp_path / "p.safetensors")
+    assert again.metadata["method"] == method
+    assert np.array_equal(again.apply(cloud()), projection.apply(cloud()))
+    assert np.linalg.norm(again.apply(cloud()), axis=1) == pytest.approx(np.ones(200), abs=1e-5)
