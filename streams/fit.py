@@ -47,6 +47,11 @@ def fit_texts(texts: Iterable[str], encoder: Encoder, dim: int, whiten: float) -
 
 def catalogue_texts(settings: Settings) -> list[str]:
     """Texts of the items in the catalogue topic, as they are now."""
+    return [text for text in catalogue(settings).values() if text]
+
+
+def catalogue(settings: Settings) -> dict[str, str]:
+    """Text of each item in the catalogue topic, by id, as they are now."""
     limits = build_limits(settings)
     newest: dict[str, str] = {}
     for messages in read_all(librdkafka_config(settings), settings.topic_items):
@@ -54,7 +59,7 @@ def catalogue_texts(settings: Settings) -> list[str]:
             item = decode_item(_Record(message.key(), message.value()), limits)
             if isinstance(item, Item):
                 newest[item.item_id] = item.text()
-    return [text for text in newest.values() if text]
+    return newest
 
 
 class _Record:
