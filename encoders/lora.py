@@ -15,13 +15,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from encoders.base import EncoderError
 from encoders.contrastive import Pair, conflicts, info_nce
 from encoders.weights import Parts
+
+try:
+    from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
+except ImportError as error:
+    raise EncoderError("training needs another package: run `pip install 'interestflow[train]'`") from error
 
 WEIGHTS = "model.safetensors"
 ABOUT = "about"  # key of the metadata in the header of the weights
@@ -109,7 +113,7 @@ class Trainer:
         loss.backward()  # type: ignore[no-untyped-call]  # theirs has no annotations
         self.optimizer.step()
         self.on_step()
-        return float(loss)
+        return loss.item()
 
     def _loss(self, batch: Sequence[Pair]) -> torch.Tensor:
         left = self.embed([pair.left for pair in batch])

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from encoders.base import Encoder
 from encoders.cache import CachedEncoder
 from encoders.hashing import HashingEncoder
+from encoders.onnx import PREFIX, OnnxEncoder
 from encoders.projection import ProjectedEncoder, Projection
 from streams.settings import Settings, SettingsError
 
@@ -13,6 +16,9 @@ def build_raw_encoder(settings: Settings) -> Encoder:
     """The encoder by name, before projection and cache."""
     if settings.encoder == "hashing":
         return HashingEncoder(settings.dimensions)
+    if settings.encoder.startswith(PREFIX):
+        folder = Path(settings.encoder.removeprefix(PREFIX))
+        return OnnxEncoder(folder, max_length=settings.encoder_max_tokens, threads=settings.encoder_threads)
     # Imported late: torch takes seconds, and whoever hashes needs none of it.
     from encoders.transformer import TransformerEncoder
 

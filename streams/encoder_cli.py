@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 train_cli = typer.Typer(help="Train on what the users did.", no_args_is_help=True)
+export_cli = typer.Typer(help="The encoder in another form.", no_args_is_help=True)
 CONFIG = typer.Option("--config", help="TOML file of settings.")
 SERVERS = typer.Option("--bootstrap-servers", help="host:port of the brokers.")
 
@@ -41,7 +42,8 @@ def train_encoder_command(
 
     def run() -> None:
         from encoders.lora import Options
-        from streams.train import Choice, from_dataset, from_topics, train_encoder
+        from streams.train import Choice, train_encoder
+        from streams.training_data import from_dataset, from_topics
 
         choice = Choice(window_hours * 3600, pairs_per_user, pairs, held_out)
         options = Options(
@@ -61,6 +63,39 @@ def train_encoder_command(
             f"held_out_loss={done.history.base:.4f} -> {losses} epoch={done.history.best_epoch} "
             f"recall_at_10={done.recall_before:.4f} -> {done.recall_after:.4f}. Set INTERESTFLOW_ENCODER={output}, "
             f"fit the projection again, and raise INTERESTFLOW_GENERATION"
+        )
+
+    or_exit(run)
+
+
+@export_cli.command("onnx")
+def export_onnx_command(
+    output: Annotated[Path, typer.Option(help="Folder to make, for INTERESTFLOW_ENCODER=onnx:FOLDER.")],
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Static int8, calibrated on the catalogue: faster, less exact.")
+    ] = False,
+    dataset: Annotated[
+        tuple[str, Path] | None,
+        typer.Option(help="NAME PATH of a data set that `load` knows, instead of the catalogue topic."),
+    ] = None,
+    config: Annotated[Path | None, CONFIG] = None,
+    bootstrap_servers: Annotated[str | None, SERVERS] = None,
+) -> None:
+    """Write the text encoder for ONNX Runtime; with --int8, say how many neighbours keep their place.
+
+    Example: interestflow export onnx --output shop-encoder-int8 --int8
+    """
+    from streams.cli import load_settings, or_exit
+
+    settings = load_settings(config, kafka_bootstrap_servers=bootstrap_servers)
+
+    def run() -> None:
+        from streams.export import export_onnx, item_texts
+
+        exported = export_onnx(settings, output, item_texts(settings, dataset) if int8 else None)
+        typer.echo(
+            f"{output}: {exported}. Set INTERESTFLOW_ENCODER=onnx:{output}, fit the projection again, and raise "
+            f"INTERESTFLOW_GENERATION"
         )
 
     or_exit(run)

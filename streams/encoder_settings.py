@@ -11,7 +11,8 @@ class EncoderSettings(BaseModel):
     """Which encoder, what it reads, and into which space."""
 
     # --- Text ---
-    # `hashing`, `demo` (the MiniLM of the PyPI package), or a transformers name or path.
+    # `hashing`, `demo` (the MiniLM of the PyPI package), a transformers name or path, or `onnx:FOLDER` (of
+    # `interestflow export onnx`; on a CPU faster than the same model otherwise).
     encoder: str = "demo"
     encoder_revision: str | None = None
     encoder_max_tokens: int = Field(default=256, ge=8)

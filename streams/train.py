@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress
@@ -16,18 +15,11 @@ from encoders.base import EncoderError
 from encoders.contrastive import Pair, recall
 from encoders.lora import History, Options, describe, fine_tune
 from encoders.weights import load_parts
-from streams.app import build_limits
-from streams.datasets import DATASETS
 from streams.encoder_app import build_raw_encoder
-from streams.events import Event, decode_canonical
-from streams.fit import catalogue
-from streams.items import Item
 from streams.pairs import CoConsumed, co_consumed, split_in_time, spread
-from streams.reading import read_all
-from streams.records import Record
-from streams.security import librdkafka_config
 from streams.settings import Settings, SettingsError
 from streams.signals import Weighing
+from streams.training_data import Data
 
 # Fewer pairs than this say nothing about a language, or about how well it was learned.
 FEWEST_TRAIN, FEWEST_HELD_OUT = 200, 50
@@ -46,14 +38,6 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Data:
-    """Texts by item id, and events in any order of users."""
-
-    texts: Mapping[str, str]
-    events: Iterable[Event]
-
-
-@dataclass(frozen=True, slots=True)
 class Trained:
     """What came of it. recall_before, recall_after: of held-out partners among the nearest 10."""
 
@@ -63,18 +47,6 @@ class Trained:
     recall_before: float
     recall_after: float
     revision: str
-
-
-def from_topics(settings: Settings) -> Data:
-    """The catalogue and the canonical events, as they are now. Raises ReadError as they are read."""
-    return Data(catalogue(settings), _canonical(settings))
-
-
-def from_dataset(name: str, path: Path) -> Data:
-    """A data set that `interestflow load` knows. Raises DatasetError."""
-    dataset = DATASETS[name](path)
-    items = (Item(**item) for item in dataset.items)
-    return Data({item.item_id: item.text() for item in items}, _native(dataset.events))
 
 
 def train_encoder(settings: Settings, data: Data, choice: Choice, options: Options, output: Path) -> Trained:
@@ -138,22 +110,6 @@ def _candidates(train: Sequence[Pair], held_out: Sequence[Pair]) -> list[str]:
     others = [text for pair in (*held_out, *train) for text in (pair.left, pair.right)]
     distinct = [text for text in dict.fromkeys(others) if text not in wanted]
     return [*wanted, *spread(distinct, max(0, CANDIDATES - len(wanted)))]
-
-
-def _canonical(settings: Settings) -> Iterator[Event]:
-    limits = build_limits(settings)
-    for messages in read_all(librdkafka_config(settings), settings.events_topic):
-        for message in messages:
-            event = decode_canonical(Record.of(message), limits)
-            if isinstance(event, Event):
-                yield event
-
-
-def _native(events: Iterable[Mapping[str, Any]]) -> Iterator[Event]:
-    known = frozenset(Event.__struct_fields__)
-    for event in events:
-        if event["user_id"] is not None:
-            yield Event(**{name: value for name, value in event.items() if name in known})
 
 
 def _iso(milliseconds: int) -> str:

@@ -45,9 +45,30 @@ def projected(folder: Any) -> Encoder:
     return ProjectedEncoder(inner, Projection.fit(vectors, 8, source=identity(inner)))
 
 
+def onnx(folder: Any) -> Encoder:
+    pytest.importorskip("onnxscript", reason="the extra `onnx` is not installed")
+    from encoders.onnx import OnnxEncoder
+    from encoders.onnx_export import export
+    from encoders.weights import load_parts
+
+    export(load_parts(str(make_bert(folder / "bert"))), folder / "onnx", {})
+    return OnnxEncoder(folder / "onnx", token_budget=96)
+
+
+def onnx_int8(folder: Any) -> Encoder:
+    onnx(folder)
+    from encoders.onnx import OnnxEncoder
+    from encoders.onnx_export import to_int8
+
+    to_int8(folder / "onnx", WORDS)
+    return OnnxEncoder(folder / "onnx", token_budget=96)
+
+
 MAKERS: dict[str, Callable[[Any], Encoder]] = {
     "hashing": lambda folder: HashingEncoder(32),
     "transformer": transformer,
+    "onnx": onnx,
+    "onnx_int8": onnx_int8,
     "cached": lambda folder: CachedEncoder(HashingEncoder(32), 5),
     "projected": projected,
 }
