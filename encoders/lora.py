@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 
 from encoders.base import EncoderError
 from encoders.contrastive import Pair, conflicts, info_nce
-from encoders.weights import Parts
+from encoders.weights import Parts, write_card
 
 try:
     from peft import LoraConfig, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
@@ -159,6 +159,7 @@ def fine_tune(
     merged = trainer.model.merge_and_unload()
     merged.save_pretrained(folder, max_shard_size="1TB")
     parts.tokenizer.save_pretrained(folder)
+    write_card(folder, int(merged.config.hidden_size))
     describe(folder, {"lora": asdict(options), "losses": asdict(history), "best_epoch": history.best_epoch})
     return history
 

@@ -87,9 +87,7 @@ def chosen_pairs(settings: Settings, data: Data, choice: Choice) -> tuple[list[P
     """Pairs of texts to learn from, later ones held out, and the time between. Raises EncoderError."""
     weighing = Weighing(settings.action_rules, settings.default_action_weight)
     found = co_consumed(data.events, weighing, int(choice.window_s * 1000), choice.per_user)
-    texts = data.texts
-    told = [p for p in found if texts.get(p.left) and texts.get(p.right) and texts[p.left] != texts[p.right]]
-    pairs = spread(told, choice.most)
+    pairs = spread(_told(found, data.texts), choice.most)
     earlier, later, cut = split_in_time(pairs, choice.held_out) if pairs else ([], [], 0)
     if len(earlier) < FEWEST_TRAIN or len(later) < FEWEST_HELD_OUT:
         raise EncoderError(
@@ -97,7 +95,17 @@ def chosen_pairs(settings: Settings, data: Data, choice: Choice) -> tuple[list[P
             f"{FEWEST_TRAIN} and {FEWEST_HELD_OUT} are needed. Wait for more events, widen --window-hours, or load "
             f"the texts of more items"
         )
-    return _worded(earlier, texts), _worded(later, texts), cut
+    return _worded(earlier, data.texts), _worded(later, data.texts), cut
+
+
+def _told(pairs: Iterable[CoConsumed], texts: Mapping[str, str]) -> list[CoConsumed]:
+    """Those with two different texts, each two texts once: items that are called the same must not leak."""
+    first: dict[tuple[str, ...], CoConsumed] = {}
+    for pair in pairs:
+        words = {texts.get(pair.left, ""), texts.get(pair.right, "")} - {""}
+        if len(words) == 2:
+            first.setdefault(tuple(sorted(words)), pair)
+    return list(first.values())
 
 
 def _worded(pairs: Iterable[CoConsumed], texts: Mapping[str, str]) -> list[Pair]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -165,3 +166,9 @@ def test_another_pooling_is_refused(tmp_path: Path) -> None:
         load_parts(str(folder))
     with pytest.raises(EncoderError, match="INTERESTFLOW_ENCODER"):
         load_parts(str(tmp_path / "nothing"))
+
+
+def test_what_it_writes_says_that_it_pools_by_the_mean(trained: tuple[Path, History]) -> None:
+    load_parts(str(trained[0]))
+    parts = json.loads((trained[0] / "modules.json").read_text())
+    assert [part["type"].rpartition(".")[2] for part in parts] == ["Transformer", "Pooling", "Normalize"]

@@ -61,6 +61,28 @@ def test_too_few_pairs_say_what_to_do() -> None:
         chosen_pairs(Settings(), Data({}, world(400).events), Choice())
 
 
+def test_items_that_are_called_the_same_are_one_pair_on_one_side_of_the_cut() -> None:
+    data = world(400)
+    again = world(400)
+    texts = {**data.texts, **{f"again-{item}": text for item, text in again.texts.items()}}
+    day = 86_400_000
+    events = [
+        Event(
+            f"again-{e.event_id}",
+            f"again-{e.user_id}",
+            e.action,
+            e.timestamp + day,
+            item_id=f"again-{e.item_id}",
+        )
+        for e in again.events
+    ]
+    train, held_out, cut = chosen_pairs(
+        Settings(), Data(texts, [*data.events, *events]), Choice(held_out=0.2)
+    )
+    assert (len(train), len(held_out)) == (320, 80)
+    assert cut < 1_600_000_000_000 + day
+
+
 def test_an_encoder_without_weights_cannot_be_trained(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="no weights to train"):
         train_encoder(Settings(encoder="hashing"), world(400), Choice(), OPTIONS, tmp_path / "x")
