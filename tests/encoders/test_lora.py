@@ -127,7 +127,7 @@ def test_it_stops_where_nothing_is_gained_and_keeps_the_best(
 
 
 def test_training_that_does_not_help_is_not_written(base: Path, tmp_path: Path) -> None:
-    options = replace(OPTIONS, learning_rate=1.0, epochs=1)
+    options = replace(OPTIONS, learning_rate=0.0, epochs=1)
     with pytest.raises(EncoderError, match="did not help"):
         fine_tune(load_parts(str(base)), TRAIN, HELD_OUT, tmp_path / "none", options)
     assert not (tmp_path / "none").exists()
