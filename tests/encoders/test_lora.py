@@ -20,7 +20,7 @@ from tests.encoders.tiny import make_bert
 pytest.importorskip("peft", reason="the extra `train` is not installed")
 from encoders.lora import History, Options, Trainer, about, fine_tune
 
-OPTIONS = Options(rank=4, alpha=8, learning_rate=1e-2, batch=16, epochs=3, max_length=16)
+OPTIONS = Options(rank=4, alpha=8, learning_rate=3e-3, batch=16, epochs=3, max_length=16)
 LETTERS = "abcdefgh"
 
 
@@ -30,7 +30,7 @@ def learnable(count: int, seed: int) -> list[Pair]:
     places = random.integers(0, len(LETTERS), count)
     noise = random.integers(0, 900, (count, 2))
     return [
-        Pair(f"{LETTERS[place]} {one}", f"{place} mug {other}", number)
+        Pair(f"{3 * f'{LETTERS[place]} '}{one}", f"{3 * f'{place} '}mug {other}", number)
         for number, (place, (one, other)) in enumerate(zip(places, noise, strict=True))
     ]
 
@@ -56,7 +56,7 @@ def trained(base: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path,
 
 def test_training_lowers_the_loss_of_pairs_that_it_never_saw(trained: tuple[Path, History]) -> None:
     _, history = trained
-    assert min(history.held_out) < history.base - 0.3
+    assert min(history.held_out) < history.base - 0.8
     assert history.train[-1] < history.train[0]
 
 

@@ -20,7 +20,7 @@ from encoders.lora import Options, about
 from streams.train import Choice, chosen_pairs, train_encoder
 
 KINDS = "abcdefgh"
-OPTIONS = Options(rank=4, alpha=8, learning_rate=1e-2, batch=16, epochs=2, max_length=16)
+OPTIONS = Options(rank=4, alpha=8, learning_rate=3e-3, batch=16, epochs=3, max_length=16)
 
 
 def world(users: int) -> Data:
@@ -29,7 +29,7 @@ def world(users: int) -> Data:
     texts, events = {}, []
     for user in range(users):
         kind = int(random.integers(len(KINDS)))
-        for side, text in enumerate((f"{KINDS[kind]} {user}", f"{kind} mug {user}")):
+        for side, text in enumerate((f"{3 * f'{KINDS[kind]} '}{user}", f"{3 * f'{kind} '}mug {user}")):
             texts[f"{user}-{side}"] = text
             time = 1_600_000_000_000 + 60_000 * user + side
             events.append(Event(f"{user}-{side}", str(user), "click", time, item_id=f"{user}-{side}"))
