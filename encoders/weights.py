@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from transformers import AutoModel, AutoTokenizer
-from transformers.utils import cached_file
+from transformers.utils.hub import cached_file
 
 from encoders.base import EncoderError
 
