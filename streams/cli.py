@@ -13,6 +13,7 @@ import typer
 
 from streams import settings as settings_module
 from streams.bench import bench_cli
+from streams.encoder_cli import export_cli, train_cli
 from streams.interrupt import STATUS, leave_at_once
 from streams.load import load_cli
 from streams.local_kafka import kafka_cli
@@ -32,6 +33,8 @@ app.add_typer(kafka_cli, name="kafka")
 app.add_typer(topics_cli, name="topics")
 app.add_typer(load_cli, name="load")
 app.add_typer(fit_cli, name="fit")
+app.add_typer(train_cli, name="train")
+app.add_typer(export_cli, name="export")
 app.add_typer(bench_cli, name="bench")
 
 Config = Annotated[Path | None, typer.Option("--config", help="TOML file of settings.")]

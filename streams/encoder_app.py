@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from encoders.base import Encoder, layers
 from encoders.cache import CachedEncoder
 from encoders.cache_store import VectorStore
 from encoders.hashing import HashingEncoder
+from encoders.onnx import PREFIX, OnnxEncoder
 from encoders.pool import EncoderPool
 from encoders.projection import ProjectedEncoder, Projection
 from encoders.sentiment import Sentiment
@@ -30,6 +33,9 @@ def build_raw_encoder(settings: Settings) -> Encoder:
                 "the encoder topics needs a file: run `interestflow fit topics` and set INTERESTFLOW_TOPICS to it"
             )
         return TopicEncoder.load(settings.topics)
+    if settings.encoder.startswith(PREFIX):
+        folder = Path(settings.encoder.removeprefix(PREFIX))
+        return OnnxEncoder(folder, max_length=settings.encoder_max_tokens, threads=settings.encoder_threads)
     # Imported late: torch takes seconds, and whoever hashes needs none of it.
     from encoders.transformer import TransformerEncoder
 

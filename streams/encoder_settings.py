@@ -24,8 +24,9 @@ class EncoderSettings(BaseModel):
     """Which encoder, what it reads, and into which space."""
 
     # --- Text ---
-    # `hashing`, `demo` (the MiniLM of the PyPI package), a URL (see Remote), or the name or folder of any model of the
-    # transformers library; for texts that are not English, a multilingual one.
+    # `hashing`, `demo` (the MiniLM of the PyPI package), a URL (see Remote), `onnx:FOLDER` (of `interestflow export
+    # onnx`, on a CPU faster than the same model otherwise), or the name or folder of any model of the transformers
+    # library; for texts that are not English, a multilingual one.
     encoder: str = "demo"
     # Commit of a named model; without it, the newest one, and the log says which.
     encoder_revision: str | None = None

@@ -81,6 +81,17 @@ def changes(settings: Settings) -> Iterator[Item | Removed]:
                 yield item
 
 
+def catalogue(settings: Settings) -> dict[str, str]:
+    """Text of each item in the catalogue topic, by id, as they are now."""
+    newest: dict[str, str] = {}
+    for change in changes(settings):
+        if isinstance(change, Removed):
+            newest.pop(change.item_id, None)
+        else:
+            newest[change.item_id] = change.text()
+    return newest
+
+
 def _chunks(given: Iterable[str]) -> Iterator[list[str]]:
     chunk: list[str] = []
     for text in given:

@@ -38,6 +38,7 @@ CONCRETE = {
     "CloudEventsAdapter": {"streams/adapters/__init__.py"},
     "HashingEncoder": set(),
     "TransformerEncoder": set(),
+    "OnnxEncoder": set(),
     "ProjectedEncoder": set(),
     "AttentionPooling": set(),
     "TopicEncoder": {"streams/fit.py"},

@@ -86,6 +86,25 @@ def topics(folder: Any) -> Encoder:
     return TopicEncoder(words, random.gamma(1.0, size=(6, len(words))) + 0.1, 1 / 6)
 
 
+def onnx(folder: Any) -> Encoder:
+    pytest.importorskip("onnxscript", reason="the extra `onnx` is not installed")
+    from encoders.onnx import OnnxEncoder
+    from encoders.onnx_export import export
+    from encoders.weights import load_parts
+
+    export(load_parts(str(tiny.make_bert(folder / "bert"))), folder / "onnx", {})
+    return OnnxEncoder(folder / "onnx", token_budget=96)
+
+
+def onnx_int8(folder: Any) -> Encoder:
+    onnx(folder)
+    from encoders.onnx import OnnxEncoder
+    from encoders.onnx_export import to_int8
+
+    to_int8(folder / "onnx", WORDS)
+    return OnnxEncoder(folder / "onnx", token_budget=96)
+
+
 MAKERS: dict[str, Callable[[Any], Encoder]] = {
     "hashing": lambda folder: HashingEncoder(32),
     "bert": transformer(tiny.make_bert),
@@ -94,6 +113,8 @@ MAKERS: dict[str, Callable[[Any], Encoder]] = {
     "modernbert cls": transformer(tiny.make_modernbert, "cls"),
     "gpt2 weighted": transformer(tiny.make_gpt2, "weighted"),
     "qwen3 last": transformer(tiny.make_qwen3),
+    "onnx": onnx,
+    "onnx_int8": onnx_int8,
     "cached": lambda folder: CachedEncoder(HashingEncoder(32), 5),
     "stored": lambda folder: CachedEncoder(HashingEncoder(32), 5, VectorStore(folder / "store", 32, 1 << 26)),
     "remote": remote,

@@ -1,0 +1,109 @@
+"""A transformers model as an ONNX graph, texts' tokens in and unit rows out; on request in static int8."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from encoders.base import Encoder, EncoderError
+from encoders.onnx import MODEL, TOKEN_BUDGET, TOKENIZER, Tokens
+from encoders.weights import Parts
+
+OPSET = 18
+# A text has a tenth of its true neighbours to lose before recommendations show it.
+NEIGHBOURS = 10
+
+
+class Pooled(torch.nn.Module):
+    """Ids and mask (B, L) to unit rows (B, dim): the means over the tokens."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        hidden = self.model(input_ids=ids, attention_mask=mask).last_hidden_state
+        weights = mask.unsqueeze(-1).to(hidden.dtype)
+        return torch.nn.functional.normalize((hidden * weights).sum(dim=1) / weights.sum(dim=1), dim=1)
+
+
+def export(parts: Parts, folder: Path, about: Mapping[str, str]) -> None:
+    """Write model.onnx, in float32, and tokenizer.json. about: goes into the file. Raises EncoderError."""
+    onnx = _onnx()
+    if not parts.tokenizer.is_fast:
+        raise EncoderError(
+            "this encoder's tokenizer has no tokenizer.json: choose a model with a fast tokenizer"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    ids = torch.arange(6).reshape(2, 3) + 5
+    mask = torch.tensor([[1, 1, 1], [1, 1, 0]])
+    axes = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # of operators of packages that are not here
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's own use of what torch and onnx deprecate
+        program = torch.onnx.export(
+            Pooled(parts.model).eval(),
+            (ids, mask),
+            dynamo=True,
+            verbose=False,
+            input_names=["ids", "mask"],
+            output_names=["vectors"],
+            dynamic_shapes={"ids": axes, "mask": axes},
+            opset_version=OPSET,
+        )
+    model = program.model_proto if program is not None else None
+    limit = min(int(parts.model.config.max_position_embeddings), int(parts.tokenizer.model_max_length))
+    onnx.helper.set_model_props(model, {**about, "max_length": str(limit), "precision": "float32"})
+    onnx.save(model, folder / MODEL)
+    parts.tokenizer.backend_tokenizer.save(str(folder / TOKENIZER))
+
+
+def to_int8(folder: Path, texts: Sequence[str], max_length: int = 256) -> int:
+    """Make an exported folder's linear layers static int8, with scales from the texts; returns how many.
+
+    texts: some hundred, such as will be encoded. Raises EncoderError.
+    """
+    onnx = _onnx()
+    from encoders.onnx_int8 import quantize
+
+    if not texts:
+        raise EncoderError("int8 needs texts to find its scales from: load a catalogue first")
+    model = onnx.load(folder / MODEL)
+    told = {entry.key: entry.value for entry in model.metadata_props}
+    tokens = Tokens(folder / TOKENIZER, min(max_length, int(told["max_length"])))
+    layers = quantize(model, (inputs for _, inputs in tokens.batches(texts, TOKEN_BUDGET)))
+    onnx.helper.set_model_props(model, {**told, "precision": "int8"})
+    onnx.save(model, folder / MODEL)
+    return layers
+
+
+def kept_neighbours(exact: Encoder, other: Encoder, texts: Sequence[str]) -> tuple[float, float]:
+    """Share of each text's 10 nearest other texts that the other encoder has too, and the largest 1 - cos.
+
+    texts: distinct, more than 10. Memory: the square of their number, times 8 bytes.
+    """
+    one, two = exact.encode(texts), other.encode(texts)
+    near = [_nearest(vectors) for vectors in (one, two)]
+    shared = [len(set(a) & set(b)) for a, b in zip(near[0].tolist(), near[1].tolist(), strict=True)]
+    return float(np.mean(shared)) / NEIGHBOURS, float(1 - (one * two).sum(axis=1).min())
+
+
+def _nearest(vectors: Any) -> Any:
+    scores = vectors @ vectors.T
+    np.fill_diagonal(scores, -np.inf)
+    return np.argpartition(-scores, NEIGHBOURS, axis=1)[:, :NEIGHBOURS]
+
+
+def _onnx() -> Any:
+    try:
+        import onnx
+        import onnxscript  # noqa: F401  # the exporter is written in it
+    except ImportError as error:
+        raise EncoderError("exporting needs more packages: run `pip install 'interestflow[onnx]'`") from error
+    return onnx

@@ -1,0 +1,73 @@
+"""The deployment's encoder for ONNX Runtime, and what int8 costs its neighbours."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from encoders.base import EncoderError, identity
+from encoders.onnx import PREFIX
+from encoders.onnx_export import NEIGHBOURS, export, kept_neighbours, to_int8
+from encoders.weights import load_parts
+from streams.encoder_app import build_raw_encoder
+from streams.fit import catalogue
+from streams.pairs import spread
+from streams.settings import Settings, SettingsError
+from streams.training_data import from_dataset
+
+# Texts that scales are found from, and others that the result is measured on.
+CALIBRATION, MEASURED = 512, 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """recall: share of the exact encoder's 10 nearest neighbours that int8 keeps. furthest: largest 1 - cos."""
+
+    revision: str
+    layers: int = 0
+    recall: float = 1.0
+    furthest: float = 0.0
+
+    def __str__(self) -> str:
+        if not self.layers:
+            return f"revision {self.revision}, float32"
+        return (
+            f"revision {self.revision}, int8 in {self.layers} layers, neighbour_recall_at_{NEIGHBOURS}="
+            f"{self.recall:.4f} max_1_minus_cos={self.furthest:.5f}"
+        )
+
+
+def item_texts(settings: Settings, dataset: tuple[str, Path] | None) -> list[str]:
+    """Distinct texts of the catalogue topic, or of a data set. Raises ReadError, DatasetError."""
+    texts = from_dataset(*dataset).texts if dataset else catalogue(settings)
+    return sorted({text for text in texts.values() if text})
+
+
+def export_onnx(settings: Settings, output: Path, texts: Sequence[str] | None = None) -> Exported:
+    """Write the encoder of the settings into a folder; with distinct texts, in int8. Raises EncoderError."""
+    if settings.encoder == "hashing" or settings.encoder.startswith(PREFIX):
+        raise SettingsError(
+            f"INTERESTFLOW_ENCODER={settings.encoder} cannot be exported: set it to `demo`, a folder or a name"
+        )
+    if output.exists():
+        raise SettingsError(f"{output} exists already: give --output a folder that is to be made")
+    if texts is not None and len(texts) < 4 * NEIGHBOURS:
+        raise EncoderError(
+            f"{len(texts)} texts are too few for int8: load a catalogue of {4 * NEIGHBOURS} first"
+        )
+    base = build_raw_encoder(settings)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    # Made whole beside its place, so that there is never half a model.
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as scratch:
+        folder = Path(scratch) / output.name
+        export(load_parts(settings.encoder, settings.encoder_revision), folder, {"base": identity(base)})
+        layers, kept = 0, (1.0, 0.0)
+        if texts is not None:
+            layers = to_int8(folder, spread(texts[1::2], CALIBRATION), settings.encoder_max_tokens)
+        new = build_raw_encoder(settings.model_copy(update={"encoder": f"{PREFIX}{folder}"}))
+        if texts is not None:
+            kept = kept_neighbours(base, new, spread(texts[::2], MEASURED))
+        folder.rename(output)
+    return Exported(new.revision, layers, *kept)

@@ -1,0 +1,56 @@
+"""What the text encoder learns from: the deployment's own topics, or a public data set's files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from streams.app import build_limits
+from streams.datasets import DATASETS, DatasetError
+from streams.events import Event, decode_canonical
+from streams.fit import catalogue
+from streams.items import Item
+from streams.reading import read_all
+from streams.records import Record
+from streams.security import librdkafka_config
+from streams.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Data:
+    """Texts by item id, and events in any order of users."""
+
+    texts: Mapping[str, str]
+    events: Iterable[Event]
+
+
+def from_topics(settings: Settings) -> Data:
+    """The catalogue and the canonical events, as they are now. Raises ReadError as they are read."""
+    return Data(catalogue(settings), _canonical(settings))
+
+
+def from_dataset(name: str, path: Path) -> Data:
+    """A data set that `interestflow load` knows. Raises DatasetError."""
+    if name not in DATASETS:
+        raise DatasetError(f"no data set {name!r}; there are: {', '.join(DATASETS)}")
+    dataset = DATASETS[name](path)
+    items = (Item(**item) for item in dataset.items)
+    return Data({item.item_id: item.text() for item in items}, _native(dataset.events))
+
+
+def _canonical(settings: Settings) -> Iterator[Event]:
+    limits = build_limits(settings)
+    for messages in read_all(librdkafka_config(settings), settings.events_topic):
+        for message in messages:
+            event = decode_canonical(Record.of(message), limits)
+            if isinstance(event, Event):
+                yield event
+
+
+def _native(events: Iterable[Mapping[str, Any]]) -> Iterator[Event]:
+    known = frozenset(Event.__struct_fields__)
+    for event in events:
+        if event["user_id"] is not None:
+            yield Event(**{name: value for name, value in event.items() if name in known})
