@@ -40,6 +40,9 @@ CONCRETE = {
     "TransformerEncoder": set(),
     "ProjectedEncoder": set(),
     "CachedEncoder": set(),
+    "FusedEncoder": set(),
+    "LateFusion": {"streams/fit_fusion.py"},
+    "GatedFusion": {"encoders/fusion_training.py", "streams/fit_fusion.py"},
 }
 
 
