@@ -12,8 +12,12 @@ from hypothesis import strategies as st
 
 from encoders.base import Encoder, identity
 from encoders.cache import CachedEncoder
+from encoders.content import PICTURE, TEXT, Content
+from encoders.fused import FusedEncoder
+from encoders.fusion import LateFusion, fit_projected
 from encoders.hashing import HashingEncoder
 from encoders.projection import ProjectedEncoder, Projection
+from tests.encoders.media import HashedPictures
 from tests.encoders.tiny import make_bert
 
 WORDS = [
@@ -45,11 +49,24 @@ def projected(folder: Any) -> Encoder:
     return ProjectedEncoder(inner, Projection.fit(vectors, 8, source=identity(inner)))
 
 
+def fused(folder: Any) -> Encoder:
+    media = FusedEncoder(HashingEncoder(24), late_fusion, HashedPictures())
+    contents = [Content(f"word{i} item{i % 7}", (f"{i}.jpg",) if i % 3 else ()) for i in range(60)]
+    fusion = fit_projected(media.parts(contents)[0], {TEXT: 1.0, PICTURE: 1.0}, 8, media.spaces)
+    return FusedEncoder(HashingEncoder(24), fusion, HashedPictures())
+
+
+def late_fusion(widths: dict[str, int]) -> LateFusion:
+    return LateFusion(widths, dict.fromkeys(widths, 1.0))
+
+
 MAKERS: dict[str, Callable[[Any], Encoder]] = {
     "hashing": lambda folder: HashingEncoder(32),
     "transformer": transformer,
     "cached": lambda folder: CachedEncoder(HashingEncoder(32), 5),
     "projected": projected,
+    "fused": fused,
+    "fused late": lambda folder: FusedEncoder(HashingEncoder(24), late_fusion, HashedPictures()),
 }
 
 
