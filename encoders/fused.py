@@ -169,4 +169,4 @@ def _pooled(vectors: Sequence[Vectors], missing: Vectors) -> Vectors:
     """Their unit mean; the row of a missing medium where there are none, or where they cancel out."""
     total = np.sum(vectors, axis=0) if vectors else missing
     length = float(np.sqrt(total @ total))
-    return total / np.float32(length) if length > 0 else missing
+    return missing if length == 0 else total / np.float32(length)

@@ -214,7 +214,7 @@ def _shares(present: npt.NDArray[np.bool_], logits: Doubles) -> Doubles:
 
 def _units(fused: Doubles, present: npt.NDArray[np.bool_]) -> Vectors:
     norms = np.sqrt((fused * fused).sum(axis=1, keepdims=True))
-    units = np.divide(fused, norms, out=np.zeros_like(fused), where=norms > 0)
+    units = np.divide(fused, norms, out=np.zeros_like(fused), where=norms != 0)
     units[norms[:, 0] == 0, 0] = 1.0
     units[~present.any(axis=1)] = np.nan
     rows: Vectors = units.astype(np.float32)

@@ -40,7 +40,7 @@ CONCRETE = {
     "TransformerEncoder": set(),
     "ProjectedEncoder": set(),
     "CachedEncoder": set(),
-    "FusedEncoder": set(),
+    "FusedEncoder": {"streams/fit_fusion.py"},
     "LateFusion": {"streams/fit_fusion.py"},
     "GatedFusion": {"encoders/fusion_training.py", "streams/fit_fusion.py"},
 }
