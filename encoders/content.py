@@ -21,7 +21,7 @@ FILM = ("avi", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "webm")
 # First bytes. A container of RIFF or ISO may hold a picture too (WebP, AVIF, HEIC), so its own kind is read.
 MAGIC = (
     (
-        re.compile(rb"ID3|\xff[\xf1\xf3\xf9\xfa\xfb]|fLaC|OggS|RIFF....WAVE|....ftypM4A", re.DOTALL),
+        re.compile(rb"ID3|\xff[\xe0-\xff]|fLaC|OggS|RIFF....WAVE|....ftypM4A", re.DOTALL),
         (TRANSCRIPT,),
     ),
     (

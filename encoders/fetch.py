@@ -117,7 +117,9 @@ def _get(pool: httpcore.ConnectionPool, url: str, max_bytes: int) -> bytes | str
     headers = [("Accept-Encoding", "identity"), ("User-Agent", "interestflow")]
     with pool.stream("GET", url, headers=headers) as response:
         if response.status in MOVED:
-            return dict(response.headers).get(b"location", b"").decode("ascii")
+            return {name.lower(): value for name, value in response.headers}.get(b"location", b"").decode(
+                "ascii"
+            )
         if response.status != 200:
             raise MediaError(f"the host answered {response.status}: check the URL")
         body = bytearray()

@@ -110,13 +110,15 @@ class Sources:
             raise MediaError(f"the file cannot be read ({reason}): check its name and rights") from error
 
     def _contents(self, path: Path) -> bytes:
+        if path.is_dir():
+            raise MediaError("it is a folder: name a file")
         # A pipe would block for ever, a link put there since would lead out.
         with os.fdopen(
             os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC), "rb"
         ) as file:
             about = os.fstat(file.fileno())
             if not stat.S_ISREG(about.st_mode):
-                raise MediaError("it is no regular file: name a file")
+                raise MediaError("it is no regular file: name one")
             self._check(about.st_size)
             return file.read(self.max_bytes + 1)
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 import pytest
+from typer.testing import CliRunner
 
+import streams.fit_fusion
 from encoders.base import EncoderError, identity
 from encoders.cache import CachedEncoder
 from encoders.content import ContentEncoder
@@ -16,12 +20,14 @@ from encoders.fusion import GatedFusion, LateFusion
 from encoders.fusion_training import Recipe
 from encoders.hashing import HashingEncoder
 from streams import encoder_app
+from streams.cli import app
 from streams.encoder_app import build_encoder, fusion_weights
 from streams.fit_fusion import Choice, fit, fit_fusion
 from streams.items import Item
 from streams.pairs import CoConsumed
 from streams.settings import Settings, SettingsError
 from tests.encoders.media import HashedPictures
+from tests.streams.flows import T0
 
 SUBJECTS = ["mug kitchen tea", "shoe sport run", "lamp light desk", "book paper read", "hat wool head"]
 QUICK = Recipe(epochs=4, batch=64, rate=5e-3)
@@ -126,3 +132,78 @@ def test_without_encoders_of_media_everything_is_as_before() -> None:
 def test_weights_of_the_settings_count() -> None:
     weights = fusion_weights(Settings(**HASHING, fusion_picture_weight=3.0))
     assert weights == {"text": 1.0, "picture": 3.0, "transcript": 1.0}
+
+
+# --- the command ------------------------------------------------------------------------------------------
+
+
+class Message:
+    """What is read of a consumer's message."""
+
+    def __init__(self, key: str, value: Any) -> None:
+        self._key, self._value = key.encode(), None if value is None else orjson.dumps(value)
+
+    def key(self) -> bytes:
+        return self._key
+
+    def value(self) -> bytes | None:
+        return self._value
+
+    def topic(self) -> str:
+        return "t"
+
+    def partition(self) -> int:
+        return 0
+
+    def offset(self) -> int:
+        return 0
+
+    def timestamp(self) -> tuple[int, int]:
+        return 1, T0
+
+    def headers(self) -> None:
+        return None
+
+
+def topics() -> dict[str, list[Message]]:
+    """Catalogue and events; the last item is removed again, one record of each is broken."""
+    catalogue = [
+        Message(one.item_id, {"item_id": one.item_id, "title": one.title, "media": one.media})
+        for one in items()
+    ]
+    told = [(f"u{pair.session}", item) for pair in pairs(1500) for item in (pair.left, pair.right)]
+    events = [
+        Message(
+            user,
+            {"event_id": f"e{n}", "user_id": user, "item_id": item, "action": "like", "timestamp": T0 + n},
+        )
+        for n, (user, item) in enumerate(told)
+    ]
+    gone = [Message("gone", {"item_id": "gone", "title": "hat"}), Message("gone", None)]
+    return {
+        "catalog.items.v1": [*catalogue, Message("bad", []), *gone],
+        "behavior.events.v1": [Message("bad", {}), *events],
+    }
+
+
+@pytest.mark.usefixtures("_seeing")
+def test_the_command_says_what_was_gained_and_writes_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = topics()
+    monkeypatch.setattr(streams.fit_fusion, "read_all", lambda config, topic: iter([records[topic]]))
+    monkeypatch.setenv("INTERESTFLOW_ENCODER", "hashing")
+    monkeypatch.setenv("INTERESTFLOW_DIMENSIONS", "16")
+    path = tmp_path / "f.safetensors"
+    ran = CliRunner().invoke(app, ["fit", "fusion", "--output", str(path), "--seed", "3"])
+    assert ran.exit_code == 0, ran.output
+    first, late, projected, gated, last = ran.stdout.splitlines()
+    assert first.startswith("fusion: items=60 unreadable=0 pairs=")
+    for name, line in (("late", late), ("projected", projected), ("gated", gated)):
+        assert re.fullmatch(rf"{name}: loss=\d+\.\d+ recall@10=[01]\.\d+ held_out=\d+", line)
+    fusion = GatedFusion.load(path)
+    assert last == f"{path}: version {fusion.version}. Set INTERESTFLOW_FUSION={path}"
+    assert fusion.metadata["seed"] == 3
+    records["behavior.events.v1"] = records["behavior.events.v1"][:100]
+    ran = CliRunner().invoke(app, ["fit", "fusion", "--output", str(path)])
+    assert (ran.exit_code, "are too few" in ran.stderr) == (1, True)
