@@ -13,4 +13,6 @@ from the `moments` of the catalogue's vectors; `attention_pooling` makes one vec
 `sentiment` is the contract of what tells praise from complaint; `sentiment_lexicon` and `sentiment_classifier` do.
 
 `image` and `media` take pictures, sound and film, whose bytes `sources` gets and `pictures` and `recordings` decode.
+`content` is what an item holds beside its text, `fused` encodes it, `fusion` makes one vector of several, and
+`fusion_training` learns how.
 """

@@ -8,16 +8,27 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from encoders.base import Encoder, identity
-from streams.encoding import encode_isolating
+from encoders.content import ContentEncoder, Failure
+from streams.encoding import encode_contents, encode_isolating
 from streams.events import Limits, Rejected, SourceRecord
 from streams.interest.base import Floats
 from streams.isolation import each
-from streams.items import STAGE, Item, Removed, decode_embedding, decode_item, encode_embedding, fingerprint
+from streams.items import (
+    STAGE,
+    Item,
+    Removed,
+    content_of,
+    decode_embedding,
+    decode_item,
+    encode_embedding,
+    fingerprint,
+)
 from streams.recommend import Catalog
 from streams.records import Record
 
 log = logging.getLogger(__name__)
 ENCODE_STAGE = "catalog.encode"
+PARTLY = "-partly"
 
 
 @dataclass(slots=True)
@@ -30,6 +41,8 @@ class Changes:
     removed: list[str] = field(default_factory=list)
     unchanged: int = 0
     rejected: list[tuple[SourceRecord, Rejected]] = field(default_factory=list)
+    # Media that were left out, of items that were encoded and of others.
+    media_failed: list[Failure] = field(default_factory=list)
 
     def texts(self) -> list[str]:
         """Texts of the items to encode, in their order."""
@@ -47,12 +60,13 @@ class Cataloguer:
 
     def __init__(self, catalog: Catalog, encoder: Encoder, limits: Limits) -> None:
         self.catalog, self.limits = catalog, limits
-        self.space = identity(encoder)
-        self.dim = encoder.dim
+        self.encoder, self.space, self.dim = encoder, identity(encoder), encoder.dim
         # Embeddings of another encoder or projection: of no use here, and counted.
         self.foreign = 0
         # Fingerprint by item of what was asked for last and has not come back as an embedding yet; "" is removed.
         self._asked: dict[str, str] = {}
+        # Why media could not be read, as far as the log has told it.
+        self._told: set[tuple[str, str]] = set()
 
     def changes(self, records: Sequence[SourceRecord]) -> Changes:
         """The newest record of each item, less what the catalogue holds already or was asked for last."""
@@ -68,7 +82,7 @@ class Cataloguer:
             if isinstance(item, Removed):
                 self._asked[item_id] = ""
                 changes.removed.append(item_id)
-            elif (mark := fingerprint(item, self.space)) != self._fingerprint(item_id):
+            elif (mark := self._mark(item)) != self._fingerprint(item_id):
                 self._asked[item_id] = mark
                 changes.items.append((item, mark))
                 changes.records.append(record)
@@ -78,11 +92,37 @@ class Cataloguer:
 
     def encode(self, changes: Changes, encoder: Encoder) -> Floats:
         """Vectors (n, dim) of the items to encode; those that cannot be are refused. Raises EverythingFailsError."""
-        vectors, refused = encode_isolating(encoder, changes.texts(), ENCODE_STAGE)
+        if isinstance(encoder, ContentEncoder):
+            contents = [content_of(item, encoder) for item, _ in changes.items]
+            vectors, refused, failed = encode_contents(encoder, contents, ENCODE_STAGE)
+            self._leave_out(changes, failed)
+        else:
+            vectors, refused = encode_isolating(encoder, changes.texts(), ENCODE_STAGE)
         for index in refused:  # the same record, sent again, is worth another try
             self._asked.pop(changes.items[index][0].item_id, None)
         changes.refuse(refused)
         return vectors
+
+    def _leave_out(self, changes: Changes, failed: Mapping[int, Sequence[Failure]]) -> None:
+        """Tell of media that could not be read, and mark their items, which are encoded by what is left."""
+        for index, failures in failed.items():
+            item, mark = changes.items[index]
+            # Of a mark that no item has: the same record, sent again, is worth another try.
+            changes.items[index] = item, f"{mark}{PARTLY}"
+            self._asked[item.item_id] = f"{mark}{PARTLY}"
+            changes.media_failed += failures
+            for failure in failures:
+                if (about := (failure.medium, failure.reason)) not in self._told:
+                    self._told.add(about)
+                    log.warning(
+                        "a %s of item %r was left out: %s (told once; interestflow_media_failed_total counts)",
+                        failure.medium,
+                        item.item_id,
+                        failure.message,
+                    )
+
+    def _mark(self, item: Item) -> str:
+        return fingerprint(item, self.space, content_of(item, self.encoder))
 
     def _decode(self, records: Sequence[SourceRecord]) -> Sequence[Item | Removed | Rejected]:
         good = Record("", 0, 0, None, None, b'{"item_id": "known-good"}', ())

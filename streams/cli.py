@@ -126,6 +126,38 @@ def fit_topics_command(
     or_exit(run)
 
 
+@fit_cli.command("fusion")
+def fit_fusion_command(
+    output: Annotated[Path, typer.Option(help="File to write.")] = Path("fusion.safetensors"),
+    gate: Annotated[
+        bool, typer.Option(help="Learn from what users consume in a row; else from the catalogue alone.")
+    ] = True,
+    window_hours: Annotated[float, typer.Option(min=0.01, help="Longest time between two in a row.")] = 6.0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the training.")] = 0,
+    config: Config = None,
+    bootstrap_servers: Servers = None,
+) -> None:
+    """Fit the fusion of texts, pictures and recordings to INTERESTFLOW_DIMENSIONS from catalogue and events.
+
+    Example: interestflow fit fusion --output fusion.safetensors
+    """
+    settings = load_settings(config, kafka_bootstrap_servers=bootstrap_servers)
+    from encoders.fusion_training import Recipe
+    from streams.fit_fusion import Choice, fit_fusion
+
+    def run() -> None:
+        choice = Choice(gate=gate, window_s=window_hours * 3600)
+        fitted = fit_fusion(settings, output, choice, Recipe(seed=seed))
+        typer.echo(f"fusion: items={fitted.items} unreadable={fitted.left_out} pairs={fitted.pairs}")
+        for name, found in fitted.qualities.items():
+            typer.echo(
+                f"{name}: loss={found.loss:.4f} recall@10={found.recall:.4f} held_out={fitted.held_out}"
+            )
+        typer.echo(f"{output}: version {fitted.fusion.version}. Set INTERESTFLOW_FUSION={output}")
+
+    or_exit(run)
+
+
 @app.command()
 def audit(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,

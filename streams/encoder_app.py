@@ -7,6 +7,7 @@ from pathlib import Path
 from encoders.base import Encoder, layers
 from encoders.cache import CachedEncoder
 from encoders.cache_store import VectorStore
+from encoders.fused import FusedEncoder
 from encoders.hashing import HashingEncoder
 from encoders.onnx import PREFIX, OnnxEncoder
 from encoders.pool import EncoderPool
@@ -15,6 +16,7 @@ from encoders.sentiment import Sentiment
 from encoders.topics import TopicEncoder
 from streams.encoder_settings import SENTIMENT_ACTIONS
 from streams.encoding import Scoring
+from streams.media_app import fuse
 from streams.settings import Settings, SettingsError
 
 # Of a joint batch, where the encoder itself does not say how many tokens it takes at once.
@@ -51,8 +53,21 @@ def build_raw_encoder(settings: Settings) -> Encoder:
     )
 
 
+def build_fused(settings: Settings, fitted: Path | None) -> FusedEncoder | None:
+    """The encoder of contents, of unrelated dimensions where nothing is fitted; None where media are ignored."""
+    return fuse(settings, fitted, lambda: _cached(_pooled(build_raw_encoder(settings), settings), settings))
+
+
 def build_encoder(settings: Settings) -> Encoder:
     """The encoder as the stream uses it: projected to `dimensions`, cached. Raises SettingsError."""
+    fused = build_fused(settings, settings.fusion if isinstance(settings.fusion, Path) else None)
+    if fused is not None:
+        if fused.dim != settings.dimensions:
+            raise SettingsError(
+                f"the media together have {fused.dim} dimensions, not {settings.dimensions}: run `interestflow fit "
+                f"fusion` and set INTERESTFLOW_FUSION to its file, or set INTERESTFLOW_DIMENSIONS={fused.dim}"
+            )
+        return fused
     encoder = build_raw_encoder(settings)
     if settings.projection is not None:
         encoder = ProjectedEncoder(encoder, Projection.load(settings.projection))

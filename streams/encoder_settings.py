@@ -84,6 +84,13 @@ class EncoderSettings(BaseModel):
     media_frames: int = Field(default=8, ge=1, le=256)
 
     # --- Fusion ---
+    # How an item's media become one vector, where pictures or recordings are encoded: `late` (side by side, needs
+    # no fitting, as many dimensions as all together), or a file of `interestflow fit fusion`, which has `dimensions`.
+    fusion: Literal["late"] | Path = "late"
+    # What a medium counts beside the others, for `late` and for where fitting starts: twice the weight, twice the say.
+    fusion_text_weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    fusion_picture_weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    fusion_transcript_weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
 
     # --- Space ---
     # Dimensions of item and interest vectors; a user's state grows with them. 128 of MiniLM's 384 foretell as well

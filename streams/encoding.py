@@ -9,11 +9,12 @@ from itertools import count
 import numpy as np
 
 from encoders.base import Encoder
+from encoders.content import Content, ContentEncoder, Encoded, Failure, good_picture
 from encoders.sentiment import Sentiment
 from streams.decoded import Decoded
 from streams.interest.base import Floats
 from streams.isolation import isolate, unexpected
-from streams.rejections import Rejected
+from streams.rejections import Reason, Rejected
 
 STAGE = "update.encode"
 SCORE_STAGE = "update.sentiment"
@@ -53,8 +54,7 @@ def encode_isolating(
 
     def encode(some: Sequence[str]) -> Floats:
         vectors = encoder.encode(some)
-        if not np.isfinite(vectors).all():
-            raise FloatingPointError("the encoder's vector of a text is not finite")
+        _require_finite(vectors)
         return vectors
 
     return _isolating(encode, texts, np.zeros((0, encoder.dim), dtype=np.float32), stage)
@@ -93,3 +93,43 @@ def _isolating(
     runs, failed = isolate(len(texts), attempt, lambda: read([f"red mug {next(_known_good)}"]))
     rows: Floats = np.concatenate(runs) if runs else nothing
     return rows, {index: unexpected(error, stage) for index, error in failed.items()}
+
+
+def encode_contents(
+    encoder: ContentEncoder, contents: Sequence[Content], stage: str
+) -> tuple[Floats, dict[int, Rejected], dict[int, tuple[Failure, ...]]]:
+    """The same of contents; and by index the media that were left out, of those refused too.
+
+    A content is refused where nothing can be read of it. Raises EverythingFailsError.
+    """
+
+    def attempt(run: range) -> tuple[int, Encoded]:
+        found = encoder.read_contents(contents[run.start : run.stop])
+        _require_finite(np.delete(found.vectors, found.unreadable(), axis=0))
+        return run.start, found
+
+    def probe() -> None:
+        number = next(_known_good)
+        good = Content(f"red mug {number}", (good_picture(number),))
+        _require_finite(encoder.read_contents([good]).vectors)
+
+    runs, poison = isolate(len(contents), attempt, probe)
+    refused = {index: unexpected(error, stage) for index, error in poison.items()}
+    kept: list[Floats] = [np.zeros((0, encoder.dim), dtype=np.float32)]
+    failed: dict[int, tuple[Failure, ...]] = {}
+    for start, found in runs:
+        failed |= {start + index: failures for index, failures in found.failed.items()}
+        unreadable = found.unreadable()
+        refused |= {start + index: _unreadable(found.failed[index], stage) for index in unreadable}
+        kept.append(np.delete(found.vectors, unreadable, axis=0))
+    return np.concatenate(kept), refused, failed
+
+
+def _unreadable(failures: Sequence[Failure], stage: str) -> Rejected:
+    message = f"it has no text, and its media cannot be read: {failures[0].message}"
+    return Rejected(Reason.MEDIA_UNREADABLE, message, stage)
+
+
+def _require_finite(vectors: Floats) -> None:
+    if not np.isfinite(vectors).all():
+        raise FloatingPointError("the encoder's vector of a text is not finite")

@@ -10,6 +10,8 @@ import msgspec
 import numpy as np
 import orjson
 
+from encoders.base import Encoder
+from encoders.content import Content, ContentEncoder
 from streams.events import id_problem
 from streams.interest.base import Floats
 from streams.rejections import Limits, Reason, Rejected, envelope_problem, json_problem
@@ -99,10 +101,19 @@ def decode_item(record: KeyedRecord, limits: Limits) -> Item | Removed | Rejecte
     return item
 
 
-def fingerprint(item: Item, encoder: str) -> str:
-    """Short hash of all that decides the item's embedding record."""
+def content_of(item: Item, encoder: Encoder) -> Content:
+    """What the encoder reads of the item: its text, and the media that there is an encoder for."""
+    if not isinstance(encoder, ContentEncoder):
+        return Content(item.text())
+    return Content(item.text(), tuple(sorted({one for one in item.media if encoder.reads(one)})))
+
+
+def fingerprint(item: Item, encoder: str, content: Content | None = None) -> str:
+    """Short hash of all that decides the item's embedding record. content: the item's text alone by default."""
+    content = content or Content(item.text())
+    media = [one for one in content.media if isinstance(one, str)]
     digest = blake2b(digest_size=12)
-    for part in (encoder, item.text(), item.title, "hidden" if item.hidden else "shown"):
+    for part in (encoder, content.text, item.title, "hidden" if item.hidden else "shown", *media):
         digest.update(part.encode("utf-8", "surrogatepass") + b"\0")
     return digest.hexdigest()
 

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from encoders.base import Encoder
+from encoders.content import PICTURE, TEXT, TRANSCRIPT
+from encoders.fused import FusedEncoder
+from encoders.fusion import GatedFusion, LateFusion
 from encoders.sources import Sources
-from streams.settings import Settings
+from streams.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from encoders.media import FilmEncoder, SpeechTranscriber
@@ -60,3 +67,30 @@ def _limits(settings: Settings) -> Limits:
         pixels=settings.media_max_pixels,
         deadline_s=settings.media_decode_timeout_s,
     )
+
+
+def fusion_weights(settings: Settings) -> dict[str, float]:
+    """What each medium counts."""
+    return {
+        TEXT: settings.fusion_text_weight,
+        PICTURE: settings.fusion_picture_weight,
+        TRANSCRIPT: settings.fusion_transcript_weight,
+    }
+
+
+def fuse(settings: Settings, fitted: Path | None, text: Callable[[], Encoder]) -> FusedEncoder | None:
+    """The encoder of contents, of unrelated dimensions where nothing is fitted; None where media are ignored.
+
+    text: builds the encoder of texts. Raises SettingsError, EncoderError.
+    """
+    pictures, transcripts = build_pictures(settings), build_transcripts(settings)
+    if pictures is None and transcripts is None:
+        return None
+    if settings.projection is not None:
+        raise SettingsError(
+            "INTERESTFLOW_PROJECTION is of texts alone: leave it out, and set INTERESTFLOW_FUSION to a file of "
+            "`interestflow fit fusion`, which brings pictures and texts to INTERESTFLOW_DIMENSIONS"
+        )
+    weights = fusion_weights(settings)
+    fusion = GatedFusion.load(fitted) if fitted else partial(LateFusion, weights=weights)
+    return FusedEncoder(text(), fusion, pictures, transcripts)

@@ -47,6 +47,9 @@ class Metrics:
         self.ingested = counter("ingested", "Source records by topic and outcome", "topic", "outcome")
         self.rejected = counter("rejected", "Rejected records by stage and reason", "stage", "reason")
         self.items = counter("items", "Catalogue items by outcome", "outcome")
+        self.media_failed = counter(
+            "media_failed", "Media of items that could not be read, by reason", "medium", "reason"
+        )
         self.published = counter("published", "Records published, by topic", "topic")
         self.errors = counter("stage_errors", "Batches that failed, by stage", "stage")
         self.batch_events = histogram("batch_events", "Events per partition batch", SIZES, "stage")

@@ -190,6 +190,8 @@ class Pipeline:
         vectors = await self._encoder.run(encode, changes, self.encoder) if changes.items else None
         self.metrics.items.labels("encoded").inc(len(changes.items))
         self.metrics.items.labels("unchanged").inc(changes.unchanged)
+        for failure in changes.media_failed:
+            self.metrics.media_failed.labels(failure.medium, failure.reason).inc()
         records = self.cataloguer.records(changes, vectors)
         embeddings = Group(self.settings.topic_embeddings, records)
         return self.publisher.publish([embeddings, *self.publisher.rejected("catalog", changes.rejected)])

@@ -36,6 +36,7 @@ class Reason(StrEnum):
     TEXT_TOO_LONG = "text_too_long"
     BAD_ENVELOPE = "bad_envelope"
     UNSUPPORTED_CONTENT_TYPE = "unsupported_content_type"
+    MEDIA_UNREADABLE = "media_unreadable"
     HANDLING_FAILED = "handling_failed"
 
 

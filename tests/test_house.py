@@ -51,6 +51,9 @@ CONCRETE = {
     "ImageEncoder": {"encoders/media.py"},  # which takes the frames of films to it
     "FilmEncoder": set(),
     "SpeechTranscriber": set(),
+    "FusedEncoder": {"streams/fit_fusion.py"},
+    "LateFusion": {"streams/fit_fusion.py"},
+    "GatedFusion": {"encoders/fusion_training.py", "streams/fit_fusion.py"},
 }
 
 

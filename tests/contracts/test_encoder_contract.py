@@ -14,12 +14,16 @@ from hypothesis import strategies as st
 from encoders.base import Encoder, identity
 from encoders.cache import CachedEncoder
 from encoders.cache_store import VectorStore
+from encoders.content import PICTURE, TEXT, Content
+from encoders.fused import FusedEncoder
+from encoders.fusion import LateFusion, fit_projected
 from encoders.hashing import HashingEncoder
 from encoders.pool import EncoderPool
 from encoders.projection import ProjectedEncoder, Projection
 from encoders.remote import RemoteEncoder
 from encoders.topics import TopicEncoder
 from tests.encoders import tiny
+from tests.encoders.media import HashedPictures
 from tests.encoders.served import Script, serving
 
 WORDS = [
@@ -105,6 +109,17 @@ def onnx_int8(folder: Any) -> Encoder:
     return OnnxEncoder(folder / "onnx", token_budget=96)
 
 
+def fused(folder: Any) -> Encoder:
+    media = FusedEncoder(HashingEncoder(24), late_fusion, HashedPictures())
+    contents = [Content(f"word{i} item{i % 7}", (f"{i}.jpg",) if i % 3 else ()) for i in range(60)]
+    fusion = fit_projected(media.parts(contents)[0], {TEXT: 1.0, PICTURE: 1.0}, 8, media.spaces)
+    return FusedEncoder(HashingEncoder(24), fusion, HashedPictures())
+
+
+def late_fusion(widths: dict[str, int]) -> LateFusion:
+    return LateFusion(widths, dict.fromkeys(widths, 1.0))
+
+
 MAKERS: dict[str, Callable[[Any], Encoder]] = {
     "hashing": lambda folder: HashingEncoder(32),
     "bert": transformer(tiny.make_bert),
@@ -122,6 +137,8 @@ MAKERS: dict[str, Callable[[Any], Encoder]] = {
     "pooled": lambda folder: EncoderPool(HashingEncoder(32), workers=2, batch_tokens=16),
     "pictures": pictures,
     "topics": topics,
+    "fused": fused,
+    "fused late": lambda folder: FusedEncoder(HashingEncoder(24), late_fusion, HashedPictures()),
 }
 
 

@@ -10,11 +10,16 @@ import orjson
 import pytest
 
 from encoders.base import identity
+from encoders.content import Content
+from encoders.fused import FusedEncoder
+from encoders.fusion import LateFusion
 from encoders.hashing import HashingEncoder
 from streams.catalogue import Cataloguer, Changes
 from streams.events import Limits, Reason, Rejected
-from streams.items import Item, Removed, decode_embedding, decode_item, encode_embedding
+from streams.isolation import EverythingFailsError
+from streams.items import Item, Removed, decode_embedding, decode_item, encode_embedding, fingerprint
 from streams.recommend import Catalog
+from tests.encoders.media import HashedPictures
 from tests.streams.flows import DIM, Record, item_vector
 
 ENCODER = HashingEncoder(DIM)
@@ -183,3 +188,114 @@ def test_broken_embeddings_are_left_out(cataloguer: Cataloguer) -> None:
     messages = [Message(b"a", value) for value in broken]
     assert cataloguer.learn([*messages, embedding("z", item_vector(2))]) == ["z"]
     assert "a" not in cataloguer.catalog
+
+
+# --- media --------------------------------------------------------------------------------------------------------
+
+
+def fused(**parts: Any) -> FusedEncoder:
+    def late(widths: dict[str, int]) -> LateFusion:
+        return LateFusion(widths, dict.fromkeys(widths, 1.0))
+
+    return FusedEncoder(ENCODER, late, **{"pictures": HashedPictures(8), **parts})
+
+
+def pass_through(cataloguer: Cataloguer, encoder: FusedEncoder, *records: Record) -> Changes:
+    changes = cataloguer.changes(records)
+    written = cataloguer.records(changes, cataloguer.encode(changes, encoder))
+    cataloguer.learn([Message(key, value) for key, value in written])
+    return changes
+
+
+def with_media(encoder: FusedEncoder) -> Cataloguer:
+    return Cataloguer(Catalog(encoder.dim), encoder, Limits())
+
+
+def test_an_item_becomes_the_vector_of_all_its_media() -> None:
+    encoder = fused()
+    cataloguer = with_media(encoder)
+    pass_through(cataloguer, encoder, item("i", title="Red mug", media=["a.jpg", "b.jpg", "talk.mp3"]))
+    (expected,) = encoder.encode_contents([Content("Red mug", ("a.jpg", "b.jpg"))])
+    assert np.array_equal(cataloguer.catalog.vectors[cataloguer.catalog.row_of["i"]], expected)
+
+
+@pytest.mark.parametrize(
+    ("media", "encoded"),
+    [(["a.jpg", "b.jpg"], 0), (["b.jpg", "a.jpg", "talk.mp3"], 0), (["a.jpg"], 1), (["a.jpg", "c.jpg"], 1)],
+)
+def test_an_item_is_encoded_again_where_a_medium_that_is_read_changed(media: list[str], encoded: int) -> None:
+    encoder = fused()
+    cataloguer = with_media(encoder)
+    pass_through(cataloguer, encoder, item("i", title="Red mug", media=["a.jpg", "b.jpg"]))
+    changes = pass_through(cataloguer, encoder, item("i", title="Red mug", media=media))
+    assert len(changes.items) == encoded
+
+
+def test_without_an_encoder_for_them_media_change_nothing(cataloguer: Cataloguer) -> None:
+    publish(cataloguer, item("i", title="Red mug"))
+    assert publish(cataloguer, item("i", title="Red mug", media=["a.jpg"])).unchanged == 1
+    assert (
+        fingerprint(Item("i", "Red mug"), SPACE) == "ca3ef39af8b7f9783b0fc2fd"
+    )  # as written by earlier versions
+
+
+def test_what_is_left_of_an_item_is_encoded_and_the_rest_is_told_and_tried_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    encoder = fused()
+    cataloguer = with_media(encoder)
+    records = [item(f"i{n}", title="Red mug", media=["broken.jpg", f"{n}.jpg"]) for n in range(3)]
+    changes = pass_through(cataloguer, encoder, *records)
+    (expected,) = encoder.encode_contents([Content("Red mug", ("1.jpg",))])
+    assert np.array_equal(cataloguer.catalog.vectors[cataloguer.catalog.row_of["i1"]], expected)
+    assert [(one.medium, one.reason) for one in changes.media_failed] == [
+        ("picture", "FileNotFoundError")
+    ] * 3
+    assert [line.message[:30] for line in caplog.records] == ["a picture of item 'i0' was lef"]
+    # Sent again, it is worth another try; what was read whole is not.
+    assert len(cataloguer.changes(records).items) == 3
+    cataloguer = with_media(encoder)
+    pass_through(cataloguer, encoder, *records, item("whole", media=["a.jpg"]))
+    assert [one.item_id for one, _ in cataloguer.changes([*records, item("whole", media=["a.jpg"])]).items] == [
+        "i0", "i1", "i2",
+    ]  # fmt: skip
+
+
+def test_an_item_of_which_nothing_can_be_read_is_rejected_and_its_neighbours_are_known() -> None:
+    encoder = fused()
+    cataloguer = with_media(encoder)
+    bad = item("bad", media=["broken.jpg"])
+    changes = pass_through(cataloguer, encoder, item("a", media=["a.jpg"]), bad, item("b", title="hat"))
+    assert [(record, reason.reason, reason.stage) for record, reason in changes.rejected] == [
+        (bad, Reason.MEDIA_UNREADABLE, "catalog.encode")
+    ]
+    assert set(cataloguer.catalog.row_of) == {"a", "b"}
+    assert len(changes.media_failed) == 1
+    assert [one.item_id for one, _ in cataloguer.changes([bad]).items] == ["bad"]
+
+
+def test_where_the_encoder_of_pictures_is_down_no_item_is_rejected() -> None:
+    pictures = HashedPictures(8)
+    encoder = fused(pictures=pictures)
+    cataloguer = with_media(encoder)
+    pictures.down = True
+    with pytest.raises(EverythingFailsError, match="out of memory"):
+        pass_through(cataloguer, encoder, item("a", title="hat"), item("b", title="mug", media=["b.jpg"]))
+
+
+def test_a_picture_that_the_encoder_cannot_take_is_isolated() -> None:
+    class Picky(HashedPictures):
+        def encode_images(self, images: Any) -> Any:
+            vectors = super().encode_images(images)
+            vectors[["nan" in str(image) for image in images]] = np.nan
+            return vectors
+
+    encoder = fused(pictures=Picky(8))
+    cataloguer = with_media(encoder)
+    changes = pass_through(
+        cataloguer, encoder, item("a", media=["a.jpg"]), item("n", title="x", media=["nan.jpg"]),
+        item("z", title="z", media=["broken.jpg"]), item("b", media=["broken.jpg"]),
+    )  # fmt: skip
+    assert {reason.reason for _, reason in changes.rejected} == {Reason.NOT_FINITE, Reason.MEDIA_UNREADABLE}
+    assert set(cataloguer.catalog.row_of) == {"a", "z"}
+    assert len(changes.media_failed) == 2

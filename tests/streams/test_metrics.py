@@ -12,10 +12,13 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
+import orjson
 import pytest
 
 from encoders.base import counts
 from encoders.cache import CachedEncoder
+from encoders.fused import FusedEncoder
+from encoders.fusion import LateFusion
 from encoders.hashing import HashingEncoder
 from encoders.pool import EncoderPool
 from sinks.memory import MemorySink
@@ -23,6 +26,7 @@ from streams.metrics import Health, Metrics, PortError, serve
 from streams.pipeline import Pipeline
 from streams.settings import Settings
 from streams.transport import RecordBatch
+from tests.encoders.media import HashedPictures
 from tests.streams.flows import DIM, T0, Record, make_flow, record
 
 FORBIDDEN_LABELS = {"user", "user_id", "item", "item_id", "key", "event_id", "session_id"}
@@ -196,6 +200,34 @@ def test_a_batch_without_a_single_event_has_no_lag() -> None:
     found, sink = run_pipeline([Record(b"{", 0)])
     assert found["interestflow_event_time_lag_seconds_count[]"] == 0
     assert found["interestflow_rejected_total[('reason', 'not_json'), ('stage', 'update')]"] == 1
+    assert len(sink.records["behavior.rejected.v1"]) == 1
+
+
+def test_media_that_could_not_be_read_are_counted_by_reason() -> None:
+    metrics, sink = Metrics(), MemorySink()
+    encoder = FusedEncoder(
+        HashingEncoder(8), lambda widths: LateFusion(widths, dict.fromkeys(widths, 1.0)), HashedPictures(8)
+    )
+    items = [{"item_id": f"i{n}", "title": "hat" * n, "media": ["broken.jpg", "a.jpg"[n:]]} for n in range(3)]
+    items.append({"item_id": "alone", "media": ["broken.jpg"]})
+
+    async def run() -> None:
+        pipeline = Pipeline(Settings(dimensions=16), make_flow(), encoder, sink, {}, metrics, _raise)
+        batch = RecordBatch(
+            "catalog.items.v1", 0, [Record(orjson.dumps(item), n) for n, item in enumerate(items)]
+        )
+        acknowledged = asyncio.Event()
+        await pipeline.catalogue(SimpleNamespace(value=batch, ack=acknowledged.set))
+        await asyncio.wait_for(acknowledged.wait(), 5)
+        pipeline.close()
+
+    asyncio.run(run())
+    found = samples(metrics)
+    assert (
+        found["interestflow_media_failed_total[('medium', 'picture'), ('reason', 'FileNotFoundError')]"] == 4
+    )
+    assert found["interestflow_rejected_total[('reason', 'media_unreadable'), ('stage', 'catalog')]"] == 1
+    assert len(sink.records["catalog.embeddings.v1"]) == 3
     assert len(sink.records["behavior.rejected.v1"]) == 1
 
 
