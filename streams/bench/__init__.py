@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -11,21 +12,18 @@ import typer
 
 from streams.bench.errors import BenchError
 
+JsonFile = Annotated[
+    Path | None, typer.Option("--json", help="Write the rows here too, as a JSON list.", dir_okay=False)
+]
+
 bench_cli = typer.Typer(
     help="Measure speed, latency and memory on a local Apache Kafka.", no_args_is_help=True
 )
 
 
-@bench_cli.callback()
-def _verbs() -> None:
-    """A verb stays a verb even while there is only one."""
-
-
 @bench_cli.command("stream")
 def stream(
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the rows here too, as a JSON list.", dir_okay=False)
-    ] = None,
+    json_file: JsonFile = None,
     runs: Annotated[int, typer.Option(min=1, help="Rounds; all engines take turns within each.")] = 5,
     case: Annotated[list[str] | None, typer.Option(help="Only this case; may be repeated.")] = None,
     engine: Annotated[list[str] | None, typer.Option(help="Only this engine; may be repeated.")] = None,
@@ -35,21 +33,41 @@ def stream(
 
     Progress goes to standard error. Example: interestflow bench stream --case throughput --json bench.json
     """
-    from streams.cli import or_exit
 
     def measure() -> None:
-        try:
-            from streams.bench.run import Plan, run
-        except ModuleNotFoundError as error:
-            if error.name != "psutil":
-                raise
-            advice = "the benchmark needs psutil: run `pip install 'interestflow[bench,local]'`"
-            raise BenchError(advice) from error
+        from streams.bench.run import Plan, run
+
         run(Plan(runs, events, tuple(case or ()), tuple(engine or ())), json_file)
 
     # So that an engine and the broker are ended in order when we are told to stop.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    or_exit(measure)
+    _or_exit(measure)
+
+
+@bench_cli.command("encoders")
+def encoders(
+    json_file: JsonFile = None,
+    runs: Annotated[int, typer.Option(min=1, help="Rounds; both sides take turns within each.")] = 5,
+    case: Annotated[list[str] | None, typer.Option(help="Only this case; may be repeated.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder that holds uci-online-retail and ml-latest-small.", file_okay=False, exists=True
+        ),
+    ] = None,
+    texts: Annotated[int, typer.Option(min=300, help="Texts of a round.")] = 1000,
+) -> None:
+    """Texts per CPU second beside sentence-transformers, on catalogue texts and on two languages mixed.
+
+    Progress goes to standard error. Example: interestflow bench encoders --case mixed --json bench.json
+    """
+
+    def measure() -> None:
+        from streams.bench.encoders.run import Plan, run
+
+        run(Plan(runs, texts, data, tuple(case or ())), json_file)
+
+    _or_exit(measure)
 
 
 @bench_cli.command("projections")
@@ -60,9 +78,7 @@ def projections(
             help="Folder that holds uci-online-retail and ml-latest-small.", file_okay=False, exists=True
         ),
     ],
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the rows here too, as a JSON list.", dir_okay=False)
-    ] = None,
+    json_file: JsonFile = None,
     vectors: Annotated[
         Path | None, typer.Option(help="Folder in which encoded catalogues are kept.", file_okay=False)
     ] = None,
@@ -78,7 +94,7 @@ def projections(
 
     The encoder is that of the settings. Example: interestflow bench projections --data DIR
     """
-    from streams.cli import load_settings, or_exit
+    from streams.cli import load_settings
 
     settings = load_settings()
 
@@ -89,4 +105,19 @@ def projections(
         plan = Plan(data, vectors, dimensions, seed, tuple(space or ()), tuple(source or ()), users)
         run(plan, build_raw_encoder(settings), json_file)
 
-    or_exit(measure)
+    _or_exit(measure)
+
+
+def _or_exit(measure: Callable[[], None]) -> None:
+    from streams.cli import or_exit
+
+    def attempt() -> None:
+        try:
+            measure()
+        except ModuleNotFoundError as error:
+            if error.name != "psutil":
+                raise
+            advice = "the benchmark needs psutil: run `pip install 'interestflow[bench,local]'`"
+            raise BenchError(advice) from error
+
+    or_exit(attempt)

@@ -60,15 +60,22 @@ class Samples:
         """A metric that could not be measured: shown, never left out."""
         self.values.setdefault(Metric(case, engine, name, unit), [])
 
-    def add_ratios(self, case: str, name: str, ours: str, theirs: Iterable[str]) -> None:
-        """Rows `ours / engine` of a metric, by round; missing where one side is."""
+    def add_ratios(
+        self, case: str, name: str, ours: str, theirs: Iterable[str], called: str | None = None
+    ) -> None:
+        """Rows `ours / engine` of a metric, by round, called `<name>_ratio`; missing where one side is."""
         values = {
             metric.engine: found for metric, found in self.values.items() if metric[::2] == (case, name)
         }
         for engine in theirs:
             pairs = list(zip(values.get(ours, []), values.get(engine, []), strict=False))
-            ratio = Metric(case, f"{ours} / {engine}", f"{name}_ratio", "x")
+            ratio = Metric(case, f"{ours} / {engine}", called or f"{name}_ratio", "x")
             self.values[ratio] = [mine / other for mine, other in pairs]
+
+    def merge(self, other: Samples) -> None:
+        """Take in another case's numbers and notes."""
+        self.values.update(other.values)
+        self.notes.update(other.notes)
 
     def rows(self) -> list[Row]:
         """One row per metric, in the order in which they first came."""
@@ -102,6 +109,8 @@ def table(rows: Sequence[Row], notes: Mapping[str, str]) -> Table:
 def _number(value: float | None) -> str:
     if value is None:
         return "missing"
+    if 0 < abs(value) < 0.01:
+        return f"{value:.1e}"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-
-from streams.bench import harness, latency, memory, ours, peers, recommend, recovery, throughput
+from streams.bench import latency, memory, ours, peers, recommend, recovery, throughput
 from streams.bench.cluster import Cluster, cluster
 from streams.bench.contender import Contender
 from streams.bench.errors import BenchError
 from streams.bench.harness import Samples
-
-WIDTH = 120
-Say = Callable[[str], None]
+from streams.bench.show import Say, show
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,23 +62,14 @@ def run(plan: Plan, json_file: Path | None) -> None:
         raise BenchError(f"no case {', '.join(unknown)}; there are: {', '.join(CASES)}")
     if unknown := sorted(set(plan.engines) - set(ENGINES)):
         raise BenchError(f"no engine {', '.join(unknown)}; there are: {', '.join(ENGINES)}")
-    # A file or a pipe gets the whole width that the table needs.
-    log, out = Console(stderr=True), Console(width=None if sys.stdout.isatty() else WIDTH)
-    out.print(
-        f"{harness.machine()}\n{shlex.join(['interestflow', *sys.argv[1:]])}", soft_wrap=True, highlight=False
-    )
 
-    def say(line: str) -> None:
-        log.print(line, soft_wrap=True, highlight=False)
+    def measure(say: Say) -> Samples:
+        samples = Samples()
+        with cluster() as broker:
+            broker.warm_up(plan.warm_up_s)
+            for name, case in CASES.items():
+                if name in (plan.cases or CASES):
+                    samples.merge(case(broker, plan, say))
+        return samples
 
-    rows, notes = [], {}
-    with cluster() as broker:
-        broker.warm_up(plan.warm_up_s)
-        for name, case in CASES.items():
-            if name in (plan.cases or CASES):
-                samples = case(broker, plan, say)
-                rows += samples.rows()
-                notes.update(samples.notes)
-    out.print(harness.table(rows, notes))
-    if json_file is not None:
-        harness.write_json(json_file, rows)
+    show(measure, json_file)
