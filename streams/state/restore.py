@@ -1,4 +1,4 @@
-"""A partition's state from its changelog records, in any order: per user the highest (offset, count) wins.
+"""A partition's state from its changelog records, in any order: per user the highest (offset, count, term) wins.
 
 Never merely the last record: a paused old owner may append older state after the new owner's. Which users that has
 happened to is told, for compaction would keep the older one. Pure; see `recovery` for where records come from.
@@ -17,6 +17,9 @@ from streams.state.eviction import Evictor
 from streams.state.snapshot import Snapshot
 from streams.state.store import NO_OFFSET, Layout, PartitionState, Rows, StateError
 from streams.state.tails import Unread
+
+# Of two states with the same events the later owner's counts, as among their outputs (see outputs.Writer).
+ORDER = ("offset", "count", "term")
 
 
 class Restoring:
@@ -130,13 +133,14 @@ class Restoring:
     def _newest(self, arena_rows: Longs, rows: Rows) -> Longs:
         """Indices of the records that are the newest of their user, among these and what was there."""
         given, held = self._layout.view(rows), self._layout.view(self._state.arena)
-        offsets, counts = given["offset"], given["count"]
+        offsets, counts, terms = (given[name] for name in ORDER)
         seen, newer = held["ids"][arena_rows] > 0, np.ones(len(rows), dtype=bool)
         if seen.any():
-            before, known = held["offset"][arena_rows], held["count"][arena_rows]
-            newer = ~seen | (offsets > before) | ((offsets == before) & (counts >= known))
+            before, known, since = (held[name][arena_rows] for name in ORDER)
+            later = (counts > known) | ((counts == known) & (terms >= since))
+            newer = ~seen | (offsets > before) | ((offsets == before) & later)
         found = np.flatnonzero(newer)
-        order = found[np.lexsort((counts[found], offsets[found], arena_rows[found]))]
+        order = found[np.lexsort((terms[found], counts[found], offsets[found], arena_rows[found]))]
         last = np.append(np.diff(arena_rows[order]) != 0, True)[: len(order)]
         return np.sort(order[last])
 

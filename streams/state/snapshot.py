@@ -3,7 +3,7 @@
 A snapshot is the state that a recovery would have found at some moment, had the changelog ended there, and an
 offset below that end. From the offset on, a compacted changelog still holds the newest record of each key that was
 written there: compaction drops a record only where a later one of its key follows. So the snapshot's rows and the
-records from the offset on give, per user, the same highest (offset, count) as the whole changelog, and the same
+records from the offset on give, per user, the same highest (offset, count, term) as the whole changelog, and the same
 newest mark. What is contained already and read again ties, and its place becomes that of its record.
 
 For that, the changelog up to the end meant must hold the state, and nothing that the state lacks: a snapshot is

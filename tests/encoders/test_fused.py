@@ -205,7 +205,7 @@ def test_the_text_encoders_cache_is_within_and_counted() -> None:
     )
     encoder.encode_contents([Content("hat", ("a.jpg",))])
     encoder.encode(["hat"])
-    assert counts(encoder)["cache"] == {"hit": 1, "miss": 1}
+    assert counts(encoder)["cache"] == {"hit": 1, "miss": 1, "evicted": 0}
 
 
 @pytest.mark.parametrize(

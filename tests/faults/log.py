@@ -24,9 +24,9 @@ class Row:
     tail: bytes
 
     @property
-    def place(self) -> tuple[int, int]:
-        """Offset and count: the higher one is the newer state."""
-        return int(self.state["offset"][0]), int(self.state["count"][0])
+    def place(self) -> tuple[int, ...]:
+        """Offset, count and term: the higher one is the newer state."""
+        return tuple(int(self.state[name][0]) for name in ("offset", "count", "term"))
 
 
 @dataclass(slots=True)
@@ -38,7 +38,7 @@ class Changelog:
     marks: dict[int, dict[str, Any]] = field(default_factory=dict)
 
     def add(self, message: Message) -> None:
-        """Take a record: the highest (offset, count) of a key wins."""
+        """Take a record: the highest (offset, count, term) of a key wins."""
         key, value = message.key(), message.value()
         if key == MARK:
             mark = orjson.loads(value)

@@ -17,7 +17,7 @@ from encoders.hashing import HashingEncoder
 from streams.catalogue import Cataloguer, Changes
 from streams.events import Limits, Reason, Rejected
 from streams.isolation import EverythingFailsError
-from streams.items import Item, Removed, decode_embedding, decode_item, encode_embedding, fingerprint
+from streams.items import Item, Removed, decode_embedding, decode_item, encode_embedding
 from streams.recommend import Catalog
 from tests.encoders.media import HashedPictures
 from tests.streams.flows import DIM, Record, item_vector
@@ -234,9 +234,6 @@ def test_an_item_is_encoded_again_where_a_medium_that_is_read_changed(media: lis
 def test_without_an_encoder_for_them_media_change_nothing(cataloguer: Cataloguer) -> None:
     publish(cataloguer, item("i", title="Red mug"))
     assert publish(cataloguer, item("i", title="Red mug", media=["a.jpg"])).unchanged == 1
-    assert (
-        fingerprint(Item("i", "Red mug"), SPACE) == "ca3ef39af8b7f9783b0fc2fd"
-    )  # as written by earlier versions
 
 
 def test_what_is_left_of_an_item_is_encoded_and_the_rest_is_told_and_tried_again(

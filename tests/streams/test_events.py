@@ -90,6 +90,7 @@ ELSEWHERE = {
     Reason.BAD_ENVELOPE,
     Reason.UNSUPPORTED_CONTENT_TYPE,
     Reason.HANDLING_FAILED,
+    Reason.MEDIA_UNREADABLE,
 }
 
 

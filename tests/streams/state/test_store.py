@@ -197,31 +197,34 @@ def test_books_say_of_events_that_wait_no_more_that_they_were_recovered() -> Non
     }
 
 
-def one_user(offset: int, version: int = 1, consumed: int = 0) -> tuple[bytes, bytes]:
+def one_user(offset: int, version: int = 1, consumed: int = 0, term: int = 0) -> tuple[bytes, bytes]:
     part = PartitionState(0, layout())
     rows = part.rows(["user"])
     changed = part.take(rows)
     states = part.layout.view(changed)
-    states["offset"], states["ids"], states["count"] = offset, 1, version
+    states["offset"], states["ids"], states["count"], states["term"] = offset, 1, version, term
     for key in range(consumed):
         part.consumed.add(0, 100 * offset + key)
     ((key, value),) = part.records(rows, changed)
     return key, value
 
 
-@given(order=st.permutations(list(range(6))), cuts=st.sets(st.integers(0, 6)))
+@given(order=st.permutations(list(range(8))), cuts=st.sets(st.integers(0, 8)))
 @settings(max_examples=50, deadline=None)
-def test_the_highest_offset_and_version_win_in_any_order_and_chunks(order: list[int], cuts: set[int]) -> None:
-    """A paused old owner may append older state after the new owner's."""
-    written = [one_user(offset, version, 3 - offset) for offset in range(3) for version in (1, 2)]
+def test_the_highest_offset_count_and_term_win_in_any_order_and_chunks(
+    order: list[int], cuts: set[int]
+) -> None:
+    """A paused old owner may append older state after the new owner's, or its own of the same events."""
+    places = [(offset, count, term) for offset in (1, 2) for count in (1, 2) for term in (10, 20)]
+    written = [one_user(offset, count, 3 - offset, term) for offset, count, term in places]
     records = [written[i] for i in order]
     restoring = Restoring(0, layout())
-    edges = [0, *sorted(cuts), 6]
+    edges = [0, *sorted(cuts), 8]
     for begin, end in pairwise(edges):
         restoring.add(*columns(records[begin:end], begin))
     part = restoring.state(SOURCE)
     (state,) = part.layout.view(part.arena[:1])
-    assert (state["offset"], state["count"]) == (2, 2)
+    assert (state["offset"], state["count"], state["term"]) == (2, 2, 20)
     assert list(part.consumed.keys(0)) == [200]
 
 
