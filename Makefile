@@ -19,9 +19,9 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup
 	$(BIN)/interestflow demo --seconds $(SECONDS)
 
-# Everything: unit and contract tests, then integration tests on Apache Kafka.
+# Everything: unit and contract tests, and integration tests on Apache Kafka; two files at a time.
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # Without a broker.
 unit: setup
