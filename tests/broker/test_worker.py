@@ -201,11 +201,14 @@ def test_what_a_replaced_worker_writes_over_a_user_is_written_again(
     with running_worker(settings):
         eventually(lambda: audit(settings).read == 200, "every event")
         older, *_, newest = states()
+        layout = build_flow(settings, "any").layout
+        row = np.frombuffer(older[: layout.size], np.uint8).copy()[None]
+        layout.view(row)["term"] -= 1  # by whoever had the partition before
+        older = row.tobytes() + older[layout.size :]
         # The owner has nothing to write, and notices all the same.
         produce(topic, [{"key": b"u0", "value": older, "partition": 0}])
         eventually(lambda: states()[-1] != older, "the newest state once more")
         assert audit(settings).read == 200
-        layout = build_flow(settings, "any").layout
         states_of = [
             layout.view(np.frombuffer(v[: layout.size], np.uint8)[None]) for v in (newest, states()[-1])
         ]

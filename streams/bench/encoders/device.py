@@ -67,9 +67,9 @@ def _random(folder: Path, model: Any) -> str:
 
 
 ARCHITECTURES = (
-    Architecture("MiniLM", _demo, (256, 100_000)),
-    Architecture("BERT base", _bert_base, (64, 50_000)),
-    Architecture("0.6B", _qwen, (8, 10_000)),
+    Architecture("MiniLM", _demo, (128, 100_000)),
+    Architecture("BERT base", _bert_base, (16, 50_000)),
+    Architecture("0.6B", _qwen, (4, 10_000)),
 )
 
 
