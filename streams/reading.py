@@ -101,10 +101,8 @@ class Reader:
 
     def bounds(self, partitions: list[int] | None = None) -> dict[int, tuple[int, int]]:
         """First offset and end offset (one past the last) of each partition, now; by default of those it reads."""
-        return {
-            p: self._consumer.get_watermark_offsets(TopicPartition(self.topic, p), timeout=30)
-            for p in (self.partitions if partitions is None else partitions)
-        }
+        asked = self.partitions if partitions is None else partitions
+        return {p: bounds_now(self._consumer, TopicPartition(self.topic, p)) for p in asked}
 
     def between(self, partition: int, begin: int, end: int, deadline_s: float = 60.0) -> list[Message]:
         """What is left of a partition's records from `begin` up to before `end`, which exist or existed.
@@ -168,6 +166,18 @@ class Reader:
     def close(self) -> None:
         """Release the connection."""
         self._consumer.close()
+
+
+def bounds_now(client: Any, partition: TopicPartition, timeout_s: float = 30.0) -> tuple[int, int]:
+    """First offset and end offset of a partition, now. Raises KafkaException."""
+    try:
+        bounds: tuple[int, int] = client.get_watermark_offsets(partition, timeout=timeout_s)
+    except KafkaException as error:
+        if error.args[0].code() in UNLOADED:
+            # Else the client goes on believing for minutes what the broker said before it had loaded its topics.
+            client.list_topics(partition.topic, timeout=timeout_s)
+        raise
+    return bounds
 
 
 def partition_ids(client: Any, topic: str) -> list[int]:
