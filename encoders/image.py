@@ -20,8 +20,8 @@ from transformers import AutoModel, AutoTokenizer
 from transformers.models.auto.image_processing_auto import AutoImageProcessor
 
 from encoders.base import EncoderError, Vectors
-from encoders.media_weights import choose, digest, load_model, load_part
 from encoders.pictures import decode
+from encoders.pretrained import choose, digest, load_model, load_part
 from encoders.sources import Medium, Sources, each
 
 if TYPE_CHECKING:

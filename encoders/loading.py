@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import json
 import logging
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from transformers import AutoModel, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from encoders.base import EncoderError
+from encoders.pretrained import digest
 
 log = logging.getLogger(__name__)
 
@@ -88,14 +88,9 @@ def is_causal(model: Any) -> bool:
 
 def model_digest(model: Any) -> str:
     """Hash of all weights by name, in float32, and of the configuration."""
-    digest = blake2b(digest_size=8)
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().float().contiguous().numpy().tobytes())
     # Weights of the same shapes are another function with other heads, activation or norms.
     config = {key: value for key, value in model.config.to_dict().items() if key not in UNRELATED}
-    digest.update(json.dumps(config, sort_keys=True, default=str).encode())
-    return digest.hexdigest()
+    return digest(model, json.dumps(config, sort_keys=True, default=str))
 
 
 def _demo() -> Path:

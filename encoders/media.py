@@ -15,7 +15,7 @@ from transformers import AutoFeatureExtractor, AutoModelForSpeechSeq2Seq, AutoTo
 
 from encoders.base import EncoderError, Vectors
 from encoders.image import ImageEncoder
-from encoders.media_weights import choose, digest, load_model, load_part
+from encoders.pretrained import choose, digest, load_model, load_part
 from encoders.recordings import RATE, Limits, Recording, Samples
 from encoders.sources import MediaError, Medium, Sources, each
 

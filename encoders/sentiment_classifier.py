@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
+from encoders import pretrained
 from encoders.base import EncoderError
 from encoders.batching import cut
 from encoders.sentiment import Scores
@@ -53,9 +53,7 @@ class SentimentClassifier:
         that are read. token_budget: padded tokens per forward pass. threads: CPU threads of torch in this process.
         Raises EncoderError.
         """
-        self.device = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-        if threads is not None and self.device == "cpu":
-            torch.set_num_threads(threads)
+        self.device, _ = pretrained.choose(device, threads)
         self._tokenizer, self._model = _load(model, revision)
         self._model.to(self.device).eval()
         self._values = label_values(self._model.config.id2label, labels)
@@ -94,13 +92,8 @@ class SentimentClassifier:
 
     def _hash(self) -> str:
         """Of the weights, the tokenizer and the labels' values."""
-        digest = blake2b(digest_size=8)
-        for name, tensor in sorted(self._model.state_dict().items()):
-            digest.update(name.encode())
-            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
         vocabulary = sorted(self._tokenizer.get_vocab().items())
-        digest.update(f"{vocabulary} {self.max_length} {self._values}".encode())
-        return digest.hexdigest()
+        return pretrained.digest(self._model, f"{vocabulary} {self.max_length} {self._values}")
 
 
 def label_values(id2label: Mapping[int, str], given: Mapping[str, float] | None) -> list[float]:

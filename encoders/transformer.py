@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from encoders import pretrained
 from encoders.base import EncoderError, Vectors
 from encoders.batching import cut
 from encoders.encode_stats import EncodeStats
@@ -65,10 +66,7 @@ class TransformerEncoder:
         """
         self.folder = locate(model, revision)
         card = ModelCard.read(self.folder)
-        self.device = _device(device)
-        if threads is not None and self.device == "cpu":
-            torch.set_num_threads(threads)
-        dtype = torch.bfloat16 if self.device != "cpu" else torch.float32
+        self.device, dtype = pretrained.choose(device, threads)
         tokenizer, loaded = load(card.transformer, dtype)
         self.id = model if model != DEMO else DEMO_PACKAGE
         self.max_length = longest_text(loaded, min(max_length, card.max_length or max_length))
@@ -122,12 +120,6 @@ class TransformerEncoder:
     def pooling(self) -> str:
         """The pooling that `auto` came to."""
         return self._pool.name
-
-
-def _device(wanted: str) -> str:
-    if wanted != "auto":
-        return wanted
-    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _pooling(wanted: str, card: ModelCard, *, decoder: bool) -> str:

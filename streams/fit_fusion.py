@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,15 +14,11 @@ from encoders.base import EncoderError
 from encoders.fused import FusedEncoder
 from encoders.fusion import GatedFusion, LateFusion, Parts, fit_projected
 from encoders.fusion_training import Quality, Recipe, RowPair, quality, train
-from streams.app import build_limits
+from streams import topic_contents
 from streams.encoder_app import build_fused
-from streams.events import Event, decode_canonical
-from streams.items import Item, content_of, decode_item
+from streams.items import Item, content_of
 from streams.media_app import fusion_weights
 from streams.pairs import CoConsumed, co_consumed, split_in_time, spread
-from streams.reading import read_all
-from streams.records import Record
-from streams.security import librdkafka_config
 from streams.settings import Settings, SettingsError
 from streams.signals import Weighing
 
@@ -65,8 +61,8 @@ def fit_fusion(settings: Settings, output: Path, choice: Choice, recipe: Recipe)
         raise SettingsError(
             "only texts are encoded, there is nothing to fuse: name an encoder of pictures or speech in the settings"
         )
-    items = catalogue_items(settings)
-    events = _events(settings) if choice.gate else ()
+    items = list(topic_contents.items(settings).values())
+    events = topic_contents.events(settings) if choice.gate else ()
     weighing = Weighing(settings.action_rules, settings.default_action_weight)
     pairs = co_consumed(events, weighing, int(choice.window_s * 1000), choice.per_user)
     fitted = fit(encoder, items, pairs, fusion_weights(settings), settings.dimensions, choice, recipe)
@@ -104,29 +100,6 @@ def fit(
     }
     gated.metadata |= {"pairs": len(known), "seed": recipe.seed}
     return Fitted(gated, len(row_of), len(chosen) - len(row_of), len(known), len(held_out), found)
-
-
-def catalogue_items(settings: Settings) -> list[Item]:
-    """The items in the catalogue topic, as they are now."""
-    limits = build_limits(settings)
-    newest: dict[str, Item] = {}
-    for messages in read_all(librdkafka_config(settings), settings.topic_items):
-        for message in messages:
-            item = decode_item(Record.of(message), limits)
-            if isinstance(item, Item):
-                newest[item.item_id] = item
-            elif message.value() is None:
-                newest.pop((message.key() or b"").decode(errors="replace"), None)
-    return list(newest.values())
-
-
-def _events(settings: Settings) -> Iterator[Event]:
-    limits = build_limits(settings)
-    for messages in read_all(librdkafka_config(settings), settings.events_topic):
-        for message in messages:
-            event = decode_canonical(Record.of(message), limits)
-            if isinstance(event, Event):
-                yield event
 
 
 def _encoded(encoder: FusedEncoder, items: Sequence[Item], bar: Progress) -> tuple[Parts, dict[str, int]]:

@@ -7,14 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from streams.app import build_limits
+from streams import topic_contents
 from streams.datasets import DATASETS, DatasetError
-from streams.events import Event, decode_canonical
-from streams.fit import catalogue
+from streams.events import Event
 from streams.items import Item
-from streams.reading import read_all
-from streams.records import Record
-from streams.security import librdkafka_config
 from streams.settings import Settings
 
 
@@ -28,7 +24,7 @@ class Data:
 
 def from_topics(settings: Settings) -> Data:
     """The catalogue and the canonical events, as they are now. Raises ReadError as they are read."""
-    return Data(catalogue(settings), _canonical(settings))
+    return Data(topic_contents.texts(settings), topic_contents.events(settings))
 
 
 def from_dataset(name: str, path: Path) -> Data:
@@ -38,15 +34,6 @@ def from_dataset(name: str, path: Path) -> Data:
     dataset = DATASETS[name](path)
     items = (Item(**item) for item in dataset.items)
     return Data({item.item_id: item.text() for item in items}, _native(dataset.events))
-
-
-def _canonical(settings: Settings) -> Iterator[Event]:
-    limits = build_limits(settings)
-    for messages in read_all(librdkafka_config(settings), settings.events_topic):
-        for message in messages:
-            event = decode_canonical(Record.of(message), limits)
-            if isinstance(event, Event):
-                yield event
 
 
 def _native(events: Iterable[Mapping[str, Any]]) -> Iterator[Event]:

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from encoders.hashing import HashingEncoder
 from encoders.projection import Projection, ProjectionError
-from streams import fit
+from streams import topic_contents
 from streams.cli import app
 from streams.encoder_app import build_encoder
 from streams.fit import Fit, fit_projection
@@ -26,7 +26,7 @@ SETTINGS = Settings(encoder="hashing", dimensions=8)
 def topic(monkeypatch: pytest.MonkeyPatch) -> list[Message]:
     """The records of the catalogue topic."""
     records: list[Message] = []
-    monkeypatch.setattr(fit, "read_all", lambda config, name: iter([records]))
+    monkeypatch.setattr(topic_contents, "read_all", lambda config, name: iter([records]))
     return records
 
 
@@ -75,14 +75,14 @@ def test_a_sample_bounds_what_is_encoded(topic: list[Message], tmp_path: Path) -
 def test_what_learns_nothing_reads_nothing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, method: str
 ) -> None:
-    monkeypatch.setattr(fit, "read_all", lambda *_: pytest.fail("the topic was read"))
+    monkeypatch.setattr(topic_contents, "read_all", lambda *_: pytest.fail("the topic was read"))
     assert fit_projection(SETTINGS, tmp_path / "p", Fit(method)).metadata["method"] == method
 
 
 def test_what_cannot_be_is_said_before_anything_is_encoded(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(fit, "read_all", lambda *_: pytest.fail("the topic was read"))
+    monkeypatch.setattr(topic_contents, "read_all", lambda *_: pytest.fail("the topic was read"))
     for wrong in (Fit("umap"), Fit(whiten=2.0), Fit("random", whiten=0.5)):
         with pytest.raises(ProjectionError):
             fit_projection(SETTINGS, tmp_path / "p", wrong)

@@ -11,7 +11,6 @@ import orjson
 import pytest
 from typer.testing import CliRunner
 
-import streams.fit_fusion
 from encoders.base import EncoderError, identity
 from encoders.cache import CachedEncoder
 from encoders.content import ContentEncoder
@@ -19,7 +18,7 @@ from encoders.fused import FusedEncoder
 from encoders.fusion import GatedFusion, LateFusion
 from encoders.fusion_training import Recipe
 from encoders.hashing import HashingEncoder
-from streams import media_app
+from streams import media_app, topic_contents
 from streams.cli import app
 from streams.encoder_app import build_encoder
 from streams.fit_fusion import Choice, fit, fit_fusion
@@ -192,7 +191,7 @@ def test_the_command_says_what_was_gained_and_writes_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     records = topics()
-    monkeypatch.setattr(streams.fit_fusion, "read_all", lambda config, topic: iter([records[topic]]))
+    monkeypatch.setattr(topic_contents, "read_all", lambda config, topic: iter([records[topic]]))
     monkeypatch.setenv("INTERESTFLOW_ENCODER", "hashing")
     monkeypatch.setenv("INTERESTFLOW_DIMENSIONS", "16")
     path = tmp_path / "f.safetensors"

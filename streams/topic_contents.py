@@ -1,0 +1,54 @@
+"""What is learned from: the items of the catalogue topic and the events of the canonical one, as they are now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from streams.app import build_limits
+from streams.events import Event, decode_canonical
+from streams.items import Item, Removed, decode_item
+from streams.reading import read_all
+from streams.records import Record
+from streams.security import librdkafka_config
+from streams.settings import Settings
+
+
+def changes(settings: Settings) -> Iterator[Item | Removed]:
+    """Items and removals of the catalogue topic, up to its end now; what is neither is left to the worker."""
+    limits = build_limits(settings)
+    for messages in read_all(librdkafka_config(settings), settings.topic_items):
+        for message in messages:
+            item = decode_item(_Record(message.key(), message.value()), limits)
+            if isinstance(item, Item | Removed):
+                yield item
+
+
+def items(settings: Settings) -> dict[str, Item]:
+    """The items in the catalogue topic, by id."""
+    newest: dict[str, Item] = {}
+    for change in changes(settings):
+        if isinstance(change, Removed):
+            newest.pop(change.item_id, None)
+        else:
+            newest[change.item_id] = change
+    return newest
+
+
+def texts(settings: Settings) -> dict[str, str]:
+    """Their texts, by id."""
+    return {item_id: item.text() for item_id, item in items(settings).items()}
+
+
+def events(settings: Settings) -> Iterator[Event]:
+    """The events of the canonical topic, up to its end now; what is none is left out."""
+    limits = build_limits(settings)
+    for messages in read_all(librdkafka_config(settings), settings.events_topic):
+        for message in messages:
+            event = decode_canonical(Record.of(message), limits)
+            if isinstance(event, Event):
+                yield event
+
+
+class _Record:
+    def __init__(self, key: bytes | None, value: bytes | None) -> None:
+        self.key, self.value = key, value
