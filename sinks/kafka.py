@@ -27,7 +27,8 @@ DEFAULTS: Mapping[str, Any] = {
     "message.max.bytes": 8_000_000,
     "compression.type": "none",  # unit vectors do not compress
 }
-
+# The partitioner's choice, by key.
+ANY_PARTITION = -1
 
 Report = Callable[[KafkaError | None, Any], None]
 
@@ -102,35 +103,19 @@ class KafkaSink:
         return left
 
     def _produce(self, group: Group, begin: int, end: int, report: Report) -> None:
-        if group.headers is None:
-            self._produce_batch(group, begin, end, report)
-        else:
-            self._produce_each(group, begin, end, report)
-
-    def _produce_batch(self, group: Group, begin: int, end: int, report: Report) -> None:
-        records = group.records[begin:end]
-        messages: list[dict[str, Any]] = [{"key": key, "value": value} for key, value in records]
-        options = {} if group.partition is None else {"partition": group.partition}
-        taken = self._producer.produce_batch(group.topic, messages, on_delivery=report, **options)
-        if taken != len(messages):
-            failed = next((message["_error"] for message in messages if "_error" in message), "unknown")
-            raise SinkError(f"cannot enqueue to {group.topic}: {failed}")
-
-    def _produce_each(self, group: Group, begin: int, end: int, report: Report) -> None:
-        partition = {} if group.partition is None else {"partition": group.partition}
-        each = zip(group.records[begin:end], (group.headers or ())[begin:end], strict=True)
-        for (key, value), headers in each:
-            try:
-                self._producer.produce(
-                    group.topic,
-                    value,
-                    key,
-                    headers=list(headers),
-                    on_delivery=report,
-                    **partition,
-                )
-            except (BufferError, KafkaException) as error:
-                raise SinkError(f"cannot enqueue to {group.topic}: {error}") from error
+        partition = ANY_PARTITION if group.partition is None else group.partition
+        produce, topic = self._producer.produce, group.topic
+        try:
+            # By position: half of what the same call costs by name.
+            if group.headers is None:
+                for key, value in group.records[begin:end]:
+                    produce(topic, value, key, partition, report)
+                return
+            each = zip(group.records[begin:end], group.headers[begin:end], strict=True)
+            for (key, value), headers in each:
+                produce(topic, value, key, partition, report, headers=list(headers))
+        except (BufferError, KafkaException) as error:
+            raise SinkError(f"cannot enqueue to {group.topic}: {error}") from error
 
     def _poll(self) -> None:
         while not self._stopping.is_set():

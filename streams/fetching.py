@@ -26,6 +26,8 @@ BUSY_MAX_WAIT_MS = 5
 PREFETCH_BACKOFF_S = 0.002
 # Between attempts to meet a broker for the first time.
 BOOTSTRAP_PAUSE_S = 1.0
+# Between attempts to learn where the partitions are, while no broker answers; as `retry.backoff.ms` elsewhere.
+METADATA_PAUSE_S = 0.1
 
 
 class LeanRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka ships no types
@@ -50,7 +52,7 @@ class KeenFetcher(Fetcher):  # type: ignore[misc]
 
 
 class PatientClient(AIOKafkaClient):  # type: ignore[misc]
-    """aiokafka's client, whose first connection may take a while; a worker's look at its brokers bounds it."""
+    """aiokafka's client, which waits between attempts to reach a broker; a worker's look at its brokers bounds it."""
 
     async def bootstrap(self) -> None:
         """Until a broker answers."""
@@ -60,6 +62,13 @@ class PatientClient(AIOKafkaClient):  # type: ignore[misc]
                 return
             except KafkaConnectionError:
                 await asyncio.sleep(BOOTSTRAP_PAUSE_S)
+
+    async def _metadata_update(self, cluster: Any, topics: Any) -> bool:
+        """As aiokafka's, with a pause after a failure: its fetcher asks again at once, a thousand times a second."""
+        updated: bool = await super()._metadata_update(cluster, topics)
+        if not updated:
+            await asyncio.sleep(METADATA_PAUSE_S)
+        return updated
 
 
 class _InFlight(set[int]):

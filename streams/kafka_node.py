@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from random import SystemRandom
 
 from streams.kafka_install import Java, LocalKafkaError
 from streams.tied import tie
@@ -44,16 +45,32 @@ rootLogger.level = info
 rootLogger.appenderRef.file.ref = file
 """
 
+# Below what Linux (32768) and macOS (49152) give to outgoing connections.
+FREE_PORTS = range(20_000, 32_768)
+FREE_PORT_ATTEMPTS = 100
+# Not the seeded one: two tests with one seed would choose the same port.
+_chance = SystemRandom()
+
 # Processes that this one started, kept so that they are reaped when they end.
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
 def free_port() -> int:
-    """A loopback TCP port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A loopback TCP port that nobody listens on now, and that the system gives no outgoing connection.
+
+    Else a client that tries again and again to reach a broker that is away may be given the broker's own port, and
+    be connected to itself. Raises LocalKafkaError.
+    """
+    for port in _chance.sample(FREE_PORTS, FREE_PORT_ATTEMPTS):
+        with socket.socket() as probe:
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+            return port
+    raise LocalKafkaError(
+        f"no port of {HOST} from {FREE_PORTS[0]} to {FREE_PORTS[-1]} is free: stop what uses them"
+    )
 
 
 def require_free(port: int) -> None:

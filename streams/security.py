@@ -20,6 +20,9 @@ _SSL_FILES = ("kafka_ssl_ca_file", "kafka_ssl_cert_file", "kafka_ssl_key_file")
 _SSL_ONLY = (*_SSL_FILES, "kafka_ssl_key_password")
 _SASL_ONLY = ("kafka_sasl_mechanism", "kafka_sasl_username", "kafka_sasl_password")
 
+# Between attempts to reach a broker that is away: 10 s in librdkafka, for which a broker that is back would wait.
+LONGEST_RECONNECT_MS = 1000
+
 
 class SecurityError(ValueError):
     """Security settings that one of the Kafka clients cannot honour; the message names each problem."""
@@ -41,11 +44,12 @@ def require(settings: Settings) -> None:
 
 
 def librdkafka_config(settings: Settings) -> dict[str, Any]:
-    """Servers and security as librdkafka properties, for all of confluent-kafka. Raises SecurityError."""
+    """Servers, security and patience as librdkafka properties, for all of confluent-kafka. Raises SecurityError."""
     require(settings)
     config: dict[str, Any] = {
         "bootstrap.servers": settings.kafka_bootstrap_servers,
         "security.protocol": settings.kafka_security_protocol,
+        "reconnect.backoff.max.ms": LONGEST_RECONNECT_MS,
     }
     if _uses_sasl(settings):
         config["sasl.mechanism"] = settings.kafka_sasl_mechanism

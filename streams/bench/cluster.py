@@ -92,9 +92,8 @@ class Cluster:
                 failed.append(error)
 
         for at in range(0, len(records), CHUNK):
-            messages = [{"key": key, "value": value} for key, value in records[at : at + CHUNK]]
-            producer.produce_batch(topic, messages, partition, on_delivery=report)
-            failed += [message["_error"] for message in messages if "_error" in message]
+            for key, value in records[at : at + CHUNK]:
+                producer.produce(topic, value, key, partition, report)
             producer.poll(0)
         if producer.flush(TIMEOUT_S) or failed:
             raise BenchError(f"could not fill {topic}: {failed[:1] or 'the broker did not answer in time'}")
@@ -112,7 +111,8 @@ class Cluster:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             for partition in range(PARTITIONS):
-                producer.produce_batch(topic, [{"key": b"k", "value": bytes(500)}] * 5, partition)
+                for _ in range(5):
+                    producer.produce(topic, bytes(500), b"k", partition)
             producer.flush(TIMEOUT_S)
             consumer.consume(1000, 0.0)
         consumer.close()

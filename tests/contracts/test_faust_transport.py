@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import time
 from collections import Counter, defaultdict, deque
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import AsyncMock, MagicMock
@@ -111,6 +113,31 @@ async def test_the_first_connection_is_tried_until_a_broker_answers(monkeypatch:
     monkeypatch.setattr(fetching, "BOOTSTRAP_PAUSE_S", 0)
     await object.__new__(fetching.PatientClient).bootstrap()
     assert answers == []
+
+
+async def test_metadata_that_cannot_be_had_are_not_asked_for_at_once_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert "await self._metadata_update(self.cluster, topics)" in inspect.getsource(
+        AIOKafkaClient._md_synchronizer
+    )
+    asked: list[float] = []
+
+    async def nobody(self: Any, node: Any, **_: Any) -> None:
+        asked.append(time.monotonic())
+        self.force_metadata_update()
+
+    monkeypatch.setattr(AIOKafkaClient, "_get_conn", nobody)
+    client = fetching.PatientClient(bootstrap_servers="127.0.0.1:1")
+    monkeypatch.setattr(client.cluster, "brokers", lambda: [SimpleNamespace(nodeId=1)])
+    client._sync_task = asyncio.create_task(client._md_synchronizer())
+    began = time.monotonic()
+    while time.monotonic() - began < 3 * fetching.METADATA_PAUSE_S:
+        assert not await client.force_metadata_update()
+    await client.close()
+    gaps = [after - before for before, after in pairwise(asked)]
+    assert len(asked) >= 2
+    assert min(gaps) >= 0.9 * fetching.METADATA_PAUSE_S
 
 
 def test_the_scheme_leads_to_the_batched_transport() -> None:

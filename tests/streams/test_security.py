@@ -125,6 +125,7 @@ def test_plaintext_has_no_security() -> None:
     assert security.librdkafka_config(settings) == {
         "bootstrap.servers": "a:1",
         "security.protocol": "PLAINTEXT",
+        "reconnect.backoff.max.ms": security.LONGEST_RECONNECT_MS,
     }
     assert security.aiokafka_config(settings) == {
         "bootstrap_servers": "a:1",
