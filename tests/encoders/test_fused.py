@@ -149,7 +149,9 @@ def test_a_broken_medium_is_left_out_and_told_and_costs_its_neighbours_nothing(e
         (PICTURE, "FileNotFoundError")
     ]
     assert [failure.medium for failure in found.failed[2]] == [PICTURE, TRANSCRIPT]
-    with pytest.raises(EncoderError, match="content 2 has nothing else: picture 'broken.mp4': it is broken"):
+    with pytest.raises(
+        EncoderError, match=r"content 2 has nothing else: picture 'broken\.mp4': it is broken"
+    ):
         encoder.encode_contents(batch)
 
 
