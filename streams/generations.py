@@ -22,12 +22,11 @@ def ingested(config: Mapping[str, Any], settings: Settings, sources: Collection[
     An earlier generation counts only while the canonical topic still holds what it has applied: of one that was
     made anew since, the sources are the history. Raises KafkaException, ReadError.
     """
-    left, found = set(sources), Offsets()
-    if settings.generation > 1:
-        left -= _committed(config, settings.group, left).keys()
-    if settings.generation == 1 or not left:
-        return found
-    ends = ends_of(config, settings.events_topic)
+    if settings.generation == 1:
+        return {}
+    found: Offsets = {}
+    left = set(sources) - _committed(config, settings.group, sources).keys()
+    ends = ends_of(config, settings.events_topic) if left else {}
     for number in range(settings.generation - 1, 0, -1):
         if not left:
             break
