@@ -41,11 +41,16 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A medium that could not be read. reason: class of the first cause, one of few; message: for a person."""
+    """A medium that could not be read. reason: class of the first cause, one of few; name: of the medium, short;
+    message: for a person, without the name."""
 
     medium: str
     reason: str
+    name: str
     message: str
+
+    def __str__(self) -> str:
+        return f"{self.medium} {self.name}: {self.message}"
 
 
 @dataclass(frozen=True, slots=True)

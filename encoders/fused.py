@@ -25,6 +25,8 @@ from encoders.sources import MediaError
 
 T = TypeVar("T")
 Failures = dict[int, tuple[Failure, ...]]
+# Characters of what is told of a medium that cannot be read.
+LONGEST_NAME, LONGEST_MESSAGE = 80, 300
 
 
 class FusedEncoder:
@@ -69,7 +71,7 @@ class FusedEncoder:
         """See ContentEncoder."""
         encoded = self.read_contents(contents)
         for index in encoded.unreadable():
-            raise EncoderError(f"content {index} has nothing else: {encoded.failed[index][0].message}")
+            raise EncoderError(f"content {index} has nothing else: {encoded.failed[index][0]}")
         return encoded.vectors
 
     def read_contents(self, contents: Sequence[Content]) -> Encoded:
@@ -159,10 +161,20 @@ def _alone(medium: str, one: str | bytes, ask: Callable[[Sequence[str | bytes]],
     try:
         return ask([one])[0]
     except MediaError as error:
-        cause = error
-        while isinstance(cause.__cause__, Exception):
-            cause = cause.__cause__  # type: ignore[assignment]  # the walk leaves the class that it begins with
-        return Failure(medium, type(cause).__name__, str(error)[:300])
+        causes: list[Exception] = [error]
+        while isinstance(cause := causes[-1].__cause__, Exception):
+            causes.append(cause)
+        # What was raised for the medium itself: around it stands its index, of which there is one here.
+        own = error.__cause__ if isinstance(error.__cause__, MediaError) else error
+        return Failure(medium, type(causes[-1]).__name__, _name(one), str(own)[:LONGEST_MESSAGE])
+
+
+def _name(medium: str | bytes) -> str:
+    """By which a person finds it; without a URL's query, which may hold what gives access."""
+    if isinstance(medium, bytes):
+        return f"of {len(medium)} bytes"
+    name = medium.partition("?")[0] if "://" in medium else medium
+    return repr(name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…")
 
 
 def _pooled(vectors: Sequence[Vectors], missing: Vectors) -> Vectors:

@@ -161,11 +161,7 @@ def fit_projected(
     ProjectionError.
     """
     rows = len(next(iter(parts.values())))
-    if rows <= dim:
-        raise FusionError(
-            f"{rows} items are too few for {dim} dimensions: load more than {dim} items, or lower "
-            f"INTERESTFLOW_DIMENSIONS below {rows}, and run `interestflow fit fusion` again"
-        )
+    require_more(rows, dim)
     means = {medium: _mean(medium, vectors) for medium, vectors in parts.items()}
     blocks, present = centred(parts, means)
     # One spread for all media, so that the weights mean the same for a narrow space and a wide one.
@@ -180,6 +176,15 @@ def fit_projected(
     maps = {medium: piece / spread for medium, piece, spread in zip(parts, pieces, spreads, strict=True)}
     gate = np.zeros((len(matrix) + len(maps), len(maps)))
     return GatedFusion(means, maps, gate, bias, {"sources": dict(sources), "rows": rows, "whiten": whiten})
+
+
+def require_more(rows: int, dim: int) -> None:
+    """Raises FusionError where these rows are too few to be fitted."""
+    if rows <= dim:
+        raise FusionError(
+            f"{rows} items are too few for {dim} dimensions: load more than {dim} items, or lower "
+            f"INTERESTFLOW_DIMENSIONS below {rows}, and run `interestflow fit fusion` again"
+        )
 
 
 def centred(parts: Parts, means: Mapping[str, Doubles]) -> tuple[list[Doubles], npt.NDArray[np.bool_]]:

@@ -29,6 +29,8 @@ from streams.records import Record
 log = logging.getLogger(__name__)
 ENCODE_STAGE = "catalog.encode"
 PARTLY = "-partly"
+# Different reasons why media cannot be read: a log that names a host in each must not grow with the catalogue.
+MOST_TOLD = 100
 
 
 @dataclass(slots=True)
@@ -65,7 +67,7 @@ class Cataloguer:
         self.foreign = 0
         # Fingerprint by item of what was asked for last and has not come back as an embedding yet; "" is removed.
         self._asked: dict[str, str] = {}
-        # Why media could not be read, as far as the log has told it.
+        # Why media could not be read, as far as the log has told it: medium and message.
         self._told: set[tuple[str, str]] = set()
 
     def changes(self, records: Sequence[SourceRecord]) -> Changes:
@@ -112,14 +114,20 @@ class Cataloguer:
             self._asked[item.item_id] = f"{mark}{PARTLY}"
             changes.media_failed += failures
             for failure in failures:
-                if (about := (failure.medium, failure.reason)) not in self._told:
-                    self._told.add(about)
-                    log.warning(
-                        "a %s of item %r was left out: %s (told once; interestflow_media_failed_total counts)",
-                        failure.medium,
-                        item.item_id,
-                        failure.message,
-                    )
+                self._tell(item, failure)
+
+    def _tell(self, item: Item, failure: Failure) -> None:
+        about = failure.medium, failure.message
+        if about in self._told or len(self._told) == MOST_TOLD:
+            return
+        self._told.add(about)
+        log.warning(
+            "%s %s of item %r cannot be read: %s (told once; interestflow_media_failed_total counts)",
+            failure.medium,
+            failure.name,
+            item.item_id,
+            failure.message,
+        )
 
     def _mark(self, item: Item) -> str:
         return fingerprint(item, self.space, content_of(item, self.encoder))

@@ -62,7 +62,7 @@ def train_encoder_command(
             f"{output}: revision {done.revision} pairs={done.pairs} held_out={done.held_out} "
             f"held_out_loss={done.history.base:.4f} -> {losses} epoch={done.history.best_epoch} "
             f"recall_at_10={done.recall_before:.4f} -> {done.recall_after:.4f}. Set INTERESTFLOW_ENCODER={output}, "
-            f"fit the projection again, and raise INTERESTFLOW_GENERATION"
+            f"fit the projection again, raise INTERESTFLOW_GENERATION and name another INTERESTFLOW_TOPIC_EMBEDDINGS"
         )
 
     or_exit(run)
@@ -94,8 +94,8 @@ def export_onnx_command(
 
         exported = export_onnx(settings, output, item_texts(settings, dataset) if int8 else None)
         typer.echo(
-            f"{output}: {exported}. Set INTERESTFLOW_ENCODER=onnx:{output}, fit the projection again, and raise "
-            f"INTERESTFLOW_GENERATION"
+            f"{output}: {exported}. Set INTERESTFLOW_ENCODER=onnx:{output}, fit the projection again, raise "
+            f"INTERESTFLOW_GENERATION and name another INTERESTFLOW_TOPIC_EMBEDDINGS"
         )
 
     or_exit(run)

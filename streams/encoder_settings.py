@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field
 from pydantic_settings import NoDecode
 
-# `a,b` as it fits on a command line and in the environment, or a list in TOML.
-CommaSeparated = Annotated[
-    tuple[str, ...],
-    NoDecode,
-    BeforeValidator(
-        lambda given: [p.strip() for p in given.split(",") if p.strip()] if isinstance(given, str) else given
-    ),
-]
+
+def _listed(given: object) -> object:
+    if not isinstance(given, str):
+        return given
+    if given.strip().startswith("["):
+        return json.loads(given)
+    return [part.strip() for part in given.split(",") if part.strip()]
+
+
+# `a,b` as it fits on a command line and in the environment, or a JSON list; a list in TOML.
+CommaSeparated = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
 
 SENTIMENT_ACTIONS = ("comment", "review")
 
@@ -114,7 +118,7 @@ class EncoderSettings(BaseModel):
     # Value from -1 (complaint) to 1 (praise) of each label, where a classifier's labels do not say it themselves.
     sentiment_labels: dict[str, float] | None = None
     # Actions whose text is scored: those by which people judge an item. A search is no judgement.
-    sentiment_actions: tuple[str, ...] = SENTIMENT_ACTIONS
+    sentiment_actions: CommaSeparated = SENTIMENT_ACTIONS
     # An event's weight is multiplied by (1 - |s|) * neutral + s * gain, s the score: neutral is what a comment counts
     # that neither praises nor complains (interest was shown), 0 for nothing; gain is what clear praise counts, and a
     # clear complaint as much the other way.

@@ -126,7 +126,7 @@ def encode_contents(
 
 
 def _unreadable(failures: Sequence[Failure], stage: str) -> Rejected:
-    message = f"it has no text, and its media cannot be read: {failures[0].message}"
+    message = f"it has no text, and its media cannot be read: {failures[0]}"
     return Rejected(Reason.MEDIA_UNREADABLE, message, stage)
 
 

@@ -34,6 +34,11 @@ class Fit:
 
 def fit_projection(settings: Settings, output: Path, fit: Fit) -> Projection:
     """Fit from the items in the catalogue topic and save. Raises SettingsError, ProjectionError, ReadError."""
+    if settings.image_encoder or settings.speech_encoder:
+        raise SettingsError(
+            "a projection is of texts alone, and no worker takes one where pictures or recordings are encoded: run "
+            "`interestflow fit fusion`, or leave INTERESTFLOW_IMAGE_ENCODER and INTERESTFLOW_SPEECH_ENCODER out"
+        )
     encoder = build_raw_encoder(settings)
     # Before hours of encoding, not after them.
     check(encoder.dim, settings.dimensions, fit.method, fit.whiten)

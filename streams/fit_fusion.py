@@ -12,7 +12,7 @@ from rich.progress import Progress
 
 from encoders.base import EncoderError
 from encoders.fused import FusedEncoder
-from encoders.fusion import GatedFusion, LateFusion, Parts, fit_projected
+from encoders.fusion import GatedFusion, LateFusion, Parts, fit_projected, require_more
 from encoders.fusion_training import Quality, Recipe, RowPair, quality, train
 from streams import topic_contents
 from streams.encoder_app import build_fused
@@ -81,7 +81,9 @@ def fit(
 ) -> Fitted:
     """pairs: by time. weights: by medium. Raises EncoderError where there is too little to learn from."""
     chosen = spread(sorted(items, key=lambda item: item.item_id), MAX_ITEMS)
-    if choice.gate:  # before anything is encoded, which may take an hour
+    # Before anything is encoded, which may take an hour.
+    require_more(len(chosen), dim)
+    if choice.gate:
         _split({item.item_id: row for row, item in enumerate(chosen)}, pairs, choice)
     with Progress(console=Console(stderr=True), transient=True) as bar:
         parts, row_of = _encoded(encoder, chosen, bar)
@@ -105,8 +107,6 @@ def fit(
 def _encoded(encoder: FusedEncoder, items: Sequence[Item], bar: Progress) -> tuple[Parts, dict[str, int]]:
     """The items' media, and the row of each item; those of which nothing can be read are left out."""
     chunks = [items[at : at + CHUNK] for at in range(0, len(items), CHUNK)]
-    if not chunks:
-        raise EncoderError("the catalogue holds no item: load one first")
     contents = ([content_of(item, encoder) for item in chunk] for chunk in chunks)
     done = [
         encoder.parts(chunk)[0] for chunk in bar.track(contents, total=len(chunks), description="encoding")

@@ -15,6 +15,7 @@ from faust.types import TP
 
 from streams.backoff import StoppedError
 from streams.brokers import Brokers
+from streams.generations import ingested
 from streams.metrics import Health
 from streams.pipeline import Pipeline
 from streams.settings import Settings
@@ -37,7 +38,7 @@ class Ownership:
         self.snapshotter = Snapshotter(pipeline, lambda: source_topic(brokers.kafka, settings.topic_state))
         self.member = False  # of the consumer group, once the first assignment came
         self._recovered = False  # the states of the partitions that are ours now
-        self._seeks: dict[int, int] = {}
+        self._seeks: dict[tuple[str, int], int] = {}
         # Stands in the changelog, for whoever looks there after a pause or a split.
         self._name = settings.group_instance_id or f"{socket.gethostname()}-{os.getpid()}"
         self.bound: Bound | None = None
@@ -70,7 +71,9 @@ class Ownership:
         self.health.set_ready(False, f"recovering partitions {mine}")
         started = time.monotonic()
         states, share = await self._recover(mine)
-        self._seeks = await self.brokers.ask(positions, self.brokers.kafka, topic, states)
+        found = await self.brokers.ask(positions, self.brokers.kafka, topic, states)
+        self._seeks = {(topic, partition): offset for partition, offset in found.items()}
+        self._seeks |= await self.brokers.ask(ingested, self.brokers.kafka, self.settings, self._raw())
         for delivered in await self.pipeline.on_model(self._install, states, share):
             await asyncio.wrap_future(delivered)
         await self.pipeline.apply_waiting()
@@ -120,7 +123,12 @@ class Ownership:
 
     async def _state_seeks(self, assigned: set[TP]) -> Mapping[TP, int]:
         topic = self.settings.events_topic
-        return {tp: self._seeks[tp.partition] for tp in assigned if tp.topic == topic}
+        return {tp: self._seeks[tp] for tp in assigned if tp.topic == topic or tp in self._seeks}
+
+    def _raw(self) -> list[tuple[str, int]]:
+        """The partitions of the sources that are ours now."""
+        topics = {source.topic for source in self.settings.raw_sources}
+        return [(tp.topic, tp.partition) for tp in self.app.consumer.assignment() if tp.topic in topics]
 
     def close(self) -> None:
         """No state is in use any more."""

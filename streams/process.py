@@ -7,6 +7,8 @@ import logging
 import os
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from streams.backoff import GaveUpError
 
@@ -17,11 +19,17 @@ YOUNG_OBJECTS = 50_000
 FAILED, TOO_SLOW = 70, 75
 
 
-def spare_the_collector() -> None:
+@contextmanager
+def spared_collector() -> Iterator[None]:
     """Modules and models live as long as the worker, and a batch's thousands of objects hold no cycles."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS, 20, 20)
+    try:
+        yield
+    finally:
+        # What stays frozen is never taken apart, and libraries of nanobind list all that as leaked at the exit.
+        gc.unfreeze()
 
 
 def fail(error: BaseException) -> None:

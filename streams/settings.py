@@ -8,6 +8,7 @@ Values come, in rising order, from the defaults below, a TOML file, environment 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -21,10 +22,12 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from streams.encoder_settings import EncoderSettings
+from streams.encoder_settings import CommaSeparated, EncoderSettings
 
 ENV_PREFIX = "INTERESTFLOW_"
 CONFIG_VARIABLE = "INTERESTFLOW_CONFIG"
+# In what pydantic-settings says of a variable that it cannot decode.
+FIELD = re.compile(r'parsing value for field "(\w+)"')
 
 HalfLifeUnit = Literal["seconds", "events"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
@@ -180,7 +183,7 @@ class Settings(EncoderSettings, BaseSettings):
     # True where nobody consumes twice (films, news); false where they do (shops, music).
     exclude_consumed: bool = True
     # Actions that count as consumed.
-    consuming_actions: tuple[str, ...] = ("click", "play", "rate", "like", "purchase", "dislike", "comment")
+    consuming_actions: CommaSeparated = ("click", "play", "rate", "like", "purchase", "dislike", "comment")
     # At most one recommendation per user and interval (seconds, wall clock).
     recommend_interval_s: float = Field(default=1.0, ge=0.0)
     # Events named as reasons of one item.
@@ -321,11 +324,18 @@ def load(config: Path | None = None, **options: Any) -> Settings:
         settings = Settings(**{key: value for key, value in options.items() if value is not None})
     except ValidationError as error:
         lines += [_sentence(problem) for problem in error.errors()]
-    except ValueError as error:  # a TOML or JSON syntax error, with its line
-        lines.append(f"settings file or variable does not parse: {error}")
+    except ValueError as error:
+        lines.append(_unparsed(error))
     if lines:
         raise SettingsError("wrong settings:\n  " + "\n  ".join(lines))
     return settings
+
+
+def _unparsed(error: ValueError) -> str:
+    """What is wrong with the file's TOML, with its line, or with the JSON of a variable."""
+    if (field := FIELD.search(str(error))) is not None:
+        return f"{ENV_PREFIX}{field[1].upper()}: it is not JSON ({error.__cause__})"
+    return f"settings file does not parse: {error}"
 
 
 def is_secret(name: str) -> bool:

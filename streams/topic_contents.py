@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from streams.app import build_limits
 from streams.events import Event, decode_canonical
 from streams.items import Item, Removed, decode_item
-from streams.reading import read_all
+from streams.reading import ReadError, read_all
 from streams.records import Record
 from streams.security import librdkafka_config
 from streams.settings import Settings
@@ -40,13 +40,20 @@ def texts(settings: Settings) -> dict[str, str]:
 
 
 def events(settings: Settings) -> Iterator[Event]:
-    """The events of the canonical topic, up to its end now; what is none is left out."""
-    limits = build_limits(settings)
+    """The events of the canonical topic, up to its end now; what is none is left out. Raises ReadError where all is."""
+    limits, found = build_limits(settings), False
     for messages in read_all(librdkafka_config(settings), settings.events_topic):
         for message in messages:
             event = decode_canonical(Record.of(message), limits)
             if isinstance(event, Event):
+                found = True
                 yield event
+    if not found:
+        raise ReadError(
+            f"{settings.events_topic} holds no event to learn from: workers write there what they read from the "
+            f"sources, so run one first, with what needs no events (`interestflow fit projection`, or where media "
+            f"are encoded `interestflow fit fusion --no-gate`)"
+        )
 
 
 class _Record:

@@ -18,10 +18,10 @@ from streams.brokers import Brokers
 from streams.metrics import Health
 from streams.ownership import Ownership
 from streams.pipeline import Pipeline
-from streams.process import exit_after, fail, spare_the_collector
+from streams.process import exit_after, fail, spared_collector
 from streams.reading import TAIL_WAIT_MS, Reader, ends_of
 from streams.recommending import Scheduler
-from streams.settings import Settings
+from streams.settings import Settings, SettingsError
 from streams.state.guard import Guard
 
 log = logging.getLogger(__name__)
@@ -55,17 +55,17 @@ class Worker:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        spare_the_collector()
         # One thread owns the states; a second one of the matrix library would spin beside it, on the core that
         # fetching, publishing and the encoder need. Torch's threads are the encoder's own setting.
         threadpool_limits(1, user_api="blas")
-        starting = asyncio.ensure_future(self._start(exit_when_idle))
-        stopped = asyncio.ensure_future(self._stop.wait())
-        await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        if starting.done():
-            starting.result()
-        await stopped
-        await self._shut_down([starting, *self._tasks])
+        with spared_collector():
+            starting = asyncio.ensure_future(self._start(exit_when_idle))
+            stopped = asyncio.ensure_future(self._stop.wait())
+            await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if starting.done():
+                starting.result()
+            await stopped
+            await self._shut_down([starting, *self._tasks])
 
     # --- start ------------------------------------------------------------------------------------------
 
@@ -102,7 +102,7 @@ class Worker:
         while (messages := await apart(next, chunks, None)) is not None:
             await self.pipeline.learn(messages)
         if self.pipeline.cataloguer.foreign and not len(self.pipeline.flow.catalog):
-            raise RuntimeError(
+            raise SettingsError(
                 f"{self.settings.topic_embeddings} holds {self.pipeline.cataloguer.foreign} embeddings, all of "
                 f"another encoder or projection: set INTERESTFLOW_TOPIC_EMBEDDINGS to a topic of its own, raise "
                 f"INTERESTFLOW_GENERATION and run `interestflow topics create`"

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 
 from streams.bench import memory, recommend, recovery
-from streams.process import spare_the_collector
+from streams.process import spared_collector
 
 CHILDREN: dict[str, Callable[..., dict[str, list[float]]]] = {
     recommend.CASE: recommend.child,
@@ -18,5 +18,5 @@ CHILDREN: dict[str, Callable[..., dict[str, list[float]]]] = {
 
 if __name__ == "__main__":
     # As a worker begins; it costs a third of the recommendations otherwise.
-    spare_the_collector()
-    print(json.dumps(CHILDREN[sys.argv[1]](*json.loads(sys.argv[2]))))
+    with spared_collector():
+        print(json.dumps(CHILDREN[sys.argv[1]](*json.loads(sys.argv[2]))))

@@ -15,7 +15,9 @@ from typing import Any
 from urllib.request import urlopen
 
 import orjson
+from typer.testing import CliRunner
 
+from streams.cli import app
 from streams.settings import ENV_PREFIX, Settings
 
 DEADLINE_S = 90.0
@@ -38,6 +40,13 @@ def environment(settings: Settings) -> dict[str, str]:
     shown = {name: v if isinstance(v, str) else orjson.dumps(v).decode() for name, v in own.items()}
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)}
     return {**kept, **{ENV_PREFIX + name.upper(): value for name, value in shown.items()}}
+
+
+def command(settings: Settings, *words: str) -> str:
+    """What `interestflow` prints, with these settings in the environment; in this process, where torch is loaded."""
+    done = CliRunner().invoke(app, [*words], env=environment(settings))
+    assert done.exit_code == 0, done.output
+    return done.stdout
 
 
 def spawn(settings: Settings, *options: str) -> subprocess.Popen[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -61,8 +63,8 @@ class Script:
 
 
 @contextmanager
-def serving(script: Script) -> Iterator[Endpoint]:
-    """Serve on a free port until the block ends."""
+def serving(script: Script, port: int = 0) -> Iterator[Endpoint]:
+    """Serve on the port, by default a free one, until the block ends."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -88,10 +90,15 @@ def serving(script: Script) -> Iterator[Endpoint]:
         def handle_error(self, *_: object) -> None:
             """A client that gave up waiting is what some tests are about."""
 
-    server = Quiet(("127.0.0.1", 0), Handler)
+    server = Quiet(("127.0.0.1", port), Handler)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
         yield Endpoint(f"http://127.0.0.1:{server.server_address[1]}/v1", "some-model")
     finally:
         server.shutdown()
         server.server_close()
+
+
+if __name__ == "__main__":  # with a port: in a process of its own, which can be killed
+    with serving(Script(), int(sys.argv[1])):
+        signal.pause()

@@ -16,6 +16,7 @@ from encoders.content import PICTURE, TEXT, TRANSCRIPT, Content, ContentEncoder,
 from encoders.fused import FusedEncoder
 from encoders.fusion import FusionError, LateFusion, fit_projected
 from encoders.hashing import HashingEncoder
+from encoders.sources import Sources, each
 from tests.encoders.media import OGG, HashedPictures, Spelled
 
 TEXT_ENCODER = HashingEncoder(24)
@@ -148,8 +149,24 @@ def test_a_broken_medium_is_left_out_and_told_and_costs_its_neighbours_nothing(e
         (PICTURE, "FileNotFoundError")
     ]
     assert [failure.medium for failure in found.failed[2]] == [PICTURE, TRANSCRIPT]
-    with pytest.raises(EncoderError, match="content 2 has nothing else: it is broken"):
+    with pytest.raises(
+        EncoderError, match=r"content 2 has nothing else: picture 'broken\.mp4': it is broken"
+    ):
         encoder.encode_contents(batch)
+
+
+def test_a_medium_is_named_as_a_person_finds_it_and_a_url_without_what_gives_access() -> None:
+    class Never(HashedPictures):
+        def encode_images(self, images: Any) -> Any:
+            return list(each("picture", images, Sources().read))
+
+    encoder = FusedEncoder(TEXT_ENCODER, partial(LateFusion, weights=WEIGHTS), Never())
+    media = ("a.jpg", "https://h/b.jpg?key=secret", f"data:;base64,{'A' * 999}!", b"")
+    failures = encoder.read_contents([Content("hat", media)]).failed[0]
+    assert {failure.name for failure in failures} == {
+        "'a.jpg'", "'https://h/b.jpg'", f"'data:;base64,{'A' * 66}…'", "of 0 bytes",
+    }  # fmt: skip
+    assert not any("picture 0" in failure.message for failure in failures)
 
 
 def test_an_encoder_that_is_down_is_no_broken_picture() -> None:

@@ -248,7 +248,11 @@ def test_what_is_left_of_an_item_is_encoded_and_the_rest_is_told_and_tried_again
     assert [(one.medium, one.reason) for one in changes.media_failed] == [
         ("picture", "FileNotFoundError")
     ] * 3
-    assert [line.message[:30] for line in caplog.records] == ["a picture of item 'i0' was lef"]
+    other = item("other", title="hat", media=["broken because of the other reason.jpg"])
+    pass_through(cataloguer, encoder, other)
+    assert [line.message.partition(" (told once")[0] for line in caplog.records] == [
+        "picture 'broken.jpg' of item 'i0' cannot be read: it is broken: send it again"
+    ]
     # Sent again, it is worth another try; what was read whole is not.
     assert len(cataloguer.changes(records).items) == 3
     cataloguer = with_media(encoder)

@@ -79,6 +79,12 @@ def test_what_learns_nothing_reads_nothing(
     assert fit_projection(SETTINGS, tmp_path / "p", Fit(method)).metadata["method"] == method
 
 
+def test_where_media_are_encoded_a_projection_is_of_no_use(tmp_path: Path) -> None:
+    settings = Settings(encoder="hashing", dimensions=8, image_encoder="clip")
+    with pytest.raises(SettingsError, match="fit fusion"):
+        fit_projection(settings, tmp_path / "p", Fit())
+
+
 def test_what_cannot_be_is_said_before_anything_is_encoded(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -78,7 +78,7 @@ def test_items_of_which_nothing_can_be_read_are_left_out() -> None:
     assert (found.items, found.left_out) == (60, 1)
 
 
-def test_too_few_pairs_are_told_before_anything_is_encoded() -> None:
+def test_too_little_is_told_before_anything_is_encoded() -> None:
     class Never(HashingEncoder):
         def encode(self, texts: Any) -> Any:
             raise AssertionError
@@ -87,7 +87,17 @@ def test_too_few_pairs_are_told_before_anything_is_encoded() -> None:
     with pytest.raises(EncoderError, match=r"too few: at least 200 and 50 .*--no-gate"):
         fit(encoder(Never(24)), items(), pairs(100), weights, 16, Choice(), QUICK)
     with pytest.raises(EncoderError, match="0 pairs"):
-        fit(encoder(Never(24)), [Item("other", "hat")], pairs(), weights, 16, Choice(), QUICK)
+        fit(
+            encoder(Never(24)),
+            [Item(f"x{n}", "hat") for n in range(17)],
+            pairs(),
+            weights,
+            16,
+            Choice(),
+            QUICK,
+        )
+    with pytest.raises(EncoderError, match="16 items are too few for 16 dimensions"):
+        fit(encoder(Never(24)), items(16), pairs(), weights, 16, Choice(gate=False), QUICK)
 
 
 def test_with_texts_alone_there_is_nothing_to_fit() -> None:
@@ -207,3 +217,6 @@ def test_the_command_says_what_was_gained_and_writes_the_file(
     records["behavior.events.v1"] = records["behavior.events.v1"][:100]
     ran = CliRunner().invoke(app, ["fit", "fusion", "--output", str(path)])
     assert (ran.exit_code, "are too few" in ran.stderr) == (1, True)
+    records["behavior.events.v1"] = records["behavior.events.v1"][:1]
+    ran = CliRunner().invoke(app, ["fit", "fusion", "--output", str(path)])
+    assert (ran.exit_code, "behavior.events.v1 holds no event" in ran.stderr) == (1, True)

@@ -213,3 +213,18 @@ def test_the_largest_weight_and_value_leave_an_interest_finite() -> None:
 def test_a_bound_of_memory_needs_its_folder_and_excludes_snapshots(given: dict[str, Any]) -> None:
     with pytest.raises(SettingsError, match="users_in_memory"):
         load(**given)
+
+
+@pytest.mark.parametrize("given", ["view, buy", '["view", "buy"]'])
+def test_a_list_may_be_written_with_commas_or_as_json(given: str, environment: Any) -> None:
+    names = ("consuming_actions", "sentiment_actions", "media_hosts")
+    environment(**dict.fromkeys(names, given))
+    settings = load()
+    assert [getattr(settings, name) for name in names] == [("view", "buy")] * 3
+
+
+def test_what_is_no_json_is_told_with_its_variable(environment: Any) -> None:
+    environment(templates='{"purchase": ')
+    assert "INTERESTFLOW_TEMPLATES: it is not JSON (Expecting value" in wrong()
+    environment(templates="{}", sentiment_actions='["comment"')
+    assert "INTERESTFLOW_SENTIMENT_ACTIONS: " in wrong()
