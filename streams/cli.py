@@ -11,14 +11,14 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from streams import settings as settings_module
+from streams import configuration
 from streams.bench import bench_cli
 from streams.encoder_cli import export_cli, train_cli
 from streams.interrupt import STATUS, leave_at_once
 from streams.load import load_cli
 from streams.local_kafka import kafka_cli
 from streams.log_lines import set_up_logging
-from streams.settings import Settings, SettingsError
+from streams.settings import ENV_PREFIX, Settings, SettingsError
 from streams.topics import topics_cli
 
 app = typer.Typer(
@@ -233,14 +233,14 @@ def show_settings(config: Config = None) -> None:
     settings = load_settings(config)
     for name in Settings.model_fields:
         value = getattr(settings, name)
-        shown = "***" if value and settings_module.is_secret(name) else value
-        typer.echo(f"{settings_module.ENV_PREFIX}{name.upper()}={shown}")
+        shown = "***" if value and configuration.is_secret(name) else value
+        typer.echo(f"{ENV_PREFIX}{name.upper()}={shown}")
 
 
 def load_settings(config: Path | None = None, **options: Any) -> Settings:
     """Settings, or a message that names every wrong one, and exit status 2."""
     try:
-        return settings_module.load(config, **options)
+        return configuration.load(config, **options)
     except SettingsError as error:
         _fail(str(error), 2)
 

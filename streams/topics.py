@@ -12,8 +12,9 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from streams.configuration import load
 from streams.security import SecurityError
-from streams.settings import Settings, SettingsError, load
+from streams.settings import Settings, SettingsError
 from streams.topic_admin import TopicAdmin, TopicError, TopicSpec
 
 __all__ = ["TopicError", "TopicSpec", "prefixed", "specs", "create", "check", "partition_count", "topics_cli"]

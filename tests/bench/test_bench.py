@@ -30,8 +30,8 @@ from streams.bench.harness import Row, Samples
 from streams.bench.peers.arithmetic import Fold, Job, State
 from streams.bench.show import Say, show
 from streams.bench.workload import Workload
+from streams.configuration import load
 from streams.events import decode_stored
-from streams.settings import load
 from streams.state.store import PartitionState
 
 ABSENT = Contender("absent", 1.0, "missing. Do this.", None)

@@ -16,7 +16,8 @@ import sys
 from pathlib import Path
 
 from streams.app import build_worker
-from streams.settings import Settings, load
+from streams.configuration import load
+from streams.settings import Settings
 from tests.faults import points
 
 PR_SET_PDEATHSIG = 1
