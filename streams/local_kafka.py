@@ -16,11 +16,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
 from streams import kafka_node
+from streams.command import fail
 from streams.kafka_install import LocalKafkaError, find_jars, find_java
 from streams.kafka_node import HOST, free_port
 from streams.kafka_warmup import START_DEADLINE_S, warm_options
@@ -166,7 +167,7 @@ def start_command(
     try:
         broker = start(home or default_home(), port=port)
     except LocalKafkaError as error:
-        _fail(error)
+        fail(str(error), 1)
     typer.echo(f"running: bootstrap servers {broker.bootstrap_servers}, pid {broker.pid}, home {broker.home}")
 
 
@@ -179,7 +180,7 @@ def stop_command(home: Home = None) -> None:
     try:
         stopped = stop(home or default_home())
     except LocalKafkaError as error:
-        _fail(error)
+        fail(str(error), 1)
     typer.echo("stopped" if stopped else "was not running")
 
 
@@ -194,8 +195,3 @@ def status_command(home: Home = None) -> None:
         typer.echo("not running")
         raise typer.Exit(NOT_RUNNING)
     typer.echo(f"running: bootstrap servers {broker.bootstrap_servers}, pid {broker.pid}, home {broker.home}")
-
-
-def _fail(error: LocalKafkaError) -> NoReturn:
-    typer.echo(f"interestflow: {error}", err=True)
-    raise typer.Exit(1)
