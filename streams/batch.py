@@ -14,7 +14,8 @@ from streams.interest.base import Floats, Longs, Schedule, Signals, schedule
 from streams.signals import times
 from streams.state.changelog import Waiting
 from streams.state.duplicates import Keys, Mask, event_keys, new_events, remember
-from streams.state.store import PartitionState, Rows
+from streams.state.layout import Rows
+from streams.state.store import PartitionState
 
 if TYPE_CHECKING:
     from streams.decoded import Decoded
