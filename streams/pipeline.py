@@ -24,10 +24,11 @@ from streams.backoff import Backoff, StoppedError
 from streams.catalogue import Cataloguer
 from streams.encoder_thread import EncoderThreads
 from streams.encoding import Scoring, encode_texts
-from streams.events import Event, Rejected, encode, origin_headers
+from streams.events import Event, Rejected, encode
 from streams.flow import Decoded, Flow
 from streams.interest.base import Floats
 from streams.metrics import Health, Metrics
+from streams.provenance import origin_headers
 from streams.publishing import Publisher
 from streams.settings import Settings
 from streams.transport import RecordBatch

@@ -46,7 +46,7 @@ def specs(settings: Settings) -> list[TopicSpec]:
 
     Raises TopicError if two roles share a topic.
     """
-    # A rejected record carries the original bytes, up to events.MAX_REJECTED_BYTES, and headers on top.
+    # A rejected record carries the original bytes, up to provenance.MAX_REJECTED_BYTES, and headers on top.
     rejected = {"cleanup.policy": "delete", "retention.ms": str(YEAR_MS)}
     rejected["max.message.bytes"] = str(max(8 * MIB, 2 * settings.limit_bytes))
     configs = [(source.topic, {"cleanup.policy": "delete", **ARRIVAL}) for source in settings.raw_sources]
