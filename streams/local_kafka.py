@@ -20,10 +20,11 @@ from typing import Annotated
 
 import typer
 
-from streams import kafka_node
+from streams import kafka_files, kafka_node
 from streams.command import fail
+from streams.kafka_files import HOST
 from streams.kafka_install import LocalKafkaError, find_jars, find_java
-from streams.kafka_node import HOST, free_port
+from streams.kafka_node import free_port
 from streams.kafka_warmup import START_DEADLINE_S, warm_options
 
 __all__ = ["Broker", "LocalKafkaError", "start", "stop", "status", "running", "free_port", "kafka_cli"]
@@ -80,7 +81,7 @@ def _launch(home: Path, port: int, properties: Mapping[str, str], heap_mb: int, 
     """A broker whose process was started, though it may not answer yet."""
     java, jars = find_java(), find_jars(home)
     kafka_node.require_free(port)
-    kafka_node.write_files(home, kafka_node.node_properties(home, port, free_port(), properties))
+    kafka_files.write_files(home, kafka_files.node_properties(home, port, free_port(), properties))
     kafka_node.format_data(home, java, jars)
     options = [f"-Xmx{heap_mb}m", "-Xms128m", *warm_options(java, jars)]
     return Broker(f"{HOST}:{port}", kafka_node.launch(home, java, jars, options, tied=tied), home)
