@@ -19,7 +19,7 @@ from transformers import AutoModel
 # From its own module: under its public name transformers asks for torchvision, which it does not need here.
 from transformers.models.auto.image_processing_auto import AutoImageProcessor
 
-from encoders.base import EncoderError, Vectors
+from encoders.base import EncoderError, Vectors, encodable
 from encoders.pictures import decode
 from encoders.pretrained import Setting, choose, digest, find, load_model, load_part, load_tokenizer
 from encoders.sources import Medium, Sources, each
@@ -83,9 +83,7 @@ class ImageEncoder:
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """See Encoder: texts in the pictures' space; what lies beyond the model's length is not read."""
-        # A lone surrogate has no UTF-8 form; the tokenizer would refuse the whole batch for it.
-        clean = [text.encode("utf-8", "replace").decode() for text in texts]
-        return self._rows(clean, self._texts)
+        return self._rows(encodable(texts), self._texts)
 
     def decode(self, data: bytes) -> Image.Image:
         """A picture's bytes as RGB. Raises MediaError."""

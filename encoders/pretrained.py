@@ -7,6 +7,7 @@ only, all of them, and no code of a model's own is run.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -21,6 +22,9 @@ from transformers.utils import logging as transformers_logging
 from encoders.base import EncoderError
 
 log = logging.getLogger(__name__)
+
+# Tokenising runs in the encoder's own thread; the library's thread pool would only fight for its core.
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 # Weights in other formats, of other precision, and copies for other engines, stay where they are.
 WANTED = ("*.json", "*.txt", "*.model", "*.safetensors", "README.md")

@@ -6,19 +6,15 @@ Weights are read from safetensors only, in float32, and no code of a model is ru
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
-
-# Tokenising runs in the encoder's own thread; the library's thread pool would only fight for its core.
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import numpy as np
 import torch
 from transformers import AutoModelForSequenceClassification
 
 from encoders import pretrained
-from encoders.base import EncoderError
+from encoders.base import EncoderError, encodable
 from encoders.batching import cut
 from encoders.sentiment import Scores
 
@@ -69,9 +65,7 @@ class SentimentClassifier:
         scores = np.empty(len(texts), dtype=np.float32)
         if not texts:
             return scores
-        # A lone surrogate has no UTF-8 form; the tokenizer would refuse the whole batch for it.
-        clean = [text.encode("utf-8", "replace").decode() for text in texts]
-        ids = self._tokenizer(clean, truncation=True, max_length=self.max_length)["input_ids"]
+        ids = self._tokenizer(encodable(texts), truncation=True, max_length=self.max_length)["input_ids"]
         with torch.inference_mode():
             for batch in cut([len(tokens) for tokens in ids], self.token_budget):
                 scores[batch] = self._forward([ids[index] for index in batch])
