@@ -1,9 +1,10 @@
 """Content into vectors. Knows models; knows nothing of users, topics or the stream.
 
 `base` is the contract; `hashing` needs no model, `topics` learns one from the catalogue's words; `transformer` runs
-any encoder or decoder of transformers (found by `loading` and `model_card`, read by `tokens`, run by `forward` and
-`attention`, made one by `pooling`), its micro-batches cut by `batching`; `onnx` runs what `onnx_export` and
-`onnx_int8` have written; `remote` asks an `embeddings_server`, behind a `circuit` breaker.
+any encoder or decoder of transformers (loaded by `loading` as `model_card` says, read by `tokens`, run by `forward`
+and `attention`, made one by `pooling`), its micro-batches cut by `batching`; `onnx` runs what `onnx_export` and
+`onnx_int8` have written; `remote` asks an `embeddings_server`, behind a `circuit` breaker. Whatever transformers runs,
+`pretrained` finds and loads; what is fitted is kept in a `fitted_file`.
 
 `pool` serves many callers by worker threads, in turns kept by `fair_queue`; `cache` remembers texts by content hash,
 `cache_store` beyond the process; `projection` reduces and whitens, versioned by content, as `reductions` finds it

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -46,6 +46,12 @@ class Encoder(Protocol):
         """Float32 (B, dim), unit rows, in the texts' order. A text's vector does not depend on its batch
         beyond 1e-6. Raises EncoderError."""
         ...
+
+
+def encodable(texts: Iterable[str]) -> list[str]:
+    """The texts, with a question mark for each lone surrogate: it has no UTF-8 form, and a tokenizer or server would
+    refuse a whole batch for it."""
+    return [text.encode("utf-8", "replace").decode() for text in texts]
 
 
 def identity(model: Versioned) -> str:

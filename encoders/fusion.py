@@ -20,20 +20,21 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from encoders.base import EncoderError, Vectors
+from encoders.fitted_file import About, FittedFile, Tensors
 from encoders.projection import Projection
 
 Doubles = npt.NDArray[np.float64]
 # Medium -> (B, D_m), unit rows; a row of zeros is a medium that is missing.
 Parts = Mapping[str, Vectors]
-FORMAT = "interestflow-fusion-1"
 
 
 class FusionError(EncoderError):
     """A fusion cannot be fitted, loaded or applied; the message says what to do."""
+
+
+FILE = FittedFile("interestflow-fusion-1", "fusion", "fusion", FusionError)
 
 
 class Fusion(Protocol):
@@ -125,31 +126,21 @@ class GatedFusion:
 
     def save(self, path: Path) -> None:
         """As safetensors, with the metadata."""
-        path.parent.mkdir(parents=True, exist_ok=True)
         about = json.dumps({"media": list(self.widths), **self.metadata})
-        tensors = {name: np.ascontiguousarray(tensor) for name, tensor in self.tensors().items()}
-        save_file(tensors, path, metadata={"format": FORMAT, "version": self.version, "about": about})
+        FILE.save(path, self.tensors(), self.version, {"about": about})
 
     @classmethod
     def load(cls, path: Path) -> GatedFusion:
         """Raises FusionError where the file is missing, damaged or no fusion."""
-        try:
-            with safe_open(path, framework="numpy") as file:
-                about = file.metadata() or {}
-                if about.get("format") != FORMAT:
-                    raise FusionError(_advice(path, "is no fusion"))
-                metadata = json.loads(about["about"])
-                media = metadata.pop("media")
-                means = {medium: file.get_tensor(f"mean.{medium}") for medium in media}
-                maps = {medium: file.get_tensor(f"map.{medium}") for medium in media}
-                fusion = cls(means, maps, file.get_tensor("gate"), file.get_tensor("bias"), metadata)
-        except FileNotFoundError as error:
-            raise FusionError(_advice(path, "does not exist")) from error
-        except (SafetensorError, OSError, KeyError, ValueError) as error:
-            raise FusionError(_advice(path, f"cannot be read ({error})")) from error
-        if fusion.version != about.get("version"):
-            raise FusionError(_advice(path, "is damaged: its content does not match its version"))
-        return fusion
+
+        def build(tensors: Tensors, about: About) -> GatedFusion:
+            metadata = json.loads(about["about"])
+            media = metadata.pop("media")
+            means = {medium: tensors[f"mean.{medium}"] for medium in media}
+            maps = {medium: tensors[f"map.{medium}"] for medium in media}
+            return cls(means, maps, tensors["gate"], tensors["bias"], metadata)
+
+        return FILE.load(path, build, lambda made: made.version)
 
 
 def fit_projected(
@@ -236,7 +227,3 @@ def _mean(medium: str, vectors: Vectors) -> Doubles:
 
 def _listed(widths: Mapping[str, int]) -> str:
     return ", ".join(f"{medium} ({width} dimensions)" for medium, width in widths.items())
-
-
-def _advice(path: Path, what: str) -> str:
-    return f"fusion file {path} {what}: make it with `interestflow fit fusion --output {path}`"

@@ -14,20 +14,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from transformers import AutoModel, AutoTokenizer
+from transformers import AutoModel
 
 # From its own module: under its public name transformers asks for torchvision, which it does not need here.
 from transformers.models.auto.image_processing_auto import AutoImageProcessor
 
-from encoders.base import EncoderError, Vectors
+from encoders.base import EncoderError, Vectors, encodable
 from encoders.pictures import decode
-from encoders.pretrained import choose, digest, load_model, load_part
+from encoders.pretrained import Setting, choose, digest, find, load_model, load_part, load_tokenizer
 from encoders.sources import Medium, Sources, each
 
 if TYPE_CHECKING:
     from PIL import Image
 
-SETTING = "INTERESTFLOW_IMAGE_ENCODER"
+SETTING = Setting("INTERESTFLOW_IMAGE_ENCODER")
 # Part of the revision: raise it where decoding comes to give other pixels.
 DECODING = "rgb-white-draft2-1"
 
@@ -52,13 +52,14 @@ class ImageEncoder:
         texts per forward pass. threads: CPU threads of torch in this process. Raises EncoderError.
         """
         self.device, dtype = choose(device, threads)
+        folder = find(model, revision, SETTING)
         # Resized by Pillow: needs no torchvision, and gives the same pixels on every machine.
-        self._processor = load_part(AutoImageProcessor, model, revision, SETTING, backend="pil")
-        self._tokenizer = load_part(AutoTokenizer, model, revision, SETTING)
-        self._model = load_model(AutoModel, model, revision, SETTING, dtype)
+        self._processor = load_part(AutoImageProcessor, folder, SETTING, backend="pil")
+        self._tokenizer = load_tokenizer(folder, SETTING)
+        self._model = load_model(AutoModel, folder, SETTING, dtype)
         if not (hasattr(self._model, "get_image_features") and hasattr(self._model, "get_text_features")):
             raise EncoderError(
-                f"{model!r} has no space of pictures and texts: set {SETTING} to a CLIP or SigLIP"
+                f"{model!r} has no space of pictures and texts: set {SETTING.name} to a CLIP or SigLIP"
             )
         self._model.to(self.device)
         self.sources, self.max_pixels, self.batch_size = sources or Sources(), max_pixels, batch_size
@@ -82,9 +83,7 @@ class ImageEncoder:
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """See Encoder: texts in the pictures' space; what lies beyond the model's length is not read."""
-        # A lone surrogate has no UTF-8 form; the tokenizer would refuse the whole batch for it.
-        clean = [text.encode("utf-8", "replace").decode() for text in texts]
-        return self._rows(clean, self._texts)
+        return self._rows(encodable(texts), self._texts)
 
     def decode(self, data: bytes) -> Image.Image:
         """A picture's bytes as RGB. Raises MediaError."""

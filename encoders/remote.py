@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from encoders.base import EncoderError, Vectors
+from encoders.base import EncoderError, Vectors, encodable
 from encoders.circuit import Circuit
 from encoders.embeddings_server import Endpoint, RemoteRefusedError, Server
 
@@ -117,11 +117,9 @@ class RemoteEncoder:
 
     def _encode(self, texts: Sequence[str]) -> Vectors:
         """One request's vectors (B, dim)."""
-        # A lone surrogate has no UTF-8 form.
-        clean = [text.encode("utf-8", "replace").decode() for text in texts]
         asked: dict[str, Any] = {
             "model": self._endpoint.model,
-            "input": clean,
+            "input": encodable(texts),
             "encoding_format": self._format,
         }
         if self._endpoint.dimensions:

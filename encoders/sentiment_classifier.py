@@ -6,25 +6,19 @@ Weights are read from safetensors only, in float32, and no code of a model is ru
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
-
-# Tokenising runs in the encoder's own thread; the library's thread pool would only fight for its core.
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import numpy as np
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
-from transformers.utils import logging as transformers_logging
+from transformers import AutoModelForSequenceClassification
 
 from encoders import pretrained
-from encoders.base import EncoderError
+from encoders.base import EncoderError, encodable
 from encoders.batching import cut
 from encoders.sentiment import Scores
 
+SETTING = pretrained.Setting("INTERESTFLOW_SENTIMENT", ("none", "lexicon"))
 TOKEN_BUDGET = 1024
 STARS = re.compile(r"([1-5])[ _-]?stars?")
 NEGATIVE = ("negative", "neg", "负面", "消极")
@@ -54,8 +48,12 @@ class SentimentClassifier:
         Raises EncoderError.
         """
         self.device, _ = pretrained.choose(device, threads)
-        self._tokenizer, self._model = _load(model, revision)
-        self._model.to(self.device).eval()
+        folder = pretrained.find(model, revision, SETTING)
+        self._tokenizer = pretrained.load_tokenizer(folder, SETTING)
+        self._model = pretrained.load_model(
+            AutoModelForSequenceClassification, folder, SETTING, torch.float32
+        )
+        self._model.to(self.device)
         self._values = label_values(self._model.config.id2label, labels)
         limit = int(getattr(self._model.config, "max_position_embeddings", max_length))
         self.id, self.max_length, self.token_budget = model, min(max_length, limit), token_budget
@@ -67,9 +65,7 @@ class SentimentClassifier:
         scores = np.empty(len(texts), dtype=np.float32)
         if not texts:
             return scores
-        # A lone surrogate has no UTF-8 form; the tokenizer would refuse the whole batch for it.
-        clean = [text.encode("utf-8", "replace").decode() for text in texts]
-        ids = self._tokenizer(clean, truncation=True, max_length=self.max_length)["input_ids"]
+        ids = self._tokenizer(encodable(texts), truncation=True, max_length=self.max_length)["input_ids"]
         with torch.inference_mode():
             for batch in cut([len(tokens) for tokens in ids], self.token_budget):
                 scores[batch] = self._forward([ids[index] for index in batch])
@@ -128,30 +124,3 @@ def _meanings(labels: Sequence[str]) -> dict[str, float | None]:
             value /= 2
         meanings[label] = value
     return meanings
-
-
-def _load(model: str, revision: str | None) -> tuple[Any, Any]:
-    options: dict[str, Any] = {"revision": revision} if revision and not Path(model).is_dir() else {}
-    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # theirs has no annotations
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False, **options)
-        loaded, told = AutoModelForSequenceClassification.from_pretrained(
-            model,
-            trust_remote_code=False,
-            use_safetensors=True,
-            dtype=torch.float32,
-            output_loading_info=True,
-            **options,
-        )
-    except Exception as error:  # transformers raises whatever its parts do
-        raise EncoderError(
-            f"cannot load the sentiment model {model!r}: {str(error)[:300]}. Set INTERESTFLOW_SENTIMENT to none, "
-            f"lexicon, a local folder with config.json, tokenizer and model.safetensors, or a name that is reachable"
-        ) from error
-    # The library makes up what a file lacks, at random.
-    if told["missing_keys"]:
-        raise EncoderError(
-            f"{model!r} is no classifier: its file lacks {sorted(told['missing_keys'])[:3]}. Set "
-            f"INTERESTFLOW_SENTIMENT to a model that was trained for sentiment"
-        )
-    return tokenizer, loaded

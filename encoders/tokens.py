@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
-from encoders.base import EncoderError
+from encoders.base import EncoderError, encodable
 from encoders.encode_stats import EncodeStats
-
-# Tokenising runs in the encoder's own thread; the library's thread pool would only fight for its core.
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 
 class Tokens:
@@ -33,9 +29,7 @@ class Tokens:
 
     def __call__(self, texts: Sequence[str]) -> list[list[int]]:
         """Token ids of each text, at least one, at most max_length."""
-        # A lone surrogate has no UTF-8 form; the tokenizer would refuse the whole batch for it.
-        clean = [(self._prompt + text).encode("utf-8", "replace").decode() for text in texts]
-        encoded = self._backend.encode_batch_fast(clean)
+        encoded = self._backend.encode_batch_fast(encodable(self._prompt + text for text in texts))
         ids: list[list[int]] = [one.ids or self._nothing for one in encoded]
         full = (one for one, tokens in zip(encoded, ids, strict=True) if len(tokens) == self._max_length)
         self._stats.add(

@@ -19,13 +19,12 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from encoders.base import EncoderError, Vectors
+from encoders.fitted_file import FittedFile
 from encoders.moments import Doubles
 
-FORMAT = "interestflow-topics-1"
+FILE = FittedFile("interestflow-topics-1", "topics", "topics", EncoderError)
 WORD = re.compile(r"\w\w+")
 # After so many E-steps a mixture of some words moves no more in float32.
 ITERATIONS = 50
@@ -98,21 +97,17 @@ class TopicEncoder:
 
     def save(self, path: Path) -> None:
         """As safetensors, with the words."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        about = {"format": FORMAT, "words": json.dumps(self.words), "prior": repr(self.prior)}
-        save_file({"weights": np.ascontiguousarray(self.weights)}, path, metadata=about)
+        about = {"words": json.dumps(self.words), "prior": repr(self.prior)}
+        FILE.save(path, {"weights": self.weights}, self.revision, about)
 
     @classmethod
     def load(cls, path: Path) -> TopicEncoder:
         """Raises EncoderError where the file is missing, damaged or holds no topics."""
-        try:
-            with safe_open(path, framework="numpy") as file:
-                about, weights = file.metadata() or {}, file.get_tensor("weights")
-            if about.get("format") != FORMAT:
-                raise EncoderError(_advice(f"{path} holds no topics"))
-            return cls(json.loads(about["words"]), weights, float(about["prior"]))
-        except (SafetensorError, OSError, KeyError, ValueError) as error:
-            raise EncoderError(_advice(f"{path} cannot be read ({error})")) from error
+        return FILE.load(
+            path,
+            lambda tensors, about: cls(json.loads(about["words"]), tensors["weights"], float(about["prior"])),
+            lambda made: made.revision,
+        )
 
 
 TINY = float(np.finfo(np.float64).tiny)

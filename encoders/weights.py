@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModel, AutoTokenizer
-from transformers.utils.hub import cached_file
+from transformers import AutoModel
 
 from encoders.base import EncoderError
-from encoders.loading import DEMO, locate
+from encoders.loading import POOLER, SETTING, locate
+from encoders.model_card import ModelCard
+from encoders.pretrained import load_model, load_tokenizer
 
 POOLING = "1_Pooling/config.json"
 
@@ -27,23 +28,16 @@ class Parts:
 
 def load_parts(model: str, revision: str | None = None) -> Parts:
     """model: `demo`, a local folder or a name; revision: a commit of a named one. Raises EncoderError."""
-    where = str(locate(model, None)) if model == DEMO else model
-    options: dict[str, Any] = {"revision": revision} if revision and not Path(where).is_dir() else {}
-    try:
-        _require_mean(cached_file(where, POOLING, _raise_exceptions_for_missing_entries=False, **options))
-        return Parts(
-            AutoModel.from_pretrained(
-                where, trust_remote_code=False, use_safetensors=True, dtype=torch.float32, **options
-            ).eval(),
-            AutoTokenizer.from_pretrained(where, trust_remote_code=False, **options),
-        )
-    except EncoderError:
-        raise
-    except Exception as error:  # transformers raises whatever its parts do
+    folder = locate(model, revision)
+    card = ModelCard.read(folder)
+    # Of a model that pools otherwise, another model would come.
+    if card.pooling not in (None, "mean"):
         raise EncoderError(
-            f"cannot load the weights of {model!r}: {str(error)[:300]}. Set INTERESTFLOW_ENCODER to `demo`, a local "
-            f"folder with config.json, tokenizer and model.safetensors, or a model name that is reachable"
-        ) from error
+            f"{folder} pools by {card.pooling}, but only the mean over the tokens is trained and exported: set "
+            f"{SETTING.name} to a model with mean pooling"
+        )
+    tokenizer = load_tokenizer(card.transformer, SETTING)
+    return Parts(load_model(AutoModel, card.transformer, SETTING, torch.float32, unused=POOLER), tokenizer)
 
 
 def write_card(folder: Path, dim: int) -> None:
@@ -58,12 +52,3 @@ def write_card(folder: Path, dim: int) -> None:
     (folder / POOLING).write_text(
         json.dumps({"word_embedding_dimension": dim, "pooling_mode_mean_tokens": True})
     )
-
-
-def _require_mean(path: str | None) -> None:
-    """Refuse a model that says that its vectors are no means over tokens: another model would come of it."""
-    if path and not json.loads(Path(path).read_text()).get("pooling_mode_mean_tokens"):
-        raise EncoderError(
-            f"{path} names another pooling than the mean over the tokens, which alone is trained and exported: "
-            f"choose an encoder with mean pooling"
-        )

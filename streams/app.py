@@ -29,7 +29,7 @@ from streams.process import fail
 from streams.recommend import Catalog, ContentRecommender
 from streams.settings import Settings, SettingsError
 from streams.signals import Tone, Weighing
-from streams.state.store import Layout
+from streams.state.layout import Layout
 from streams.worker import Worker
 
 # Batches of a partition that may be on their way beside those whose deliveries are awaited: fetch ahead.

@@ -11,20 +11,18 @@ worker which ended before it could write how: applied, late, neutral or a duplic
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import orjson
 
 from streams.events import Reason
+from streams.provenance import CONNECT, REASON, SOURCE, origin
 from streams.reading import bounds_of, read_all
 from streams.security import librdkafka_config
 from streams.settings import Settings
 from streams.state.changelog import CONTROL_KEYS, WATERMARK_KEY, Watermark
 
-ORIGIN = tuple(f"interestflow.source.{part}" for part in ("topic", "partition", "offset"))
-CONNECT = tuple(f"__connect.errors.{part}" for part in ("topic", "partition", "offset"))
 OUTCOMES = ("applied", "late", "duplicate", "neutral", "waiting", "dropped", "recovered")
 
 
@@ -77,15 +75,15 @@ def _canonical(config: dict[str, Any], topic: str, raw: set[str], books: Books) 
     origins: set[tuple[str, str, str]] = set()
     for messages in read_all(config, topic):
         for message in messages:
-            origin = _origin(message.headers(), ORIGIN)
+            found = origin(message.headers(), SOURCE)
             books.canonical += 1
-            if origin is None or origin[0] not in raw:
+            if found is None or found[0] not in raw:
                 books.canonical_direct += 1
-            elif origin in origins:
+            elif found in origins:
                 books.canonical_repeats += 1
             else:
-                origins.add(origin)
-    return Counter(origin[0] for origin in origins)
+                origins.add(found)
+    return Counter(topic for topic, _, _ in origins)
 
 
 def _rejected(
@@ -95,18 +93,18 @@ def _rejected(
     reasons: Counter[str] = Counter()
     for messages in read_all(config, topic):
         for message in messages:
-            origin = _origin(message.headers(), CONNECT)
-            if origin is None or origin[0] not in raw | {events_topic}:
+            found = origin(message.headers(), CONNECT)
+            if found is None or found[0] not in raw | {events_topic}:
                 continue
-            if origin in origins:
+            if found in origins:
                 books.rejected_repeats += 1
                 continue
-            origins.add(origin)
-            if origin[0] in raw:
-                reasons[dict(message.headers())["interestflow.reason"].decode()] += 1
+            origins.add(found)
+            if found[0] in raw:
+                reasons[dict(message.headers())[REASON].decode()] += 1
     books.without_user = reasons.pop(Reason.MISSING_USER.value, 0)
     books.rejected = dict(sorted(reasons.items()))
-    return Counter(origin[0] for origin in origins)
+    return Counter(topic for topic, _, _ in origins)
 
 
 def _state(config: dict[str, Any], settings: Settings, books: Books) -> None:
@@ -163,17 +161,6 @@ def _balance(books: Books, ingested: Counter[str], refused: Counter[str]) -> Non
         books.problems.append(
             f"{books.canonical} canonical events, but {books.read} read and {books.unread} unread"
         )
-
-
-def _origin(
-    headers: Iterable[tuple[str, bytes]] | None, names: tuple[str, ...]
-) -> tuple[str, str, str] | None:
-    found = dict(headers or ())
-    try:
-        topic, partition, offset = (found[name].decode() for name in names)
-    except KeyError:
-        return None
-    return topic, partition, offset
 
 
 def show(books: Books, as_json: bool) -> str:

@@ -13,8 +13,9 @@ from streams.events import Event, encode
 from streams.interest.base import Floats, Longs, Schedule, Signals, schedule
 from streams.signals import times
 from streams.state.changelog import Waiting
-from streams.state.duplicates import Keys, Mask, event_keys, new_events, remember
-from streams.state.store import PartitionState, Rows
+from streams.state.duplicates import Keys, Mask, event_keys, fresh_events, remember
+from streams.state.layout import Rows
+from streams.state.store import PartitionState
 
 if TYPE_CHECKING:
     from streams.decoded import Decoded
@@ -73,7 +74,7 @@ class Batch:
         tone = flow.weighing.tone.factors(decoded.scores, len(events))
         rows = part.rows([event.user_id for event in events])
         keys = event_keys([event.event_id for event in events])
-        if not decoded.released and not (fresh := _fresh(part, rows, offsets, keys, outcomes)).all():
+        if not decoded.released and not (fresh := fresh_events(part, rows, offsets, keys, outcomes)).all():
             rows, offsets, recorded = rows[fresh], offsets[fresh], recorded[fresh]
             text_at, told_at, tone, keys = text_at[fresh], told_at[fresh], tone[fresh], keys[fresh]
             events = [event for event, new in zip(events, fresh.tolist(), strict=True) if new]
@@ -227,25 +228,6 @@ class Batch:
             waiting.count + more < options.waiting_per_partition
             and len(waiting.of_row.get(row, ())) + more_of_row < options.waiting_per_user
         )
-
-
-def _fresh(part: PartitionState, rows: Longs, offsets: Longs, keys: Keys, outcomes: Counter[str]) -> Mask:
-    """(n,) false for repeats, which are counted, and for what the books hold already: it was read again."""
-    unread = offsets > part.watermark
-    fresh: Mask = unread & (offsets > part.offsets(rows))
-    taken = unread & ~fresh
-    _book_taken(part, rows[taken], offsets[taken], outcomes)
-    new = new_events(part.layout.view(part.arena), rows[fresh], keys[fresh])
-    if repeats := int((~new).sum()):
-        outcomes["duplicate"] += repeats
-    fresh[fresh] = new
-    return fresh
-
-
-def _book_taken(part: PartitionState, rows: Longs, offsets: Longs, outcomes: Counter[str]) -> None:
-    """Events that are in the state, though its worker ended before the mark that would have booked them."""
-    for row, offset in zip(rows.tolist(), offsets.tolist(), strict=True):
-        outcomes["waiting" if part.waiting.holds(row, offset) else "recovered"] += 1
 
 
 def action_key(action: str) -> int:

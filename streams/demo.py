@@ -10,23 +10,20 @@ import logging
 import time
 from binascii import a2b_base64
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import orjson
-import rich.console
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
-from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.text import Text
 
 from sinks.base import Group
 from sinks.kafka import KafkaSink
 from streams import local_kafka, topics
 from streams.children import Child, child, environment, scratch
+from streams.display import display
 from streams.items import Embedding, decode_embedding
 from streams.judge import Judge, Vector
 from streams.local_kafka import LocalKafkaError
@@ -45,8 +42,6 @@ TICK_S = 0.005
 # The worker loads torch, joins its group and encodes the catalogue first.
 OPEN_DEADLINE_S = 180.0
 SETTLE_DEADLINE_S = 30.0
-# Seconds between two looks at the figures: on a terminal, and where each look is a line.
-REFRESH_S, LINE_S = 0.25, 5.0
 
 
 def perform(seconds: int, seed: int, users: int) -> str:
@@ -227,28 +222,3 @@ class Simulation:
         records = (m for chunk in read_all(config, self.settings.topic_embeddings) for m in chunk)
         found = (decode_embedding(record.key(), record.value()) for record in records)
         return {e.item_id: e.array().astype(np.float64) for e in found if isinstance(e, Embedding)}
-
-
-@contextmanager
-def display(clock: Callable[[], float]) -> Iterator[Callable[[float, Callable[[], str]], None]]:
-    """show(share of the events sent, look) on standard error: a bar on a terminal, else a line now and then.
-
-    clock: monotonic seconds. look: asked only where it is time for another, which the end (1.0) always is.
-    """
-    console = rich.console.Console(stderr=True)
-    terminal = console.is_terminal and not console.is_dumb_terminal
-    pause = REFRESH_S if terminal else LINE_S
-    due = clock() + pause
-    with Live(console=console, auto_refresh=False) if terminal else nullcontext() as live:
-
-        def show(share: float, look: Callable[[], str]) -> None:
-            nonlocal due
-            if clock() < due and share < 1.0:
-                return
-            due = clock() + pause
-            if live is None:
-                log.info(look())
-            else:
-                live.update(rich.console.Group(ProgressBar(1.0, share, width=60), Text(look())), refresh=True)
-
-        yield show

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
+from streams.command import Config, Servers, load_settings, or_exit
+
 train_cli = typer.Typer(help="Train on what the users did.", no_args_is_help=True)
 export_cli = typer.Typer(help="The encoder in another form.", no_args_is_help=True)
-CONFIG = typer.Option("--config", help="TOML file of settings.")
-SERVERS = typer.Option("--bootstrap-servers", help="host:port of the brokers.")
 
 
 @train_cli.command("encoder")
@@ -29,15 +29,13 @@ def train_encoder_command(
     rank: Annotated[int, typer.Option(min=1, help="Of the adapters.")] = 16,
     learning_rate: Annotated[float, typer.Option(min=1e-7, max=1.0)] = 2e-4,
     seed: Annotated[int, typer.Option(min=0)] = 0,
-    config: Annotated[Path | None, CONFIG] = None,
-    bootstrap_servers: Annotated[str | None, SERVERS] = None,
+    config: Config = None,
+    bootstrap_servers: Servers = None,
 ) -> None:
     """Fine-tune the text encoder on items that the same users took to one after the other.
 
     Example: interestflow train encoder --output shop-encoder
     """
-    from streams.cli import load_settings, or_exit
-
     settings = load_settings(config, kafka_bootstrap_servers=bootstrap_servers)
 
     def run() -> None:
@@ -78,15 +76,13 @@ def export_onnx_command(
         tuple[str, Path] | None,
         typer.Option(help="NAME PATH of a data set that `load` knows, instead of the catalogue topic."),
     ] = None,
-    config: Annotated[Path | None, CONFIG] = None,
-    bootstrap_servers: Annotated[str | None, SERVERS] = None,
+    config: Config = None,
+    bootstrap_servers: Servers = None,
 ) -> None:
     """Write the text encoder for ONNX Runtime; with --int8, say how many neighbours keep their place.
 
     Example: interestflow export onnx --output shop-encoder-int8 --int8
     """
-    from streams.cli import load_settings, or_exit
-
     settings = load_settings(config, kafka_bootstrap_servers=bootstrap_servers)
 
     def run() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from hashlib import blake2b, sha256
+from hashlib import blake2b
 from typing import Protocol
 
 import msgspec
@@ -30,16 +30,11 @@ __all__ = [
     "fitting_id",
     "good_record",
     "id_problem",
-    "origin_headers",
-    "rejected_headers",
-    "rejected_value",
 ]
 
 Headers = Sequence[tuple[str, bytes]]
 
 DECODE_STAGE = "update.decode"
-# The topic of rejected records is made to take 8 MiB; headers need their part.
-MAX_REJECTED_BYTES = 7 * 1024 * 1024
 
 
 class Event(msgspec.Struct, omit_defaults=True, gc=False):
@@ -217,44 +212,6 @@ def id_problem(name: str, given: str | None, limits: Limits, stage: str) -> Reje
     ):
         return Rejected(Reason.ID_CONTROL_CHARACTERS, f"{name} holds control characters", stage)
     return None
-
-
-def origin_headers(record: SourceRecord) -> list[tuple[str, bytes]]:
-    """Headers of a canonical record that say which record it was made of."""
-    return [
-        ("interestflow.source.topic", record.topic.encode()),
-        ("interestflow.source.partition", b"%d" % record.partition),
-        ("interestflow.source.offset", b"%d" % record.offset),
-    ]
-
-
-def rejected_value(record: SourceRecord) -> bytes | None:
-    """The original bytes, or none of them where a record with them would be too long for most topics."""
-    return None if record.value is not None and len(record.value) > MAX_REJECTED_BYTES else record.value
-
-
-def rejected_headers(record: SourceRecord, rejected: Rejected) -> list[tuple[str, bytes]]:
-    """The original headers, then those of Kafka Connect's dead letter queue, then the reason.
-
-    Of a value that is left out (see `rejected_value`) size and SHA-256 follow; it is where those headers say.
-    """
-    omitted, value = [], record.value
-    if value is not None and rejected_value(record) is None:
-        omitted = [
-            ("interestflow.value.size", b"%d" % len(value)),
-            ("interestflow.value.sha256", sha256(value).hexdigest().encode()),
-        ]
-    return [
-        *(record.headers or ()),
-        ("__connect.errors.topic", record.topic.encode()),
-        ("__connect.errors.partition", b"%d" % record.partition),
-        ("__connect.errors.offset", b"%d" % record.offset),
-        ("__connect.errors.stage", rejected.stage.encode()),
-        ("__connect.errors.exception.class.name", rejected.exception.encode()),
-        ("__connect.errors.exception.message", rejected.message.encode("utf-8", "backslashreplace")),
-        ("interestflow.reason", rejected.reason.encode()),
-        *omitted,
-    ]
 
 
 def default_event_id(record: SourceRecord, limits: Limits) -> str:

@@ -36,7 +36,8 @@ from streams.records import Record
 from streams.rendering import Quoted, ranked_items, remembered
 from streams.signals import Weighing
 from streams.state.changelog import Waiting
-from streams.state.store import Layout, PartitionState
+from streams.state.layout import Layout
+from streams.state.store import PartitionState
 
 # What a batch is, told here too.
 __all__ = ["Decoded", "Flow", "FlowOptions", "KeyValues", "Updated"]

@@ -11,17 +11,9 @@ import os
 import tempfile
 from pathlib import Path
 
+from streams.kafka_files import HOST, node_properties, write_files
 from streams.kafka_install import Java, LocalKafkaError
-from streams.kafka_node import (
-    HOST,
-    format_data,
-    free_port,
-    launch,
-    node_properties,
-    terminate,
-    wait_until_up,
-    write_files,
-)
+from streams.kafka_node import format_data, free_port, launch, terminate, wait_until_up
 
 logger = logging.getLogger(__name__)
 

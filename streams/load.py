@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from sinks.base import Group, Sink
 from sinks.kafka import KafkaSink
+from streams.command import Config, Servers, load_settings, or_exit
 from streams.datasets import DATASETS, Dataset, DatasetError
 from streams.security import librdkafka_config
 from streams.settings import Settings, SettingsError
@@ -83,22 +84,6 @@ class Pace:
             time.sleep(ahead)
 
 
-load_cli = typer.Typer(help="Real data sets into topics, in event-time order.", no_args_is_help=True)
-SPEED = typer.Option(help="Factor of event time (1 is real time, 3600 an hour a second), or max.")
-LIMIT = typer.Option(min=1, help="Events at most.")
-SERVERS = typer.Option("--bootstrap-servers", help="host:port of the brokers.")
-CONFIG = typer.Option("--config", help="TOML file of settings.")
-
-
-def _load(
-    name: str, path: Path, speed: str, limit: int | None, servers: str | None, config: Path | None
-) -> None:
-    from streams.cli import load_settings, or_exit
-
-    settings = load_settings(config, kafka_bootstrap_servers=servers)
-    or_exit(lambda: _run(settings, name, path, speed, limit))
-
-
 def _run(settings: Settings, name: str, path: Path, speed: str, limit: int | None) -> None:
     pace = _parse_speed(speed)
     started = time.monotonic()
@@ -125,46 +110,37 @@ def _parse_speed(speed: str) -> Callable[[int], None]:
     return Pace(factor)
 
 
-@load_cli.command("online-retail")
-def online_retail(
-    path: Path,
-    speed: Annotated[str, SPEED] = "max",
-    limit: Annotated[int | None, LIMIT] = None,
-    servers: Annotated[str | None, SERVERS] = None,
-    config: Annotated[Path | None, CONFIG] = None,
-) -> None:
-    """UCI Online Retail: purchases and returns of a gift shop.
-
-    Example: interestflow load online-retail online_retail.csv.gz
-    """
-    _load("online-retail", path, speed, limit, servers, config)
-
-
-@load_cli.command("movielens")
-def movielens(
-    path: Path,
-    speed: Annotated[str, SPEED] = "max",
-    limit: Annotated[int | None, LIMIT] = None,
-    servers: Annotated[str | None, SERVERS] = None,
-    config: Annotated[Path | None, CONFIG] = None,
-) -> None:
-    """MovieLens (small): ratings and tags of films.
-
-    Example: interestflow load movielens ml-latest-small --speed max
-    """
-    _load("movielens", path, speed, limit, servers, config)
+load_cli = typer.Typer(help="Real data sets into topics, in event-time order.", no_args_is_help=True)
+Speed = Annotated[
+    str, typer.Option(help="Factor of event time (1 is real time, 3600 an hour a second), or max.")
+]
+Limit = Annotated[int | None, typer.Option(min=1, help="Events at most.")]
+# What each holds, and an example.
+HELP = {
+    "online-retail": (
+        "UCI Online Retail: purchases and returns of a gift shop.",
+        "interestflow load online-retail online_retail.csv.gz",
+    ),
+    "movielens": (
+        "MovieLens (small): ratings and tags of films.",
+        "interestflow load movielens ml-latest-small --speed max",
+    ),
+    "lastfm": (
+        "Last.fm (HetRec 2011): tags that listeners gave to artists.",
+        "interestflow load lastfm hetrec2011-lastfm-2k",
+    ),
+}
 
 
-@load_cli.command("lastfm")
-def lastfm(
-    path: Path,
-    speed: Annotated[str, SPEED] = "max",
-    limit: Annotated[int | None, LIMIT] = None,
-    servers: Annotated[str | None, SERVERS] = None,
-    config: Annotated[Path | None, CONFIG] = None,
-) -> None:
-    """Last.fm (HetRec 2011): tags that listeners gave to artists.
+def _add_command(name: str) -> None:
+    def load(
+        path: Path, speed: Speed = "max", limit: Limit = None, servers: Servers = None, config: Config = None
+    ) -> None:
+        settings = load_settings(config, kafka_bootstrap_servers=servers)
+        or_exit(lambda: _run(settings, name, path, speed, limit))
 
-    Example: interestflow load lastfm hetrec2011-lastfm-2k
-    """
-    _load("lastfm", path, speed, limit, servers, config)
+    load_cli.command(name, help="{}\n\nExample: {}".format(*HELP[name]))(load)
+
+
+for _name in DATASETS:
+    _add_command(_name)

@@ -16,13 +16,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
-from streams import kafka_node
+from streams import kafka_files, kafka_node
+from streams.command import fail
+from streams.kafka_files import HOST
 from streams.kafka_install import LocalKafkaError, find_jars, find_java
-from streams.kafka_node import HOST, free_port
+from streams.kafka_node import free_port
 from streams.kafka_warmup import START_DEADLINE_S, warm_options
 
 __all__ = ["Broker", "LocalKafkaError", "start", "stop", "status", "running", "free_port", "kafka_cli"]
@@ -79,7 +81,7 @@ def _launch(home: Path, port: int, properties: Mapping[str, str], heap_mb: int, 
     """A broker whose process was started, though it may not answer yet."""
     java, jars = find_java(), find_jars(home)
     kafka_node.require_free(port)
-    kafka_node.write_files(home, kafka_node.node_properties(home, port, free_port(), properties))
+    kafka_files.write_files(home, kafka_files.node_properties(home, port, free_port(), properties))
     kafka_node.format_data(home, java, jars)
     options = [f"-Xmx{heap_mb}m", "-Xms128m", *warm_options(java, jars)]
     return Broker(f"{HOST}:{port}", kafka_node.launch(home, java, jars, options, tied=tied), home)
@@ -166,7 +168,7 @@ def start_command(
     try:
         broker = start(home or default_home(), port=port)
     except LocalKafkaError as error:
-        _fail(error)
+        fail(str(error), 1)
     typer.echo(f"running: bootstrap servers {broker.bootstrap_servers}, pid {broker.pid}, home {broker.home}")
 
 
@@ -179,7 +181,7 @@ def stop_command(home: Home = None) -> None:
     try:
         stopped = stop(home or default_home())
     except LocalKafkaError as error:
-        _fail(error)
+        fail(str(error), 1)
     typer.echo("stopped" if stopped else "was not running")
 
 
@@ -194,8 +196,3 @@ def status_command(home: Home = None) -> None:
         typer.echo("not running")
         raise typer.Exit(NOT_RUNNING)
     typer.echo(f"running: bootstrap servers {broker.bootstrap_servers}, pid {broker.pid}, home {broker.home}")
-
-
-def _fail(error: LocalKafkaError) -> NoReturn:
-    typer.echo(f"interestflow: {error}", err=True)
-    raise typer.Exit(1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from binascii import b2a_base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,16 +32,7 @@ class Writer:
         """
         dim = vectors.shape[1]
         model, generation = self.model, self.generation
-        columns = zip(
-            users,
-            states["offset"].tolist(),
-            (states["count"] + 1).tolist(),
-            states["term"].tolist(),
-            counts.tolist(),
-            as_of.tolist(),
-            self._vectors(vectors),
-            strict=True,
-        )
+        columns = _columns(users, states, counts, as_of, self._vectors(vectors))
         dumps = orjson.dumps
         return [
             (
@@ -78,16 +69,7 @@ class Writer:
 
         The id is the same whenever the same state is recommended again.
         """
-        columns = zip(
-            users,
-            states["offset"].tolist(),
-            (states["count"] + 1).tolist(),
-            states["term"].tolist(),
-            counts.tolist(),
-            as_of.tolist(),
-            items,
-            strict=True,
-        )
+        columns = _columns(users, states, counts, as_of, items)
         return [
             (
                 user.encode(),
@@ -109,6 +91,22 @@ class Writer:
             )
             for user, offset, version, term, count, time, ranked in columns
         ]
+
+
+def _columns(
+    users: Sequence[str], states: Any, counts: Longs, as_of: Longs, last: Sequence[Any]
+) -> Iterator[tuple[str, int, int, int, int, int, Any]]:
+    """User, offset, version, term, count and time of each record, and what it is about."""
+    return zip(
+        users,
+        states["offset"].tolist(),
+        (states["count"] + 1).tolist(),
+        states["term"].tolist(),
+        counts.tolist(),
+        as_of.tolist(),
+        last,
+        strict=True,
+    )
 
 
 def _base64(vectors: Floats) -> list[Any]:

@@ -19,13 +19,13 @@ import numpy as np
 
 from encoders.base import Encoder
 from sinks.base import Group, Sink
-from streams.adapters.base import Adapter, parse_each
+from streams.adapters.base import Adapter
 from streams.backoff import Backoff, StoppedError
 from streams.catalogue import Cataloguer
 from streams.encoder_thread import EncoderThreads
 from streams.encoding import Scoring, encode_texts
-from streams.events import Event, Rejected, encode, origin_headers
 from streams.flow import Decoded, Flow
+from streams.ingester import Ingester
 from streams.interest.base import Floats
 from streams.metrics import Health, Metrics
 from streams.publishing import Publisher
@@ -59,15 +59,16 @@ class Pipeline:
         self.settings, self.flow, self.encoder = settings, flow, encoder
         self.scoring = scoring
         self.publisher = Publisher(settings, flow, sink, metrics)
-        self.adapters, self.metrics, self._fail = adapters, metrics, fail
+        self.ingester = Ingester(
+            settings.events_topic, adapters, flow.options.limits, self.publisher, metrics
+        )
+        self.metrics, self._fail = metrics, fail
         self.backoff = backoff or Backoff(metrics, Health(), settings.retry_deadline_s)
         self.cataloguer = Cataloguer(flow.catalog, encoder, flow.options.limits)
         metrics.watch(encoder)
         if scoring is not None:
             metrics.watch(scoring.sentiment)
         metrics.watch_users(flow.partitions)
-        # Read for every batch; a setting that is worked out costs more than what it is for.
-        self._events_topic = settings.events_topic
         self._no_texts: Floats = np.zeros((0, encoder.dim), dtype=np.float32)
         self._model = ThreadPoolExecutor(1, "model")
         self._encoder = EncoderThreads(encoder, metrics, self.backoff)
@@ -132,22 +133,7 @@ class Pipeline:
     # --- the steps; each returns the future of its deliveries -----------------------------------------
 
     async def _ingest(self, batch: RecordBatch) -> Any:
-        return await self.on_model(self._ingest_now, batch)
-
-    def _ingest_now(self, batch: RecordBatch) -> Any:
-        adapter, limits = self.adapters[batch.topic], self.flow.options.limits
-        results = parse_each(adapter, batch.records, limits)
-        both = list(zip(batch.records, results, strict=True))
-        good = [(record, event) for record, event in both if isinstance(event, Event)]
-        bad = [(record, reason) for record, reason in both if isinstance(reason, Rejected)]
-        self.metrics.ingested.labels(batch.topic, "event").inc(len(good))
-        self.metrics.ingested.labels(batch.topic, "rejected").inc(len(bad))
-        canonical = Group(
-            self._events_topic,
-            [(event.user_id.encode(), encode(event)) for _, event in good],
-            headers=[origin_headers(record) for record, _ in good],
-        )
-        return self.publisher.publish([canonical, *self.publisher.rejected("ingest", bad)])
+        return await self.on_model(self.ingester.ingest, batch)
 
     async def _update(self, batch: RecordBatch) -> Any:
         decoded, delivered = await self.on_model(self._decode_now, batch)

@@ -6,9 +6,10 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from sinks.base import Group, Sink
-from streams.events import Rejected, SourceRecord, rejected_headers, rejected_value
+from streams.events import Rejected, SourceRecord
 from streams.flow import Flow, Updated
 from streams.metrics import Metrics
+from streams.provenance import rejected_headers, rejected_value
 from streams.settings import Settings
 from streams.state.changelog import OWNER_KEY, SourceTopic
 from streams.state.copying import placed

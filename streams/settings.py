@@ -1,94 +1,40 @@
 """Every knob: its environment variable, its unit, and how to choose it.
 
 Values come, in rising order, from the defaults below, a TOML file, environment variables
-(`INTERESTFLOW_` + the upper-case field name) and command-line options. They are validated together, and
-`load()` names every wrong one in a single message.
+(`INTERESTFLOW_` + the upper-case field name) and command-line options. They are validated together;
+`configuration` reads them.
 """
 
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Literal, Self
 
-import orjson
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 from pydantic_settings import (
     BaseSettings,
-    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
 
+from streams.action_rules import DEFAULT_ACTIONS, LARGEST_WEIGHT, ActionRule
 from streams.encoder_settings import CommaSeparated, EncoderSettings
+from streams.source_topics import Source, Sources
 
 ENV_PREFIX = "INTERESTFLOW_"
 CONFIG_VARIABLE = "INTERESTFLOW_CONFIG"
-# In what pydantic-settings says of a variable that it cannot decode.
-FIELD = re.compile(r'parsing value for field "(\w+)"')
 
 HalfLifeUnit = Literal["seconds", "events"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
-ValueScale = Literal["none", "linear", "log", "centred", "ratio"]
 
 DAY_S = 86_400.0
-# Of an action, up or down. With the bound on values (see signals.LARGEST) no sum of events overflows float32.
-LARGEST_WEIGHT = 1e6
 
 
 class SettingsError(ValueError):
     """One message that names every wrong setting and what to do about it."""
-
-
-class ActionRule(BaseModel):
-    """How strongly one action moves an interest, and how the event's `value` scales it.
-
-    The signal of an event is `weight * f(value)`, with f by `scale`: `none` 1; `linear` value (a quantity;
-    sign kept); `log` log2(1 + |value|) (a quantity, with diminishing returns); `centred`
-    (value - the user's own running mean) / `span` (a rating); `ratio` value clamped to [0, 1] (a share
-    watched). Where the event has no value, f is 1.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    weight: float = Field(ge=-LARGEST_WEIGHT, le=LARGEST_WEIGHT, allow_inf_nan=False)
-    scale: ValueScale = "none"
-    # `centred` only: the rating scale's middle, the mean's starting point with a weight of one rating.
-    middle: float = Field(default=3.0, allow_inf_nan=False)
-    # `centred` only: half the width of the scale, so that the result lies about in [-1, 1].
-    span: float = Field(default=2.0, gt=0, allow_inf_nan=False)
-
-
-DEFAULT_ACTIONS: dict[str, ActionRule] = {
-    "view": ActionRule(weight=1.0),
-    "impression": ActionRule(weight=0.0),
-    "click": ActionRule(weight=1.0),
-    "play": ActionRule(weight=2.0, scale="ratio"),
-    "search": ActionRule(weight=2.0),
-    "follow": ActionRule(weight=2.0),
-    "comment": ActionRule(weight=2.0),
-    "like": ActionRule(weight=3.0),
-    "share": ActionRule(weight=3.0),
-    "cart": ActionRule(weight=3.0),
-    "rate": ActionRule(weight=3.0, scale="centred"),
-    "tag": ActionRule(weight=2.0),
-    "purchase": ActionRule(weight=3.0, scale="log"),
-    "return": ActionRule(weight=-3.0, scale="log"),
-    "dislike": ActionRule(weight=-3.0),
-    "hide": ActionRule(weight=-2.0),
-}
-
-
-class Source(BaseModel):
-    """One behaviour topic and the format its producers write; `canonical` is consumed with no extra hop."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    topic: str = Field(min_length=1)
-    format: Literal["native", "cloudevents", "canonical"] = "native"
 
 
 class Settings(EncoderSettings, BaseSettings):
@@ -124,7 +70,7 @@ class Settings(EncoderSettings, BaseSettings):
 
     # --- Topics ------------------------------------------------------------------------------------
     # JSON list of {"topic", "format"}, or topic:format,topic:format.
-    sources: Annotated[tuple[Source, ...], NoDecode] = (Source(topic="behavior.raw.v1", format="native"),)
+    sources: Sources = (Source(topic="behavior.raw.v1", format="native"),)
     topic_events: str = "behavior.events.v1"
     topic_rejected: str = "behavior.rejected.v1"
     topic_items: str = "catalog.items.v1"
@@ -233,16 +179,6 @@ class Settings(EncoderSettings, BaseSettings):
         toml = (TomlConfigSettingsSource(settings_cls, Path(config)),) if config else ()
         return (init_settings, env_settings, *toml)
 
-    @model_validator(mode="before")
-    @classmethod
-    def _split_sources(cls, data: dict[str, Any]) -> dict[str, Any]:
-        """Accept `topic:format,topic:format` beside JSON, since that is what fits on a command line."""
-        given = data.get("sources")
-        if isinstance(given, str):
-            data = dict(data)
-            data["sources"] = parse_sources(given)
-        return data
-
     @model_validator(mode="after")
     def _check_together(self) -> Self:
         problems = []
@@ -289,64 +225,3 @@ class Settings(EncoderSettings, BaseSettings):
     @property
     def action_rules(self) -> dict[str, ActionRule]:
         return {**DEFAULT_ACTIONS, **self.actions}
-
-
-def parse_sources(given: str) -> Any:
-    """`a:native,b:cloudevents` or a JSON list -> something that validates as a tuple of `Source`."""
-    text = given.strip()
-    if text.startswith("["):
-        try:
-            return orjson.loads(text)
-        except orjson.JSONDecodeError as error:
-            raise ValueError(f"{ENV_PREFIX}SOURCES is no JSON list: {error}") from error
-    pairs = (part.strip().rpartition(":") for part in text.split(",") if part.strip())
-    return [{"topic": topic or fmt, "format": fmt if topic else "native"} for topic, _, fmt in pairs]
-
-
-def load(config: Path | None = None, **options: Any) -> Settings:
-    """Settings from options, environment and file. Raises SettingsError that names every wrong one."""
-    if config is not None:
-        os.environ[CONFIG_VARIABLE] = str(config)
-    file = os.environ.get(CONFIG_VARIABLE)
-    if file and not Path(file).is_file():
-        raise SettingsError(
-            f"settings file {file} does not exist: give --config or {CONFIG_VARIABLE} an existing TOML file"
-        )
-    unknown = sorted(
-        name
-        for name in os.environ
-        if name.startswith(ENV_PREFIX)
-        and name.removeprefix(ENV_PREFIX).lower() not in Settings.model_fields
-        and not name.startswith(("INTERESTFLOW_TEST_", "INTERESTFLOW_HOME", CONFIG_VARIABLE))
-    )
-    lines = [f"{name}: no such setting; see `interestflow settings` for the names" for name in unknown]
-    try:
-        settings = Settings(**{key: value for key, value in options.items() if value is not None})
-    except ValidationError as error:
-        lines += [_sentence(problem) for problem in error.errors()]
-    except ValueError as error:
-        lines.append(_unparsed(error))
-    if lines:
-        raise SettingsError("wrong settings:\n  " + "\n  ".join(lines))
-    return settings
-
-
-def _unparsed(error: ValueError) -> str:
-    """What is wrong with the file's TOML, with its line, or with the JSON of a variable."""
-    if (field := FIELD.search(str(error))) is not None:
-        return f"{ENV_PREFIX}{field[1].upper()}: it is not JSON ({error.__cause__})"
-    return f"settings file does not parse: {error}"
-
-
-def is_secret(name: str) -> bool:
-    """Whether a setting's value is never shown."""
-    return "password" in name or "api_key" in name
-
-
-def _sentence(problem: Any) -> str:
-    """What is wrong with one setting; a secret is never repeated."""
-    field = ".".join(str(part) for part in problem["loc"])
-    if not field:
-        return str(problem["msg"])
-    shown = "" if is_secret(field) else f" (got {problem['input']!r})"
-    return f"{ENV_PREFIX}{field.upper()}: {problem['msg']}{shown}"[:400]

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from streams.action_rules import ActionRule
 from streams.events import Event
 from streams.interest.base import Floats, Longs
-from streams.settings import ActionRule
 
 # Values and scale factors stay within this bound, so that none can drown or overflow a state.
 LARGEST = 1e6

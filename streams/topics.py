@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
-from streams.security import SecurityError
-from streams.settings import Settings, SettingsError, load
+from streams.command import Config, Servers, load_settings, or_exit
+from streams.settings import Settings
 from streams.topic_admin import TopicAdmin, TopicError, TopicSpec
 
 __all__ = ["TopicError", "TopicSpec", "prefixed", "specs", "create", "check", "partition_count", "topics_cli"]
@@ -47,7 +46,7 @@ def specs(settings: Settings) -> list[TopicSpec]:
 
     Raises TopicError if two roles share a topic.
     """
-    # A rejected record carries the original bytes, up to events.MAX_REJECTED_BYTES, and headers on top.
+    # A rejected record carries the original bytes, up to provenance.MAX_REJECTED_BYTES, and headers on top.
     rejected = {"cleanup.policy": "delete", "retention.ms": str(YEAR_MS)}
     rejected["max.message.bytes"] = str(max(8 * MIB, 2 * settings.limit_bytes))
     configs = [(source.topic, {"cleanup.policy": "delete", **ARRIVAL}) for source in settings.raw_sources]
@@ -153,8 +152,6 @@ def _wrong_partitions(settings: Settings, partitions: Mapping[str, int]) -> list
 
 
 topics_cli = typer.Typer(help="The topics of a deployment.", no_args_is_help=True)
-Config = Annotated[Path | None, typer.Option("--config", help="TOML file of settings.")]
-Servers = Annotated[str | None, typer.Option("--bootstrap-servers", help="host:port of the brokers.")]
 Partitions = Annotated[int | None, typer.Option("--partitions", help="Partitions of each new topic.")]
 Copies = Annotated[int | None, typer.Option("--replication-factor", help="Copies of each topic.")]
 
@@ -170,17 +167,18 @@ def create_command(
 
     Example: interestflow topics create --partitions 8
     """
-    try:
-        settings = load(
-            config,
-            kafka_bootstrap_servers=bootstrap_servers,
-            partitions=partitions,
-            replication_factor=replication_factor,
-        )
+    settings = load_settings(
+        config,
+        kafka_bootstrap_servers=bootstrap_servers,
+        partitions=partitions,
+        replication_factor=replication_factor,
+    )
+
+    def run() -> None:
         created = create(settings)
-    except (SettingsError, SecurityError, TopicError) as error:
-        _fail(error)
-    typer.echo("\n".join(f"created {name}" for name in created) or "all topics are there")
+        typer.echo("\n".join(f"created {name}" for name in created) or "all topics are there")
+
+    or_exit(run)
 
 
 @topics_cli.command("check")
@@ -191,19 +189,14 @@ def check_command(
 
     Example: interestflow topics check --bootstrap-servers 127.0.0.1:9092
     """
-    try:
-        settings = load(
-            config, kafka_bootstrap_servers=bootstrap_servers, replication_factor=replication_factor
-        )
-        problems = check(settings)
-    except (SettingsError, SecurityError, TopicError) as error:
-        _fail(error)
-    if problems:
-        typer.echo("\n".join(problems), err=True)
-        raise typer.Exit(1)
-    typer.echo("all topics are there and right")
+    settings = load_settings(
+        config, kafka_bootstrap_servers=bootstrap_servers, replication_factor=replication_factor
+    )
 
+    def run() -> None:
+        if problems := check(settings):
+            typer.echo("\n".join(problems), err=True)
+            raise typer.Exit(1)
+        typer.echo("all topics are there and right")
 
-def _fail(error: Exception) -> NoReturn:
-    typer.echo(f"interestflow: {error}", err=True)
-    raise typer.Exit(2 if isinstance(error, SettingsError) else 1)
+    or_exit(run)

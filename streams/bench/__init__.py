@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from streams.bench.errors import BenchError
+from streams.command import load_settings, or_exit
 
 JsonFile = Annotated[
     Path | None, typer.Option("--json", help="Write the rows here too, as a JSON list.", dir_okay=False)
@@ -94,8 +95,6 @@ def projections(
 
     The encoder is that of the settings. Example: interestflow bench projections --data DIR
     """
-    from streams.cli import load_settings
-
     settings = load_settings()
 
     def measure() -> None:
@@ -109,8 +108,6 @@ def projections(
 
 
 def _or_exit(measure: Callable[[], None]) -> None:
-    from streams.cli import or_exit
-
     def attempt() -> None:
         try:
             measure()

@@ -1,4 +1,4 @@
-"""Samples of a benchmark run, and what is made of them: rows, a table, JSON.
+"""Samples of a benchmark run, and what is made of them: rows, and a table.
 
 A sample is one number of one engine in one round. A row is a metric's least, median and greatest sample. A
 ratio is taken within each round, where noise hits both sides alike, and only then summed up.
@@ -6,11 +6,10 @@ ratio is taken within each round, where noise hits both sides alike, and only th
 
 from __future__ import annotations
 
-import json
 import platform
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -81,29 +80,28 @@ class Samples:
         """One row per metric, in the order in which they first came."""
         return [_row(metric, values) for metric, values in self.values.items()]
 
+    def table(self) -> Table:
+        """The rows for a person; the notes stand below it."""
+        caption = "\n".join(f"{name}: {note}" for name, note in self.notes.items()) or None
+        shown = Table(caption=caption, caption_justify="left")
+        for name in ("case", "engine", "metric", "unit"):
+            shown.add_column(name, no_wrap=name != "engine", overflow="fold")
+        for name in ("min", "median", "max", "runs"):
+            shown.add_column(name, justify="right", no_wrap=True)
+        last = ""
+        for row in self.rows():
+            if row.case != last and last:
+                shown.add_section()
+            numbers = [_number(value) for value in (row.min, row.median, row.max)]
+            shown.add_row(row.case, row.engine, row.metric, row.unit, *numbers, str(row.runs))
+            last = row.case
+        return shown
+
 
 def _row(metric: Metric, values: Sequence[float]) -> Row:
     if not values:
         return Row(*metric, None, None, None, 0)
     return Row(*metric, min(values), statistics.median(values), max(values), len(values))
-
-
-def table(rows: Sequence[Row], notes: Mapping[str, str]) -> Table:
-    """The rows for a person; the notes stand below it."""
-    shown = Table(caption="\n".join(f"{name}: {note}" for name, note in notes.items()) or None)
-    shown.caption_justify = "left"
-    for name in ("case", "engine", "metric", "unit"):
-        shown.add_column(name, no_wrap=name != "engine", overflow="fold")
-    for name in ("min", "median", "max", "runs"):
-        shown.add_column(name, justify="right", no_wrap=True)
-    last = ""
-    for row in rows:
-        if row.case != last and last:
-            shown.add_section()
-        numbers = [_number(value) for value in (row.min, row.median, row.max)]
-        shown.add_row(row.case, row.engine, row.metric, row.unit, *numbers, str(row.runs))
-        last = row.case
-    return shown
 
 
 def _number(value: float | None) -> str:
@@ -112,12 +110,6 @@ def _number(value: float | None) -> str:
     if 0 < abs(value) < 0.01:
         return f"{value:.1e}"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.1f}" if abs(value) >= 10 else f"{value:.2f}"
-
-
-def write_json(path: Path, rows: Sequence[Row]) -> None:
-    """A list of objects with the fields of `Row`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
 
 
 def machine() -> str:

@@ -9,8 +9,8 @@ from pathlib import Path
 from streams.bench import latency, memory, ours, peers, recommend, recovery, throughput
 from streams.bench.cluster import Cluster, cluster
 from streams.bench.contender import Contender
-from streams.bench.errors import BenchError
-from streams.bench.harness import Samples
+from streams.bench.errors import check_names
+from streams.bench.harness import Samples, machine
 from streams.bench.show import Say, show
 
 
@@ -58,10 +58,8 @@ def contenders(plan: Plan, say: Say) -> list[Contender]:
 
 def run(plan: Plan, json_file: Path | None) -> None:
     """Measure, show the table, write the rows. Raises BenchError."""
-    if unknown := sorted(set(plan.cases) - set(CASES)):
-        raise BenchError(f"no case {', '.join(unknown)}; there are: {', '.join(CASES)}")
-    if unknown := sorted(set(plan.engines) - set(ENGINES)):
-        raise BenchError(f"no engine {', '.join(unknown)}; there are: {', '.join(ENGINES)}")
+    check_names("case", plan.cases, CASES)
+    check_names("engine", plan.engines, ENGINES)
 
     def measure(say: Say) -> Samples:
         samples = Samples()
@@ -72,4 +70,4 @@ def run(plan: Plan, json_file: Path | None) -> None:
                     samples.merge(case(broker, plan, say))
         return samples
 
-    show(measure, json_file)
+    show(measure, json_file, machine())

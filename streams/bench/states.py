@@ -14,7 +14,8 @@ from streams.settings import Settings
 from streams.state.changelog import Claim, SourceTopic
 from streams.state.deliveries import Deliveries
 from streams.state.eviction import Evictor
-from streams.state.store import Layout, PartitionState
+from streams.state.layout import Layout
+from streams.state.store import PartitionState
 
 # The source that the made-up changelog was built from.
 SOURCE = SourceTopic("bench.source", PARTITIONS)

@@ -15,9 +15,10 @@ import numpy.typing as npt
 
 from encoders.base import identity
 from encoders.hashing import HashingEncoder
+from streams.action_rules import DEFAULT_ACTIONS
 from streams.events import Event, encode
 from streams.items import Item, encode_embedding
-from streams.settings import DAY_S, DEFAULT_ACTIONS
+from streams.settings import DAY_S
 
 Floats = npt.NDArray[np.float32]
 

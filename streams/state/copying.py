@@ -13,8 +13,9 @@ import numpy as np
 from streams.interest.base import Longs
 from streams.state.changelog import SourceTopic, Watermark
 from streams.state.deliveries import Handed
+from streams.state.layout import Rows
 from streams.state.snapshot import Snapshot
-from streams.state.store import PartitionState, Rows
+from streams.state.store import PartitionState
 
 # About 7 MiB: some milliseconds, for the copy's pages are new to the process.
 BLOCK = 4_000

@@ -7,7 +7,7 @@ batches were: an event is a repeat if its id is among the last W that its user's
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from xxhash import xxh3_64_intdigest
 
 from streams.interest.base import Longs, occurrences
+from streams.state.store import PartitionState
 
 Keys = npt.NDArray[np.uint64]
 Mask = npt.NDArray[np.bool_]
@@ -31,6 +32,27 @@ def event_key(event_id: str) -> int:
 def event_keys(event_ids: Sequence[str]) -> Keys:
     """(n,) `event_key` of each."""
     return np.array([event_key(event_id) for event_id in event_ids], dtype=np.uint64)
+
+
+def fresh_events(
+    part: PartitionState, rows: Longs, offsets: Longs, keys: Keys, outcomes: Counter[str]
+) -> Mask:
+    """(n,) false for repeats, which are counted, and for what the books hold already: it was read again."""
+    unread = offsets > part.watermark
+    fresh: Mask = unread & (offsets > part.offsets(rows))
+    taken = unread & ~fresh
+    _book_taken(part, rows[taken], offsets[taken], outcomes)
+    new = new_events(part.layout.view(part.arena), rows[fresh], keys[fresh])
+    if repeats := int((~new).sum()):
+        outcomes["duplicate"] += repeats
+    fresh[fresh] = new
+    return fresh
+
+
+def _book_taken(part: PartitionState, rows: Longs, offsets: Longs, outcomes: Counter[str]) -> None:
+    """Events that are in the state, though its worker ended before the mark that would have booked them."""
+    for row, offset in zip(rows.tolist(), offsets.tolist(), strict=True):
+        outcomes["waiting" if part.waiting.holds(row, offset) else "recovered"] += 1
 
 
 def new_events(states: Any, rows: Longs, keys: Keys) -> Mask:

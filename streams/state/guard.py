@@ -16,7 +16,8 @@ from streams.brokers import Brokers
 from streams.pipeline import Pipeline
 from streams.reading import Reader
 from streams.state.changelog import OWNER_KEY, WATERMARK_KEY, Watermark
-from streams.state.store import Layout, PartitionState
+from streams.state.layout import Layout
+from streams.state.store import PartitionState
 
 log = logging.getLogger(__name__)
 

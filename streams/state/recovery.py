@@ -13,9 +13,10 @@ from streams.log_lines import untold
 from streams.reading import Reader, ReadError, bounds_of, partition_ids
 from streams.state.changelog import SourceTopic
 from streams.state.eviction import Evictor
+from streams.state.layout import Layout
 from streams.state.restore import Restoring
 from streams.state.snapshot import Snapshot
-from streams.state.store import Layout, PartitionState, StateError
+from streams.state.store import PartitionState, StateError
 
 # First offset and end offset (one past the last) by partition.
 Bounds = Mapping[int, tuple[int, int]]

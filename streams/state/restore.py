@@ -14,8 +14,9 @@ from streams.interest.base import Longs
 from streams.state.changelog import CONTROL_KEYS, NO_TERM, NOTHING, WATERMARK_KEY, SourceTopic, Watermark
 from streams.state.deliveries import Deliveries
 from streams.state.eviction import Evictor
+from streams.state.layout import Layout, Rows
 from streams.state.snapshot import Snapshot
-from streams.state.store import NO_OFFSET, Layout, PartitionState, Rows, StateError
+from streams.state.store import NO_OFFSET, PartitionState, StateError
 from streams.state.tails import Unread
 
 # Of two states with the same events the later owner's counts, as among their outputs (see outputs.Writer).

@@ -38,7 +38,7 @@ import msgspec
 import numpy as np
 
 from streams.state.changelog import SourceTopic, Watermark
-from streams.state.store import Layout, Rows
+from streams.state.layout import Layout, Rows
 
 log = logging.getLogger(__name__)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import sys
 from binascii import a2b_base64
@@ -12,12 +11,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from rich.console import Console
 from typer.testing import CliRunner
 
 from streams.bench import (
     bench_cli,
-    harness,
     memory,
     ours,
     peers,
@@ -31,9 +28,10 @@ from streams.bench.contender import Contender, Wiring
 from streams.bench.errors import BenchError
 from streams.bench.harness import Row, Samples
 from streams.bench.peers.arithmetic import Fold, Job, State
+from streams.bench.show import Say, show
 from streams.bench.workload import Workload
+from streams.configuration import load
 from streams.events import decode_stored
-from streams.settings import load
 from streams.state.store import PartitionState
 
 ABSENT = Contender("absent", 1.0, "missing. Do this.", None)
@@ -55,14 +53,22 @@ def test_rows_are_least_median_and_greatest_and_ratios_are_taken_by_round() -> N
     ]
 
 
-def test_what_is_missing_is_shown_and_the_notes_stand_below(tmp_path: Path) -> None:
-    rows = [Row("case", "absent", "rate", "1/s", None, None, None, 0)]
-    console = Console(record=True, width=120, file=io.StringIO())
-    console.print(harness.table(rows, {"absent": "missing. Do this."}))
-    shown = console.export_text()
+def test_what_is_missing_is_shown_and_the_notes_stand_below(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    samples = Samples(notes={"absent": "missing. Do this."})
+    samples.missing("case", "absent", "rate", "1/s")
+
+    def measure(say: Say) -> Samples:
+        say("half of it")
+        return samples
+
+    show(measure, tmp_path / "deep" / "rows.json", "two cores")
+    shown, told = capsys.readouterr()
     assert shown.count("missing") == 4
     assert "absent: missing. Do this." in shown
-    harness.write_json(tmp_path / "deep" / "rows.json", rows)
+    assert shown.startswith("two cores\ninterestflow ")
+    assert told == "half of it\n"
     assert json.loads((tmp_path / "deep" / "rows.json").read_text()) == [
         {
             "case": "case",

@@ -29,7 +29,8 @@ from cryptography.hazmat.primitives.serialization import (
 
 from streams import local_kafka, topics
 from streams.reading import read_all
-from streams.settings import Settings, Source
+from streams.settings import Settings
+from streams.source_topics import Source
 
 FOLDER = Path(__file__).parent
 TIMEOUT_S = 30.0

@@ -14,7 +14,8 @@ from confluent_kafka.admin import AdminClient
 from streams import local_kafka, topics
 from streams.audit import audit
 from streams.local_kafka import free_port
-from streams.settings import Settings, Source
+from streams.settings import Settings
+from streams.source_topics import Source
 from tests.broker.test_worker import clicks, items
 from tests.broker.workers import SMALL, LoggedWorker, eventually, is_ready, logged_workers
 

@@ -17,6 +17,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from typer.testing import CliRunner
 
 from streams import kafka_node, local_kafka
+from streams.kafka_files import HOST
 from streams.local_kafka import LocalKafkaError, kafka_cli
 
 
@@ -107,7 +108,7 @@ def test_cli_starts_shows_and_stops(tmp_path: Path) -> None:
 
 def test_port_in_use_is_refused_before_the_start(tmp_path: Path) -> None:
     with socket.socket() as taken:
-        taken.bind((local_kafka.HOST, 0))
+        taken.bind((HOST, 0))
         taken.listen()
         port = taken.getsockname()[1]
         result = CliRunner().invoke(kafka_cli, ["start", "--port", str(port), "--home", str(tmp_path)])

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from streams import topics
 from streams.local_kafka import free_port
-from streams.settings import Settings, Source
+from streams.settings import Settings
+from streams.source_topics import Source
 from streams.topics import TopicError, topics_cli
 
 MakeSettings = Callable[..., Settings]

@@ -15,7 +15,8 @@ from streams import replay, topics
 from streams.app import build_flow
 from streams.audit import audit
 from streams.local_kafka import free_port
-from streams.settings import Settings, Source
+from streams.settings import Settings
+from streams.source_topics import Source
 from tests.broker.workers import SMALL, eventually, is_ready, run_worker, running_worker
 
 MakeSettings = Callable[..., Settings]

@@ -91,26 +91,6 @@ def test_what_is_saved_is_what_is_loaded(tmp_path: Path) -> None:
     assert fitted().version == fusion.version != fitted(seed=1).version
 
 
-@pytest.mark.parametrize("damage", ["missing", "truncated", "flipped", "other"])
-def test_a_file_that_is_none_says_what_to_do(tmp_path: Path, damage: str) -> None:
-    path = tmp_path / "f.safetensors"
-    fitted().save(path)
-    data = bytearray(path.read_bytes())
-    if damage == "missing":
-        path.unlink()
-    elif damage == "truncated":
-        path.write_bytes(data[: len(data) // 2])
-    elif damage == "flipped":
-        data[-5] ^= 0x40
-        path.write_bytes(data)
-    else:
-        from encoders.projection import Projection
-
-        Projection.fit(world()[0][TEXT], 4).save(path)
-    with pytest.raises(FusionError, match="interestflow fit fusion"):
-        GatedFusion.load(path)
-
-
 def test_what_it_cannot_be_fitted_from_is_refused_with_advice() -> None:
     parts, _ = world()
     with pytest.raises(FusionError, match="load more than 600"):

@@ -162,10 +162,11 @@ def test_another_pooling_is_refused(tmp_path: Path) -> None:
     folder = make_bert(tmp_path)
     (folder / "1_Pooling").mkdir()
     (folder / "1_Pooling" / "config.json").write_text('{"pooling_mode_cls_token": true}')
-    with pytest.raises(EncoderError, match="mean pooling"):
+    (folder / "modules.json").write_text(
+        '[{"path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}]'
+    )
+    with pytest.raises(EncoderError, match="pools by cls"):
         load_parts(str(folder))
-    with pytest.raises(EncoderError, match="INTERESTFLOW_ENCODER"):
-        load_parts(str(tmp_path / "nothing"))
 
 
 def test_what_it_writes_says_that_it_pools_by_the_mean(trained: tuple[Path, History]) -> None:

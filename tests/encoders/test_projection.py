@@ -79,24 +79,6 @@ def test_the_version_follows_the_content() -> None:
     assert Projection.fit(cloud(), 6).version == Projection.fit(cloud(), 6).version
 
 
-@pytest.mark.parametrize("damage", ["missing", "truncated", "flipped", "other"])
-def test_a_file_that_is_none_says_what_to_do(tmp_path: Path, damage: str) -> None:
-    path = tmp_path / "p.safetensors"
-    Projection.fit(cloud(), 6).save(path)
-    data = bytearray(path.read_bytes())
-    if damage == "missing":
-        path.unlink()
-    elif damage == "truncated":
-        path.write_bytes(data[: len(data) // 2])
-    elif damage == "flipped":
-        data[-5] ^= 0x40
-        path.write_bytes(data)
-    else:
-        path.write_bytes(b"hello")
-    with pytest.raises(ProjectionError, match="interestflow fit projection"):
-        Projection.load(path)
-
-
 def test_too_few_items_say_how_many_are_needed() -> None:
     with pytest.raises(ProjectionError, match="load more than 6"):
         Projection.fit(cloud(rows=6), 6)

@@ -179,13 +179,3 @@ def test_leading_dimensions_are_unit_rows_again(tmp_path: Path) -> None:
 def test_a_pooling_that_there_is_not_is_refused(tiny: Any) -> None:
     with pytest.raises(EncoderError, match="choose auto, mean"):
         tiny(pooling="median")
-
-
-def test_weights_that_are_not_all_there_are_not_drawn_at_random(tmp_path: Path) -> None:
-    from safetensors.torch import load_file, save_file
-
-    weights = make_bert(tmp_path) / "model.safetensors"
-    kept = {name: tensor for name, tensor in load_file(weights).items() if ".layer.1." not in name}
-    save_file(kept, weights, metadata={"format": "pt"})
-    with pytest.raises(EncoderError, match=r"lack encoder\.layer\.1"):
-        TransformerEncoder(str(tmp_path), device="cpu")

@@ -15,6 +15,7 @@ from tokenizers.pre_tokenizers import ByteLevel
 from tokenizers.processors import TemplateProcessing
 from transformers import (
     BertConfig,
+    BertForSequenceClassification,
     BertModel,
     BertTokenizer,
     GPT2Config,
@@ -56,6 +57,21 @@ def make_bert(folder: Path, seed: int = 0) -> Path:
     config = BertConfig(vocab_size=len(pieces), max_position_embeddings=64, **SHAPE)
     BertModel(config).save_pretrained(folder, safe_serialization=True)
     BertTokenizer(str(folder / "vocab.txt")).save_pretrained(folder)
+    return folder
+
+
+def make_classifier(folder: Path, labels: dict[int, str], bias: list[float] | None = None) -> Path:
+    """A tiny classifier in the folder. bias: its logits, whatever the text; by default they depend on it."""
+    make_bert(folder)
+    torch.manual_seed(1)
+    bert = BertModel.from_pretrained(folder)
+    bert.config.id2label, bert.config.label2id = labels, {name: index for index, name in labels.items()}
+    model = BertForSequenceClassification(bert.config)
+    model.bert.load_state_dict(bert.state_dict())
+    with torch.no_grad():
+        model.classifier.weight.mul_(0.0 if bias else 200.0)
+        model.classifier.bias.copy_(torch.tensor(bias or [0.0] * len(labels)))
+    model.save_pretrained(folder, safe_serialization=True)
     return folder
 
 

@@ -20,7 +20,8 @@ from streams.audit import audit
 from streams.encoder_app import build_encoder
 from streams.items import Item, encode_embedding, fingerprint
 from streams.reading import ReadError
-from streams.settings import Settings, Source
+from streams.settings import Settings
+from streams.source_topics import Source
 from tests.faults import invariants
 from tests.faults.crew import Crew
 from tests.faults.load import ITEMS, Events, Load

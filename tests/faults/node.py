@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from streams import kafka_node, local_kafka
+from streams.kafka_files import HOST
 from tests.faults.proxy import Proxy
 
 HEAP_MB = 384
@@ -26,7 +27,7 @@ class Node:
         self.properties = {
             # So that a paused worker is found out within a test's time.
             "group.min.session.timeout.ms": "500",
-            "listeners": f"PROXIED://{kafka_node.HOST}:{behind}",
+            "listeners": f"PROXIED://{HOST}:{behind}",
             "advertised.listeners": f"PROXIED://{self.proxy.address}",
             "listener.security.protocol.map": "PROXIED:PLAINTEXT",
         }
@@ -34,7 +35,7 @@ class Node:
     @property
     def servers(self) -> str:
         """The broker, directly."""
-        return f"{kafka_node.HOST}:{self.port}"
+        return f"{HOST}:{self.port}"
 
     def start(self) -> None:
         """Start it, with the data that it had."""

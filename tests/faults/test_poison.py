@@ -18,7 +18,7 @@ from encoders.base import identity
 from streams.audit import audit
 from streams.encoder_app import build_encoder
 from streams.items import Item, encode_embedding
-from streams.settings import Source
+from streams.source_topics import Source
 from tests.faults.deployment import Deployment, until
 from tests.faults.load import T0
 from tests.faults.log import Tail

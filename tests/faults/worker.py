@@ -16,7 +16,8 @@ import sys
 from pathlib import Path
 
 from streams.app import build_worker
-from streams.settings import Settings, load
+from streams.configuration import load
+from streams.settings import Settings
 from tests.faults import points
 
 PR_SET_PDEATHSIG = 1
@@ -55,8 +56,8 @@ def forked(settings: Settings, log: Path, point: str = "", nth: int = 1) -> None
 
 def main(settings: Settings, point: str = "", nth: int = 1, orders: Path | None = None) -> None:
     """Run, and turn what a person can cause into a sentence and an exit status, as the command does."""
-    from streams.cli import set_up_logging
     from streams.errors import USER_ERRORS
+    from streams.log_lines import set_up_logging
 
     set_up_logging(settings)
     try:

@@ -8,9 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from streams.audit import CONNECT, ORIGIN, Books, _balance, _origin, show
-from streams.events import Reason, Rejected, origin_headers, rejected_headers
-from tests.streams.flows import Record
+from streams.audit import Books, _balance, show
 
 # 10 records of two topics came in; 3 were refused, one of them for lack of a user; 7 events were read.
 OUTCOMES = {"applied": 3, "late": 1, "duplicate": 1, "neutral": 1, "waiting": 0, "dropped": 0}
@@ -105,18 +103,3 @@ def test_a_program_sees_one_json_object() -> None:
     assert (found["sources"], found["balanced"]) == ({"clicks": 8, "orders": 2}, False)
     assert found["outcomes"] == OUTCOMES
     assert len(found["problems"]) == 1
-
-
-def test_what_ingest_writes_into_headers_is_found_again() -> None:
-    record = Record(b"{", 42, topic="clicks", partition=3, headers=[("trace", b"t")])
-    assert _origin(origin_headers(record), ORIGIN) == ("clicks", "3", "42")
-    assert _origin(rejected_headers(record, Rejected(Reason.NOT_JSON, "m", "s")), CONNECT) == (
-        "clicks",
-        "3",
-        "42",
-    )
-
-
-@pytest.mark.parametrize("headers", [None, [], [("interestflow.source.topic", b"clicks")]])
-def test_a_record_of_somebody_elses_has_no_origin(headers: Any) -> None:
-    assert _origin(headers, ORIGIN) is None

@@ -21,6 +21,7 @@ from sinks.memory import MemorySink
 from streams.app import build_flow
 from streams.behaviour_text import CHINESE, ENGLISH, FIELDS, LANGUAGES, TemplateError, Templates
 from streams.catalogue import Cataloguer
+from streams.configuration import load
 from streams.encoding import encode_texts
 from streams.events import Event, Limits
 from streams.flow import Flow, Updated
@@ -28,7 +29,7 @@ from streams.items import Item, decode_embedding, encode_embedding, fingerprint
 from streams.metrics import Metrics
 from streams.pipeline import Pipeline
 from streams.replay import replay
-from streams.settings import Settings, SettingsError, load
+from streams.settings import Settings, SettingsError
 from tests.streams.flows import DIM, T0, Record, item_vector, make_flow, record, vectors
 from tests.streams.test_catalogue import Message
 from tests.streams.test_isolation import balanced, everything

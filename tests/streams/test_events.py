@@ -1,26 +1,14 @@
-"""Canonical events: each reason for a rejection, each limit at its edge, and the headers that say why."""
+"""Canonical events: each reason for a rejection, and each limit at its edge."""
 
 from __future__ import annotations
 
 import json
-from hashlib import sha256
 from typing import Any
 
 import orjson
 import pytest
 
-from streams.events import (
-    Event,
-    Limits,
-    Reason,
-    Rejected,
-    decode_canonical,
-    default_event_id,
-    encode,
-    origin_headers,
-    rejected_headers,
-    rejected_value,
-)
+from streams.events import Event, Limits, Reason, Rejected, decode_canonical, default_event_id, encode
 from tests.streams.flows import T0, Record
 
 LIMITS = Limits()
@@ -156,36 +144,6 @@ def test_messages_stay_short_enough_for_a_header() -> None:
     assert len(found.message) < 300
 
 
-def test_a_rejected_record_says_where_it_was_and_why_and_keeps_its_headers() -> None:
-    record = Record(b"{", 42, topic="clicks", partition=3, headers=[("trace", b"t1"), ("trace", b"t2")])
-    found = decode_canonical(record, LIMITS)
-    assert isinstance(found, Rejected)
-    headers = rejected_headers(record, found)
-    assert headers[:2] == [("trace", b"t1"), ("trace", b"t2")]
-    assert dict(headers[2:]) == {
-        "__connect.errors.topic": b"clicks",
-        "__connect.errors.partition": b"3",
-        "__connect.errors.offset": b"42",
-        "__connect.errors.stage": b"update.decode",
-        "__connect.errors.exception.class.name": b"interestflow.Rejected",
-        "__connect.errors.exception.message": found.message.encode(),
-        "interestflow.reason": b"not_json",
-    }
-
-
-def test_a_message_with_a_lone_surrogate_still_makes_a_header() -> None:
-    headers = rejected_headers(Record(b"", 0), Rejected(Reason.NOT_JSON, "got \ud800", "s"))
-    assert dict(headers)["__connect.errors.exception.message"] == b"got \\ud800"
-
-
-def test_a_canonical_record_says_which_record_it_was_made_of() -> None:
-    assert origin_headers(Record(b"", 7, topic="clicks", partition=2)) == [
-        ("interestflow.source.topic", b"clicks"),
-        ("interestflow.source.partition", b"2"),
-        ("interestflow.source.offset", b"7"),
-    ]
-
-
 def test_an_id_made_of_a_long_topic_name_is_accepted_and_differs_by_offset() -> None:
     ids = {
         default_event_id(Record(b"", offset, topic="t" * 249), Limits(max_id_length=64)) for offset in (1, 2)
@@ -198,16 +156,3 @@ def test_absent_fields_take_no_bytes() -> None:
     assert (
         encode(Event("e", "u", "a", T0)) == b'{"event_id":"e","user_id":"u","action":"a","timestamp":%d}' % T0
     )
-
-
-def test_a_rejected_value_too_long_for_a_topic_is_left_out_and_described() -> None:
-    long = Record(b"x" * (8 * 1024 * 1024), 3)
-    rejected = Rejected(Reason.TOO_LARGE, "m", "s")
-    assert rejected_value(long) is None
-    headers = dict(rejected_headers(long, rejected))
-    assert headers["interestflow.value.size"] == b"8388608"
-    assert headers["interestflow.value.sha256"] == sha256(long.value or b"").hexdigest().encode()
-    assert headers["__connect.errors.offset"] == b"3"
-    short = Record(b"x", 3)
-    assert rejected_value(short) == b"x"
-    assert "interestflow.value.size" not in dict(rejected_headers(short, rejected))

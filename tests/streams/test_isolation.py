@@ -22,10 +22,11 @@ from streams.adapters.base import parse_each
 from streams.adapters.native import NativeAdapter
 from streams.catalogue import Cataloguer
 from streams.encoding import encode_isolating, encode_texts
-from streams.events import Event, Limits, Reason, Rejected, rejected_headers
+from streams.events import Event, Limits, Reason, Rejected
 from streams.flow import Flow
 from streams.isolation import MANY, EverythingFailsError, isolate
 from streams.items import Item, encode_embedding, fingerprint
+from streams.provenance import rejected_headers
 from streams.replay import replay
 from tests.streams.flows import DIM, Record, apply, item_vector, make_flow, record, settle
 from tests.streams.test_flow import restore

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from streams import kafka_install, kafka_node, local_kafka
+from streams import kafka_files, kafka_install, local_kafka
 from streams.kafka_install import LocalKafkaError
 
 
@@ -111,7 +111,7 @@ def test_default_home_is_in_the_current_folder_or_where_the_variable_says(
 
 def test_given_listeners_are_added_and_other_settings_replace_ours(tmp_path: Path) -> None:
     given = {"listeners": "SECURE://127.0.0.1:3", "num.io.threads": "2", "auto.create.topics.enable": "true"}
-    properties = kafka_node.node_properties(tmp_path, 1, 2, given)
+    properties = kafka_files.node_properties(tmp_path, 1, 2, given)
     assert properties["listeners"] == "PLAINTEXT://127.0.0.1:1,CONTROLLER://127.0.0.1:2,SECURE://127.0.0.1:3"
     assert properties["num.io.threads"] == "2"
     assert properties["auto.create.topics.enable"] == "true"
@@ -119,7 +119,7 @@ def test_given_listeners_are_added_and_other_settings_replace_ours(tmp_path: Pat
 
 
 def test_settings_file_escapes_and_is_the_owners_alone(tmp_path: Path) -> None:
-    kafka_node.write_files(tmp_path, {"password": "a\\b\nc=d"})
+    kafka_files.write_files(tmp_path, {"password": "a\\b\nc=d"})
     written = tmp_path / "server.properties"
     assert written.read_text() == "password=a\\\\b\\nc=d\n"
     assert stat.S_IMODE(written.stat().st_mode) == 0o600

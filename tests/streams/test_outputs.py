@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from streams.outputs import Writer
 from streams.recommend import Ranked, Reasons
 from streams.rendering import Quoted, ranked_items, remembered
-from streams.state.store import HISTORY_DTYPE
+from streams.state.layout import HISTORY_DTYPE
 from tests.streams.flows import T0, apply, make_flow, record
 
 

@@ -8,9 +8,9 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.action_rules import DEFAULT_ACTIONS
 from streams.events import Event
 from streams.pairs import CoConsumed, co_consumed, split_in_time, spread
-from streams.settings import DEFAULT_ACTIONS
 from streams.signals import Weighing
 
 WEIGHING = Weighing(DEFAULT_ACTIONS, 1.0)

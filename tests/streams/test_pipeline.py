@@ -156,14 +156,14 @@ async def test_poison_at_ingest_and_in_the_catalogue_takes_no_neighbour(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rig = Rig()
-    parse = rig.pipeline.adapters[RAW].parse
+    parse = rig.pipeline.ingester.adapters[RAW].parse
 
     def fragile(given: Any, limits: Any) -> Any:
         if b"poison" in given.value:
             raise KeyError("a bug of the parser")
         return parse(given, limits)
 
-    monkeypatch.setattr(rig.pipeline.adapters[RAW], "parse", fragile)
+    monkeypatch.setattr(rig.pipeline.ingester.adapters[RAW], "parse", fragile)
     raw = [record(0), record(1, action="poison"), record(2)]
     assert (await rig.run("ingest", raw, RAW)).acked
     assert len(rig.sink.records[SETTINGS.topic_events]) == 2

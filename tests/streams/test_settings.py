@@ -9,8 +9,11 @@ import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from streams.action_rules import DEFAULT_ACTIONS, LARGEST_WEIGHT
 from streams.cli import app
-from streams.settings import DEFAULT_ACTIONS, LARGEST_WEIGHT, Settings, SettingsError, Source, load
+from streams.configuration import load
+from streams.settings import Settings, SettingsError
+from streams.source_topics import Source
 from tests.streams.flows import apply, make_flow, record
 
 SECRET = "hunter2-do-not-print"
@@ -105,9 +108,9 @@ def test_actions_are_merged_over_the_defaults(environment: Any) -> None:
 
 
 def test_all_wrong_settings_are_named_at_once(environment: Any, toml: Any) -> None:
-    environment(partitions="many", generation="0", colour="red")
+    environment(partitions="many", generation="0", colour="red", sources="[{")
     said = wrong(config=toml('top_k = "few"\nsize = 3\n'), model=5)
-    for name in ("PARTITIONS", "GENERATION", "COLOUR", "TOP_K", "SIZE", "MODEL"):
+    for name in ("PARTITIONS", "GENERATION", "COLOUR", "SOURCES", "TOP_K", "SIZE", "MODEL"):
         assert f"INTERESTFLOW_{name}: " in said
 
 

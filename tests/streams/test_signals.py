@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streams.action_rules import ActionRule
 from streams.events import Event
-from streams.settings import ActionRule
 from streams.signals import Weighing, times
 from tests.streams.flows import T0, apply, make_flow, record
 

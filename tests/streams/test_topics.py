@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from typer.testing import CliRunner
 
-from streams.settings import Settings, Source
+from streams.settings import Settings
+from streams.source_topics import Source
 from streams.topics import TopicError, specs, topics_cli
 
 

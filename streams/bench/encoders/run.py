@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streams.bench.encoders import contenders, device, int8, quality, texts
-from streams.bench.errors import BenchError
-from streams.bench.harness import Samples
-from streams.bench.show import show
-
-Say = Callable[[str], None]
+from streams.bench.errors import check_names
+from streams.bench.harness import Samples, machine
+from streams.bench.show import Say, show
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +57,7 @@ CASES: dict[str, Callable[[Plan, Say], Samples]] = {
 
 def run(plan: Plan, json_file: Path | None) -> None:
     """Measure, show the table, write the rows. Raises BenchError."""
-    if unknown := sorted(set(plan.cases) - set(CASES)):
-        raise BenchError(f"no case {', '.join(unknown)}; there are: {', '.join(CASES)}")
+    check_names("case", plan.cases, CASES)
     contenders.one_thread()
 
     def measure(say: Say) -> Samples:
@@ -70,4 +67,4 @@ def run(plan: Plan, json_file: Path | None) -> None:
                 samples.merge(case(plan, say))
         return samples
 
-    show(measure, json_file)
+    show(measure, json_file, machine())

@@ -10,12 +10,12 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from streams.action_rules import DEFAULT_ACTIONS
 from streams.bench.errors import BenchError
 from streams.datasets import Dataset, read_movielens, read_online_retail
 from streams.events import Event
 from streams.interest.base import Floats, Longs
 from streams.items import Item
-from streams.settings import DEFAULT_ACTIONS
 from streams.signals import Weighing
 
 Bools = npt.NDArray[np.bool_]

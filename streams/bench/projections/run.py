@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import shlex
-import sys
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from rich.console import Console
 from rich.table import Table
 
 from encoders.base import Encoder
-from streams.bench.errors import BenchError
+from streams.bench.errors import BenchError, check_names
 from streams.bench.projections.catalogue import encoded
 from streams.bench.projections.history import SOURCES, Source, history, rounds
 from streams.bench.projections.ranking import Judged, Score, Targets, bootstrap, judge, ranks, targets
 from streams.bench.projections.spaces import CONTENDERS, REFERENCE, Contender, Stage
-
-Say = Callable[[str], None]
+from streams.bench.show import Say, show
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,24 +45,41 @@ class Row:
     users: int
 
 
+class Found:
+    """All rows."""
+
+    def __init__(self, rows: list[Row]) -> None:
+        self._rows = rows
+
+    def rows(self) -> list[Row]:
+        """See Result."""
+        return self._rows
+
+    def table(self) -> Table:
+        """See Result."""
+        shown = Table(caption="In brackets: 95 % of 1,000 resamples of the users.", caption_justify="left")
+        for name in ("data", "space"):
+            shown.add_column(name)
+        for name in ("dim", "NDCG@10", "HR@10", f"NDCG@10 less that of {REFERENCE}", "targets", "users"):
+            shown.add_column(name, justify="right")
+        for row in self._rows:
+            gain = "" if row.space == REFERENCE else _shown(row.gain, "+")
+            scores = (_shown(row.ndcg), _shown(row.hit_rate), gain)
+            shown.add_row(row.data, row.space, str(row.dim), *scores, f"{row.targets:,}", f"{row.users:,}")
+        return shown
+
+
 def run(plan: Plan, encoder: Encoder, json_file: Path | None) -> None:
     """Measure, show the table, write the rows. Raises BenchError, DatasetError."""
-    for given, known in ((plan.spaces, [*CONTENDERS]), (plan.sources, [source.name for source in SOURCES])):
-        if unknown := sorted(set(given) - set(known)):
-            raise BenchError(f"no {', '.join(unknown)}; there are: {'; '.join(known)}")
+    check_names("space", plan.spaces, CONTENDERS)
+    check_names("source", plan.sources, [source.name for source in SOURCES])
     torch.set_num_threads(1)
-    log = Console(stderr=True)
-    rows = []
-    for source in SOURCES:
-        if source.name in (plan.sources or [source.name]):
-            rows += measure(source, plan, encoder, lambda line: log.print(line, highlight=False))
-    # A file or a pipe gets the whole width that the table needs.
-    out = Console(width=None if sys.stdout.isatty() else 160)
-    out.print(shlex.join(["interestflow", *sys.argv[1:]]), soft_wrap=True, highlight=False)
-    out.print(_table(rows))
-    if json_file is not None:
-        json_file.parent.mkdir(parents=True, exist_ok=True)
-        json_file.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+
+    def measure_all(say: Say) -> Found:
+        chosen = [source for source in SOURCES if source.name in (plan.sources or [source.name])]
+        return Found([row for source in chosen for row in measure(source, plan, encoder, say)])
+
+    show(measure_all, json_file)
 
 
 def measure(source: Source, plan: Plan, encoder: Encoder, say: Say) -> list[Row]:
@@ -108,33 +119,6 @@ def _row(data: str, space: str, dim: int, judged: Judged, reference: Judged, see
         int(counts.sum()),
         len(counts),
     )
-
-
-def _table(rows: list[Row]) -> Table:
-    shown = Table(caption="In brackets: 95 % of 1,000 resamples of the users.", caption_justify="left")
-    for name in (
-        "data",
-        "space",
-        "dim",
-        "NDCG@10",
-        "HR@10",
-        f"NDCG@10 less that of {REFERENCE}",
-        "targets",
-        "users",
-    ):
-        shown.add_column(name, justify="left" if name in ("data", "space") else "right")
-    for row in rows:
-        shown.add_row(
-            row.data,
-            row.space,
-            str(row.dim),
-            _shown(row.ndcg),
-            _shown(row.hit_rate),
-            "" if row.space == REFERENCE else _shown(row.gain, "+"),
-            f"{row.targets:,}",
-            f"{row.users:,}",
-        )
-    return shown
 
 
 def _shown(score: Score, sign: str = "") -> str:

@@ -21,8 +21,9 @@ from streams.state import snapshot as module
 from streams.state.changelog import NOTHING, Claim, SourceTopic, Waiting, Watermark
 from streams.state.copying import Copying
 from streams.state.deliveries import Deliveries
+from streams.state.layout import Layout
 from streams.state.snapshot import Expected, Snapshot, load, path, save
-from streams.state.store import Layout, PartitionState
+from streams.state.store import PartitionState
 
 DIM = 4
 USERS = 5

@@ -17,8 +17,9 @@ from streams.interest import DecayModel
 from streams.interest.decay import HalfLife
 from streams.state.changelog import NO_TERM, OWNER_KEY, WATERMARK_KEY, SourceTopic, Waiting, Watermark
 from streams.state.deliveries import Deliveries, Handed
+from streams.state.layout import Layout
 from streams.state.restore import Restoring
-from streams.state.store import Layout, PartitionState, StateError
+from streams.state.store import PartitionState, StateError
 from streams.state.tails import Consumed
 
 DIM = 4
