@@ -117,7 +117,7 @@ class Trainer:
     def fitted_temperature(self, pairs: Sequence[Pair]) -> float:
         """That of TEMPERATURES at which the model as it is has the least loss."""
         self.model.eval()
-        made = [(*self._sides(batch), conflicts(batch)) for batch in self._batches(pairs)]
+        made = [(*self._sides(batch), conflicts(batch)) for batch in batches(pairs, self.options.batch)]
         losses = [_mean((len(one[0]), float(info_nce(*one, at))) for one in made) for at in TEMPERATURES]
         return TEMPERATURES[int(np.argmin(losses))]
 
@@ -125,15 +125,15 @@ class Trainer:
     def loss(self, pairs: Sequence[Pair]) -> float:
         """Mean loss over batches of the pairs in their order, nothing dropped."""
         self.model.eval()
-        return _mean((len(batch), float(self._loss(batch))) for batch in self._batches(pairs))
+        return _mean((len(batch), float(self._loss(batch))) for batch in batches(pairs, self.options.batch))
 
     def chance(self, pairs: Sequence[Pair]) -> float:
         """The same of a model to which all texts are alike."""
-        return _mean((len(batch), chance(conflicts(batch))) for batch in self._batches(pairs))
+        return _mean((len(batch), chance(conflicts(batch))) for batch in batches(pairs, self.options.batch))
 
     def _epoch(self, pairs: Sequence[Pair]) -> float:
         self.model.train()
-        return _mean((len(batch), self._step(batch)) for batch in self._batches(pairs))
+        return _mean((len(batch), self._step(batch)) for batch in batches(pairs, self.options.batch))
 
     def _step(self, batch: Sequence[Pair]) -> float:
         loss = self._loss(batch)
@@ -159,12 +159,6 @@ class Trainer:
         hidden = self.model(input_ids=ids, attention_mask=mask).last_hidden_state
         weights = mask.unsqueeze(-1).to(hidden.dtype)
         return torch.nn.functional.normalize((hidden * weights).sum(dim=1) / weights.sum(dim=1), dim=1)
-
-    def _batches(self, pairs: Sequence[Pair]) -> Iterator[Sequence[Pair]]:
-        """Of no more than that size, all about alike: a rest of one would have no negative."""
-        count = -(-len(pairs) // self.options.batch)
-        bounds = [at * len(pairs) // count for at in range(count + 1)]
-        return (pairs[start:end] for start, end in pairwise(bounds))
 
     def _adapters(self) -> dict[str, torch.Tensor]:
         return {name: tensor.clone() for name, tensor in get_peft_model_state_dict(self.model).items()}
@@ -207,6 +201,13 @@ def about(folder: Path) -> dict[str, Any]:
     with safe_open(folder / WEIGHTS, framework="pt") as file:
         found: dict[str, Any] = json.loads((file.metadata() or {}).get(ABOUT, "{}"))
     return found
+
+
+def batches(pairs: Sequence[Pair], size: int) -> Iterator[Sequence[Pair]]:
+    """Of no more than this size, all about alike: a rest of one would have no negative."""
+    count = -(-len(pairs) // size)
+    bounds = [at * len(pairs) // count for at in range(count + 1)]
+    return (pairs[start:end] for start, end in pairwise(bounds))
 
 
 def _require_gain(history: History) -> None:
