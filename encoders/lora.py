@@ -29,8 +29,8 @@ except ImportError as error:
     raise EncoderError("training needs another package: run `pip install 'interestflow[train]'`") from error
 
 WEIGHTS = "model.safetensors"
-# At higher ones no model could have a low loss: cosines end at 1.
-TEMPERATURES = [float(value) for value in np.geomspace(0.02, 0.2, 21)]
+# To 0.5: at higher ones no model could have a low loss, since cosines end at 1.
+TEMPERATURES = [0.02 * 10 ** (step / 20) for step in range(29)]
 FITTED = 512  # pairs that the temperature is fitted to
 MARGIN = 1e-3  # nats: what is gained less is rounding, as where all texts have become nearly alike
 ABOUT = "about"  # key of the metadata in the header of the weights
