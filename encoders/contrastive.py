@@ -55,6 +55,11 @@ def info_nce(
     return (entropy(scores, partner) + entropy(scores.T, partner)) / 2
 
 
+def chance(masked: npt.NDArray[np.bool_]) -> float:
+    """The loss of a space in which all texts are alike: mean log of the candidates, log(B) where none is masked."""
+    return float(np.log((~masked).sum(axis=1)).mean())
+
+
 def recall(encoder: Encoder, pairs: Sequence[Pair], candidates: Sequence[str], k: int = 10) -> float:
     """Share of pairs whose right text is among the k candidates nearest to the left one, itself left out.
 

@@ -74,6 +74,7 @@ def train_encoder(settings: Settings, data: Data, choice: Choice, options: Optio
             settings.model_copy(update={"encoder": str(folder), "encoder_revision": None})
         )
         after = recall(new, spread(held_out, LOOKED_UP), candidates)
+        _require_recall(history, before, after)
         result = Trained(len(train), len(held_out), history, before, after, new.revision)
         more = {"base": base.id, "base_revision": base.revision, "pairs": asdict(choice), "cut": _iso(cut)}
         counts = {"train_pairs": len(train), "held_out_pairs": len(held_out)}
@@ -81,6 +82,17 @@ def train_encoder(settings: Settings, data: Data, choice: Choice, options: Optio
         describe(folder, more | counts | scores)
         folder.rename(output)
     return result
+
+
+def _require_recall(history: History, before: float, after: float) -> None:
+    """A loss may fall while what is nearest gets worse: texts may only have moved apart evenly."""
+    if after < before:
+        best = min(history.held_out)
+        raise EncoderError(
+            f"training did not help: the held-out loss fell from {history.base:.4f} to {best:.4f}, but of the held-out "
+            f"partners {after:.4f} are among the nearest 10, and {before:.4f} were before it. Give it more pairs, a "
+            f"smaller --learning-rate or --rank; nothing was written"
+        )
 
 
 def chosen_pairs(settings: Settings, data: Data, choice: Choice) -> tuple[list[Pair], list[Pair], int]:

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from transformers import AutoModel
 
 from encoders.transformer import TransformerEncoder
-from streams.bench.encoders import bound, quality, texts
+from streams.bench.encoders import bound, device, quality, texts
 from streams.bench.encoders.contenders import OURS, THEIRS, THEIRS_AT_BEST, cosine_gap
 from streams.bench.encoders.run import Plan, run
 from streams.bench.errors import BenchError
@@ -86,6 +87,28 @@ def test_a_case_has_every_number_of_both_sides_in_every_round(folder: Path) -> N
     assert 0.0 <= (rows[OURS, "padding"].min or 0.0) < 1.0
     assert (rows[OURS, "unknown_tokens"].min or 0.0) > 0.0  # it knows no Chinese
     assert (rows[OURS, "share_of_sgemm"].min or 0.0) > 0.0
+
+
+def test_on_a_cpu_every_length_is_measured_and_the_bound_takes_no_longer_than_the_texts(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(device, "theirs", lambda folder, _: Other(Path(folder)))
+    monkeypatch.setattr(device, "_single_tokens", lambda _: ["red", "mug", "the"])
+    tiny = device.Architecture("tiny", lambda _: str(folder), (3, 100_000))
+    monkeypatch.setattr(device, "ARCHITECTURES", (tiny,))
+    products, rate = [], bound.rate
+
+    def counted(model: Any, where: str, dtype: torch.dtype, rows: int, repeats: int) -> float:
+        products.append((rows, repeats))
+        return rate(model, where, dtype, rows, repeats)
+
+    monkeypatch.setattr(bound, "rate", counted)
+    samples = device.measure(2, 7, lambda line: None)
+    assert "no GPU here" in samples.notes[device.CASE]
+    assert {row.case for row in samples.rows()} == {f"device tiny, {n} tokens" for n in device.TOKENS}
+    assert all(row.runs == 2 and (row.min or 0.0) > 0.0 for row in samples.rows())
+    assert products == [(3 * n, 1) for n in device.TOKENS for _ in range(2)]
 
 
 def test_a_case_that_is_not_there_is_told_with_those_that_are() -> None:

@@ -9,16 +9,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from encoders.base import EncoderError
-from encoders.contrastive import Pair, conflicts, info_nce, recall
+from encoders.contrastive import Pair, chance, conflicts, info_nce, recall
 from encoders.hashing import HashingEncoder
 from encoders.transformer import TransformerEncoder
 from encoders.weights import load_parts
 from tests.encoders.tiny import make_bert
 
 pytest.importorskip("peft", reason="the extra `train` is not installed")
-from encoders.lora import History, Options, Trainer, about, fine_tune
+from encoders.lora import TEMPERATURES, History, Options, Trainer, about, batches, fine_tune
 
 OPTIONS = Options(rank=4, alpha=8, learning_rate=3e-3, batch=16, epochs=3, max_length=16)
 LETTERS = "abcdefgh"
@@ -38,7 +40,7 @@ def learnable(count: int, seed: int) -> list[Pair]:
 TRAIN, HELD_OUT = learnable(256, 1), learnable(64, 2)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")  # before the other fixtures of the module, which train
 def _one_thread() -> None:
     torch.set_num_threads(1)
 
@@ -111,7 +113,7 @@ def test_it_stops_where_nothing_is_gained_and_keeps_the_best(
     torch.manual_seed(0)
     trainer = Trainer(load_parts(str(base)), replace(OPTIONS, epochs=9, patience=2), lambda: None)
     kept = {}
-    losses = iter([5.0, 4.0, 3.0, 3.5, 3.4])
+    losses = iter([2.5, 2.0, 1.5, 1.75, 1.7])
 
     def loss(_: object) -> float:
         value = next(losses)
@@ -120,10 +122,10 @@ def test_it_stops_where_nothing_is_gained_and_keeps_the_best(
 
     monkeypatch.setattr(trainer, "loss", loss)
     history = trainer.fit(TRAIN[:32], HELD_OUT)
-    assert (history.held_out, history.best_epoch) == ([4.0, 3.0, 3.5, 3.4], 2)
+    assert (history.held_out, history.best_epoch) == ([2.0, 1.5, 1.75, 1.7], 2)
     now = trainer._adapters()
-    assert all(torch.equal(now[name], tensor) for name, tensor in kept[3.0].items())
-    assert not all(torch.equal(now[name], tensor) for name, tensor in kept[3.4].items())
+    assert all(torch.equal(now[name], tensor) for name, tensor in kept[1.5].items())
+    assert not all(torch.equal(now[name], tensor) for name, tensor in kept[1.7].items())
 
 
 def test_training_that_does_not_help_is_not_written(base: Path, tmp_path: Path) -> None:
@@ -131,6 +133,40 @@ def test_training_that_does_not_help_is_not_written(base: Path, tmp_path: Path) 
     with pytest.raises(EncoderError, match="did not help"):
         fine_tune(load_parts(str(base)), TRAIN, HELD_OUT, tmp_path / "none", options)
     assert not (tmp_path / "none").exists()
+
+
+def test_a_model_to_which_all_texts_are_alike_is_not_written(base: Path, tmp_path: Path) -> None:
+    """Its loss is less than the base's, which is sure of the wrong texts at this temperature."""
+    options = replace(OPTIONS, temperature=0.02, learning_rate=0.1, epochs=1)
+    with pytest.raises(EncoderError, match=r"all texts are alike. Give it a smaller --learning-rate"):
+        fine_tune(load_parts(str(base)), TRAIN, HELD_OUT, tmp_path / "none", options)
+    assert not (tmp_path / "none").exists()
+
+
+def test_the_temperature_is_that_at_which_the_base_does_best(base: Path) -> None:
+    trainer = Trainer(load_parts(str(base)), OPTIONS, lambda: None)
+    losses = {}
+    for trainer.temperature in TEMPERATURES:
+        losses[trainer.temperature] = trainer.loss(TRAIN[:64])
+    assert losses[trainer.fitted_temperature(TRAIN[:64])] == min(losses.values())
+    assert losses[min(losses)] > trainer.chance(TRAIN[:64])  # the lowest would reward making all texts alike
+
+
+@given(st.integers(1, 300), st.integers(2, 64))
+def test_no_batch_is_left_with_a_single_pair(count: int, size: int) -> None:
+    sizes = [len(batch) for batch in batches(TRAIN[:1] * count, size)]
+    assert sum(sizes) == count
+    assert max(sizes) <= size
+    assert max(sizes) - min(sizes) <= 1
+
+
+@given(st.integers(1, 12), st.integers(0, 99), st.sampled_from([0.02, 0.2]))
+def test_the_loss_of_texts_that_are_all_alike_is_chance(size: int, seed: int, temperature: float) -> None:
+    pairs = learnable(size, seed)
+    alike = torch.nn.functional.normalize(torch.ones(size, 8), dim=1)
+    masked = conflicts(pairs)
+    assert float(info_nce(alike, alike, masked, temperature)) == pytest.approx(chance(masked), abs=1e-4)
+    assert chance(masked & False) == pytest.approx(np.log(size))
 
 
 def test_pairs_that_share_a_text_or_a_session_are_no_negatives_of_each_other() -> None:

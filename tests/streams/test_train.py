@@ -17,6 +17,7 @@ from tests.encoders.tiny import make_bert
 
 pytest.importorskip("peft", reason="the extra `train` is not installed")
 from encoders.lora import Options, about
+from streams import train
 from streams.train import Choice, chosen_pairs, train_encoder
 
 KINDS = "abcdefgh"
@@ -52,6 +53,18 @@ def test_an_encoder_is_trained_from_events_and_chosen_by_its_folder(tmp_path: Pa
     assert [path.name for path in output.parent.iterdir()] == ["encoder"]
     with pytest.raises(SettingsError, match="exists already"):
         train_encoder(settings, world(400), Choice(), OPTIONS, output)
+
+
+def test_an_encoder_that_finds_fewer_partners_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = iter([0.5, 0.4])
+    monkeypatch.setattr(train, "recall", lambda *_: next(found))
+    settings = Settings(encoder=str(make_bert(tmp_path / "base")))
+    output = tmp_path / "out" / "encoder"
+    with pytest.raises(EncoderError, match=r"0\.4000 .*nearest 10, and 0\.5000.*more pairs"):
+        train_encoder(settings, world(400), Choice(held_out=0.2), OPTIONS, output)
+    assert list(output.parent.iterdir()) == []
 
 
 def test_too_few_pairs_say_what_to_do() -> None:

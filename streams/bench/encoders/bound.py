@@ -36,23 +36,28 @@ def operations(model: torch.nn.Module, config: Any, lengths: Iterable[int]) -> f
     return float(sum(linear * n + attention * n * n for n in lengths))
 
 
-def rate(model: torch.nn.Module, device: str, dtype: torch.dtype) -> float:
-    """Operations per second (of CPU time, or on a GPU of wall time) in products of the model's own shapes."""
+def rate(
+    model: torch.nn.Module, device: str, dtype: torch.dtype, rows: int = ROWS, repeats: int = REPEATS
+) -> float:
+    """Operations per second (of CPU time, or on a GPU of wall time) in products of the model's own shapes.
+
+    rows: of the left matrix. repeats: of which the fastest counts.
+    """
     made = {
         shape: (
-            torch.randn(ROWS, shape[0], device=device, dtype=dtype),
+            torch.randn(rows, shape[0], device=device, dtype=dtype),
             torch.randn(shape, device=device, dtype=dtype),
         )
         for shape in shapes(model)
     }
     clock = time.process_time if device == "cpu" else time.perf_counter
     best = 0.0
-    for _ in range(REPEATS):
+    for _ in range(repeats):
         started, done = clock(), 0.0
         for (i, o), count in shapes(model).items():
             for _ in range(count):
                 torch.mm(*made[i, o])
-            done += 2.0 * ROWS * i * o * count
+            done += 2.0 * rows * i * o * count
         if device != "cpu":
             torch.cuda.synchronize()
         best = max(best, done / (clock() - started))
