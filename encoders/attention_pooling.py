@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from encoders.base import EncoderError, Vectors
 
@@ -99,7 +99,7 @@ class AttentionPooling:
     def save(self, path: Path) -> None:
         """As safetensors."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file({"affinity": self.affinity, "value": self.value, "recency": self.recency}, path)
+        path.write_bytes(save({"affinity": self.affinity, "value": self.value, "recency": self.recency}))
 
     @classmethod
     def load(cls, path: Path) -> AttentionPooling:

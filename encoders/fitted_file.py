@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 T = TypeVar("T")
 Tensors = Mapping[str, npt.NDArray[Any]]
@@ -31,7 +31,8 @@ class FittedFile:
         """about: what the header says beside format and version."""
         path.parent.mkdir(parents=True, exist_ok=True)
         whole = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
-        save_file(whole, path, metadata={"format": self.format, "version": version, **about})
+        # Not by safetensors' own `save_file`, whose files only their owner may read: workers run as somebody else.
+        path.write_bytes(save(whole, metadata={"format": self.format, "version": version, **about}))
 
     def load(self, path: Path, build: Callable[[Tensors, About], T], version: Callable[[T], str]) -> T:
         """What `build` makes of tensors and header. version: of what was made, which must be the header's.

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from encoders.base import EncoderError
 from encoders.contrastive import Pair, chance, conflicts, info_nce
@@ -193,7 +193,7 @@ def describe(folder: Path, more: dict[str, Any]) -> None:
     """Add to the metadata in the header of the folder's weights."""
     path = folder / WEIGHTS
     header = {"format": "pt", ABOUT: json.dumps(about(folder) | more, sort_keys=True)}
-    save_file(load_file(path), path, metadata=header)
+    path.write_bytes(save(load_file(path), metadata=header))  # `save_file` would let its owner alone read it
 
 
 def about(folder: Path) -> dict[str, Any]:

@@ -68,3 +68,11 @@ def test_a_file_that_is_not_there_or_of_another_kind(tmp_path: Path, name: str) 
         KINDS[other].made().save(tmp_path / other)
         with pytest.raises(KINDS[name].error, match=f"is no {name}: .*interestflow fit {name}"):
             KINDS[name].load(tmp_path / other)
+
+
+@pytest.mark.parametrize("name", sorted(KINDS))
+def test_a_file_is_for_whoever_may_read_new_files(tmp_path: Path, name: str) -> None:
+    path, other = tmp_path / "file.safetensors", tmp_path / "other"
+    other.touch()
+    KINDS[name].made().save(path)
+    assert path.stat().st_mode == other.stat().st_mode
