@@ -15,7 +15,8 @@ from encoders.base import Encoder, EncoderError
 from encoders.onnx import MODEL, TOKEN_BUDGET, TOKENIZER, Tokens
 from encoders.weights import Parts
 
-OPSET = 18
+# The first that has attention as one operator; GELU is one since 20.
+OPSET = 23
 # A text has a tenth of its true neighbours to lose before recommendations show it.
 NEIGHBOURS = 10
 
@@ -31,6 +32,35 @@ class Pooled(torch.nn.Module):
         hidden = self.model(input_ids=ids, attention_mask=mask).last_hidden_state
         weights = mask.unsqueeze(-1).to(hidden.dtype)
         return torch.nn.functional.normalize((hidden * weights).sum(dim=1) / weights.sum(dim=1), dim=1)
+
+
+def _attention() -> Any:
+    """How torch's attention is written: over rows as wide as the model, (B, L, heads x size).
+
+    The exporter's own translation has a transposed copy of queries, keys, values and result beside it; here they
+    meet the model's own transpositions, and ONNX Runtime strikes out both.
+    """
+    from onnxscript.onnx_opset import opset23 as op
+
+    def attend(
+        query: Any,
+        key: Any,
+        value: Any,
+        attn_mask: Any = None,
+        dropout_p: float = 0.0,
+        is_causal: bool = False,
+        scale: float | None = None,
+        enable_gqa: bool = False,
+    ) -> Any:
+        heads, kv_heads = query.shape[1], key.shape[1]
+        rows = [op.Reshape(op.Transpose(x, perm=[0, 2, 1, 3]), [0, 0, -1]) for x in (query, key, value)]
+        found = op.Attention(
+            *rows, attn_mask, is_causal=int(is_causal), q_num_heads=heads, kv_num_heads=kv_heads, scale=scale
+        )
+        found = found[0] if isinstance(found, (tuple, list)) else found
+        return op.Transpose(op.Reshape(found, [0, 0, heads, -1]), perm=[0, 2, 1, 3])
+
+    return {torch.ops.aten.scaled_dot_product_attention.default: attend}
 
 
 def export(parts: Parts, folder: Path, about: Mapping[str, str]) -> None:
@@ -56,6 +86,7 @@ def export(parts: Parts, folder: Path, about: Mapping[str, str]) -> None:
             output_names=["vectors"],
             dynamic_shapes={"ids": axes, "mask": axes},
             opset_version=OPSET,
+            custom_translation_table=_attention(),
         )
     model = program.model_proto if program is not None else None
     limit = min(int(parts.model.config.max_position_embeddings), int(parts.tokenizer.model_max_length))
