@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from encoders.base import Encoder, EncoderError
+from encoders.encode_stats import EncodeStats
 from encoders.onnx import MODEL, TOKEN_BUDGET, TOKENIZER, Tokens
 from encoders.weights import Parts
 
@@ -107,7 +108,7 @@ def to_int8(folder: Path, texts: Sequence[str], max_length: int = 256) -> int:
         raise EncoderError("int8 needs texts to find its scales from: load a catalogue first")
     model = onnx.load(folder / MODEL)
     told = {entry.key: entry.value for entry in model.metadata_props}
-    tokens = Tokens(folder / TOKENIZER, min(max_length, int(told["max_length"])))
+    tokens = Tokens(folder / TOKENIZER, min(max_length, int(told["max_length"])), EncodeStats())
     layers = quantize(model, (inputs for _, inputs in tokens.batches(texts, TOKEN_BUDGET)))
     onnx.helper.set_model_props(model, {**told, "precision": "int8"})
     onnx.save(model, folder / MODEL)

