@@ -67,6 +67,8 @@ def _attention() -> Any:
 def export(parts: Parts, folder: Path, about: Mapping[str, str]) -> None:
     """Write model.onnx, in float32, and tokenizer.json. about: goes into the file. Raises EncoderError."""
     onnx = _onnx()
+    import onnxscript
+
     if not parts.tokenizer.is_fast:
         raise EncoderError(
             "this encoder's tokenizer has no tokenizer.json: choose a model with a fast tokenizer"
@@ -83,13 +85,17 @@ def export(parts: Parts, folder: Path, about: Mapping[str, str]) -> None:
             (ids, mask),
             dynamo=True,
             verbose=False,
+            optimize=False,
             input_names=["ids", "mask"],
             output_names=["vectors"],
             dynamic_shapes={"ids": axes, "mask": axes},
             opset_version=OPSET,
             custom_translation_table=_attention(),
         )
-    model = program.model_proto if program is not None else None
+        assert program is not None  # it is none where a file is named
+        # Not as the exporter does it, which at this opset also fuses rotary positions, with one text's for all.
+        onnxscript.optimizer.optimize(program.model)
+    model = program.model_proto
     limit = min(int(parts.model.config.max_position_embeddings), int(parts.tokenizer.model_max_length))
     onnx.helper.set_model_props(model, {**about, "max_length": str(limit), "precision": "float32"})
     onnx.save(model, folder / MODEL)
