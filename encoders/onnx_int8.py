@@ -92,11 +92,7 @@ def quantize(model: onnx.ModelProto, batches: Iterable[Mapping[str, npt.NDArray[
                 nodes += _activations(graph, layer.source, seen[layer.source])
                 done.add(layer.source)
             nodes.append(_integer(graph, layer, seen[layer.source]))
-    for node in nodes:
-        if node.op_type == "Gelu" and node.output[0] in seen:
-            # Off by less than 0.0005, below half a step of the 8 bits behind it, in little more than half the time.
-            del node.attribute[:]
-            node.attribute.extend(helper.make_node("Gelu", [], [], approximate="tanh").attribute)
+    _quicken(node for node in nodes if node.op_type == "Gelu" and node.output[0] in seen)
     _replace(graph.node, nodes)
     used = {name for node in nodes for name in node.input}
     _replace(graph.initializer, [tensor for tensor in graph.initializer if tensor.name in used])
@@ -180,6 +176,13 @@ def round_weights(matrix: Floats) -> tuple[npt.NDArray[np.int8], Floats]:
     # Rounding adds at most a half to each weight.
     scale = np.maximum(np.maximum(*sums), TINY) / (LARGEST_PAIR - 1)
     return np.round(matrix / scale).astype(np.int8), scale.astype(np.float32)
+
+
+def _quicken(gelus: Iterable[Any]) -> None:
+    """Take GELU's approximation by tanh: off by less than 0.0005, in little more than half the time."""
+    for node in gelus:
+        del node.attribute[:]
+        node.attribute.append(helper.make_attribute("approximate", "tanh"))
 
 
 def _put(graph: Any, name: str, value: Any) -> None:
