@@ -12,10 +12,12 @@ import numpy as np
 import torch
 
 from encoders.base import Encoder, EncoderError
+from encoders.encode_stats import EncodeStats
 from encoders.onnx import MODEL, TOKEN_BUDGET, TOKENIZER, Tokens
 from encoders.weights import Parts
 
-OPSET = 18
+# The first that has attention as one operator; GELU is one since 20.
+OPSET = 23
 # A text has a tenth of its true neighbours to lose before recommendations show it.
 NEIGHBOURS = 10
 
@@ -41,6 +43,16 @@ def export(parts: Parts, folder: Path, about: Mapping[str, str]) -> None:
             "this encoder's tokenizer has no tokenizer.json: choose a model with a fast tokenizer"
         )
     folder.mkdir(parents=True, exist_ok=True)
+    model = _graph(parts.model)
+    limit = min(int(parts.model.config.max_position_embeddings), int(parts.tokenizer.model_max_length))
+    onnx.helper.set_model_props(model, {**about, "max_length": str(limit), "precision": "float32"})
+    onnx.save(model, folder / MODEL)
+    parts.tokenizer.backend_tokenizer.save(str(folder / TOKENIZER))
+
+
+def _graph(model: Any) -> Any:
+    import onnxscript
+
     ids = torch.arange(6).reshape(2, 3) + 5
     mask = torch.tensor([[1, 1, 1], [1, 1, 0]])
     axes = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
@@ -48,20 +60,47 @@ def export(parts: Parts, folder: Path, about: Mapping[str, str]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own use of what torch and onnx deprecate
         program = torch.onnx.export(
-            Pooled(parts.model).eval(),
+            Pooled(model).eval(),
             (ids, mask),
             dynamo=True,
             verbose=False,
+            optimize=False,
             input_names=["ids", "mask"],
             output_names=["vectors"],
             dynamic_shapes={"ids": axes, "mask": axes},
             opset_version=OPSET,
+            custom_translation_table={torch.ops.aten.scaled_dot_product_attention.default: _attend},
         )
-    model = program.model_proto if program is not None else None
-    limit = min(int(parts.model.config.max_position_embeddings), int(parts.tokenizer.model_max_length))
-    onnx.helper.set_model_props(model, {**about, "max_length": str(limit), "precision": "float32"})
-    onnx.save(model, folder / MODEL)
-    parts.tokenizer.backend_tokenizer.save(str(folder / TOKENIZER))
+        assert program is not None  # it is none where a file is named
+        # Not as the exporter does it, which at this opset also fuses rotary positions, with one text's for all.
+        onnxscript.optimizer.optimize(program.model)
+    return program.model_proto
+
+
+def _attend(
+    query: Any,
+    key: Any,
+    value: Any,
+    attn_mask: Any = None,
+    dropout_p: float = 0.0,  # none is left where a model is evaluated
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,  # the operator sees it by the heads
+) -> Any:
+    """Torch's attention, written with rows of all heads side by side, (B, L, heads x size), as the operator can.
+
+    The exporter's own way leaves transposed copies of queries, keys, values and result to be made; here the
+    transpositions meet the model's own, and cancel out.
+    """
+    from onnxscript.onnx_opset import opset23
+
+    op: Any = opset23  # its annotations know no plain lists and numbers, which it takes
+    heads, kv_heads = query.shape[1], key.shape[1]
+    rows = [op.Reshape(op.Transpose(x, perm=[0, 2, 1, 3]), [0, 0, -1]) for x in (query, key, value)]
+    found = op.Attention(
+        *rows, attn_mask, is_causal=int(is_causal), q_num_heads=heads, kv_num_heads=kv_heads, scale=scale
+    )
+    return op.Transpose(op.Reshape(found[0], [0, 0, heads, -1]), perm=[0, 2, 1, 3])
 
 
 def to_int8(folder: Path, texts: Sequence[str], max_length: int = 256) -> int:
@@ -76,7 +115,7 @@ def to_int8(folder: Path, texts: Sequence[str], max_length: int = 256) -> int:
         raise EncoderError("int8 needs texts to find its scales from: load a catalogue first")
     model = onnx.load(folder / MODEL)
     told = {entry.key: entry.value for entry in model.metadata_props}
-    tokens = Tokens(folder / TOKENIZER, min(max_length, int(told["max_length"])))
+    tokens = Tokens(folder / TOKENIZER, min(max_length, int(told["max_length"])), EncodeStats())
     layers = quantize(model, (inputs for _, inputs in tokens.batches(texts, TOKEN_BUDGET)))
     onnx.helper.set_model_props(model, {**told, "precision": "int8"})
     onnx.save(model, folder / MODEL)

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from encoders.base import EncoderError
 from encoders.hashing import HashingEncoder
 from encoders.onnx import OnnxEncoder
 from encoders.transformer import TransformerEncoder
 from encoders.weights import load_parts
-from tests.encoders.tiny import make_bert
+from tests.encoders.tiny import make_bert, make_modernbert, make_mpnet
 
 pytest.importorskip("onnxscript", reason="the extra `onnx` is not installed")
+import onnxruntime
+from onnx import helper, numpy_helper
+
 from encoders.onnx_export import export, kept_neighbours, to_int8
+from encoders.onnx_int8 import LARGEST_PAIR, round_weights
 
 WORDS = ["red", "shoes", "mug", "the", "kettle", "42", "green", "tent"]
 RANDOM = np.random.default_rng(0)
@@ -51,6 +58,16 @@ def test_it_gives_the_vectors_of_torch(base: Path, exact: Path) -> None:
     assert onnx.encode(ODD) == pytest.approx(torch.encode(ODD), abs=1e-5)
     assert onnx.dim == torch.dim
     assert onnx.revision != torch.revision
+
+
+@pytest.mark.parametrize("make", [make_modernbert, make_mpnet])
+def test_it_knows_rotary_positions_windows_and_attention_of_a_models_own(
+    make: Callable[[Path], Path], tmp_path: Path
+) -> None:
+    base = make(tmp_path / "base")
+    export(load_parts(str(base)), tmp_path / "onnx", {})
+    torch = TransformerEncoder(str(base), device="cpu", pooling="mean")
+    assert OnnxEncoder(tmp_path / "onnx").encode(ODD) == pytest.approx(torch.encode(ODD), abs=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["exact", "int8"])
@@ -108,3 +125,41 @@ def test_a_folder_that_is_none_says_what_to_do(exact: Path, tmp_path: Path, dama
 def test_int8_without_texts_is_refused(exact: Path) -> None:
     with pytest.raises(EncoderError, match="load a catalogue"):
         to_int8(exact, [])
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    st.integers(1, 9), st.integers(1, 5), st.integers(0, 2**32 - 1), st.sampled_from([1e-20, 0.1, 1.0, 1e4])
+)
+def test_weights_are_rounded_to_what_two_products_hold_in_16_bits(
+    inputs: int, outputs: int, seed: int, size: float
+) -> None:
+    matrix = (np.random.default_rng(seed).normal(size=(inputs, outputs)) * size).astype(np.float32)
+    rounded, scale = round_weights(matrix)
+    assert np.abs(rounded * scale - matrix).max() <= 0.501 * scale.max()
+    pairs = np.pad(rounded.astype(int), ((0, inputs % 2), (0, 0))).reshape(-1, 2, outputs)
+    assert np.maximum(pairs, 0).sum(axis=1).max() <= LARGEST_PAIR
+    assert np.minimum(pairs, 0).sum(axis=1).min() >= -LARGEST_PAIR
+
+
+@pytest.mark.parametrize("texts", [1, 5, 64])
+def test_this_machine_multiplies_the_largest_activations_without_overflow(texts: int) -> None:
+    matrix = np.abs(np.random.default_rng(0).normal(size=(96, 40))).astype(np.float32)
+    matrix[:, ::2] *= -1
+    weights, _ = round_weights(matrix)
+    constants = {"w": weights, "x.scale": np.float32(1), "w.scale": np.ones(40, np.float32)}
+    node = helper.make_node(
+        "MatMulIntegerToFloat", ["x", "w", "x.scale", "w.scale"], ["y"], domain="com.microsoft"
+    )
+    graph = helper.make_graph(
+        [node],
+        "product",
+        [helper.make_tensor_value_info("x", 2, [texts, 96])],
+        [helper.make_tensor_value_info("y", 1, [texts, 40])],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+    )
+    opsets = [helper.make_opsetid("", 23), helper.make_opsetid("com.microsoft", 1)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=11)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    full = np.full((texts, 96), 255, np.uint8)
+    assert np.array_equal(session.run(None, {"x": full})[0], full.astype(int) @ weights.astype(int))
