@@ -19,7 +19,7 @@ from streams import topics
 from streams.audit import audit
 from streams.encoder_app import build_encoder
 from streams.items import Item, encode_embedding, fingerprint
-from streams.reading import ReadError
+from streams.reading import ReadError, partition_ids
 from streams.settings import Settings
 from streams.source_topics import Source
 from tests.faults import invariants
@@ -129,15 +129,16 @@ class Deployment:
             self.rejected.add(tuple(int(headers[f"__connect.errors.{n}"]) for n in ("partition", "offset")))
 
     def lag(self) -> int:
-        """Events that the group has not committed, as Kafka's own tools would say."""
+        """Records that the group has not committed, of every topic that it reads events from; as Kafka's tools say."""
         consumer = Consumer({**self.config, "group.id": self.settings.group, "enable.auto.commit": False})
         try:
-            asked = [TopicPartition(self.settings.events_topic, p) for p in range(self.partitions)]
-            done = {c.partition: max(0, c.offset) for c in consumer.committed(asked, timeout=20)}
-            ends = {tp.partition: consumer.get_watermark_offsets(tp, timeout=20)[1] for tp in asked}
+            read = {self.settings.events_topic, *(source.topic for source in self.settings.raw_sources)}
+            asked = [TopicPartition(t, p) for t in sorted(read) for p in partition_ids(consumer, t)]
+            done = [max(0, found.offset) for found in consumer.committed(asked, timeout=20)]
+            ends = [consumer.get_watermark_offsets(partition, timeout=20)[1] for partition in asked]
         finally:
             consumer.close()
-        return sum(ends[p] - done[p] for p in ends)
+        return sum(ends) - sum(done)
 
     def owners(self) -> int:
         """Members of the group that own a partition of the canonical topic."""
