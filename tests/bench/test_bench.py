@@ -54,8 +54,9 @@ def test_rows_are_least_median_and_greatest_and_ratios_are_taken_by_round() -> N
 
 
 def test_what_is_missing_is_shown_and_the_notes_stand_below(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("sys.argv", ["__main__.py", "bench", "stream"])
     samples = Samples(notes={"absent": "missing. Do this."})
     samples.missing("case", "absent", "rate", "1/s")
 
@@ -67,7 +68,7 @@ def test_what_is_missing_is_shown_and_the_notes_stand_below(
     shown, told = capsys.readouterr()
     assert shown.count("missing") == 4
     assert "absent: missing. Do this." in shown
-    assert shown.startswith("two cores\ninterestflow ")
+    assert shown.startswith("two cores\ninterestflow bench stream\n")
     assert told == "half of it\n"
     assert json.loads((tmp_path / "deep" / "rows.json").read_text()) == [
         {

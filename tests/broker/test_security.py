@@ -161,9 +161,9 @@ def test_tls_is_never_downgraded_on_a_plaintext_port(secured: SimpleNamespace, c
 def test_first_bytes_on_the_wire_are_a_tls_handshake(secured: SimpleNamespace, client: Client) -> None:
     with listener() as (server, received):
         assert_refused(client, sasl_settings(secured, kafka_bootstrap_servers=server))
-    assert received
-    # RFC 8446, 5.1: content type handshake (22), legacy record version 3.x.
-    assert {data[:2] for data in received} == {b"\x16\x03"}
+    # RFC 8446, 5.1: content type handshake (22), legacy record version 3.x. A connection that is given up before
+    # anything is sent says nothing.
+    assert {data[:2] for data in received if data} == {b"\x16\x03"}
 
 
 @contextlib.contextmanager

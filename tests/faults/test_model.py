@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from streams import batch
+from streams.state import duplicates
 from streams.state.changelog import Claim, Watermark
 from streams.state.deliveries import Deliveries
 from streams.state.restore import Restoring
@@ -50,7 +50,7 @@ def no_dedupe_by_offset(patch: Patch) -> Rules:
 
 
 def no_window_of_ids(patch: Patch) -> Rules:
-    patch.setattr(batch, "new_events", lambda states, rows, keys: np.ones(len(keys), dtype=bool))
+    patch.setattr(duplicates, "new_events", lambda states, rows, keys: np.ones(len(keys), dtype=bool))
     return Rules()
 
 
