@@ -34,6 +34,8 @@ class Brokers:
     def __init__(self, kafka: Mapping[str, Any], backoff: Backoff) -> None:
         """kafka: librdkafka properties (servers, security)."""
         self.kafka, self.backoff = kafka, backoff
+        # One for all questions: ending a client may take librdkafka a second.
+        self.admin = AdminClient(untold(kafka))
 
     async def ask(self, function: Callable[..., T], *arguments: Any, **options: Any) -> T:
         """What the function returns, in a thread, once the brokers answer. Raises GaveUpError, StoppedError."""
@@ -42,9 +44,8 @@ class Brokers:
 
     async def watch(self, topic: str) -> None:
         """For ever, until they are away for too long: raises GaveUpError."""
-        client = AdminClient(untold(self.kafka))
         while True:
-            await self.ask(client.list_topics, topic, timeout=ANSWER_WITHIN_S)
+            await self.ask(self.admin.list_topics, topic, timeout=ANSWER_WITHIN_S)
             await asyncio.sleep(LOOK_EVERY_S)
 
 

@@ -35,7 +35,7 @@ class Ownership:
     ) -> None:
         self.settings, self.app, self.pipeline, self.health = settings, faust_app, pipeline, health
         self.brokers = brokers
-        self.snapshotter = Snapshotter(pipeline, lambda: source_topic(brokers.kafka, settings.topic_state))
+        self.snapshotter = Snapshotter(pipeline, lambda: source_topic(brokers.admin, settings.topic_state))
         self.member = False  # of the consumer group, once the first assignment came
         self._recovered = False  # the states of the partitions that are ours now
         self._seeks: dict[tuple[str, int], int] = {}
@@ -49,8 +49,8 @@ class Ownership:
 
     def look_at_topics(self) -> None:
         """Raises StateError or ReadError where there is nothing to go on with."""
-        source = source_topic(self.brokers.kafka, self.settings.events_topic)
-        check_changelog(self.brokers.kafka, self.settings.topic_state, source)
+        source = source_topic(self.brokers.admin, self.settings.events_topic)
+        check_changelog(self.brokers.admin, self.settings.topic_state, source)
         self.pipeline.publisher.source = source
         self.snapshotter.look()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -89,7 +90,9 @@ class Reader:
         }
         self._consumer = Consumer({**config, **own, **bulk})
         self.topic = topic
-        self.partitions = partition_ids(self._consumer, topic) if partitions is None else partitions
+        # Asked in any case: a partition that is assigned before its leader is known is read only after half a second.
+        known = partition_ids(self._consumer, topic)
+        self.partitions = known if partitions is None else partitions
         self._starts: dict[int, int] = {}
         self.start_at({})
 
@@ -164,8 +167,8 @@ class Reader:
         return all(found.offset >= ends[found.partition] for found in self._consumer.position(asked))
 
     def close(self) -> None:
-        """Release the connection."""
-        self._consumer.close()
+        """Release the connection; without waiting, for librdkafka may take a second to end its threads."""
+        threading.Thread(target=self._consumer.close, name="closing a reader", daemon=True).start()
 
 
 def bounds_now(client: Any, partition: TopicPartition, timeout_s: float = 30.0) -> tuple[int, int]:

@@ -9,7 +9,6 @@ from typing import Any
 from confluent_kafka import KafkaException, Message, TopicCollection
 from confluent_kafka.admin import AdminClient
 
-from streams.log_lines import untold
 from streams.reading import Reader, ReadError, bounds_of, partition_ids
 from streams.state.changelog import SourceTopic
 from streams.state.eviction import Evictor
@@ -24,9 +23,8 @@ Bounds = Mapping[int, tuple[int, int]]
 MOST_RESERVED = 1 << 18
 
 
-def source_topic(config: Mapping[str, Any], topic: str) -> SourceTopic:
+def source_topic(admin: AdminClient, topic: str) -> SourceTopic:
     """The canonical topic as it is now. Raises ReadError where there is none."""
-    admin = AdminClient(untold(config))
     partitions = partition_ids(admin, topic)
     (found,) = admin.describe_topics(TopicCollection([topic])).values()
     try:
@@ -36,9 +34,9 @@ def source_topic(config: Mapping[str, Any], topic: str) -> SourceTopic:
     return SourceTopic(topic, len(partitions), topic_id)
 
 
-def check_changelog(config: Mapping[str, Any], topic: str, source: SourceTopic) -> None:
+def check_changelog(admin: AdminClient, topic: str, source: SourceTopic) -> None:
     """Raises StateError where the changelog has other partitions than the canonical topic, ReadError without one."""
-    found = len(partition_ids(AdminClient(untold(config)), topic))
+    found = len(partition_ids(admin, topic))
     if found != source.partitions:
         raise StateError(
             f"{source.topic} has {source.partitions} partitions, but its state topic {topic} has {found}: users "
