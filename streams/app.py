@@ -119,6 +119,7 @@ class StreamApp(faust.App):  # type: ignore[misc]  # Faust ships no types
     scratch: tempfile.TemporaryDirectory[str]
     outstanding_batches: int
     state_seeks: Any
+    state_let_go: Any
 
 
 def build_faust_app(settings: Settings) -> StreamApp:

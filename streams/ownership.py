@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import socket
@@ -23,8 +22,13 @@ from streams.state.bound import Bound, Share
 from streams.state.recovery import check_changelog, positions, recover, source_topic
 from streams.state.snapshotting import Snapshotter
 from streams.state.store import PartitionState
+from streams.transport import NO_GENERATION
 
 log = logging.getLogger(__name__)
+
+
+class TakenAwayError(Exception):
+    """The assignment that a recovery was for has ended: its partitions may be another worker's."""
 
 
 class Ownership:
@@ -38,13 +42,14 @@ class Ownership:
         self.snapshotter = Snapshotter(pipeline, lambda: source_topic(brokers.admin, settings.topic_state))
         self.member = False  # of the consumer group, once the first assignment came
         self._recovered = False  # the states of the partitions that are ours now
+        self._assignment = 0  # number of the one that is ours, or is awaited
         self._seeks: dict[tuple[str, int], int] = {}
         # Stands in the changelog, for whoever looks there after a pause or a split.
         self._name = settings.group_instance_id or f"{socket.gethostname()}-{os.getpid()}"
         self.bound: Bound | None = None
         if settings.users_in_memory is not None and settings.evicted_dir is not None:
             self.bound = Bound(settings.users_in_memory, settings.evicted_dir)
-        faust_app.state_seeks = self._state_seeks
+        faust_app.state_seeks, faust_app.state_let_go = self._state_seeks, self._let_go
         faust_app.on_rebalance_complete.connect(self._rebalanced)
 
     def look_at_topics(self) -> None:
@@ -58,37 +63,64 @@ class Ownership:
         """True while the worker has partitions."""
         return self.member and bool(self.app.consumer.assignment())
 
-    async def _rebalanced(self, *_: Any, **__: Any) -> None:
-        with contextlib.suppress(StoppedError):  # the worker ends, and needs no states any more
-            await self._on_rebalance()
+    async def _let_go(self) -> None:
+        """An assignment ends: what was made of its states is out, and nothing is made of them any more."""
+        self._assignment += 1
+        self._recovered = False
+        self.health.set_ready(False, "the consumer group is rebalancing")
+        under_way = [asyncio.wrap_future(delivered) for delivered in await self.pipeline.on_model(self._drop)]
+        if under_way:
+            await asyncio.wait(under_way)  # whoever handed it over hears of a failure
 
-    async def _on_rebalance(self, *_: Any, **__: Any) -> None:
-        """Recover the states of the partitions that are ours now, before any event flows."""
-        topic = self.settings.events_topic
+    async def _rebalanced(self, *_: Any, **__: Any) -> None:
+        # Faust calls it late where the next rebalance has begun, and then calls it again behind that. A static
+        # member may get the same generation again, and then it does not.
+        while self.app.consumer_generation_id != NO_GENERATION:
+            try:
+                await self._on_rebalance(self._assignment)
+            except TakenAwayError:
+                log.info("partitions were taken away while they were recovered")
+                continue
+            except StoppedError:
+                pass  # the worker ends, and needs no states any more
+            return
+
+    async def _on_rebalance(self, assignment: int) -> None:
+        """Recover the states of the partitions that are ours now, before any event flows.
+
+        Raises TakenAwayError where they are ours no more.
+        """
+        topic, raw = self.settings.events_topic, self._raw()
         self.member = True
         mine = sorted(tp.partition for tp in self.app.consumer.assignment() if tp.topic == topic)
-        self._recovered = False
         self.health.set_ready(False, f"recovering partitions {mine}")
         started = time.monotonic()
-        states, share = await self._recover(mine)
+        states, share = await self._recover(assignment, mine)
         found = await self.brokers.ask(positions, self.brokers.kafka, topic, states)
-        self._seeks = {(topic, partition): offset for partition, offset in found.items()}
-        self._seeks |= await self.brokers.ask(ingested, self.brokers.kafka, self.settings, self._raw())
-        for delivered in await self.pipeline.on_model(self._install, states, share):
+        seeks = {(topic, partition): offset for partition, offset in found.items()}
+        self._seeks = seeks | await self.brokers.ask(ingested, self.brokers.kafka, self.settings, raw)
+        for delivered in await self.pipeline.on_model(self._install, assignment, states, share):
             await asyncio.wrap_future(delivered)
         await self.pipeline.apply_waiting()
+        self._expect(assignment)
         users = sum(state.known for state in states.values())
         log.info("recovered %d users of partitions %s in %.2f s", users, mine, time.monotonic() - started)
         self.pipeline.last_activity = time.monotonic()
         self._recovered = True
         self.tell_ready()
 
-    async def _recover(self, mine: list[int]) -> tuple[dict[int, PartitionState], Share | None]:
-        """Claim the partitions, and read their states; the old ones are let go of first."""
+    def _expect(self, assignment: int) -> None:
+        """Raises TakenAwayError where this is the assignment no more."""
+        if assignment != self._assignment:
+            raise TakenAwayError
+
+    async def _recover(
+        self, assignment: int, mine: list[int]
+    ) -> tuple[dict[int, PartitionState], Share | None]:
+        """Claim the partitions, and read their states."""
         settings, pipeline = self.settings, self.pipeline
-        # Nothing is made of the old states any more, and what is under way stands before our claim.
-        await pipeline.on_model(self._install, {}, None)
         await self.brokers.ask(self.look_at_topics)
+        self._expect(assignment)
         terms = await asyncio.wrap_future(pipeline.publisher.claim(mine, self._name))
         share = await asyncio.to_thread(self.bound.share, len(mine)) if self.bound is not None else None
         states = await self.brokers.ask(
@@ -113,13 +145,28 @@ class Ownership:
         flowing = self.pipeline.catalog_ready.is_set()
         self.health.set_ready(flowing, "" if flowing else "waiting for the catalogue's items to be encoded")
 
-    def _install(self, states: dict[int, Any], share: Share | None) -> Any:
-        """Of one piece on the model thread: nobody is evicted before what was not published is found."""
-        self.pipeline.flow.partitions.clear()
+    def _install(self, assignment: int, states: dict[int, PartitionState], share: Share | None) -> list[Any]:
+        """Use the states; the deliveries of what they show not to be out. Raises TakenAwayError.
+
+        Of one piece on the model thread: nobody is evicted before what was not published is found, and an
+        assignment that has ended is seen here, or drops what is done here.
+        """
+        if assignment != self._assignment and share is not None:
+            share.file.close()
+        self._expect(assignment)
         self.pipeline.flow.partitions.update(states)
         if self.bound is not None:
             self.bound.keep(share)
         return self.pipeline.publisher.take_over()
+
+    def _drop(self) -> list[Any]:
+        """Forget all states; the deliveries that are under way. On the model thread."""
+        partitions = self.pipeline.flow.partitions
+        under_way = [delivered for part in partitions.values() for delivered in part.deliveries.under_way]
+        partitions.clear()
+        if self.bound is not None:
+            self.bound.keep(None)
+        return under_way
 
     async def _state_seeks(self, assigned: set[TP]) -> Mapping[TP, int]:
         topic = self.settings.events_topic

@@ -27,6 +27,10 @@ from streams import fetching
 SCHEME = "batched"
 
 Seeks = Callable[[set[TP]], Awaitable[Mapping[TP, int]]]
+LetGo = Callable[[], Awaitable[None]]
+# Of an assignment that ends, until the next one. Faust compares generations before it lets events flow again: a
+# recovery that is still under way must not let them, for they may be another worker's by then.
+NO_GENERATION = -1
 
 
 @dataclass(slots=True)
@@ -184,7 +188,9 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Finish what has begun and commit it while it is still ours, then let go."""
+        self.app.consumer_generation_id = NO_GENERATION
         await self.finish()
+        await self.transport.let_go()
         await super().on_partitions_revoked(revoked)
         for tp in revoked:
             self._in_flight.pop(tp, None)
@@ -221,6 +227,12 @@ class Transport(AIOKafkaTransport):  # type: ignore[misc]
         """Offsets to start from, of the partitions whose truth is a changelog."""
         seeks: Seeks = self.app.state_seeks
         return seeks
+
+    @property
+    def let_go(self) -> LetGo:
+        """Called before partitions may be another's: returns once nothing is made of their states any more."""
+        let_go: LetGo = self.app.state_let_go
+        return let_go
 
 
 class BatchTopic(FaustTopic):  # type: ignore[misc]

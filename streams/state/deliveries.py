@@ -75,6 +75,11 @@ class Deliveries:
             self.resume = max(self.resume, handed.resume)
 
     @property
+    def under_way(self) -> list[Delivered]:
+        """What was handed over and is not settled."""
+        return [handed.delivered for handed in self._pending]
+
+    @property
     def alone(self) -> bool:
         """True while nobody else is known to have written."""
         return self.contained == self.next

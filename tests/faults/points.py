@@ -1,4 +1,4 @@
-"""The points at which a worker can be told to kill itself, put around the built worker's methods.
+"""The points at which a worker can be told to kill itself, or to dawdle, put around the built worker's methods.
 
 Changelog and outputs are topics of their own, so a crash may leave either without the other. The points make
 each case happen for certain, not once in a thousand kills.
@@ -22,6 +22,8 @@ AROUND_ACKS = ("before changelog ack", "after changelog ack", "before output ack
 AROUND_COMMIT = ("before commit", "after commit")
 RECOVERY = ("in recovery", "after recovery")
 POINTS = (*AROUND_ACKS, *AROUND_COMMIT, *RECOVERY)
+# Not to die at: every recovery has read all, and goes on only after so many seconds.
+SLOW_RECOVERY, SLOW_S = "slow recovery", 4.0
 
 
 def die() -> NoReturn:
@@ -52,8 +54,10 @@ def arm(worker: Worker, point: str, nth: int) -> None:
         _arm_commit(point, passages)
     elif point in RECOVERY:
         _arm_recovery(worker, point, passages)
+    elif point == SLOW_RECOVERY:
+        _slow_recovery()
     else:
-        raise ValueError(f"no point {point!r}; there are: {', '.join(POINTS)}")
+        raise ValueError(f"no point {point!r}; there are: {', '.join((*POINTS, SLOW_RECOVERY))}")
 
 
 def _arm_sink(worker: Worker, point: str, passages: Passages) -> None:
@@ -109,6 +113,17 @@ def _arm_recovery(worker: Worker, point: str, passages: Passages) -> None:
         worker.pipeline.metrics.recovered = _Progress(passages)  # type: ignore[assignment]
     else:  # all is read, and nothing installed
         ownership.recover = recovering
+
+
+def _slow_recovery() -> None:
+    recover = ownership.recover
+
+    def recovering(*arguments: Any, **named: Any) -> Any:
+        states = recover(*arguments, **named)
+        time.sleep(SLOW_S)
+        return states
+
+    ownership.recover = recovering
 
 
 class _Progress:

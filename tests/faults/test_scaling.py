@@ -6,6 +6,7 @@ import time
 from random import Random
 
 from tests.faults.deployment import RATE, Deploy, Deployment, until
+from tests.faults.points import SLOW_RECOVERY, SLOW_S
 from tests.faults.trials import Fault, run, trials
 
 
@@ -48,6 +49,27 @@ def joined_while_idle(deployment: Deployment, rng: Random) -> None:
     until(lambda: deployment.owners() == 2, "b in the group again")
     time.sleep(rng.uniform(0.0, 0.3))
     deployment.load.write(80, RATE)
+
+
+def taken_away_in_recovery(deployment: Deployment, rng: Random) -> None:
+    """A worker that recovers slowly joins; while it does, two others join, and take a partition away from it."""
+    crew = deployment.crew
+    until(lambda: deployment.owners() == 1, "the first worker")
+    with deployment.load.flowing(RATE):
+        crew.start("b", SLOW_RECOVERY)
+        until(lambda: deployment.owners() == 2, "the slow one")
+        for name in ("c", "d"):
+            crew.start(name)
+            time.sleep(rng.uniform(0.0, 0.5))
+        until(lambda: deployment.owners() == 4, "four workers")
+        time.sleep(SLOW_S)
+
+
+def test_partitions_are_taken_away_from_a_worker_that_recovers(deploy: Deploy) -> None:
+    fault = Fault(
+        "partitions taken away in recovery", taken_away_in_recovery, monotone=True, per_deployment=1
+    )
+    run([fault], trials(30, 2), [deploy("a", static=False, partitions=4)])
 
 
 def test_a_worker_joins_an_idle_group(deploy: Deploy) -> None:
