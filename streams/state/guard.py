@@ -53,13 +53,12 @@ class Guard:
 
     async def run(self) -> None:
         """For ever. Raises ReadError or GaveUpError where the changelog cannot be read."""
+        # Ends with the process. Where a worker is told to stop, a thread may be reading with it just now, and a
+        # client that is closed in the middle of a call crashes the process, or never returns.
         reader = await self.brokers.ask(Reader, self.brokers.kafka, self._topic, [])
-        try:
-            while True:
-                await asyncio.sleep(PAUSE_S)
-                await self.step(reader)
-        finally:
-            reader.close()
+        while True:
+            await asyncio.sleep(PAUSE_S)
+            await self.step(reader)
 
     async def step(self, reader: Reader) -> None:
         """Look once, and write again what has to be."""
