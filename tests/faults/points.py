@@ -23,7 +23,7 @@ AROUND_COMMIT = ("before commit", "after commit")
 RECOVERY = ("in recovery", "after recovery")
 POINTS = (*AROUND_ACKS, *AROUND_COMMIT, *RECOVERY)
 # Not to die at: every recovery has read all, and goes on only after so many seconds.
-SLOW_RECOVERY, SLOW_S = "slow recovery", 4.0
+SLOW_RECOVERY, SLOW_S = "slow recovery", 3.0
 
 
 def die() -> NoReturn:

@@ -69,7 +69,7 @@ def test_partitions_are_taken_away_from_a_worker_that_recovers(deploy: Deploy) -
     fault = Fault(
         "partitions taken away in recovery", taken_away_in_recovery, monotone=True, per_deployment=1
     )
-    run([fault], trials(30, 2), [deploy("a", static=False, partitions=4)])
+    run([fault], trials(30, 1), [deploy("a", static=False, partitions=4)])
 
 
 def test_a_worker_joins_an_idle_group(deploy: Deploy) -> None:
