@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from encoders.base import EncoderError, identity
+import numpy as np
+
+from encoders.base import Encoder, EncoderError, identity
 from encoders.onnx import PREFIX
 from encoders.onnx_export import NEIGHBOURS, export, kept_neighbours, to_int8
 from encoders.weights import load_parts
@@ -19,6 +21,9 @@ from streams.training_data import from_dataset
 
 # Texts that scales are found from, and others that the result is measured on.
 CALIBRATION, MEASURED = 512, 2_000
+# Read by both encoders before one takes the other's place, and how far apart (1 - cos) their vectors may be.
+PROBE = ("mug", "a steel kettle with a whistle", "Chai: " + "black tea with milk, cinnamon and cardamom " * 8)
+SAME = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +68,27 @@ def export_onnx(settings: Settings, output: Path, texts: Sequence[str] | None = 
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as scratch:
         folder = Path(scratch) / output.name
         export(load_parts(settings.encoder, settings.encoder_revision), folder, {"base": identity(base)})
+        made = settings.model_copy(update={"encoder": f"{PREFIX}{folder}"})
+        _require_same(base, build_raw_encoder(made))
         layers, kept = 0, (1.0, 0.0)
         if texts is not None:
             layers = to_int8(folder, spread(texts[1::2], CALIBRATION), settings.encoder_max_tokens)
-        new = build_raw_encoder(settings.model_copy(update={"encoder": f"{PREFIX}{folder}"}))
+        new = build_raw_encoder(made)
         if texts is not None:
             kept = kept_neighbours(base, new, spread(texts[::2], MEASURED))
         folder.rename(output)
     return Exported(new.revision, layers, *kept)
+
+
+def _require_same(base: Encoder, new: Encoder) -> None:
+    """Raises EncoderError where the graph is of another encoder: its pooling, prompt or dimensions were left out."""
+    same = base.dim == new.dim
+    if same:
+        cosines = np.einsum("nd,nd->n", base.encode(PROBE), new.encode(PROBE))
+        same = float(cosines.min()) > 1 - SAME
+    if not same:
+        raise EncoderError(
+            "what would be exported gives other vectors than the encoder does: only the mean over the tokens, without "
+            "a prompt and with all dimensions, can be exported; choose a model and settings "
+            "(INTERESTFLOW_ENCODER_POOLING, _PROMPT, _PROMPT_NAME, _TRUNCATE_DIM) that want no more"
+        )
