@@ -39,6 +39,7 @@ DEFAULT_ACTIONS: dict[str, ActionRule] = {
     "search": ActionRule(weight=2.0),
     "follow": ActionRule(weight=2.0),
     "comment": ActionRule(weight=2.0),
+    "review": ActionRule(weight=2.0),
     "like": ActionRule(weight=3.0),
     "share": ActionRule(weight=3.0),
     "cart": ActionRule(weight=3.0),

@@ -63,9 +63,11 @@ def build_encoder(settings: Settings) -> Encoder:
     fused = build_fused(settings, settings.fusion if isinstance(settings.fusion, Path) else None)
     if fused is not None:
         if fused.dim != settings.dimensions:
+            # Hashing has as many dimensions as are wanted of all: with more of those the sum would only grow.
+            other = "" if settings.encoder == "hashing" else f", or set INTERESTFLOW_DIMENSIONS={fused.dim}"
             raise SettingsError(
                 f"the media together have {fused.dim} dimensions, not {settings.dimensions}: run `interestflow fit "
-                f"fusion` and set INTERESTFLOW_FUSION to its file, or set INTERESTFLOW_DIMENSIONS={fused.dim}"
+                f"fusion` and set INTERESTFLOW_FUSION to its file{other}"
             )
         return fused
     encoder = build_raw_encoder(settings)

@@ -129,7 +129,16 @@ class Settings(EncoderSettings, BaseSettings):
     # True where nobody consumes twice (films, news); false where they do (shops, music).
     exclude_consumed: bool = True
     # Actions that count as consumed.
-    consuming_actions: CommaSeparated = ("click", "play", "rate", "like", "purchase", "dislike", "comment")
+    consuming_actions: CommaSeparated = (
+        "click",
+        "play",
+        "rate",
+        "like",
+        "purchase",
+        "dislike",
+        "comment",
+        "review",
+    )
     # At most one recommendation per user and interval (seconds, wall clock).
     recommend_interval_s: float = Field(default=1.0, ge=0.0)
     # Events named as reasons of one item.

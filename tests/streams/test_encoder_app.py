@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from encoders.transformer import TransformerEncoder
-from streams.encoder_app import build_raw_encoder
-from streams.settings import Settings
+from streams.encoder_app import build_encoder, build_raw_encoder
+from streams.settings import Settings, SettingsError
 from tests.encoders.tiny import make_bert
+from tests.encoders.tiny_media import make_clip
 
 
 def test_what_is_set_of_a_text_encoder_reaches_it(tmp_path: Path) -> None:
@@ -27,3 +30,15 @@ def test_what_is_set_of_a_text_encoder_reaches_it(tmp_path: Path) -> None:
         str(folder), max_length=16, pooling="cls", prompt="the ", truncate_dim=8, device=built.device
     )
     assert built.revision == direct.revision
+
+
+def test_the_dimensions_that_are_advised_for_text_beside_pictures_are_taken(tmp_path: Path) -> None:
+    clip = str(make_clip(tmp_path / "clip"))
+    text = str(make_bert(tmp_path / "bert"))
+    settings = Settings(encoder=text, image_encoder=clip)
+    with pytest.raises(SettingsError, match="INTERESTFLOW_DIMENSIONS=44"):
+        build_encoder(settings)
+    assert build_encoder(settings.model_copy(update={"dimensions": 44})).dim == 44
+    # Hashing would take them for its own, and the sum would be another.
+    with pytest.raises(SettingsError, match=r"INTERESTFLOW_FUSION to its file$"):
+        build_encoder(Settings(encoder="hashing", image_encoder=clip))
