@@ -21,13 +21,18 @@ from streams.settings import Settings, SettingsError
 
 # Of a joint batch, where the encoder itself does not say how many tokens it takes at once.
 BATCH_TOKENS = 1024
+URLS = ("http://", "https://")
+# Settings that models of transformers alone heed, as they do `encoder_pooling`.
+UNHEEDED = ("encoder_prompt", "encoder_prompt_name", "encoder_truncate_dim")
 
 
 def build_raw_encoder(settings: Settings) -> Encoder:
-    """The encoder by name, before projection and cache."""
+    """The encoder by name, before projection and cache. Raises SettingsError, EncoderError."""
+    if settings.encoder in ("hashing", "topics") or settings.encoder.startswith((PREFIX, *URLS)):
+        _require_no_effect_lost(settings)
     if settings.encoder == "hashing":
         return HashingEncoder(settings.dimensions)
-    if settings.encoder.startswith(("http://", "https://")):
+    if settings.encoder.startswith(URLS):
         return _remote(settings)
     if settings.encoder == "topics":
         if settings.topics is None:
@@ -51,6 +56,20 @@ def build_raw_encoder(settings: Settings) -> Encoder:
         truncate_dim=settings.encoder_truncate_dim,
         threads=settings.encoder_threads,
     )
+
+
+def _require_no_effect_lost(settings: Settings) -> None:
+    """Raises SettingsError where something is set that the encoder would not heed."""
+    unheeded = [name for name in UNHEEDED if getattr(settings, name) is not None]
+    exported = settings.encoder.startswith(PREFIX)  # by its mean
+    if settings.encoder_pooling not in (("auto", "mean") if exported else ("auto",)):
+        unheeded.append("encoder_pooling")
+    if unheeded:
+        names = ", ".join(f"INTERESTFLOW_{name.upper()}" for name in unheeded)
+        raise SettingsError(
+            f"INTERESTFLOW_ENCODER={settings.encoder} does not heed {names}: unset that, or set INTERESTFLOW_ENCODER "
+            f"to a model of transformers"
+        )
 
 
 def build_fused(settings: Settings, fitted: Path | None) -> FusedEncoder | None:

@@ -14,7 +14,7 @@ from encoders.onnx import PREFIX
 from encoders.onnx_export import NEIGHBOURS, export, kept_neighbours, to_int8
 from encoders.weights import load_parts
 from streams import topic_contents
-from streams.encoder_app import build_raw_encoder
+from streams.encoder_app import UNHEEDED, build_raw_encoder
 from streams.pairs import spread
 from streams.settings import Settings, SettingsError
 from streams.training_data import from_dataset
@@ -24,6 +24,8 @@ CALIBRATION, MEASURED = 512, 2_000
 # Read by both encoders before one takes the other's place, and how far apart (1 - cos) their vectors may be.
 PROBE = ("mug", "a steel kettle with a whistle", "Chai: " + "black tea with milk, cinnamon and cardamom " * 8)
 SAME = 1e-4
+# What an exported encoder takes no notice of.
+PLAIN = {"encoder_pooling": "auto", **dict.fromkeys(UNHEEDED)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ def export_onnx(settings: Settings, output: Path, texts: Sequence[str] | None = 
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as scratch:
         folder = Path(scratch) / output.name
         export(load_parts(settings.encoder, settings.encoder_revision), folder, {"base": identity(base)})
-        made = settings.model_copy(update={"encoder": f"{PREFIX}{folder}"})
+        made = settings.model_copy(update={"encoder": f"{PREFIX}{folder}", **PLAIN})
         _require_same(base, build_raw_encoder(made))
         layers, kept = 0, (1.0, 0.0)
         if texts is not None:

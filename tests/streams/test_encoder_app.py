@@ -42,3 +42,13 @@ def test_the_dimensions_that_are_advised_for_text_beside_pictures_are_taken(tmp_
     # Hashing would take them for its own, and the sum would be another.
     with pytest.raises(SettingsError, match=r"INTERESTFLOW_FUSION to its file$"):
         build_encoder(Settings(encoder="hashing", image_encoder=clip))
+
+
+@pytest.mark.parametrize("encoder", ["hashing", "topics", "onnx:folder", "http://127.0.0.1:1/v1"])
+def test_what_an_encoder_would_not_heed_is_refused(encoder: str) -> None:
+    with pytest.raises(
+        SettingsError, match="heed INTERESTFLOW_ENCODER_PROMPT, INTERESTFLOW_ENCODER_POOLING: unset"
+    ):
+        build_raw_encoder(Settings(encoder=encoder, encoder_prompt="query: ", encoder_pooling="cls"))
+    with pytest.raises(SettingsError, match="INTERESTFLOW_ENCODER_TRUNCATE_DIM"):
+        build_raw_encoder(Settings(encoder=encoder, encoder_truncate_dim=64))
