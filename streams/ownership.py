@@ -98,7 +98,9 @@ class Ownership:
         states, share = await self._recover(assignment, mine)
         found = await self.brokers.ask(positions, self.brokers.kafka, topic, states)
         seeks = {(topic, partition): offset for partition, offset in found.items()}
-        self._seeks = seeks | await self.brokers.ask(ingested, self.brokers.kafka, self.settings, raw)
+        self._seeks = seeks | await self.brokers.ask(
+            ingested, self.brokers.admin, self.brokers.kafka, self.settings, raw
+        )
         for delivered in await self.pipeline.on_model(self._install, assignment, states, share):
             await asyncio.wrap_future(delivered)
         await self.pipeline.apply_waiting()
