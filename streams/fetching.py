@@ -28,6 +28,7 @@ PREFETCH_BACKOFF_S = 0.002
 BOOTSTRAP_PAUSE_S = 1.0
 # Between attempts to learn where the partitions are, while no broker answers; as `retry.backoff.ms` elsewhere.
 METADATA_PAUSE_S = 0.1
+CANCEL_AGAIN_S = 0.1
 
 
 class LeanRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka ships no types
@@ -49,6 +50,16 @@ class KeenFetcher(Fetcher):  # type: ignore[misc]
     def _get_actions_per_node(self, assignment: Any) -> Any:
         self._fetch_max_wait_ms = BUSY_MAX_WAIT_MS if self._records else FETCH_MAX_WAIT_MS
         return super()._get_actions_per_node(assignment)
+
+    async def close(self) -> None:
+        """As aiokafka's, which may never return: while it awaits a task that it has cancelled because an assignment
+        ended, its loop takes its own cancellation for that of the task, and goes on.
+        """
+        self._closed = True
+        while not self._fetch_task.done():
+            self._fetch_task.cancel()
+            await asyncio.wait([self._fetch_task], timeout=CANCEL_AGAIN_S)
+        await super().close()
 
 
 class PatientClient(AIOKafkaClient):  # type: ignore[misc]

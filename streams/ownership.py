@@ -73,9 +73,9 @@ class Ownership:
             await asyncio.wait(under_way)  # whoever handed it over hears of a failure
 
     async def _rebalanced(self, *_: Any, **__: Any) -> None:
-        # Faust calls it late where the next rebalance has begun, and then calls it again behind that. A static
-        # member may get the same generation again, and then it does not.
-        while self.app.consumer_generation_id != NO_GENERATION:
+        # Faust calls it late where the next rebalance has come meanwhile, and then calls it again behind that. A
+        # static member may get the same generation again, and then it does not.
+        while self.app.consumer_generation_id != NO_GENERATION and not self._recovered:
             try:
                 await self._on_rebalance(self._assignment)
             except TakenAwayError:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import os
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from streams.backoff import GaveUpError
 
@@ -45,10 +48,36 @@ def exit_after(seconds: float) -> None:
     """End the process at once where it still runs then."""
 
     def leave() -> None:
-        log.error("shutdown took longer than %g s: leaving at once", seconds)
+        log.error("shutdown took longer than %g s: leaving at once; it waits here:\n%s", seconds, stacks())
         logging.shutdown()
         os._exit(TOO_SLOW)
 
     timer = threading.Timer(seconds, leave)
     timer.daemon = True
     timer.start()
+
+
+def stacks() -> str:
+    """Where each thread and each task of any event loop stands, as tracebacks; for whoever asks why it hangs."""
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    told = [
+        f"thread {names.get(ident, ident)}:\n{''.join(traceback.format_stack(frame))}"
+        for ident, frame in sys._current_frames().items()
+    ]
+    # Not `asyncio.all_tasks`, which wants the loop: Faust's consumer has one of its own.
+    tasks = [one for one in gc.get_objects() if isinstance(one, asyncio.Task) and not one.done()]
+    return "\n".join([*told, *(f"{task.get_name()}:\n{_awaited(task)}" for task in tasks)])
+
+
+def _awaited(task: asyncio.Task[Any]) -> str:
+    """The task's coroutine, what it awaits, and so on, which a task's own stack does not tell."""
+    told: list[str] = []
+    at: Any = task.get_coro()
+    while at is not None:
+        frame = getattr(at, "cr_frame", None) or getattr(at, "gi_frame", None)
+        if frame is None:
+            told.append(f"  {at!r}\n")
+            break
+        told += traceback.format_stack(frame, limit=1)
+        at = getattr(at, "cr_await", None) or getattr(at, "gi_yieldfrom", None)
+    return "".join(told)

@@ -187,7 +187,12 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
             self._acked.setdefault(tp, [])
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Finish what has begun and commit it while it is still ours, then let go."""
+        """Finish what has begun and commit it while it is still ours, then let go.
+
+        Not where the worker ends: that is done by then, and the thread that commits may be waiting for this.
+        """
+        if self.app.should_stop:
+            return
         self.app.consumer_generation_id = NO_GENERATION
         await self.finish()
         await self.transport.let_go()
@@ -207,7 +212,13 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
             self._room.clear()
             with contextlib.suppress(TimeoutError):  # one that is abandoned says nothing
                 await asyncio.wait_for(self._room.wait(), 0.1)
-        await self.commit()
+        # Where the consumer ends meanwhile, nobody may be left to commit.
+        await self.wait(self.commit())
+
+    def close(self) -> None:
+        """Nothing. Faust calls it where a rebalance comes while it stops, to end aiokafka's client on a loop that is
+        not its own: then the group is not left, and waits for this member.
+        """
 
     def _unfinished(self) -> bool:
         return any(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import time
 from collections import Counter, defaultdict, deque
@@ -46,6 +47,7 @@ def test_the_versions_are_those_it_was_written_against() -> None:
         "perform_seek",
         "on_partitions_revoked",
         "ack",
+        "close",
         "_new_consumer_thread",
     ],
 )
@@ -56,7 +58,9 @@ def test_what_the_consumer_overrides_is_still_there_with_the_same_arguments(name
     assert parameters(transport.Consumer) == parameters(AIOKafkaConsumer)
 
 
-@pytest.mark.parametrize("name", ["_get_active_partitions", "_getmany", "seek", "stop_flow", "commit"])
+@pytest.mark.parametrize(
+    "name", ["_get_active_partitions", "_getmany", "seek", "stop_flow", "commit", "wait"]
+)
 def test_what_the_consumer_calls_is_still_there(name: str) -> None:
     assert callable(getattr(AIOKafkaConsumer, name))
 
@@ -78,6 +82,24 @@ def test_the_keen_fetcher_is_the_one_that_aiokafka_makes() -> None:
     assert "self._in_flight.discard(node_id)" in loop
     assert "self._pending_tasks -= done_pending" in loop
     assert "self._fetch_max_wait_ms" in inspect.getsource(Fetcher._get_actions_per_node)
+
+
+async def test_a_fetcher_ends_though_its_loop_takes_a_cancellation_for_anothers() -> None:
+    # The loop that does so, and what would wait for it for ever.
+    assert "suppress(asyncio.CancelledError)" in inspect.getsource(Fetcher._fetch_requests_routine)
+    assert "await self._fetch_task" in inspect.getsource(Fetcher.close)
+
+    async def deaf_once() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        await asyncio.sleep(60)
+
+    keen = object.__new__(fetching.KeenFetcher)
+    keen._fetch_waiters, keen._pending_tasks = set(), set()
+    keen._fetch_task = asyncio.ensure_future(deaf_once())
+    await asyncio.sleep(0)
+    await asyncio.wait_for(keen.close(), 10)
+    assert keen._fetch_task.cancelled()
 
 
 async def test_a_fetch_that_ends_wakes_the_loop_that_sends_the_next() -> None:
@@ -189,6 +211,7 @@ async def test_a_rebalance_waits_for_what_has_begun_and_lets_nothing_else_begin(
     consumer = bare_consumer()
     consumer._room = asyncio.Event()
     committed = consumer.commit = AsyncMock()
+    consumer.wait = asyncio.ensure_future  # mode's ends with the service, too
     consumer.stop_flow = lambda: None
     consumer.app = SimpleNamespace(flow_control=MagicMock())
     begun, queued = batch_of(9), batch_of(19)

@@ -109,14 +109,19 @@ class Crew:
 
     def stop(self, name: str) -> int | None:
         """SIGTERM, wait for its end and forget it; returns its exit status, None where it did not end."""
-        self.expect_end(name)
-        member = self.members.pop(name)
-        member.send(signal.SIGTERM)
+        member = self.ask_to_stop(name)
         status = member.wait()
         if status is None:
             member.send(signal.SIGKILL)
             member.wait()
         return status
+
+    def ask_to_stop(self, name: str) -> Member:
+        """SIGTERM, and forget it."""
+        self.expect_end(name)
+        member = self.members.pop(name)
+        member.send(signal.SIGTERM)
+        return member
 
     def leave(self, name: str) -> None:
         """As `stop`; fails where it did not end in order."""

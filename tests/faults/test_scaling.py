@@ -37,6 +37,23 @@ def one_four_two(deployment: Deployment, rng: Random) -> None:
         until(lambda: deployment.owners() == 2, "two workers")
 
 
+def stopped_at_once(deployment: Deployment, rng: Random) -> None:
+    """SIGTERM three of four workers, one right after the other, so that each meets the rebalance of the others."""
+    crew = deployment.crew
+    for name in ("b", "c", "d"):
+        crew.start(name)
+    until(lambda: deployment.owners() == 4, "four workers")
+    with deployment.load.flowing(RATE):
+        time.sleep(rng.uniform(0.0, 0.5))
+        leaving = []
+        for name in ("b", "c", "d"):
+            leaving.append(crew.ask_to_stop(name))
+            time.sleep(rng.uniform(0.0, 0.6))
+        for member in leaving:
+            status = member.wait()
+            assert status == 0, f"{member.name} ended with {status} after SIGTERM"
+
+
 def joined_while_idle(deployment: Deployment, rng: Random) -> None:
     """One of two workers leaves and comes back while nothing comes; events come the moment it is in the group.
 
@@ -85,3 +102,8 @@ def test_workers_restarted_in_turn(deploy: Deploy) -> None:
 def test_one_worker_becomes_four_and_two(deploy: Deploy) -> None:
     fault = Fault("1 to 4 to 2 workers", one_four_two, monotone=True, per_deployment=1)
     run([fault], trials(30, 1), [deploy("a", static=False, partitions=4)])
+
+
+def test_workers_are_stopped_at_once(deploy: Deploy) -> None:
+    fault = Fault("3 of 4 workers stopped at once", stopped_at_once, monotone=True)
+    run([fault], trials(50, 1), [deploy("a", static=False, partitions=4)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 import time
@@ -14,6 +15,7 @@ import pytest
 
 from streams.interrupt import STATUS
 from streams.local_kafka import free_port
+from streams.process import stacks
 from streams.settings import Settings
 from tests.broker.workers import SMALL, LoggedWorker, eventually, logged_workers
 
@@ -77,3 +79,19 @@ def test_a_taken_port_ends_it_with_a_sentence_that_names_the_setting(child: Star
     given = settings()
     with socket.create_server(("127.0.0.1", given.metrics_port)):
         assert "INTERESTFLOW_METRICS_PORT" in child(given).ended(1)
+
+
+async def test_where_it_hangs_is_told_down_to_what_is_awaited() -> None:
+    async def innermost() -> None:
+        await asyncio.sleep(60)
+
+    async def outer() -> None:
+        await innermost()
+
+    task = asyncio.ensure_future(outer())
+    await asyncio.sleep(0)
+    told = stacks()
+    task.cancel()
+    assert "thread MainThread:" in told
+    assert "in outer" in told
+    assert "in innermost" in told
