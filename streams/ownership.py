@@ -43,6 +43,7 @@ class Ownership:
         self.member = False  # of the consumer group, once the first assignment came
         self._recovered = False  # the states of the partitions that are ours now
         self._assignment = 0  # number of the one that is ours, or is awaited
+        self._leaving = False
         self._seeks: dict[tuple[str, int], int] = {}
         # Stands in the changelog, for whoever looks there after a pause or a split.
         self._name = settings.group_instance_id or f"{socket.gethostname()}-{os.getpid()}"
@@ -63,27 +64,35 @@ class Ownership:
         """True while the worker has partitions."""
         return self.member and bool(self.app.consumer.assignment())
 
+    async def leave(self, patience_s: float) -> None:
+        """The worker is about to leave the group: no recovery goes on, and what was made of the states is out.
+
+        The states stay, for a snapshot. patience_s: to wait for deliveries, at most.
+        """
+        self._leaving = True
+        self._assignment += 1
+        await _ended(await self.pipeline.on_model(self._under_way), patience_s)
+
     async def _let_go(self) -> None:
         """An assignment ends: what was made of its states is out, and nothing is made of them any more."""
         self._assignment += 1
         self._recovered = False
         self.health.set_ready(False, "the consumer group is rebalancing")
-        under_way = [asyncio.wrap_future(delivered) for delivered in await self.pipeline.on_model(self._drop)]
-        if under_way:
-            await asyncio.wait(under_way)  # whoever handed it over hears of a failure
+        await _ended(await self.pipeline.on_model(self._drop))
 
     async def _rebalanced(self, *_: Any, **__: Any) -> None:
         # Faust calls it late where the next rebalance has come meanwhile, and then calls it again behind that. A
         # static member may get the same generation again, and then it does not.
         while self.app.consumer_generation_id != NO_GENERATION and not self._recovered:
+            if self._leaving:
+                self.app.consumer_generation_id = NO_GENERATION  # no events flow any more
+                return
             try:
                 await self._on_rebalance(self._assignment)
             except TakenAwayError:
                 log.info("partitions were taken away while they were recovered")
-                continue
             except StoppedError:
-                pass  # the worker ends, and needs no states any more
-            return
+                self._leaving = True  # the worker ends, and needs no states any more
 
     async def _on_rebalance(self, assignment: int) -> None:
         """Recover the states of the partitions that are ours now, before any event flows.
@@ -163,12 +172,15 @@ class Ownership:
 
     def _drop(self) -> list[Any]:
         """Forget all states; the deliveries that are under way. On the model thread."""
-        partitions = self.pipeline.flow.partitions
-        under_way = [delivered for part in partitions.values() for delivered in part.deliveries.under_way]
-        partitions.clear()
+        under_way = self._under_way()
+        self.pipeline.flow.partitions.clear()
         if self.bound is not None:
             self.bound.keep(None)
         return under_way
+
+    def _under_way(self) -> list[Any]:
+        parts = self.pipeline.flow.partitions.values()
+        return [delivered for part in parts for delivered in part.deliveries.under_way]
 
     async def _state_seeks(self, assigned: set[TP]) -> Mapping[TP, int]:
         topic = self.settings.events_topic
@@ -183,3 +195,9 @@ class Ownership:
         """No state is in use any more."""
         if self.bound is not None:
             self.bound.keep(None)
+
+
+async def _ended(deliveries: list[Any], patience_s: float | None = None) -> None:
+    """Wait until they have ended, well or not: whoever handed them over hears of a failure."""
+    if deliveries:
+        await asyncio.wait([asyncio.wrap_future(delivered) for delivered in deliveries], timeout=patience_s)

@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 # Of the time that a shutdown may take: what joining the group may take of it before the group can be left.
 JOINING_SHARE = 0.25
+# And what waiting for deliveries may take of it then.
+LEAVING_SHARE = 0.25
 # Items not yet encoded when a worker starts: how long without progress until events go first.
 CATALOG_STALL_S = 30.0
 
@@ -194,6 +196,7 @@ class Worker:
             await self._wait_for_membership()
             if self.ownership.joined():
                 await self.app.consumer.finish()
+            await self.ownership.leave(self.settings.shutdown_deadline_s * LEAVING_SHARE)
             await self.app.stop()
         left = await asyncio.to_thread(self.pipeline.publisher.sink.close, self.settings.shutdown_deadline_s)
         if left:
