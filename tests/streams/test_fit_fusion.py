@@ -129,7 +129,7 @@ def test_a_fitted_file_makes_the_encoder_that_the_catalogue_reads_media_with(tmp
 
 @pytest.mark.usefixtures("_seeing")
 def test_late_fusion_says_how_many_dimensions_it_has() -> None:
-    with pytest.raises(SettingsError, match="INTERESTFLOW_DIMENSIONS=28"):
+    with pytest.raises(SettingsError, match=r"28 dimensions, not 16: .* INTERESTFLOW_FUSION to its file$"):
         build_encoder(Settings(**HASHING))
     with pytest.raises(SettingsError, match="INTERESTFLOW_PROJECTION is of texts alone"):
         build_encoder(Settings(**HASHING, projection=Path("p.safetensors")))
