@@ -71,12 +71,12 @@ def export_onnx(settings: Settings, output: Path, texts: Sequence[str] | None = 
         folder = Path(scratch) / output.name
         export(load_parts(settings.encoder, settings.encoder_revision), folder, {"base": identity(base)})
         made = settings.model_copy(update={"encoder": f"{PREFIX}{folder}", **PLAIN})
-        _require_same(base, build_raw_encoder(made))
+        new = build_raw_encoder(made)
+        _require_same(base, new)
         layers, kept = 0, (1.0, 0.0)
         if texts is not None:
             layers = to_int8(folder, spread(texts[1::2], CALIBRATION), settings.encoder_max_tokens)
-        new = build_raw_encoder(made)
-        if texts is not None:
+            new = build_raw_encoder(made)
             kept = kept_neighbours(base, new, spread(texts[::2], MEASURED))
         folder.rename(output)
     return Exported(new.revision, layers, *kept)

@@ -162,9 +162,10 @@ class Ownership:
         Of one piece on the model thread: nobody is evicted before what was not published is found, and an
         assignment that has ended is seen here, or drops what is done here.
         """
-        if assignment != self._assignment and share is not None:
-            share.file.close()
-        self._expect(assignment)
+        if assignment != self._assignment:
+            if share is not None:
+                share.file.close()
+            raise TakenAwayError
         self.pipeline.flow.partitions.update(states)
         if self.bound is not None:
             self.bound.keep(share)
@@ -174,8 +175,7 @@ class Ownership:
         """Forget all states; the deliveries that are under way. On the model thread."""
         under_way = self._under_way()
         self.pipeline.flow.partitions.clear()
-        if self.bound is not None:
-            self.bound.keep(None)
+        self.close()
         return under_way
 
     def _under_way(self) -> list[Any]:
