@@ -40,7 +40,8 @@ def settings(make_settings: Callable[..., Settings], produce: Produce, tmp_path:
 def sound(settings: Settings, read: int) -> None:
     books = audit(settings)
     assert books.balanced, books.problems
-    assert books.read == read
+    # What a killed ingest had written and not acked is written again, and counted as a repeat.
+    assert books.read - books.canonical_repeats == read
     verdict = replay.verify(settings)
     assert verdict.equal
     assert verdict.users == 20
