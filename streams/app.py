@@ -14,7 +14,7 @@ from streams import agents, security, transport
 from streams.adapters import adapter
 from streams.backoff import Backoff
 from streams.behaviour_text import LANGUAGES, TemplateError, Templates
-from streams.brokers import delivery_timeout
+from streams.brokers import delivery_deadline
 from streams.encoder_app import build_encoder, build_scoring
 from streams.encoding import Scoring
 from streams.events import Limits
@@ -171,7 +171,7 @@ def build_worker(settings: Settings) -> Worker:
     adapters = {source.topic: adapter(source.format) for source in settings.raw_sources}
     metrics, health = Metrics(), Health()
     backoff = Backoff(metrics, health, settings.retry_deadline_s)
-    sink = KafkaSink({**kafka, **delivery_timeout(settings.retry_deadline_s)})
+    sink = KafkaSink(kafka, delivery_deadline(settings.retry_deadline_s))
     pipeline = Pipeline(settings, flow, encoder, sink, adapters, metrics, fail, backoff, scoring)
     agents.register(faust_app, pipeline, settings)
     return Worker(settings, faust_app, pipeline, health, kafka)

@@ -1,7 +1,7 @@
 """Questions to the brokers, asked again while they are away; and a look, every so often, whether they are there.
 
-What each client does by itself while they are away: librdkafka reconnects for ever and fails a record after
-`message.timeout.ms`; aiokafka's consumer reconnects for ever, but not before it has met a broker once. The look
+What each client does by itself while they are away: librdkafka reconnects for ever, and the sink ends where a
+record is not delivered by its deadline; aiokafka's consumer reconnects for ever, but not before it has met a broker once. The look
 is what bounds both, and tells of it.
 """
 
@@ -49,6 +49,6 @@ class Brokers:
             await asyncio.sleep(LOOK_EVERY_S)
 
 
-def delivery_timeout(retry_deadline_s: float) -> dict[str, int]:
-    """The producer's property: how long a record may be on its way."""
-    return {"message.timeout.ms": round(1000 * (retry_deadline_s + DELIVERY_SLACK_S))}
+def delivery_deadline(retry_deadline_s: float) -> float:
+    """Seconds that a record may be on its way (see sinks.kafka)."""
+    return retry_deadline_s + DELIVERY_SLACK_S

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from sinks.base import SinkError
 from streams.backoff import GaveUpError
 
 log = logging.getLogger(__name__)
@@ -37,8 +38,9 @@ def spared_collector() -> Iterator[None]:
 
 def fail(error: BaseException) -> None:
     """End the process at once: nothing unacknowledged is lost, it is read again."""
-    # Of what was waited for in vain the sentence says all.
-    log.critical("cannot go on: %s", error, exc_info=None if isinstance(error, GaveUpError) else error)
+    # Of what was waited for in vain, or refused, the sentence says all.
+    told = isinstance(error, GaveUpError | SinkError)
+    log.critical("cannot go on: %s", error, exc_info=None if told else error)
     logging.shutdown()
     sys.stderr.flush()
     os._exit(FAILED)  # not sys.exit: other threads may hang, and nothing may be acknowledged any more
