@@ -23,7 +23,6 @@ T = TypeVar("T")
 STAGE = "kafka"
 ADVICE = "start the brokers, or correct INTERESTFLOW_KAFKA_BOOTSTRAP_SERVERS"
 LOOK_EVERY_S = 5.0
-ANSWER_WITHIN_S = 10.0
 # Beyond the deadline of the look, so that it is the one that speaks.
 DELIVERY_SLACK_S = 60.0
 
@@ -42,10 +41,10 @@ class Brokers:
         attempt = partial(function, *arguments, **options)
         return await apart(self.backoff.call, STAGE, attempt, is_away, ADVICE)
 
-    async def watch(self, topic: str) -> None:
-        """For ever, until they are away for too long: raises GaveUpError."""
+    async def watch(self, look: Callable[[AdminClient], None]) -> None:
+        """For ever, until they are away for too long, or `look` raises: raises GaveUpError, or that."""
         while True:
-            await self.ask(self.admin.list_topics, topic, timeout=ANSWER_WITHIN_S)
+            await self.ask(look, self.admin)
             await asyncio.sleep(LOOK_EVERY_S)
 
 

@@ -8,9 +8,11 @@ from streams.backoff import GaveUpError
 from streams.bench.errors import BenchError
 from streams.children import ChildError
 from streams.datasets.base import DatasetError
+from streams.kafka_errors import GroupError
 from streams.local_kafka import LocalKafkaError
 from streams.metrics import PortError
 from streams.reading import ReadError
+from streams.rights import RightsError
 from streams.security import SecurityError
 from streams.settings import SettingsError
 from streams.state.store import StateError
@@ -31,4 +33,6 @@ USER_ERRORS: tuple[type[Exception], ...] = (
     GaveUpError,
     PortError,
     KafkaException,
+    GroupError,
+    RightsError,
 )

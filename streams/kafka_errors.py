@@ -7,13 +7,15 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException
 
 LOG_IN = (
-    "check INTERESTFLOW_KAFKA_SECURITY_PROTOCOL, INTERESTFLOW_KAFKA_SASL_MECHANISM and what that mechanism logs in with"
+    "check INTERESTFLOW_KAFKA_SASL_USERNAME, INTERESTFLOW_KAFKA_SASL_PASSWORD and INTERESTFLOW_KAFKA_SASL_MECHANISM, "
+    "or what begins with INTERESTFLOW_KAFKA_OAUTH_"
 )
 TLS = "check INTERESTFLOW_KAFKA_SECURITY_PROTOCOL and INTERESTFLOW_KAFKA_SSL_CA_FILE"
 START = "start the local one with `interestflow kafka start`, or set INTERESTFLOW_KAFKA_BOOTSTRAP_SERVERS"
 RIGHT = "allow it; `interestflow topics check` names each missing right with its `kafka-acls` command"
 GROUP = "set INTERESTFLOW_APP to a name that no other application uses"
 SIZE = "raise max.message.bytes of the topic, as `interestflow topics check` says"
+REPLICAS = "look which brokers are down, or lower min.insync.replicas of the topic"
 NO_TOPIC = "correct the setting that names it, or run `interestflow topics create`"
 
 # What does not pass by itself: the log-in and TLS, rights, and what a group refuses.
@@ -34,7 +36,7 @@ GROUP_ADVICE = {
     KafkaError.INVALID_GROUP_ID: GROUP,
     KafkaError.INVALID_SESSION_TIMEOUT: "set INTERESTFLOW_SESSION_TIMEOUT_S between group.min.session.timeout.ms and "
     "group.max.session.timeout.ms of the brokers",
-    KafkaError.FENCED_INSTANCE_ID: "another worker runs with the same INTERESTFLOW_GROUP_INSTANCE_ID: give each its own",
+    KafkaError.FENCED_INSTANCE_ID: "another worker has the same INTERESTFLOW_GROUP_INSTANCE_ID: give each its own",
     KafkaError.GROUP_MAX_SIZE_REACHED: "raise group.max.size of the brokers, or run fewer workers",
 }
 FINAL = frozenset({*LOGIN_ADVICE, *RIGHTS_ADVICE, *GROUP_ADVICE})
@@ -44,7 +46,7 @@ _ADVICE = {
     **GROUP_ADVICE,
     KafkaError._ALL_BROKERS_DOWN: START,
     KafkaError._TRANSPORT: START,
-    KafkaError._RESOLVE: "correct the host in INTERESTFLOW_KAFKA_BOOTSTRAP_SERVERS or in the brokers' advertised.listeners",
+    KafkaError._RESOLVE: "correct the host in INTERESTFLOW_KAFKA_BOOTSTRAP_SERVERS, or the brokers' advertised.listeners",
     KafkaError._TIMED_OUT: "look whether the brokers run and answer",
     KafkaError.REQUEST_TIMED_OUT: "look whether the brokers run and answer",
     KafkaError._MSG_TIMED_OUT: "look whether the brokers run and the topic has leaders",
@@ -54,12 +56,16 @@ _ADVICE = {
     KafkaError.TOPIC_EXCEPTION: "Kafka takes up to 249 of the characters a-z, A-Z, 0-9, '.', '_' and '-' as a name",
     KafkaError.MSG_SIZE_TOO_LARGE: SIZE,
     KafkaError.RECORD_LIST_TOO_LARGE: SIZE,
-    KafkaError.NOT_ENOUGH_REPLICAS: "look which brokers are down, or lower min.insync.replicas of the topic",
-    KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND: "look which brokers are down, or lower min.insync.replicas of the topic",
+    KafkaError.NOT_ENOUGH_REPLICAS: REPLICAS,
+    KafkaError.NOT_ENOUGH_REPLICAS_AFTER_APPEND: REPLICAS,
     KafkaError.INVALID_REPLICATION_FACTOR: "set INTERESTFLOW_REPLICATION_FACTOR to no more than the number of brokers",
     KafkaError._INVALID_ARG: "look at the settings that begin with INTERESTFLOW_KAFKA_",
 }
 _ELSE = "look at the brokers' logs"
+
+
+class GroupError(RuntimeError):
+    """The consumer group cannot be joined; the message names it and what to do."""
 
 
 def error_of(error: KafkaError | KafkaException) -> KafkaError:
