@@ -16,6 +16,7 @@ from confluent_kafka.admin import AdminClient
 
 from streams.apart import apart
 from streams.backoff import Backoff
+from streams.clients import make
 from streams.log_lines import untold
 from streams.reading import is_away
 
@@ -34,7 +35,7 @@ class Brokers:
         """kafka: librdkafka properties (servers, security)."""
         self.kafka, self.backoff = kafka, backoff
         # One for all questions: ending a client may take librdkafka a second.
-        self.admin = AdminClient(untold(kafka))
+        self.admin = make(AdminClient, untold(kafka), tended=True)
 
     async def ask(self, function: Callable[..., T], *arguments: Any, **options: Any) -> T:
         """What the function returns, in a thread, once the brokers answer. Raises GaveUpError, StoppedError."""

@@ -16,6 +16,7 @@ from streams.rights import RightsError
 from streams.security import SecurityError
 from streams.settings import SettingsError
 from streams.state.store import StateError
+from streams.tokens import TokenError
 from streams.topic_admin import TopicError
 
 USER_ERRORS: tuple[type[Exception], ...] = (
@@ -35,4 +36,5 @@ USER_ERRORS: tuple[type[Exception], ...] = (
     KafkaException,
     GroupError,
     RightsError,
+    TokenError,
 )

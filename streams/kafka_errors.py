@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
@@ -46,7 +47,7 @@ _ADVICE = {
     **GROUP_ADVICE,
     KafkaError._ALL_BROKERS_DOWN: START,
     KafkaError._TRANSPORT: START,
-    KafkaError._RESOLVE: "correct the host in INTERESTFLOW_KAFKA_BOOTSTRAP_SERVERS, or the brokers' advertised.listeners",
+    KafkaError._RESOLVE: "correct the host in INTERESTFLOW_KAFKA_BOOTSTRAP_SERVERS, or advertised.listeners there",
     KafkaError._TIMED_OUT: "look whether the brokers run and answer",
     KafkaError.REQUEST_TIMED_OUT: "look whether the brokers run and answer",
     KafkaError._MSG_TIMED_OUT: "look whether the brokers run and the topic has leaders",
@@ -61,6 +62,8 @@ _ADVICE = {
     KafkaError.INVALID_REPLICATION_FACTOR: "set INTERESTFLOW_REPLICATION_FACTOR to no more than the number of brokers",
     KafkaError._INVALID_ARG: "look at the settings that begin with INTERESTFLOW_KAFKA_",
 }
+# How long librdkafka was in which state, and how often it did not say so.
+_NOISE = re.compile(r" \(after \d+ms in state [^)]*(\(s\)[^)]*)?\)")
 _ELSE = "look at the brokers' logs"
 
 
@@ -76,7 +79,7 @@ def error_of(error: KafkaError | KafkaException) -> KafkaError:
 def sentence(error: KafkaError | KafkaException, resource: str = "") -> str:
     """What happened to the resource (`topic shop.raw`, `group shop-g1`), Kafka's name of it, and what to do."""
     found = error_of(error)
-    said = found.str().removeprefix("Broker: ").removeprefix("Local: ").rstrip(". ")
+    said = _NOISE.sub("", found.str()).removeprefix("Broker: ").removeprefix("Local: ").rstrip(". ")
     where = f"{resource}: " if resource else ""
     return f"{where}{said} ({found.name()}): {_ADVICE.get(found.code(), _ELSE)}"
 

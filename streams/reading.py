@@ -10,7 +10,9 @@ from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from streams.clients import make
 from streams.kafka_errors import is_final, sentence
+from streams.tokens import TokenError
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +66,8 @@ def is_away(error: Exception) -> bool:
     told = error if isinstance(error, KafkaException) else error.__cause__
     if isinstance(told, KafkaException):
         return told.args[0].code() in AWAY | UNLOADED
+    if isinstance(error, TokenError):
+        return error.away
     return isinstance(error, StalledError | TimeoutError)
 
 
@@ -97,7 +101,7 @@ class Reader:
             "max.partition.fetch.bytes": 4_000_000,
             "fetch.wait.max.ms": wait_ms,
         }
-        self._consumer = Consumer({**config, **own, **bulk})
+        self._consumer = make(Consumer, {**config, **own, **bulk})
         self.topic = topic
         # Asked in any case: a partition that is assigned before its leader is known is read only after half a second.
         known = partition_ids(self._consumer, topic)

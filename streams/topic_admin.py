@@ -10,6 +10,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
+from streams.clients import make
 from streams.kafka_errors import is_final, sentence
 from streams.reading import KNOWN_WITHIN_S
 from streams.security import librdkafka_config
@@ -49,7 +50,7 @@ class TopicAdmin:
         self._last_error: KafkaError | None = None
         # The callback gets the reason of a refused connection; log_level 0 keeps it off the terminal.
         own: dict[str, Any] = {"error_cb": self._on_error, "log_level": 0}
-        self._admin = AdminClient({**librdkafka_config(settings), **own})
+        self._admin = make(AdminClient, {**librdkafka_config(settings), **own})
 
     def _on_error(self, error: KafkaError) -> None:
         # That all brokers are down follows from each error that says why.

@@ -17,6 +17,7 @@ from streams import coordinator, rights
 from streams.apart import apart
 from streams.backoff import StoppedError
 from streams.brokers import Brokers
+from streams.clients import make
 from streams.metrics import Health
 from streams.ownership import Ownership
 from streams.pipeline import Pipeline
@@ -136,7 +137,8 @@ class Worker:
 
     def _wait_for_items(self) -> None:
         ends = ends_of(self.kafka, self.settings.topic_items)
-        group = Consumer({**self.kafka, "group.id": self.settings.group, "enable.auto.commit": False})
+        own = {"group.id": self.settings.group, "enable.auto.commit": False}
+        group = make(Consumer, {**self.kafka, **own})
         progress, seen = time.monotonic(), -1
         while ends and time.monotonic() - progress < CATALOG_STALL_S and not self._stop.is_set():
             asked = [TopicPartition(self.settings.topic_items, p) for p in ends]
