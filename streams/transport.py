@@ -22,7 +22,7 @@ from faust.transport.drivers.aiokafka import Consumer as AIOKafkaConsumer
 from faust.transport.drivers.aiokafka import Transport as AIOKafkaTransport
 from faust.types import TP, ConsumerMessage
 
-from streams import fetching
+from streams import coordinator, fetching
 
 SCHEME = "batched"
 
@@ -259,4 +259,5 @@ class BatchTopic(FaustTopic):  # type: ignore[misc]
 def register() -> None:
     """Make `batched://` known to Faust, and ours to aiokafka, which has no setting for either."""
     fetching.register()
+    coordinator.register()
     TRANSPORTS.aliases[SCHEME] = f"{__name__}:Transport"
