@@ -120,6 +120,8 @@ class StreamApp(faust.App):  # type: ignore[misc]  # Faust ships no types
     outstanding_batches: int
     state_seeks: Any
     state_let_go: Any
+    state_moved: Any
+    state_topic_ids: Any
 
 
 def build_faust_app(settings: Settings) -> StreamApp:

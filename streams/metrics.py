@@ -66,6 +66,9 @@ class Metrics:
         self.foreign = counter(
             "foreign_records", "Changelog records that a replaced worker wrote over ours", "partition"
         )
+        self.removed = counter(
+            "removed_offsets", "Offsets of sources that were removed unread", "topic", "partition"
+        )
         self.retries = counter("retries", "Failed attempts that were repeated, by what failed", "stage")
         self.paused = gauge("paused", "1 while something that failed is waited for", "stage")
         self.recovered = gauge("recovered_users", "Users read back by the recovery under way or last done")

@@ -30,6 +30,7 @@ from streams.interest.base import Floats
 from streams.metrics import Health, Metrics
 from streams.publishing import Publisher
 from streams.settings import Settings
+from streams.state import removed
 from streams.transport import RecordBatch
 
 T = TypeVar("T")
@@ -148,6 +149,8 @@ class Pipeline:
 
     def _decode_now(self, batch: RecordBatch) -> tuple[Decoded, Any]:
         """The batch's events and, where no text has to be encoded first, the future of their deliveries."""
+        if batch.removed is not None:
+            removed.book(self.flow.partitions[batch.partition], batch.removed[1])
         decoded = self.flow.decode(batch.records)
         if decoded.texts():
             return decoded, None
