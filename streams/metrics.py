@@ -46,7 +46,7 @@ class Metrics:
         self.events = counter("events", "Canonical events by outcome", "outcome")
         self.ingested = counter("ingested", "Source records by topic and outcome", "topic", "outcome")
         self.rejected = counter("rejected", "Rejected records by stage and reason", "stage", "reason")
-        self.items = counter("items", "Catalogue items by outcome", "outcome")
+        self.items = counter("items", "Records of the catalogue by outcome", "outcome")
         self.media_failed = counter(
             "media_failed", "Media of items that could not be read, by reason", "medium", "reason"
         )
@@ -109,6 +109,11 @@ class Metrics:
                 self.rejected.labels("update", outcome.removeprefix("rejected.")).inc(count)
             elif outcome != "waiting" and count > 0:
                 self.events.labels(outcome).inc(count)
+
+    def book_items(self, outcomes: Mapping[str, int]) -> None:
+        """Count a batch of the catalogue by what became of its records."""
+        for outcome, count in outcomes.items():
+            self.items.labels(outcome).inc(count)
 
 
 class _EncoderCounts(Collector):

@@ -177,12 +177,11 @@ class Pipeline:
         changes = await self.on_model(self.cataloguer.changes, batch.records)
         encode = self.cataloguer.encode
         vectors = await self._encoder.run(encode, changes, self.encoder) if changes.items else None
-        self.metrics.items.labels("encoded").inc(len(changes.items))
-        self.metrics.items.labels("unchanged").inc(changes.unchanged)
+        self.metrics.book_items(changes.outcomes())
         for failure in changes.media_failed:
             self.metrics.media_failed.labels(failure.medium, failure.reason).inc()
         records = self.cataloguer.records(changes, vectors)
-        embeddings = Group(self.settings.topic_embeddings, records)
+        embeddings = Group(self.settings.topic_embeddings, records, headers=changes.headers())
         return self.publisher.publish([embeddings, *self.publisher.rejected("catalog", changes.rejected)])
 
     # --- what arrives beside the batches ----------------------------------------------------------------
