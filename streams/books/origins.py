@@ -36,7 +36,7 @@ def canonical_origin(headers: Headers) -> Origin | None:
         if (given := found.get(ORIGIN)) is None:
             topic, partition, offset = (found[name].decode() for name in EARLIER)
             return Origin(topic, int(partition), int(offset))
-        topic, partition, offset, index, topic_id, *_ = given.decode().split("/")
+        topic, topic_id, _, partition, offset, index = given.decode().split("/")
         return Origin(topic, int(partition), int(offset), int(index), topic_id)
     except (KeyError, ValueError, AttributeError):
         return None
