@@ -14,6 +14,7 @@ from faust.types import TP
 
 from streams.backoff import StoppedError
 from streams.brokers import Brokers
+from streams.heap import Heap
 from streams.metrics import Health
 from streams.pipeline import Pipeline
 from streams.settings import Settings
@@ -44,6 +45,7 @@ class Ownership:
     ) -> None:
         self.settings, self.app, self.pipeline, self.health = settings, faust_app, pipeline, health
         self.brokers = brokers
+        self.heap = Heap()
         self.snapshotter = Snapshotter(pipeline, lambda: source_topic(brokers.admin, settings.topic_state))
         self.member = False  # of the consumer group, once the first assignment came
         self._recovered = False  # the states of the partitions that are ours now
@@ -102,6 +104,7 @@ class Ownership:
                 log.info("partitions were taken away while they were recovered")
             except StoppedError:
                 self._leaving = True  # the worker ends, and needs no states any more
+            self.heap.recovered()
 
     async def _on_rebalance(self, assignment: int) -> None:
         """Recover the states of the partitions that are ours now, before any event flows.
