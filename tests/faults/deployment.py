@@ -200,9 +200,10 @@ class Deployment:
         self.look()
         expected, rows, out = self.oracle.rows(), self.changelog.rows, self.published
         model, written = self.oracle.flow.model, self.load.taken
+        raw = self.load.topic if self.settings.raw_sources else ""
         found = {
             "I1 none lost": invariants.none_lost(written, rows),
-            "I2 none twice": invariants.none_twice(written, rows),
+            "I2 none twice": invariants.none_twice(written, rows, raw),
             "I3 same bits": invariants.same_bits(expected, rows)
             + invariants.same_vectors(model, expected, out),
             "I4 output is final": invariants.outputs_are_final(model, rows, out),
