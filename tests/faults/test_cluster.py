@@ -171,9 +171,10 @@ def test_partitions_move_to_other_brokers(cluster: Cluster, made: Made, kind: st
 
 def test_topics_are_made_at_once_on_every_broker(cluster: Cluster) -> None:
     """Right after `topics create` each broker may be asked, also one that has not heard of them yet."""
+    admin = cluster.admin()
     for number in range(trials(70, 8)):
         settings = small_settings(cluster.servers, f"c{number}.", replication_factor=NODES)
         names = {spec.name for spec in topics.specs(settings)}
         assert set(topics.create(settings)) == names
-        for future in cluster.admin().delete_topics(list(names)).values():
+        for future in admin.delete_topics(list(names)).values():
             future.result(20)
