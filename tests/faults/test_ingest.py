@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import pytest
 from confluent_kafka.admin import AdminClient
 
 from streams import local_kafka
 from tests.faults.deployment import RATE, until
+from tests.faults.ingest_trials import Trials, stopped
 from tests.faults.ingesting import Ingesting
 from tests.faults.node import Node
 from tests.faults.points import AROUND_COMMIT, AROUND_INGEST
 from tests.faults.small import SESSION_S
 from tests.faults.sources import SourceLoad, Sources, make_topic
-from tests.faults.trials import Fault, run, trials
+from tests.faults.trials import Fault, trials
 
 DEATH_DEADLINE_S = 20.0
 BACKLOG, BACKLOG_PARTITIONS, BACKLOG_S = 90_000, 4, 90.0
@@ -30,33 +28,6 @@ LARGE = {"batch_events": 4000, "commit_interval_s": 2.0}
 # Kafka's own lower bound of a session; and longer than that.
 COORDINATED_S, HANG_S = 6.0, 12.0
 Trial = Callable[[Ingesting, Random], None]
-
-
-class Trials:
-    """Makes deployments and runs faults on them."""
-
-    def __init__(self, node: Node, folder: Path) -> None:
-        self.node, self.folder = node, folder
-        self.made: list[Ingesting] = []
-
-    def kind(self, *workers: str, **fields: Any) -> Callable[[int], Ingesting]:
-        """A function from a seed to a deployment with these workers. fields: see Ingesting."""
-
-        def make(seed: int) -> Ingesting:
-            deployment = Ingesting(
-                self.node.servers, self.folder / f"{len(self.made)}", seed, static=len(workers) == 1, **fields
-            )
-            self.made.append(deployment)
-            for name in workers:
-                deployment.crew.start(name)
-            return deployment
-
-        return make
-
-    def run(self, fault: Fault, count: int, kinds: Sequence[Callable[[int], Ingesting]]) -> None:
-        """Run them; of all trials together at least one must have made something to be told as a repeat."""
-        run([fault], count, kinds)
-        assert sum(deployment.truth.repeats for deployment in self.made), "no trial made a repeat"
 
 
 @pytest.fixture
@@ -110,27 +81,17 @@ def killed_with_a_backlog(deployment: Ingesting, rng: Random) -> None:
 
 def test_workers_killed_while_they_ingest(ingest: Trials) -> None:
     kinds = [ingest.kind("a"), ingest.kind("a", "b")]
-    ingest.run(Fault("ingest: SIGKILL", killed_under_load), trials(20, 2), kinds)
+    ingest.run(Fault("ingest: SIGKILL", killed_under_load), trials(20, 2), kinds, repeats=True)
 
 
 def test_workers_killed_while_they_ingest_a_backlog(ingest: Trials, backlog: Sources) -> None:
     fault = Fault(
         "ingest: 3 SIGKILL, 90,000 behind", killed_with_a_backlog, settle_s=BACKLOG_S, per_deployment=1
     )
-    ingest.run(fault, trials(20, 2), [ingest.kind(backlog=backlog, **LARGE)])
+    ingest.run(fault, trials(20, 2), [ingest.kind(backlog=backlog, **LARGE)], repeats=True)
 
 
 # --- paused -----------------------------------------------------------------------------------------------
-
-
-@contextmanager
-def stopped(pid: int) -> Iterator[None]:
-    """SIGSTOP for the length of the block, then SIGCONT."""
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 def pause(deployment: Ingesting, rng: Random) -> None:
@@ -169,7 +130,7 @@ def test_a_worker_paused_beyond_its_session_while_it_ingests_a_backlog(
 ) -> None:
     name = "ingest: SIGSTOP, SIGCONT, 90,000 behind"
     fault = Fault(name, paused_with_a_backlog, settle_s=BACKLOG_S, per_deployment=1)
-    ingest.run(fault, trials(20, 2), [ingest.kind(backlog=backlog, **LARGE)])
+    ingest.run(fault, trials(20, 2), [ingest.kind(backlog=backlog, **LARGE)], repeats=True)
 
 
 def coordinator_hangs(node: Node) -> Trial:
