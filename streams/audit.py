@@ -23,7 +23,7 @@ from streams.security import librdkafka_config
 from streams.settings import Settings
 from streams.state.changelog import CONTROL_KEYS, WATERMARK_KEY, Watermark
 
-OUTCOMES = ("applied", "late", "duplicate", "neutral", "waiting", "dropped", "recovered")
+OUTCOMES = ("applied", "late", "duplicate", "repeat", "neutral", "waiting", "dropped", "recovered")
 
 
 @dataclass(slots=True)

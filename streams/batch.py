@@ -15,6 +15,7 @@ from streams.signals import times
 from streams.state.changelog import Waiting
 from streams.state.duplicates import Keys, Mask, event_keys, fresh_events, remember
 from streams.state.layout import Rows
+from streams.state.origins import Ranks
 from streams.state.store import PartitionState
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class Batch:
     its record's time, its id's key, its item's catalogue row (or NO_ITEM, UNKNOWN_ITEM), the indices of its text and
     of what is told in place of its item (or -1), the factor of its text's sentiment, its action's weight.
     signal: (n,) true where the event moves its user's interest. touched: (U,) rows, those with a signal first.
+    risen: how far the events' origins go.
     """
 
     flow: Flow
@@ -65,6 +67,7 @@ class Batch:
     touched: Longs
     position: Longs
     released: bool
+    risen: Ranks
 
     @classmethod
     def of(cls, flow: Flow, part: PartitionState, decoded: Decoded, outcomes: Counter[str]) -> Batch:
@@ -73,8 +76,12 @@ class Batch:
         text_at, told_at = decoded.text_positions()
         tone = flow.weighing.tone.factors(decoded.scores, len(events))
         rows = part.rows([event.user_id for event in events])
-        keys = event_keys([event.event_id for event in events])
-        if not decoded.released and not (fresh := fresh_events(part, rows, offsets, keys, outcomes)).all():
+        keys = np.array(decoded.keys, np.uint64) if decoded.keys else event_keys(events, decoded.origins)
+        again, risen = part.origins.sift(decoded.origins) if decoded.origins else (None, {})
+        if (
+            not decoded.released
+            and not (fresh := fresh_events(part, rows, offsets, keys, again, outcomes)).all()
+        ):
             rows, offsets, recorded = rows[fresh], offsets[fresh], recorded[fresh]
             text_at, told_at, tone, keys = text_at[fresh], told_at[fresh], tone[fresh], keys[fresh]
             events = [event for event, new in zip(events, fresh.tolist(), strict=True) if new]
@@ -103,6 +110,7 @@ class Batch:
             touched,
             position,
             decoded.released,
+            risen,
         )
 
     @property
@@ -134,6 +142,7 @@ class Batch:
         """Make it the partition's state; apart from memory nothing can fail any more."""
         part = self.part
         part.put(self.touched, folded.changed)
+        part.origins.advance(self.risen)
         for row, waiting in folded.aside:
             part.waiting.add(row, waiting)
         self._consume(folded.indices)
@@ -216,7 +225,8 @@ class Batch:
                 outcomes["dropped"] += 1
                 continue
             offset, recorded = int(self.offsets[index]), int(self.recorded[index])
-            kept.append((row, Waiting(offset, event.item_id or "", recorded, encode(event))))
+            key = int(self.keys[index])
+            kept.append((row, Waiting(offset, event.item_id or "", recorded, encode(event), key)))
             kept_of[row] += 1
             outcomes["waiting"] += 1
         return aside, kept

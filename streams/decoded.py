@@ -10,6 +10,7 @@ import numpy as np
 
 from streams.events import Event, Rejected, SourceRecord
 from streams.interest.base import Floats, Longs
+from streams.provenance import Origin
 
 KeyValues = list[tuple[bytes, bytes]]
 
@@ -20,7 +21,8 @@ class Decoded:
 
     refused: events by index that cannot be encoded. scores: sentiment, -1 to 1, of the texts that are scored, by
     their event's index. told: what events say in words, by index, in place of their items. records: (n,) theirs,
-    none of events that had waited.
+    none of events that had waited. origins: (n,) where ingest had them from; empty where no event has one. keys: (n,)
+    of the ids of events that had waited.
     """
 
     events: list[Event]
@@ -33,6 +35,8 @@ class Decoded:
     scores: dict[int, float] = field(default_factory=dict)
     told: dict[int, str] = field(default_factory=dict)
     records: Sequence[SourceRecord] = ()
+    origins: Sequence[Origin | None] = ()
+    keys: Sequence[int] = ()
 
     def read_after(self, offset: int) -> int:
         """How many records lie behind an offset."""
@@ -80,7 +84,10 @@ class Decoded:
         offsets, recorded = self.offsets[chosen], self.recorded[chosen]
         scores = {place[index]: score for index, score in self.scores.items() if index in place}
         told = {place[index]: text for index, text in self.told.items() if index in place}
+        origins = [self.origins[i] for i in indices] if self.origins else ()
+        keys = [self.keys[i] for i in indices] if self.keys else ()
         part = Decoded(events, offsets, recorded, released=self.released, scores=scores, told=told)
+        part.origins, part.keys = origins, keys
         return part, texts[rows]
 
     def _speaking(self) -> list[int]:

@@ -31,11 +31,12 @@ from streams.folding import fold_isolating
 from streams.interest.base import Floats, InterestModel, Longs
 from streams.isolation import each
 from streams.outputs import Writer
+from streams.provenance import OriginReader
 from streams.recommend import Catalog, Queries, Recommender, explain
 from streams.records import Record
 from streams.rendering import Quoted, ranked_items, remembered
 from streams.signals import Weighing
-from streams.state.changelog import Waiting
+from streams.state.changelog import SourceTopic, Waiting
 from streams.state.layout import Layout
 from streams.state.store import PartitionState
 
@@ -81,6 +82,9 @@ class Flow:
         self.model, self.layout, self.catalog = model, layout, catalog
         self.recommender, self.weighing, self.writer, self.options = recommender, weighing, writer, options
         self.partitions: dict[int, PartitionState] = {}
+        # The canonical topic, and the reader of the origins in it; see `reads_from`.
+        self.source = SourceTopic(options.events_topic, 0)
+        self.origins = OriginReader("")
         # Words behind the checksums in the states. Those with a rule are known before an event has them.
         self._actions = {action: action_key(action) for action in weighing.weight_of}
         self._quoted = Quoted()
@@ -104,9 +108,15 @@ class Flow:
             last_offset=records[-1].offset,
             rejected=rejected,
             records=kept,
+            origins=self.origins.read(kept),
         )
         self.tell(decoded)
         return decoded
+
+    def reads_from(self, source: SourceTopic) -> None:
+        """Say which canonical topic the records are of, before any is decoded."""
+        if source != self.source:
+            self.source, self.origins = source, OriginReader(source.topic_id)
 
     def tell(self, decoded: Decoded) -> bool:
         """Put the behaviour of known items into words, where that is read; True where there is more to encode now.
@@ -165,6 +175,7 @@ class Flow:
                     offsets=np.array([w.offset for w in waiting], dtype=np.int64),
                     recorded=np.array([w.recorded for w in waiting], dtype=np.int64),
                     released=True,
+                    keys=[w.key for w in waiting],
                 )
                 self.tell(decoded)
         return ready

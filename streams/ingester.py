@@ -9,7 +9,7 @@ from sinks.base import Group
 from streams.adapters.base import Adapter, parse_each
 from streams.events import Event, Limits, Rejected, encode
 from streams.metrics import Metrics
-from streams.provenance import origin_headers
+from streams.provenance import OriginHeaders
 from streams.publishing import Publisher
 from streams.transport import RecordBatch
 
@@ -28,7 +28,14 @@ class Ingester:
         """events_topic: where canonical events go. adapters: by source topic."""
         self.adapters = adapters
         self._events_topic, self._limits = events_topic, limits
+        self._headers = {topic: OriginHeaders(topic, "", "") for topic in adapters}
         self._publisher, self._metrics = publisher, metrics
+
+    def reads_from(self, topic_ids: Mapping[str, str], events_topic_id: str) -> None:
+        """Say which topics the sources and the canonical topic are, before any record is ingested."""
+        self._headers = {
+            topic: OriginHeaders(topic, topic_id, events_topic_id) for topic, topic_id in topic_ids.items()
+        }
 
     def ingest(self, batch: RecordBatch) -> Any:
         """Publish what a batch becomes; returns the future of the deliveries."""
@@ -38,9 +45,10 @@ class Ingester:
         bad = [(record, reason) for record, reason in both if isinstance(reason, Rejected)]
         self._metrics.ingested.labels(batch.topic, "event").inc(len(good))
         self._metrics.ingested.labels(batch.topic, "rejected").inc(len(bad))
+        origin = self._headers[batch.topic].of
         canonical = Group(
             self._events_topic,
             [(event.user_id.encode(), encode(event)) for _, event in good],
-            headers=[origin_headers(record) for record, _ in good],
+            headers=[origin(record, 0) for record, _ in good],
         )
         return self._publisher.publish([canonical, *self._publisher.rejected("ingest", bad)])

@@ -19,7 +19,7 @@ from streams.metrics import Health
 from streams.pipeline import Pipeline
 from streams.settings import Settings
 from streams.state.bound import Bound, Share
-from streams.state.recovery import check_changelog, positions, recover, source_topic
+from streams.state.recovery import check_changelog, positions, recover, source_topic, topic_ids
 from streams.state.snapshotting import Snapshotter
 from streams.state.store import PartitionState
 from streams.transport import NO_GENERATION
@@ -57,7 +57,9 @@ class Ownership:
         """Raises StateError or ReadError where there is nothing to go on with."""
         source = source_topic(self.brokers.admin, self.settings.events_topic)
         check_changelog(self.brokers.admin, self.settings.topic_state, source)
-        self.pipeline.publisher.source = source
+        self.pipeline.flow.reads_from(source)
+        raw = [one.topic for one in self.settings.raw_sources]
+        self.pipeline.ingester.reads_from(topic_ids(self.brokers.admin, raw), source.topic_id)
         self.snapshotter.look()
 
     def joined(self) -> bool:
@@ -140,7 +142,7 @@ class Ownership:
             settings.topic_state,
             mine,
             pipeline.flow.layout,
-            pipeline.publisher.source,
+            pipeline.flow.source,
             dict(zip(mine, terms, strict=True)),
             settings.recovery_deadline_s,
             pipeline.metrics.recovered.set,

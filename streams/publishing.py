@@ -11,7 +11,7 @@ from streams.flow import Flow, Updated
 from streams.metrics import Metrics
 from streams.provenance import rejected_headers, rejected_value
 from streams.settings import Settings
-from streams.state.changelog import OWNER_KEY, SourceTopic
+from streams.state.changelog import OWNER_KEY
 from streams.state.copying import placed
 from streams.state.deliveries import Handed
 from streams.state.store import NO_OFFSET, PartitionState
@@ -22,8 +22,6 @@ class Publisher:
 
     def __init__(self, settings: Settings, flow: Flow, sink: Sink, metrics: Metrics) -> None:
         self.settings, self.flow, self.sink, self.metrics = settings, flow, sink, metrics
-        # The canonical topic as the worker found it.
-        self.source = SourceTopic(settings.events_topic, 0)
 
     def publish(self, groups: Sequence[Group]) -> Any:
         """Hand records to the sink; counts them by topic."""
@@ -38,7 +36,7 @@ class Publisher:
 
         Returns the future of the deliveries; on the model thread. resume: see Handed.
         """
-        records = [*updated.state, part.watermark_record(self.source)]
+        records = [*updated.state, part.watermark_record(self.flow.source)]
         state = Group(self.settings.topic_state, records, part.partition)
         vectors = Group(self.settings.topic_vectors, updated.vectors)
         delivered = self.publish([state, vectors, *others])

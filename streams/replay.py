@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from confluent_kafka.admin import AdminClient
 
 from encoders.base import Encoder
 from streams.app import build_flow, state_space
@@ -19,10 +20,12 @@ from streams.encoder_app import build_encoder, build_scoring
 from streams.encoding import Scoring, encode_texts
 from streams.events import SourceRecord
 from streams.flow import Flow
+from streams.log_lines import untold
 from streams.reading import read_all
 from streams.records import Record
 from streams.security import librdkafka_config
 from streams.settings import Settings
+from streams.state.recovery import source_topic
 from streams.state.store import PartitionState
 
 # Another size than any live batch: the result must not depend on it.
@@ -74,6 +77,7 @@ def replay_topic(settings: Settings) -> tuple[dict[bytes, Any], int]:
     config = librdkafka_config(settings)
     encoder, scoring = build_encoder(settings), build_scoring(settings)
     flow = build_flow(settings, state_space(encoder, scoring))
+    flow.reads_from(source_topic(AdminClient(untold(config)), settings.events_topic))
     cataloguer = Cataloguer(flow.catalog, encoder, flow.options.limits)
     for messages in read_all(config, settings.topic_embeddings):
         cataloguer.learn(messages)

@@ -23,6 +23,8 @@ class Waiting(msgspec.Struct, array_like=True):
     # Broker's time of the record, milliseconds: the event's own time is never taken as later than it.
     recorded: int
     event: bytes
+    # Of its id (see duplicates.event_key).
+    key: int
 
 
 class SourceTopic(msgspec.Struct, frozen=True):
@@ -66,6 +68,7 @@ class Watermark(msgspec.Struct):
     term, change: whose mark it is, and the number of the changes before it. resume: rejected records of the
     source up to here have been delivered, too. published, recommended: of which changes the vectors are out, and
     the recommendations. books: events by outcome since the beginning of the partition; they balance (see `audit`).
+    origins: the highest rank read of each source partition, by stream and partition (see `origins`).
     """
 
     offset: int
@@ -77,6 +80,7 @@ class Watermark(msgspec.Struct):
     layout: str
     source: SourceTopic
     books: dict[str, int]
+    origins: dict[str, dict[int, int]] = msgspec.field(default_factory=dict)
 
     @classmethod
     def newest(cls, known: Watermark | None, record: bytes) -> Watermark:

@@ -1,8 +1,9 @@
 """Which events of a batch are repeats of what their user's state has already taken in.
 
-By offset: a record that is read again. By `event_id`: a producer that sent an event twice, under two offsets;
-each state remembers the ids of its user's last W events. The rule is sequential, so it is the same whatever the
-batches were: an event is a repeat if its id is among the last W that its user's events had, in log order.
+By offset: a record that is read again. By origin: a record of a source that ingest wrote again (see `origins`).
+By `event_id`: a producer that sent an event twice, under two offsets; each state remembers the ids of its user's last
+W events. The rules are sequential, so they are the same whatever the batches were: an event is a duplicate if its
+id is among the last W that its user's events had, in log order.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import numpy as np
 import numpy.typing as npt
 from xxhash import xxh3_64_intdigest
 
+from streams.events import Event
 from streams.interest.base import Longs, occurrences
+from streams.provenance import Origin
 from streams.state.store import PartitionState
 
 Keys = npt.NDArray[np.uint64]
@@ -24,23 +27,42 @@ Mask = npt.NDArray[np.bool_]
 SPREAD = np.uint64(0x9E3779B97F4A7C15)
 
 
-def event_key(event_id: str) -> int:
-    """64-bit key of an event id, 1 to 2**64 - 1 (XXH3-64 of its UTF-8); 0 marks an empty place."""
-    return xxh3_64_intdigest(event_id.encode()) or 1
+def event_key(event_id: str, source: str = "", topic: str = "") -> int:
+    """64-bit key of an event id, 1 to 2**64 - 1 (XXH3-64 of its UTF-8); 0 marks an empty place.
+
+    Producers number their events as they like, so an id is a key only together with who reported it: the event's
+    `source`, and the topic that it was ingested from.
+    """
+    named = f"{source}\0{event_id}" if source else event_id
+    return xxh3_64_intdigest(named.encode(), xxh3_64_intdigest(topic.encode()) if topic else 0) or 1
 
 
-def event_keys(event_ids: Sequence[str]) -> Keys:
-    """(n,) `event_key` of each."""
-    return np.array([event_key(event_id) for event_id in event_ids], dtype=np.uint64)
+def event_keys(events: Sequence[Event], origins: Sequence[Origin | None]) -> Keys:
+    """(n,) `event_key` of each. origins: (n,) or empty where no event has one."""
+    if not origins:
+        return np.array([event_key(event.event_id, event.source) for event in events], dtype=np.uint64)
+    return np.array(
+        [
+            event_key(event.event_id, event.source, origin.topic if origin else "")
+            for event, origin in zip(events, origins, strict=True)
+        ],
+        dtype=np.uint64,
+    )
 
 
 def fresh_events(
-    part: PartitionState, rows: Longs, offsets: Longs, keys: Keys, outcomes: Counter[str]
+    part: PartitionState, rows: Longs, offsets: Longs, keys: Keys, again: Mask | None, outcomes: Counter[str]
 ) -> Mask:
-    """(n,) false for repeats, which are counted, and for what the books hold already: it was read again."""
+    """(n,) false for repeats, which are counted, and for what the books hold already: it was read again.
+
+    again: (n,) true for events whose origin was read before; None where there are none.
+    """
     unread = offsets > part.watermark
     fresh: Mask = unread & (offsets > part.offsets(rows))
     taken = unread & ~fresh
+    if again is not None and again.any():
+        outcomes["repeat"] += int((unread & again).sum())
+        fresh, taken = fresh & ~again, taken & ~again
     _book_taken(part, rows[taken], offsets[taken], outcomes)
     new = new_events(part.layout.view(part.arena), rows[fresh], keys[fresh])
     if repeats := int((~new).sum()):

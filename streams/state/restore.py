@@ -15,6 +15,7 @@ from streams.state.changelog import CONTROL_KEYS, NO_TERM, NOTHING, WATERMARK_KE
 from streams.state.deliveries import Deliveries
 from streams.state.eviction import Evictor
 from streams.state.layout import Layout, Rows
+from streams.state.origins import Origins
 from streams.state.snapshot import Snapshot
 from streams.state.store import NO_OFFSET, PartitionState, StateError
 from streams.state.tails import Unread
@@ -77,6 +78,7 @@ class Restoring:
             state.mark = mark
             state.watermark = mark.offset
             state.books.update(mark.books)
+            state.origins = Origins(mark.origins)
             self._book_released()
         published, state.recommended_before, resume = (
             (NOTHING, NOTHING, NO_OFFSET) if mark is None else (mark.published, mark.recommended, mark.resume)

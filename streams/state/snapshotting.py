@@ -54,9 +54,7 @@ class Snapshotter:
         pipeline, changelog, found = self.pipeline, self.ask(), {}
         for partition, (begin, end) in bounds.items():
             self._begins[partition] = begin
-            expected = Expected(
-                partition, pipeline.flow.layout, pipeline.publisher.source, changelog, begin, end
-            )
+            expected = Expected(partition, pipeline.flow.layout, pipeline.flow.source, changelog, begin, end)
             one = load(path(self.folder, changelog.topic, partition), expected)
             if one is not None:
                 found[partition] = one

@@ -20,6 +20,7 @@ from streams.interest.base import Longs
 from streams.state.changelog import NOTHING, WATERMARK_KEY, Claim, SourceTopic, Watermark
 from streams.state.deliveries import Deliveries
 from streams.state.layout import Layout, Rows
+from streams.state.origins import Origins
 from streams.state.tails import Tails
 
 NO_OFFSET = -1
@@ -60,6 +61,7 @@ class PartitionState:
         # The newest that is known, of whatever term.
         self.mark: Watermark | None = None
         self.books: Counter[str] = Counter()
+        self.origins = Origins()
         # Of this term, each with its mark.
         self.changes = 0
         self.deliveries = Deliveries()
@@ -173,6 +175,7 @@ class PartitionState:
             layout=self.layout.id,
             source=source,
             books=dict(self.books),
+            origins=self.origins.copy(),
         )
         self.mark = mark.or_newer(self.mark)
         return WATERMARK_KEY, msgspec.json.encode(mark)

@@ -14,7 +14,7 @@ import msgspec
 from streams.state.changelog import Waiting
 
 # Part of a layout's identity, for tails of another format must not be read as these.
-TAIL_FORMAT = "tails-2"
+TAIL_FORMAT = "tails-3"
 NOBODY_WAITS = bytes(4)
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -16,6 +16,8 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 T0 = 1_600_000_000_000
 USERS = 60
 ITEMS = 40
+# The `source` of every event.
+REPORTER = "load"
 FLUSH_DEADLINE_S = 90.0
 # Weighted by how often they come: neutral, texts alone, ratings with a value, signed ones.
 ACTIONS = ("click",) * 6 + ("view",) * 3 + ("rate", "purchase", "dislike", "impression", "search")
@@ -50,7 +52,7 @@ class Events:
             "user_id": user,
             "action": action,
             "timestamp": T0 + self.number * 1000 - late,
-            "source": "load",
+            "source": REPORTER,
         }
         if self.source:
             body |= {"event_id": self.number, "session_id": event_id}

@@ -54,7 +54,7 @@ class Worker:
         settings, _ = kit(window)
         self.broker, self.flow, self.outbox = broker, new_flow(window), Outbox(broker, settings)
         self.pipeline = Pipeline(settings, self.flow, ENCODER, self.outbox, {}, METRICS, self._fail)
-        self.pipeline.publisher.source = SOURCE
+        self.flow.reads_from(SOURCE)
         self.scheduler = Scheduler(self.pipeline, 0.0, lambda: 0.0)
         self.commits = SimpleNamespace(
             _in_flight=defaultdict(deque), _acked={EVENTS: []}, _acked_index=defaultdict(set), _resumed={}

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 import orjson
 from confluent_kafka import Message
+from confluent_kafka.admin import AdminClient
 
 from encoders.base import identity
 from streams.app import build_flow
@@ -15,7 +16,9 @@ from streams.catalogue import Cataloguer
 from streams.encoder_app import build_encoder
 from streams.records import Record
 from streams.replay import replay
+from streams.security import librdkafka_config
 from streams.settings import Settings
+from streams.state.recovery import source_topic
 from tests.faults.log import Changelog, Row
 
 
@@ -26,6 +29,7 @@ class Oracle:
         """embeddings: records of the catalogue, which must be all there before the first event."""
         self.encoder = build_encoder(settings)
         self.flow = build_flow(settings, identity(self.encoder))
+        self.flow.reads_from(source_topic(AdminClient(librdkafka_config(settings)), settings.events_topic))
         Cataloguer(self.flow.catalog, self.encoder, self.flow.options.limits).learn(list(embeddings))
         # Event ids in the log by user, in order; a producer's duplicate stands there twice.
         self.logged: dict[str, list[str]] = defaultdict(list)

@@ -8,7 +8,19 @@ from typing import Any
 import pytest
 
 from streams.events import Limits, Reason, Rejected, decode_canonical
-from streams.provenance import CONNECT, SOURCE, origin, origin_headers, rejected_headers, rejected_value
+from streams.provenance import (
+    CONNECT,
+    MAX_EVENTS_PER_RECORD,
+    ORIGIN,
+    SOURCE,
+    Origin,
+    OriginHeaders,
+    OriginReader,
+    origin,
+    rank_of,
+    rejected_headers,
+    rejected_value,
+)
 from tests.streams.flows import Record
 
 
@@ -34,12 +46,45 @@ def test_a_message_with_a_lone_surrogate_still_makes_a_header() -> None:
     assert dict(headers)["__connect.errors.exception.message"] == b"got \\ud800"
 
 
-def test_a_canonical_record_says_which_record_it_was_made_of() -> None:
-    assert origin_headers(Record(b"", 7, topic="clicks", partition=2)) == [
-        ("interestflow.source.topic", b"clicks"),
-        ("interestflow.source.partition", b"2"),
-        ("interestflow.source.offset", b"7"),
-    ]
+CLICKS = OriginHeaders("clicks", "idA", "idE")
+OLD = [(name, value) for name, value in zip(SOURCE, (b"clicks", b"3", b"42"), strict=True)]
+
+
+def test_a_canonical_record_says_which_event_of_which_record_it_was_made_of() -> None:
+    headers = CLICKS.of(Record(b"", 7, topic="clicks", partition=2), 1)
+    assert headers == [("interestflow.origin", b"clicks/idA/idE/2/7/1")]
+    (found,) = OriginReader("idE").read([Record(b"", 0, headers=headers)])
+    assert found == Origin("clicks/idA", 2, rank_of(7, 1))
+    assert found is not None
+    assert found.topic == "clicks"
+
+
+def test_origins_rank_by_offset_then_by_index() -> None:
+    places = [(0, 0), (0, 1), (0, MAX_EVENTS_PER_RECORD - 1), (1, 0), (1, 1), (2**40, 0)]
+    ranks = [rank_of(*place) for place in places]
+    assert ranks == sorted(set(ranks))
+    assert ranks[-1] < 2**63
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [],
+        [("other", b"x")],
+        OLD,
+        [(ORIGIN, b"")],
+        [(ORIGIN, b"clicks/2/7/1")],
+        [(ORIGIN, b"clicks/idA/idE/2/x/1")],
+        [(ORIGIN, b"\xff/idA/idE/2/7/1")],
+        [(ORIGIN, b"clicks/idA/another/2/7/1")],
+    ],
+)
+def test_what_was_not_written_into_this_topic_by_ingest_has_no_origin(headers: Any) -> None:
+    right = CLICKS.of(Record(b"", 7, topic="clicks", partition=2), 0)
+    found = OriginReader("idE").read([Record(b"", 0, headers=headers), Record(b"", 1, headers=right)])
+    assert found[0] is None
+    assert found[1] is not None
+    assert OriginReader("idE").read([Record(b"", 0)]) == []
 
 
 def test_a_rejected_value_too_long_for_a_topic_is_left_out_and_described() -> None:
@@ -57,7 +102,8 @@ def test_a_rejected_value_too_long_for_a_topic_is_left_out_and_described() -> No
 
 def test_what_ingest_writes_into_headers_is_found_again() -> None:
     record = Record(b"{", 42, topic="clicks", partition=3, headers=[("trace", b"t")])
-    assert origin(origin_headers(record), SOURCE) == ("clicks", "3", "42")
+    assert origin(CLICKS.of(record, 0), SOURCE) == ("clicks", "3", "42")
+    assert origin(OLD, SOURCE) == ("clicks", "3", "42")
     assert origin(rejected_headers(record, Rejected(Reason.NOT_JSON, "m", "s")), CONNECT) == (
         "clicks",
         "3",
@@ -65,6 +111,6 @@ def test_what_ingest_writes_into_headers_is_found_again() -> None:
     )
 
 
-@pytest.mark.parametrize("headers", [None, [], [("interestflow.source.topic", b"clicks")]])
+@pytest.mark.parametrize("headers", [None, [], OLD[:1], [(ORIGIN, b"clicks")]])
 def test_a_record_of_somebody_elses_has_no_origin(headers: Any) -> None:
     assert origin(headers, SOURCE) is None

@@ -50,7 +50,7 @@ def test_an_id_among_the_users_last_ones_is_a_repeat_whatever_the_batches(
             apply(flow, records[begin:end])
     taken = expected(log)
     assert counted(flow) == {
-        user: (len(ids), sum(map(event_key, ids)) % 2**64) for user, ids in taken.items()
+        user: (len(ids), sum(event_key(one, "t") for one in ids) % 2**64) for user, ids in taken.items()
     }
     books = flow.partitions[0].books
     assert books["duplicate"] == len(log) - sum(map(len, taken.values()))
@@ -69,3 +69,17 @@ def test_keys_are_the_same_everywhere_and_never_the_empty_place() -> None:
     assert event_key("e0") == 0xC59F3772FD0372A0
     assert len({event_key(f"e{n}") for n in range(10_000)}) == 10_000
     assert np.uint64(event_key("ü")) > 0
+
+
+def test_an_id_is_a_key_only_together_with_who_reported_it() -> None:
+    keys = {
+        event_key("1"),
+        event_key("1", "shop"),
+        event_key("1", "", "clicks"),
+        event_key("1", "", "orders"),
+    }
+    assert len(keys) == 4
+    flow = make_flow()
+    apply(flow, [record(0, event_id="1", source="clicks"), record(1, event_id="1", source="orders")])
+    apply(flow, [record(2, event_id="1", source="orders")])
+    assert (flow.partitions[0].books["applied"], flow.partitions[0].books["duplicate"]) == (2, 1)

@@ -224,7 +224,7 @@ def test_a_recovery_keeps_to_the_bound_and_the_highest_version_wins_across_the_f
 def test_what_waits_is_found_after_a_recovery_within_the_bound(file: ScratchFile) -> None:
     run = Run(file, 1)
     run.part.rows(["a", "b", "c"])
-    run.part.waiting.add(run.part.row_of["b"], Waiting(1, "missing", 0, b"{}"))
+    run.part.waiting.add(run.part.row_of["b"], Waiting(1, "missing", 0, b"{}", 0))
     rows = np.arange(3)
     taken = run.part.take(rows)
     run.flow.layout.view(taken)["ids"] = 1

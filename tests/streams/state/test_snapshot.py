@@ -48,9 +48,9 @@ def state(users: int = USERS, first: int = 10) -> PartitionState:
     if users:
         part.consumed.add(0, 2**63 + 5)
         part.consumed.add(0, 7)
-        part.waiting.add(1, Waiting(11, "item-x", 1000, b"{}"))
+        part.waiting.add(1, Waiting(11, "item-x", 1000, b"{}", 0))
         part.consumed.add(2, 9)
-        part.waiting.add(2, Waiting(12, "item-y", 1001, b'{"a":1}'))
+        part.waiting.add(2, Waiting(12, "item-y", 1001, b'{"a":1}', 0))
     part.watermark = first + users - 1
     part.books.update({"read": users, "applied": users - 2, "waiting": 2})
     part.deliveries = Deliveries(term=7, read_to=OFFSET, published=Claim(3, 4, 5), resume=8)

@@ -143,8 +143,7 @@ class FakePipeline:
 
     def __init__(self, part: PartitionState, folder: Path | None) -> None:
         self.settings = Settings(encoder="hashing", snapshot_dir=folder, snapshot_interval_s=0.01)
-        self.publisher = SimpleNamespace(source=SOURCE)
-        self.flow = SimpleNamespace(partitions={part.partition: part}, layout=part.layout)
+        self.flow = SimpleNamespace(partitions={part.partition: part}, layout=part.layout, source=SOURCE)
 
     async def on_model(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return function(*arguments)

@@ -40,7 +40,7 @@ def filled(users: int = 3) -> tuple[PartitionState, dict[bytes, bytes]]:
     states["model"]["sums"] = np.arange(users * 2 * DIM, dtype=np.float32).reshape(users, 2, DIM)
     part.put(rows, changed)
     part.consumed.add(0, 2**63 + 5)
-    part.waiting.add(1, Waiting(11, "item-x", 1000, b"{}"))
+    part.waiting.add(1, Waiting(11, "item-x", 1000, b"{}", 0))
     part.watermark = users + 9
     part.books.update({"read": users, "applied": users - 1, "waiting": 1})
     log = dict(part.records(rows, changed))
@@ -286,9 +286,9 @@ def mark(part: PartitionState) -> Watermark:
 def test_what_waits_for_an_item_is_found_in_log_order_and_taken_out_by_release() -> None:
     part = PartitionState(0, layout())
     part.rows(["a", "b"])
-    part.waiting.add(1, Waiting(7, "x", 0, b"1"))
-    part.waiting.add(0, Waiting(5, "x", 0, b"2"))
-    part.waiting.add(0, Waiting(6, "y", 0, b"3"))
+    part.waiting.add(1, Waiting(7, "x", 0, b"1", 0))
+    part.waiting.add(0, Waiting(5, "x", 0, b"2", 0))
+    part.waiting.add(0, Waiting(6, "y", 0, b"3", 0))
     assert [w.offset for w in part.waiting.waiting_for({"x"})] == [5, 7]
     assert part.waiting.count == 3
     part.waiting.release({"x"})
