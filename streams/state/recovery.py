@@ -11,7 +11,7 @@ from confluent_kafka import Message
 from confluent_kafka.admin import AdminClient
 
 from streams.log_bounds import log_ends, log_starts
-from streams.reading import Reader, ReadError, partition_ids
+from streams.reading import Reader, partition_ids
 from streams.source_ids import known_ids
 from streams.state.changelog import SourceTopic
 from streams.state.eviction import Evictor
