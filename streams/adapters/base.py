@@ -1,4 +1,4 @@
-"""What every format promises: any bytes give an event or the reason why not."""
+"""What every format promises: any bytes give events, or the reasons why not."""
 
 from __future__ import annotations
 
@@ -25,22 +25,26 @@ class Adapter(Protocol):
     # The value of a right record, by which a bug is told from a record that it cannot take.
     example: bytes
 
-    def parse(self, record: SourceRecord, limits: Limits) -> Event | Rejected:
-        """Never raises, whatever the bytes."""
+    def parse(self, record: SourceRecord, limits: Limits) -> list[Event | Rejected]:
+        """The record's events in order, never none; a record that is wrong as a whole gives one rejection.
+
+        Never raises, whatever the bytes. The same bytes give the same list: an event's index is part of its origin.
+        """
         ...
 
 
 def parse_each(
     adapter: Adapter, records: Sequence[SourceRecord], limits: Limits
-) -> Sequence[Event | Rejected]:
+) -> Sequence[Sequence[Event | Rejected]]:
     """`parse` of each, and a rejection where it raises after all. Raises EverythingFailsError (see isolation)."""
     example = Record("example", 0, 0, None, None, adapter.example, ())
-    return each(
+    results = each(
         records,
         lambda record: adapter.parse(record, limits),
         STAGE,
         probe=lambda: adapter.parse(example, limits),
     )
+    return [[result] if isinstance(result, Rejected) else result for result in results]
 
 
 class Invalid(Exception):

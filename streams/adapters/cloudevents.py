@@ -29,15 +29,15 @@ class CloudEventsAdapter:
         b' "time": "2024-05-01T10:00:00Z"}'
     )
 
-    def parse(self, record: SourceRecord, limits: Limits) -> Event | Rejected:
+    def parse(self, record: SourceRecord, limits: Limits) -> list[Event | Rejected]:
         """See the module."""
         if (problem := envelope_problem(record.value, limits, STAGE)) is not None:
-            return problem
+            return [problem]
         try:
             attributes, data = _open(record, limits)
-            return _event(record, limits, attributes, data)
+            return [_event(record, limits, attributes, data)]
         except Invalid as invalid:
-            return invalid.rejected
+            return [invalid.rejected]
 
 
 def _open(record: SourceRecord, limits: Limits) -> tuple[dict[str, Any], dict[str, Any]]:

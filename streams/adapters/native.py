@@ -17,12 +17,12 @@ class NativeAdapter:
     name = "native"
     example = b'{"user_id": "u", "item_id": "i", "action": "click", "timestamp": 1600000000000}'
 
-    def parse(self, record: SourceRecord, limits: Limits) -> Event | Rejected:
+    def parse(self, record: SourceRecord, limits: Limits) -> list[Event | Rejected]:
         """See the module."""
         if (problem := envelope_problem(record.value, limits, STAGE)) is not None:
-            return problem
+            return [problem]
         try:
             fields = load_object(record.value or b"")
-            return build(record, limits, fields, identifier(fields, "event_id"))
+            return [build(record, limits, fields, identifier(fields, "event_id"))]
         except Invalid as invalid:
-            return invalid.rejected
+            return [invalid.rejected]

@@ -21,13 +21,13 @@ STRUCTURED = [("content-type", b"application/cloudevents+json; charset=utf-8")]
 
 
 def parse(name: str, record: Record) -> Event:
-    found = adapter(name).parse(record, LIMITS)
+    (found,) = adapter(name).parse(record, LIMITS)
     assert isinstance(found, Event), found
     return found
 
 
 def refused(name: str, record: Record) -> Reason:
-    found = adapter(name).parse(record, LIMITS)
+    (found,) = adapter(name).parse(record, LIMITS)
     assert isinstance(found, Rejected), found
     assert found.stage == "ingest.decode"
     return found.reason
@@ -128,7 +128,7 @@ def test_every_canonical_field_is_read() -> None:
     ],
 )
 def test_a_wrong_field_is_named(field: str, given: Any, expected: Reason) -> None:
-    found = adapter("native").parse(native(**{field: given}), LIMITS)
+    (found,) = adapter("native").parse(native(**{field: given}), LIMITS)
     assert isinstance(found, Rejected)
     assert found.reason == expected
     assert field in found.message
@@ -204,7 +204,7 @@ def test_another_version_is_refused(version: str) -> None:
 
 @pytest.mark.parametrize("attribute", ["id", "source", "type"])
 def test_a_required_attribute_is_named_where_it_is_missing(attribute: str) -> None:
-    found = adapter("cloudevents").parse(structured(**{attribute: ""}), LIMITS)
+    (found,) = adapter("cloudevents").parse(structured(**{attribute: ""}), LIMITS)
     assert isinstance(found, Rejected)
     assert found.reason == Reason.BAD_ENVELOPE
     assert attribute in found.message
@@ -229,7 +229,7 @@ def test_long_sources_still_make_distinct_ids() -> None:
 
 def test_an_event_that_its_headers_make_too_large_is_rejected_where_it_came_in() -> None:
     record = binary(ce_source="s" * 400)
-    found = adapter("cloudevents").parse(record, Limits(max_bytes=400))
+    (found,) = adapter("cloudevents").parse(record, Limits(max_bytes=400))
     assert isinstance(found, Rejected)
     assert found.reason == Reason.TOO_LARGE
 
