@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streams.action_words import spell
 from streams.adapters import ADAPTERS, adapter
 from streams.events import (
     Event,
@@ -63,6 +64,9 @@ WRITERS: dict[str, Callable[[Event], Record]] = {
 IDS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=256)
 SOURCES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="#"), min_size=1, max_size=40)
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+FILLED = TEXTS.filter(bool)
+# As they are spelled in canonical events.
+ACTIONS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=64).map(spell).filter(bool)
 
 
 @st.composite
@@ -71,13 +75,13 @@ def valid_events(draw: st.DrawFn) -> Event:
     return Event(
         event_id=f"{source}#{draw(st.integers(0, 10**9))}",
         user_id=draw(IDS),
-        action=draw(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=64)),
+        action=draw(ACTIONS),
         timestamp=draw(st.integers(LIMITS.min_timestamp_ms, LIMITS.max_timestamp_ms)),
         source=source,
         item_id=draw(st.none() | IDS),
         value=draw(st.none() | st.floats(allow_nan=False, allow_infinity=False)),
-        text=draw(st.none() | TEXTS),
-        media=draw(st.none() | st.lists(TEXTS, max_size=3)),
+        text=draw(st.none() | FILLED),
+        media=draw(st.none() | st.lists(FILLED, max_size=3)),
         session_id=draw(st.none() | IDS),
         recommendation_id=draw(st.none() | IDS),
     )

@@ -40,7 +40,7 @@ class PoisonError(Exception):
 
 def poisoned(**options: Any) -> Flow:
     """A flow whose fold raises for every event with the action `poison`."""
-    flow = make_flow(**options)
+    flow = make_flow(default_action_weight=1.0, **options)
     weigh = flow.weighing.weigh
 
     def raising(events: Sequence[Event], *arguments: Any) -> Any:
@@ -227,10 +227,10 @@ def test_a_replay_isolates_what_the_live_run_did() -> None:
 def fragile(parse: Callable[..., Any]) -> Callable[..., Any]:
     """As it was, but with a bug for what says `poison`."""
 
-    def parsing(record: Any, limits: Limits) -> Any:
+    def parsing(record: Any, *others: Any) -> Any:
         if b"poison" in record.value:
             raise PoisonError("a bug of the parser")
-        return parse(record, limits)
+        return parse(record, *others)
 
     return parsing
 
