@@ -40,7 +40,7 @@ class Ingester:
     def ingest(self, batch: RecordBatch) -> Any:
         """Publish what a batch becomes; returns the future of the deliveries."""
         results = parse_each(self.adapters[batch.topic], batch.records, self._limits)
-        both = list(zip(batch.records, results, strict=True))
+        both = [(record, one) for record, found in zip(batch.records, results, strict=True) for one in found]
         good = [(record, event) for record, event in both if isinstance(event, Event)]
         bad = [(record, reason) for record, reason in both if isinstance(reason, Rejected)]
         self._metrics.ingested.labels(batch.topic, "event").inc(len(good))
