@@ -11,6 +11,7 @@ from streams.events import Event, Limits, Rejected, encode
 from streams.metrics import Metrics
 from streams.provenance import origin_headers
 from streams.publishing import Publisher
+from streams.rooms import fitting
 from streams.transport import RecordBatch
 
 
@@ -36,11 +37,13 @@ class Ingester:
         both = list(zip(batch.records, results, strict=True))
         good = [(record, event) for record, event in both if isinstance(event, Event)]
         bad = [(record, reason) for record, reason in both if isinstance(reason, Rejected)]
-        self._metrics.ingested.labels(batch.topic, "event").inc(len(good))
-        self._metrics.ingested.labels(batch.topic, "rejected").inc(len(bad))
         canonical = Group(
             self._events_topic,
             [(event.user_id.encode(), encode(event)) for _, event in good],
             headers=[origin_headers(record) for record, _ in good],
         )
+        canonical, too_large = fitting(canonical, [r for r, _ in good], self._publisher.rooms.events)
+        bad += too_large
+        self._metrics.ingested.labels(batch.topic, "event").inc(len(canonical.records))
+        self._metrics.ingested.labels(batch.topic, "rejected").inc(len(bad))
         return self._publisher.publish([canonical, *self._publisher.rejected("ingest", bad)])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from hashlib import sha256
 
 from streams.events import Rejected, SourceRecord
 
@@ -11,8 +10,8 @@ from streams.events import Rejected, SourceRecord
 SOURCE = ("interestflow.source.topic", "interestflow.source.partition", "interestflow.source.offset")
 CONNECT = ("__connect.errors.topic", "__connect.errors.partition", "__connect.errors.offset")
 REASON = "interestflow.reason"
-# The topic of rejected records is made to take 8 MiB; headers need their part.
-MAX_REJECTED_BYTES = 7 * 1024 * 1024
+# Of what a rejection says; the reason is enough to act on.
+LONGEST_MESSAGE = 2000
 
 
 def origin_headers(record: SourceRecord) -> list[tuple[str, bytes]]:
@@ -24,22 +23,9 @@ def origin_headers(record: SourceRecord) -> list[tuple[str, bytes]]:
     ]
 
 
-def rejected_value(record: SourceRecord) -> bytes | None:
-    """The original bytes, or none of them where a record with them would be too long for most topics."""
-    return None if record.value is not None and len(record.value) > MAX_REJECTED_BYTES else record.value
-
-
 def rejected_headers(record: SourceRecord, rejected: Rejected) -> list[tuple[str, bytes]]:
-    """The original headers, then those of Kafka Connect's dead letter queue, then the reason.
-
-    Of a value that is left out (see `rejected_value`) size and SHA-256 follow; it is where those headers say.
-    """
-    omitted, value = [], record.value
-    if value is not None and rejected_value(record) is None:
-        omitted = [
-            ("interestflow.value.size", b"%d" % len(value)),
-            ("interestflow.value.sha256", sha256(value).hexdigest().encode()),
-        ]
+    """The original headers, then those of Kafka Connect's dead letter queue, then the reason."""
+    message = rejected.message.encode("utf-8", "backslashreplace")[:LONGEST_MESSAGE]
     return [
         *(record.headers or ()),
         (CONNECT[0], record.topic.encode()),
@@ -47,9 +33,8 @@ def rejected_headers(record: SourceRecord, rejected: Rejected) -> list[tuple[str
         (CONNECT[2], b"%d" % record.offset),
         ("__connect.errors.stage", rejected.stage.encode()),
         ("__connect.errors.exception.class.name", rejected.exception.encode()),
-        ("__connect.errors.exception.message", rejected.message.encode("utf-8", "backslashreplace")),
+        ("__connect.errors.exception.message", message),
         (REASON, rejected.reason.encode()),
-        *omitted,
     ]
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import Any
 
 import pytest
 
 from streams.events import Limits, Reason, Rejected, decode_canonical
-from streams.provenance import CONNECT, SOURCE, origin, origin_headers, rejected_headers, rejected_value
+from streams.provenance import CONNECT, SOURCE, origin, origin_headers, rejected_headers
 from tests.streams.flows import Record
 
 
@@ -40,19 +39,6 @@ def test_a_canonical_record_says_which_record_it_was_made_of() -> None:
         ("interestflow.source.partition", b"2"),
         ("interestflow.source.offset", b"7"),
     ]
-
-
-def test_a_rejected_value_too_long_for_a_topic_is_left_out_and_described() -> None:
-    long = Record(b"x" * (8 * 1024 * 1024), 3)
-    rejected = Rejected(Reason.TOO_LARGE, "m", "s")
-    assert rejected_value(long) is None
-    headers = dict(rejected_headers(long, rejected))
-    assert headers["interestflow.value.size"] == b"8388608"
-    assert headers["interestflow.value.sha256"] == sha256(long.value or b"").hexdigest().encode()
-    assert headers["__connect.errors.offset"] == b"3"
-    short = Record(b"x", 3)
-    assert rejected_value(short) == b"x"
-    assert "interestflow.value.size" not in dict(rejected_headers(short, rejected))
 
 
 def test_what_ingest_writes_into_headers_is_found_again() -> None:
