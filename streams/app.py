@@ -81,6 +81,7 @@ def build_options(settings: Settings) -> FlowOptions:
         exclude_consumed=settings.exclude_consumed,
         consuming_actions=ActionSet(settings.consuming_actions, settings.action_rules),
         waiting_per_user=settings.waiting_per_user,
+        waiting_bytes_per_user=settings.waiting_bytes_per_user,
         waiting_per_partition=settings.waiting_per_partition,
         text_share=settings.text_share,
         templates=build_templates(settings),

@@ -58,6 +58,7 @@ class FlowOptions:
     exclude_consumed: bool = True
     consuming_actions: Container[str] = frozenset()
     waiting_per_user: int = 64
+    waiting_bytes_per_user: int = 2_097_152
     waiting_per_partition: int = 100_000
     # Part of an event's text in its vector beside its item's; an event without item is its text alone.
     text_share: float = 0.3

@@ -111,6 +111,10 @@ def decode_item(
     # As strict as an event's item_id: an item that no event can name is a mistake.
     if (problem := id_problem("item_id", item.item_id, limits, STAGE)) is not None:
         return problem
+    # The embedding's record holds it.
+    if len(item.title) > limits.max_text_length:
+        message = f"title is longer than {limits.max_text_length} characters (INTERESTFLOW_LIMIT_TEXT_LENGTH)"
+        return Rejected(Reason.TEXT_TOO_LONG, message, STAGE)
     if key and key != item.item_id:
         return Rejected(Reason.WRONG_TYPE, "the key and item_id differ; key the record by item_id", STAGE)
     return item

@@ -12,6 +12,7 @@ from typing import Any
 
 from faust.types import TP
 
+from streams import rooms
 from streams.backoff import StoppedError
 from streams.brokers import Brokers
 from streams.heap import Heap
@@ -63,10 +64,11 @@ class Ownership:
         faust_app.on_rebalance_complete.connect(self._rebalanced)
 
     def look_at_topics(self) -> None:
-        """Raises StateError or ReadError where there is nothing to go on with."""
+        """Raises StateError, ReadError or TopicError where there is nothing to go on with."""
         source = source_topic(self.brokers.admin, self.settings.events_topic)
         check_changelog(self.brokers.admin, self.settings.topic_state, source)
         self.pipeline.flow.reads_from(source)
+        self.pipeline.publisher.rooms = rooms.look(self.brokers.admin, self.settings)
         self.snapshotter.look()
 
     def joined(self) -> bool:

@@ -56,13 +56,15 @@ MISSING = {
 class Rejected(NamedTuple):
     """A record that is no event. message: for the producer's people, says what to do; stage: where.
 
-    exception: name of the class of what was raised, where we had not foreseen it.
+    exception: name of the class of what was raised, where we had not foreseen it. index: of the event, where its
+    record holds several.
     """
 
     reason: Reason
     message: str
     stage: str
     exception: str = "interestflow.Rejected"
+    index: int | None = None
 
 
 class Limits(msgspec.Struct, frozen=True):

@@ -103,6 +103,9 @@ class Settings(KafkaSettings, EncoderSettings, BaseSettings):
     consumed_per_user: int = Field(default=2000, ge=1, le=100_000)
     # Events kept for items that are not in the catalogue yet: per user, and per partition in all.
     waiting_per_user: int = Field(default=64, ge=0)
+    # Bytes of them per user: each of the user's changelog records holds them, and the state topic must take that
+    # (`topics create` and `topics check` see to it). What comes beyond the bounds is dropped, and counted.
+    waiting_bytes_per_user: int = Field(default=2_097_152, ge=0, le=64_000_000)
     waiting_per_partition: int = Field(default=100_000, ge=0)
 
     # --- Memory of the states -------------------------------------------------------------------------
