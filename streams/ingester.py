@@ -47,7 +47,7 @@ class Ingester:
             for index, one in enumerate(found)
         ]
         good = [(record, index, event) for record, index, event in each if isinstance(event, Event)]
-        bad = [(r, reason._replace(index=index)) for r, index, reason in each if isinstance(reason, Rejected)]
+        bad = [(r, reason._replace(event=index)) for r, index, reason in each if isinstance(reason, Rejected)]
         origin = self._headers[batch.topic].of
         canonical, too_large = fitting(
             Group(
@@ -57,7 +57,7 @@ class Ingester:
             ),
             self._publisher.rooms.events,
         )
-        bad += [(good[at][0], reason._replace(index=good[at][1])) for at, reason in too_large]
+        bad += [(good[at][0], reason._replace(event=good[at][1])) for at, reason in too_large]
         self._metrics.ingested.labels(batch.topic, "event").inc(len(canonical.records))
         self._metrics.ingested.labels(batch.topic, "rejected").inc(len(bad))
         return self._publisher.publish([canonical, *self._publisher.rejected("ingest", bad)])

@@ -102,5 +102,5 @@ def rejected_headers(record: SourceRecord, rejected: Rejected) -> list[tuple[str
         ("__connect.errors.exception.class.name", rejected.exception.encode()),
         ("__connect.errors.exception.message", message),
         (REASON, rejected.reason.encode()),
-        *([] if rejected.index is None else [(INDEX, b"%d" % rejected.index)]),
+        *([] if rejected.event is None else [(INDEX, b"%d" % rejected.event)]),
     ]

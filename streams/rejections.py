@@ -56,7 +56,7 @@ MISSING = {
 class Rejected(NamedTuple):
     """A record that is no event. message: for the producer's people, says what to do; stage: where.
 
-    exception: name of the class of what was raised, where we had not foreseen it. index: of the event, where its
+    exception: name of the class of what was raised, where we had not foreseen it. event: its index, where the
     record holds several.
     """
 
@@ -64,7 +64,7 @@ class Rejected(NamedTuple):
     message: str
     stage: str
     exception: str = "interestflow.Rejected"
-    index: int | None = None
+    event: int | None = None
 
 
 class Limits(msgspec.Struct, frozen=True):
