@@ -68,7 +68,7 @@ _ELSE = "look at the brokers' logs"
 
 
 class GroupError(RuntimeError):
-    """The consumer group cannot be joined; the message names it and what to do."""
+    """The consumer group cannot be joined, or what it reads is refused; the message names it and what to do."""
 
 
 def error_of(error: KafkaError | KafkaException) -> KafkaError:

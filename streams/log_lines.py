@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from streams.kafka_errors import FINAL
 from streams.settings import Settings
 
 # Libraries under Faust, which are quiet unless something is wrong; then they say the same many times a second.
@@ -30,6 +31,9 @@ class Seldom(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """False for what was said a moment ago."""
+        error = record.exc_info[1] if record.exc_info else None
+        if getattr(error, "errno", None) in FINAL and type(error).__module__.startswith("aiokafka"):
+            return False  # the worker ends for it, and says why in a sentence
         if record.name.partition(".")[0] not in (*LIBRARIES, LIBRDKAFKA):
             return True
         now, message = self.clock(), record.getMessage()
