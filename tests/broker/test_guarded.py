@@ -97,7 +97,7 @@ def deployed(guarded: SimpleNamespace, topic_prefix: str) -> Settings:
     settings = Settings(**fields, **guarded.own)
     for need in rights.check_needs(settings):
         allow(guarded.admin, need)
-    producer = Producer({"bootstrap.servers": guarded.open})
+    producer = Producer({"bootstrap.servers": guarded.open, "log_level": 0})
     producer.produce(settings.topic_items, orjson.dumps({"item_id": "i", "title": "red"}), b"i")
     event = {"user_id": "u", "item_id": "i", "action": "click", "timestamp": 1_600_000_000_000}
     producer.produce(topic_prefix + "raw", orjson.dumps(event), b"u")
