@@ -8,6 +8,7 @@ from typing import Any
 from sinks.base import Group
 from streams.adapters.base import Adapter, parse_each
 from streams.events import Event, Limits, Rejected, encode
+from streams.future import Future
 from streams.metrics import Metrics
 from streams.provenance import OriginHeaders
 from streams.publishing import Publisher
@@ -24,12 +25,13 @@ class Ingester:
         limits: Limits,
         publisher: Publisher,
         metrics: Metrics,
+        future: Future,
     ) -> None:
-        """events_topic: where canonical events go. adapters: by source topic."""
+        """events_topic: where canonical events go. adapters: by source topic. future: bounds events' times."""
         self.adapters = adapters
         self._events_topic, self._limits = events_topic, limits
         self._headers = {topic: OriginHeaders(topic, "", "") for topic in adapters}
-        self._publisher, self._metrics = publisher, metrics
+        self._publisher, self._metrics, self._future = publisher, metrics, future
 
     def reads_from(self, topic_ids: Mapping[str, str], events_topic_id: str) -> None:
         """Say which topics the sources and the canonical topic are, before any record is ingested."""
@@ -41,7 +43,8 @@ class Ingester:
         """Publish what a batch becomes; returns the future of the deliveries."""
         results = parse_each(self.adapters[batch.topic], batch.records, self._limits)
         both = list(zip(batch.records, results, strict=True))
-        good = [(record, event) for record, event in both if isinstance(event, Event)]
+        bound, horizon = self._future.bound, self._future.horizon()
+        good = [(record, bound(event, record, horizon)) for record, event in both if isinstance(event, Event)]
         bad = [(record, reason) for record, reason in both if isinstance(reason, Rejected)]
         self._metrics.ingested.labels(batch.topic, "event").inc(len(good))
         self._metrics.ingested.labels(batch.topic, "rejected").inc(len(bad))

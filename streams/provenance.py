@@ -15,6 +15,8 @@ SOURCE = ("interestflow.source.topic", "interestflow.source.partition", "interes
 # Headers of rejected records, as in Kafka Connect's dead letter queue.
 CONNECT = ("__connect.errors.topic", "__connect.errors.partition", "__connect.errors.offset")
 REASON = "interestflow.reason"
+# Of a rejected canonical record: consumer group/events topic's id, for whom else it may be an event.
+REFUSED_BY = "interestflow.refused.by"
 # The topic of rejected records is made to take 8 MiB; headers need their part.
 MAX_REJECTED_BYTES = 7 * 1024 * 1024
 
@@ -89,6 +91,11 @@ class OriginReader:
         found = f"{topic}/{topic_id}" if events_topic_id == self._own else None
         self._streams[head] = found
         return found
+
+
+def refused_by(group: str, events_topic_id: str) -> bytes:
+    """Value of the header REFUSED_BY."""
+    return f"{group}/{events_topic_id}".encode()
 
 
 def rejected_value(record: SourceRecord) -> bytes | None:

@@ -9,7 +9,7 @@ from sinks.base import Group, Sink
 from streams.events import Rejected, SourceRecord
 from streams.flow import Flow, Updated
 from streams.metrics import Metrics
-from streams.provenance import rejected_headers, rejected_value
+from streams.provenance import REFUSED_BY, refused_by, rejected_headers, rejected_value
 from streams.settings import Settings
 from streams.state.changelog import OWNER_KEY
 from streams.state.copying import placed
@@ -75,8 +75,12 @@ class Publisher:
         if not rejected:
             return []
         records = [(record.key, rejected_value(record)) for record, _ in rejected]
-        headers = [rejected_headers(record, reason) for record, reason in rejected]
+        by = [(REFUSED_BY, self._by())] if stage == "update" else []
+        headers = [[*rejected_headers(record, reason), *by] for record, reason in rejected]
         return [Group(self.settings.topic_rejected, records, headers=headers)]
+
+    def _by(self) -> bytes:
+        return refused_by(self.settings.group, self.flow.source.topic_id)
 
     def keep_isolated(self, updated: Updated) -> None:
         """Wait until isolated records are on the broker, before the state goes beyond them.

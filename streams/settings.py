@@ -88,6 +88,10 @@ class Settings(EncoderSettings, BaseSettings):
     limit_id_length: int = Field(default=256, ge=1, le=1024)
     limit_text_length: int = Field(default=10_000, ge=1)
 
+    # Seconds by which an event's time may lie ahead of the worker's clock, where the broker did not set the record's
+    # time (CreateTime). A source's event beyond is moved back to there; one of a canonical source is rejected.
+    future_tolerance_s: float = Field(default=60.0, ge=0, le=3600)
+
     # --- Interest ----------------------------------------------------------------------------------
     model: str = "decay"
     # Short-term half-life: what the user is after now. In seconds, or in the user's own events.
