@@ -16,6 +16,8 @@ CONNECT = ("__connect.errors.topic", "__connect.errors.partition", "__connect.er
 REASON = "interestflow.reason"
 # Of what a rejection says; the reason is enough to act on.
 LONGEST_MESSAGE = 2000
+# Of a rejected canonical record: consumer group/events topic id, for whom else it may be an event.
+REFUSED_BY = "interestflow.refused.by"
 
 
 # An index has so many bits in an origin's rank; an offset has the 43 bits above it.
@@ -88,6 +90,11 @@ class OriginReader:
         found = f"{topic}/{topic_id}" if events_topic_id == self._own else None
         self._streams[head] = found
         return found
+
+
+def refused_by(group: str, events_topic_id: str) -> bytes:
+    """Value of the header REFUSED_BY."""
+    return f"{group}/{events_topic_id}".encode()
 
 
 def rejected_headers(record: SourceRecord, rejected: Rejected) -> list[tuple[str, bytes]]:

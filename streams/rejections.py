@@ -34,6 +34,7 @@ class Reason(StrEnum):
     MISSING_TIMESTAMP = "missing_timestamp"
     BAD_TIMESTAMP = "bad_timestamp"
     TIMESTAMP_OUT_OF_RANGE = "timestamp_out_of_range"
+    TIMESTAMP_IN_FUTURE = "timestamp_in_future"
     TEXT_TOO_LONG = "text_too_long"
     TOO_MANY_EVENTS = "too_many_events"
     FOREIGN_FORMAT = "foreign_format"

@@ -146,7 +146,9 @@ def _wrong_config(spec: TopicSpec, config: Mapping[str, str], settings: Settings
     if int(config["min.compaction.lag.ms"]) < int(lag):
         wrong["min.compaction.lag.ms"] = lag
     stamp = spec.config.get("message.timestamp.type", "CreateTime")
-    if int(lag) and config["message.timestamp.type"] != stamp:
+    # Of events it bounds their own times, and of states the lag counts from it.
+    bounding = int(lag) or spec.name == settings.events_topic
+    if bounding and config["message.timestamp.type"] != stamp:
         wrong["message.timestamp.type"] = stamp
     takes = spec.config.get("max.message.bytes", "0")
     if int(config["max.message.bytes"]) < int(takes):
