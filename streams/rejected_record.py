@@ -23,7 +23,9 @@ class RejectedRecord(NamedTuple):
 KEPT = tuple(product((True, False), repeat=3))
 
 
-def rejected_record(record: SourceRecord, rejected: Rejected, room: int, more: Headers = ()) -> RejectedRecord:
+def rejected_record(
+    record: SourceRecord, rejected: Rejected, room: int, more: Headers = ()
+) -> RejectedRecord:
     """The original bytes as far as they fit, the original headers, ours, and what was left out.
 
     room: bytes that the topic takes, 100,000 at least. more: further headers of ours. Headers are left out first, then the value, then the key.
