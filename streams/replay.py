@@ -15,13 +15,14 @@ from confluent_kafka.admin import AdminClient
 
 from encoders.base import Encoder
 from streams.app import build_flow, state_space
+from streams.books.origins import rejected_origin
 from streams.catalogue import Cataloguer
 from streams.encoder_app import build_encoder, build_scoring
 from streams.encoding import Scoring, encode_texts
 from streams.events import SourceRecord
 from streams.flow import Flow
 from streams.log_lines import untold
-from streams.provenance import CONNECT, REASON, REFUSED_BY, origin, refused_by
+from streams.provenance import REFUSED_BY, refused_by
 from streams.reading import read_all
 from streams.records import Record
 from streams.rejections import Reason
@@ -98,14 +99,14 @@ def refused_for_their_time(
     What was the future then may be the past now, so a replay asks what they decided.
     """
     ours = (REFUSED_BY, refused_by(settings.group, events_topic_id))
-    reason = (REASON, Reason.TIMESTAMP_IN_FUTURE.value.encode())
     found: set[tuple[int, int]] = set()
     for messages in read_all(config, settings.topic_rejected):
         for message in messages:
             headers = message.headers() or []
-            told = origin(headers, CONNECT) if ours in headers and reason in headers else None
-            if told is not None and told[0] == settings.events_topic:
-                found.add((int(told[1]), int(told[2])))
+            told = rejected_origin(headers) if ours in headers else None
+            if told is not None and told[1] == Reason.TIMESTAMP_IN_FUTURE:
+                if (place := told[0]).topic == settings.events_topic:
+                    found.add((place.partition, place.offset))
     return found
 
 
