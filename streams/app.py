@@ -14,7 +14,7 @@ from streams import agents, security, transport
 from streams.adapters import adapter
 from streams.backoff import Backoff
 from streams.behaviour_text import LANGUAGES, TemplateError, Templates
-from streams.brokers import delivery_timeout
+from streams.brokers import delivery_deadline
 from streams.encoder_app import build_encoder, build_scoring
 from streams.encoding import Scoring
 from streams.events import Limits
@@ -120,6 +120,8 @@ class StreamApp(faust.App):  # type: ignore[misc]  # Faust ships no types
     outstanding_batches: int
     state_seeks: Any
     state_let_go: Any
+    state_moved: Any
+    state_topic_ids: Any
 
 
 def build_faust_app(settings: Settings) -> StreamApp:
@@ -171,7 +173,7 @@ def build_worker(settings: Settings) -> Worker:
     adapters = {source.topic: adapter(source.format) for source in settings.raw_sources}
     metrics, health = Metrics(), Health()
     backoff = Backoff(metrics, health, settings.retry_deadline_s)
-    sink = KafkaSink({**kafka, **delivery_timeout(settings.retry_deadline_s)})
+    sink = KafkaSink(kafka, delivery_deadline(settings.retry_deadline_s))
     pipeline = Pipeline(settings, flow, encoder, sink, adapters, metrics, fail, backoff, scoring)
     agents.register(faust_app, pipeline, settings)
     return Worker(settings, faust_app, pipeline, health, kafka)

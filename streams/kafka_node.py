@@ -73,12 +73,20 @@ def _java_command(home: Path, java: Java, jars: Path, options: Sequence[str]) ->
     return [str(java.program), *JVM, *options, *defined, "-cp", f"{jars}/*"]
 
 
-def format_data(home: Path, java: Java, jars: Path) -> None:
-    """Give a new data folder its cluster id and metadata log; an old one stays as it is."""
+def new_cluster_id() -> str:
+    """An id as Kafka makes them."""
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+
+
+def format_data(home: Path, java: Java, jars: Path, cluster: str = "") -> None:
+    """Give a new data folder its cluster id and metadata log; an old one stays as it is.
+
+    cluster: the id, which all nodes of a cluster share; by default a new one.
+    """
     if (home / "data" / "meta.properties").exists():
         return
     # One in 64 ids begins with a dash: the `=` keeps it from being read as an option.
-    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+    cluster = cluster or new_cluster_id()
     command = [
         *_java_command(home, java, jars, ["-XX:TieredStopAtLevel=1"]),
         *("kafka.tools.StorageTool", "format", f"--cluster-id={cluster}"),

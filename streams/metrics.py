@@ -46,7 +46,7 @@ class Metrics:
         self.events = counter("events", "Canonical events by outcome", "outcome")
         self.ingested = counter("ingested", "Source records by topic and outcome", "topic", "outcome")
         self.rejected = counter("rejected", "Rejected records by stage and reason", "stage", "reason")
-        self.items = counter("items", "Catalogue items by outcome", "outcome")
+        self.items = counter("items", "Records of the catalogue by outcome", "outcome")
         self.media_failed = counter(
             "media_failed", "Media of items that could not be read, by reason", "medium", "reason"
         )
@@ -65,6 +65,9 @@ class Metrics:
         self.waiting = gauge("waiting_events", "Events that wait for their item", "partition")
         self.foreign = counter(
             "foreign_records", "Changelog records that a replaced worker wrote over ours", "partition"
+        )
+        self.removed = counter(
+            "removed_offsets", "Offsets of sources that were removed unread", "topic", "partition"
         )
         self.retries = counter("retries", "Failed attempts that were repeated, by what failed", "stage")
         self.paused = gauge("paused", "1 while something that failed is waited for", "stage")
@@ -106,6 +109,11 @@ class Metrics:
                 self.rejected.labels("update", outcome.removeprefix("rejected.")).inc(count)
             elif outcome != "waiting" and count > 0:
                 self.events.labels(outcome).inc(count)
+
+    def book_items(self, outcomes: Mapping[str, int]) -> None:
+        """Count a batch of the catalogue by what became of its records."""
+        for outcome, count in outcomes.items():
+            self.items.labels(outcome).inc(count)
 
 
 class _EncoderCounts(Collector):

@@ -21,14 +21,13 @@ from pydantic_settings import (
 
 from streams.action_rules import DEFAULT_ACTIONS, LARGEST_WEIGHT, ActionRule
 from streams.encoder_settings import CommaSeparated, EncoderSettings
+from streams.kafka_settings import KafkaSettings
 from streams.source_topics import Source, Sources
 
 ENV_PREFIX = "INTERESTFLOW_"
 CONFIG_VARIABLE = "INTERESTFLOW_CONFIG"
 
 HalfLifeUnit = Literal["seconds", "events"]
-SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
-SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 
 DAY_S = 86_400.0
 
@@ -37,26 +36,12 @@ class SettingsError(ValueError):
     """One message that names every wrong setting and what to do about it."""
 
 
-class Settings(EncoderSettings, BaseSettings):
+class Settings(KafkaSettings, EncoderSettings, BaseSettings):
     """All settings. Environment variable of a field: INTERESTFLOW_ + its name in upper case."""
 
     model_config = SettingsConfigDict(
         env_prefix=ENV_PREFIX, extra="forbid", frozen=True, validate_default=True
     )
-
-    # --- Kafka -------------------------------------------------------------------------------------
-    # host:port[,host:port…] of your brokers; the local broker of `interestflow kafka start` by default.
-    kafka_bootstrap_servers: str = "127.0.0.1:9092"
-    # As in Kafka's own clients; TLS and SASL reach every client alike, or the start is refused.
-    kafka_security_protocol: SecurityProtocol = "PLAINTEXT"
-    kafka_sasl_mechanism: SaslMechanism | None = None
-    kafka_sasl_username: str | None = None
-    kafka_sasl_password: str | None = None
-    # PEM files; the CA defaults to the system's.
-    kafka_ssl_ca_file: Path | None = None
-    kafka_ssl_cert_file: Path | None = None
-    kafka_ssl_key_file: Path | None = None
-    kafka_ssl_key_password: str | None = None
 
     # --- Deployment --------------------------------------------------------------------------------
     # Name of the deployment: consumer group and state changelog are `<app>-g<generation>…`.
@@ -204,10 +189,6 @@ class Settings(EncoderSettings, BaseSettings):
             problems.append("users_in_memory, evicted_dir: set both, or neither for all users in memory")
         if self.users_in_memory is not None and self.snapshot_dir is not None:
             problems.append("users_in_memory, snapshot_dir: one of both, for a snapshot is of memory alone")
-        if self.kafka_security_protocol.startswith("SASL") and not (
-            self.kafka_sasl_mechanism and self.kafka_sasl_username and self.kafka_sasl_password
-        ):
-            problems.append("kafka_security_protocol: SASL needs mechanism, username and password")
         if problems:
             raise ValueError("; ".join(problems))
         return self

@@ -77,7 +77,11 @@ def create(settings: Settings) -> list[str]:
     client = TopicAdmin(settings)
     *others, state = specs(settings)
     created = client.create(others)
-    events = client.partitions()[settings.events_topic]
+    events = client.known(settings.events_topic)
+    if events is None:
+        raise TopicError(
+            f"topic {settings.events_topic} was made, but the brokers do not show it: run this again"
+        )
     return created + client.create([replace(state, partitions=events)])
 
 
@@ -103,7 +107,7 @@ def check(settings: Settings) -> list[str]:
 
 def partition_count(settings: Settings, topic: str) -> int:
     """Partitions of a topic. Raises TopicError where there is no such topic."""
-    count = TopicAdmin(settings).partitions().get(topic)
+    count = TopicAdmin(settings).known(topic)
     if count is None:
         raise TopicError(f"topic {topic} does not exist: run `interestflow topics create`")
     return count

@@ -21,6 +21,13 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[Waiting]).decode
 
 
+def waiting_in(tail: bytes) -> list[Waiting]:
+    """The waiting events in a row's tail. Raises msgspec.DecodeError where it is none."""
+    behind = len(NOBODY_WAITS)
+    length = int.from_bytes(tail[:behind], "little")
+    return _decode(tail[behind : behind + length]) if length else []
+
+
 class Consumed:
     """Keys of the items that each user consumed, oldest first, the newest `limit` of them.
 
@@ -166,7 +173,6 @@ class Tails:
             if tail[:behind] == NOBODY_WAITS:
                 load(row, tail[behind:])
             else:
-                end = behind + int.from_bytes(tail[:behind], "little")
-                for waiting in _decode(tail[behind:end]):
+                for waiting in waiting_in(tail):
                     self.waiting.add(row, waiting)
-                load(row, tail[end:])
+                load(row, tail[behind + int.from_bytes(tail[:behind], "little") :])

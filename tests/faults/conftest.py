@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.faults.cluster import NODES, Cluster
 from tests.faults.deployment import Deploy, Deployment
 from tests.faults.node import Node
 
@@ -18,7 +19,7 @@ FOLDER = Path(__file__).parent
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Whatever here asks for the broker is marked `broker`."""
     for item in items:
-        if item.path.is_relative_to(FOLDER) and "node" in getattr(item, "fixturenames", ()):
+        if item.path.is_relative_to(FOLDER) and {"node", "cluster"} & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.broker)
 
 
@@ -29,6 +30,13 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
         yield node
 
 
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Three brokers, for the length of one file."""
+    with Cluster(tmp_path_factory.mktemp("faults-cluster")) as cluster:
+        yield cluster
+
+
 @pytest.fixture
 def deploy(node: Node, tmp_path: Path) -> Deploy:
     """deploy(workers, proxied=(), **fields) -> a function from a seed to a deployment with these workers.
@@ -37,14 +45,28 @@ def deploy(node: Node, tmp_path: Path) -> Deploy:
     """
 
     def kind(*workers: str, proxied: Sequence[str] = (), **fields: Any) -> Callable[[int], Deployment]:
-        def make(seed: int) -> Deployment:
-            addresses = dict.fromkeys(proxied, node.proxy.address)
-            folder = tmp_path / f"{seed}-{len(list(tmp_path.iterdir()))}"
-            deployment = Deployment(node.servers, folder, seed, addresses=addresses, **fields)
-            for name in workers:
-                deployment.crew.start(name)
-            return deployment
-
-        return make
+        addresses = dict.fromkeys(proxied, node.proxy.address)
+        return _kind(node.servers, tmp_path, workers, addresses=addresses, **fields)
 
     return kind
+
+
+@pytest.fixture
+def deploy_on_cluster(cluster: Cluster, tmp_path: Path) -> Deploy:
+    """As `deploy`, with a copy of every topic on each broker."""
+
+    def kind(*workers: str, **fields: Any) -> Callable[[int], Deployment]:
+        return _kind(cluster.servers, tmp_path, workers, replication_factor=NODES, **fields)
+
+    return kind
+
+
+def _kind(servers: str, tmp_path: Path, workers: Sequence[str], **fields: Any) -> Callable[[int], Deployment]:
+    def make(seed: int) -> Deployment:
+        folder = tmp_path / f"{seed}-{len(list(tmp_path.iterdir()))}"
+        deployment = Deployment(servers, folder, seed, **fields)
+        for name in workers:
+            deployment.crew.start(name)
+        return deployment
+
+    return make

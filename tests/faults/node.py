@@ -17,6 +17,15 @@ HEAP_MB = 384
 GONE_DEADLINE_S = 30.0
 
 
+def kill(home: Path, pid: int) -> None:
+    """SIGKILL the broker of a home, and return when it is gone."""
+    os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + GONE_DEADLINE_S
+    while kafka_node.is_running(home, pid):
+        assert time.monotonic() < deadline, "the broker survived SIGKILL"
+        time.sleep(0.01)
+
+
 class Node:
     """One local Kafka with two listeners: one for the tests, and one that is only known as the proxy."""
 
@@ -49,11 +58,7 @@ class Node:
         """SIGKILL, and return when it is gone."""
         broker = local_kafka.status(self.home)
         assert broker is not None
-        os.kill(broker.pid, signal.SIGKILL)
-        deadline = time.monotonic() + GONE_DEADLINE_S
-        while kafka_node.is_running(self.home, broker.pid):
-            assert time.monotonic() < deadline, "the broker survived SIGKILL"
-            time.sleep(0.01)
+        kill(self.home, broker.pid)
 
     def __enter__(self) -> Self:
         self.proxy.start()

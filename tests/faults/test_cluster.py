@@ -1,0 +1,180 @@
+"""Faults on a cluster of three brokers, with three copies of every topic: what one broker has cannot be missed.
+
+Each is made with events that come canonical, and with events that are ingested first.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from random import Random
+
+import pytest
+
+from streams import topics
+from tests.faults.cluster import BROKER_SESSION_S, NODES, Cluster, ClusterNode
+from tests.faults.deployment import RATE, SESSION_S, Deploy, Deployment, small_settings
+from tests.faults.reassign import reassign
+from tests.faults.trials import Fault, run, trials
+
+KIND = {"canonical": False, "raw": True}
+# Of a broker that is stopped: beyond the workers' sessions, and mostly beyond its own.
+STOPPED_S = (SESSION_S + 0.5, 12.0)
+NUMBERS = range(1, NODES + 1)
+Trial = Callable[[Deployment, Random], None]
+Choose = Callable[[Deployment], ClusterNode]
+Made = Callable[[int], Deployment]
+
+
+@pytest.fixture(params=list(KIND))
+def made(request: pytest.FixtureRequest, deploy_on_cluster: Deploy) -> Made:
+    """Two workers, for events of either kind."""
+    return deploy_on_cluster("a", "b", static=False, ingest=KIND[request.param])
+
+
+@pytest.fixture
+def kind(request: pytest.FixtureRequest) -> str:
+    """Of the events of `made`."""
+    name: str = request.node.callspec.params["made"]
+    return name
+
+
+def named(fault: str, kind: str) -> str:
+    """Name of a fault, in the table of results."""
+    return fault + (", events through ingest" if KIND[kind] else "")
+
+
+def used(deployment: Deployment) -> list[str]:
+    """The topics that the workers read and write while events come."""
+    s = deployment.settings
+    return [*{s.sources[0].topic, s.events_topic}, s.topic_state, s.topic_vectors]
+
+
+@contextmanager
+def under_load(cluster: Cluster, deployment: Deployment, rng: Random) -> Iterator[None]:
+    """A cluster that has nothing to make up for, mostly a steady group, and events that come."""
+    cluster.await_whole()
+    deployment.mostly_steady(rng)
+    with deployment.load.flowing(RATE):
+        time.sleep(rng.uniform(0.0, 1.0))
+        yield
+        time.sleep(rng.uniform(0.2, 1.0))
+
+
+def leader(cluster: Cluster) -> Choose:
+    """Chooses the leader of most partitions."""
+    return lambda deployment: cluster.leader_of_most(used(deployment))
+
+
+def coordinator(cluster: Cluster) -> Choose:
+    """Chooses the group's coordinator."""
+    return lambda deployment: cluster.coordinator(deployment.settings.group)
+
+
+def killed(cluster: Cluster, choose: Choose, worker: bool = False) -> Trial:
+    """SIGKILL of a broker, which comes back after a while. worker: one is killed together with it."""
+
+    def trial(deployment: Deployment, rng: Random) -> None:
+        with under_load(cluster, deployment, rng):
+            node, name = choose(deployment), rng.choice(sorted(deployment.crew.members))
+            node.kill()
+            try:
+                if worker:
+                    deployment.crew.kill(name)
+                    deployment.crew.start(name)
+                # Shorter than its session: it is back before another leads. Longer: others lead.
+                time.sleep(rng.uniform(0.0, 3 * BROKER_SESSION_S))
+            finally:
+                node.start()
+
+    return trial
+
+
+def stopped(cluster: Cluster, choose: Choose) -> Trial:
+    """SIGSTOP of a broker beyond the sessions of the workers, then SIGCONT."""
+
+    def trial(deployment: Deployment, rng: Random) -> None:
+        with under_load(cluster, deployment, rng):
+            node = choose(deployment)
+            node.pause()
+            try:
+                time.sleep(rng.uniform(*STOPPED_S))
+            finally:
+                node.resume()
+
+    return trial
+
+
+def restarted(cluster: Cluster) -> Trial:
+    """All brokers end in order and come back, one after the other, as in an upgrade."""
+
+    def trial(deployment: Deployment, rng: Random) -> None:
+        with under_load(cluster, deployment, rng):
+            for node in rng.sample(cluster.nodes, NODES):
+                node.stop()
+                node.start()
+                cluster.await_whole()
+
+    return trial
+
+
+def moved(cluster: Cluster) -> Trial:
+    """Each partition goes to the two brokers that do not lead it, and then back to all three."""
+
+    def trial(deployment: Deployment, rng: Random) -> None:
+        with under_load(cluster, deployment, rng):
+            led = cluster.leaders(used(deployment))
+            others = {
+                t: {p: [n for n in NUMBERS if n != now] for p, now in of.items()} for t, of in led.items()
+            }
+            reassign(cluster.servers, others)
+            cluster.await_whole(others)
+            time.sleep(rng.uniform(0.0, 1.0))
+            every = {t: {p: rng.sample(NUMBERS, NODES) for p in of} for t, of in led.items()}
+            reassign(cluster.servers, every)
+            cluster.await_whole(every)
+
+    return trial
+
+
+def test_the_leader_of_most_partitions_is_killed(cluster: Cluster, made: Made, kind: str) -> None:
+    fault = Fault(named("leader of most partitions killed", kind), killed(cluster, leader(cluster)))
+    run([fault], trials(20, 1), [made])
+
+
+def test_the_leader_of_most_partitions_and_a_worker_are_killed(
+    cluster: Cluster, made: Made, kind: str
+) -> None:
+    trial = killed(cluster, leader(cluster), worker=True)
+    run([Fault(named("leader and worker killed together", kind), trial)], trials(10, 1), [made])
+
+
+def test_the_leader_of_most_partitions_hangs(cluster: Cluster, made: Made, kind: str) -> None:
+    fault = Fault(named("leader of most partitions stopped", kind), stopped(cluster, leader(cluster)))
+    run([fault], trials(20, 1), [made])
+
+
+def test_the_coordinator_hangs(cluster: Cluster, made: Made, kind: str) -> None:
+    """It then expels every member, though none was away."""
+    fault = Fault(named("coordinator of the group stopped", kind), stopped(cluster, coordinator(cluster)))
+    run([fault], trials(20, 1), [made])
+
+
+def test_all_brokers_are_restarted_in_turn(cluster: Cluster, made: Made, kind: str) -> None:
+    run([Fault(named("rolling restart of three brokers", kind), restarted(cluster))], trials(5, 1), [made])
+
+
+def test_partitions_move_to_other_brokers(cluster: Cluster, made: Made, kind: str) -> None:
+    run([Fault(named("partitions reassigned", kind), moved(cluster))], trials(5, 1), [made])
+
+
+def test_topics_are_made_at_once_on_every_broker(cluster: Cluster) -> None:
+    """Right after `topics create` each broker may be asked, also one that has not heard of them yet."""
+    admin = cluster.admin()
+    for number in range(trials(70, 8)):
+        settings = small_settings(cluster.servers, f"c{number}.", replication_factor=NODES)
+        names = {spec.name for spec in topics.specs(settings)}
+        assert set(topics.create(settings)) == names
+        for future in admin.delete_topics(list(names)).values():
+            future.result(20)
