@@ -18,7 +18,7 @@ from confluent_kafka.admin import AdminClient
 
 from streams.app import build_limits
 from streams.books import topics_read
-from streams.books.asked import committed, compacted, topic_ids
+from streams.books.asked import committed, compacted
 from streams.books.catalogue import Items, RefusedItems
 from streams.books.events import Actions, balance_events, enter_marks
 from streams.books.ledger import OUTCOMES, Books
@@ -27,6 +27,7 @@ from streams.books.sources import Ingest, Partition, SourcePartition
 from streams.rejections import Reason
 from streams.security import librdkafka_config
 from streams.settings import Settings
+from streams.source_ids import ids_now
 from streams.state.changelog import Watermark
 
 __all__ = ["OUTCOMES", "Books", "audit", "show"]
@@ -39,7 +40,7 @@ def audit(settings: Settings) -> Books:
     config, books = librdkafka_config(settings), Books()
     admin = AdminClient(config)
     raw = [source.topic for source in settings.raw_sources]
-    ids = topic_ids(admin, [*raw, settings.events_topic, settings.topic_items])
+    ids = ids_now(admin, [*raw, settings.events_topic, settings.topic_items])
     offsets = committed(admin, settings.group, {*raw, settings.topic_items}, ids)
     anywhere, books.notes = compacted(settings, [*raw, settings.events_topic])
     marks = topics_read.marks(config, settings.topic_state, books)

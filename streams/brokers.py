@@ -1,8 +1,8 @@
 """Questions to the brokers, asked again while they are away; and a look, every so often, whether they are there.
 
 What each client does by itself while they are away: librdkafka reconnects for ever, and the sink ends where a
-record is not delivered by its deadline; aiokafka's consumer reconnects for ever, but not before it has met a broker once. The look
-is what bounds both, and tells of it.
+record is not delivered by its deadline; aiokafka's consumer reconnects for ever, but not before it has met a broker
+once. The look is what bounds both, and tells of it.
 """
 
 from __future__ import annotations

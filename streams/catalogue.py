@@ -12,6 +12,7 @@ from encoders.content import ContentEncoder, Failure
 from streams.books.origins import UNKNOWN_REMOVAL
 from streams.encoding import encode_contents, encode_isolating
 from streams.events import Limits, Rejected, SourceRecord
+from streams.forgiven import Forgiven
 from streams.interest.base import Floats
 from streams.isolation import each
 from streams.items import (
@@ -88,6 +89,7 @@ class Cataloguer:
         self.encoder, self.space, self.dim = encoder, identity(encoder), encoder.dim
         # Embeddings of another encoder or projection: of no use here, and counted.
         self.foreign = 0
+        self.forgiven = Forgiven()
         # Fingerprint by item of what was asked for last and has not come back as an embedding yet; "" is removed.
         self._asked: dict[str, str] = {}
         # Why media could not be read, as far as the log has told it: medium and message.
@@ -191,7 +193,7 @@ class Cataloguer:
         good = Record("", 0, 0, None, None, b'{"item_id": "known-good"}', ())
 
         def decode(record: SourceRecord) -> Item | Removed | Rejected:
-            return decode_item(record, self.limits)
+            return decode_item(record, self.limits, self.forgiven)
 
         return each(records, decode, STAGE, probe=lambda: decode(good))
 

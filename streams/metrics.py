@@ -90,6 +90,12 @@ class Metrics:
         """Show how many users are in memory and how many evicted, whenever the metrics are read."""
         self.registry.register(_Users(partitions))
 
+    def watch_told(
+        self, forgiven: Mapping[str, Mapping[tuple[str, str], int]], unknown: Mapping[str, int]
+    ) -> None:
+        """Show forgiven fields, by topic, and actions without a rule, whenever the metrics are read."""
+        self.registry.register(_Told(forgiven, unknown))
+
     @contextmanager
     def observe(self, stage: str) -> Iterator[None]:
         """Time a stage and count its failures."""
@@ -133,6 +139,29 @@ class _EncoderCounts(Collector):
             if hasattr(layer, "queued"):
                 about = "Texts that wait for one of the encoder's workers"
                 yield GaugeMetricFamily(f"{PREFIX}encoder_queued_texts", about, value=layer.queued)
+
+
+class _Told(Collector):
+    """Reads what formats forgave and which actions have no rule, as their owners count it."""
+
+    def __init__(
+        self, forgiven: Mapping[str, Mapping[tuple[str, str], int]], unknown: Mapping[str, int]
+    ) -> None:
+        self.forgiven, self.unknown = forgiven, unknown
+
+    def collect(self) -> Iterator[Metric]:
+        """Forgiven fields by topic and kind, and events by the action that has no rule."""
+        about = "Fields that were not as documented and were understood or passed over, by kind"
+        fields = CounterMetricFamily(f"{PREFIX}forgiven", about, labels=["topic", "field", "kind"])
+        for topic, kinds in self.forgiven.items():
+            for (field, kind), count in dict(kinds).items():
+                fields.add_metric([topic, field, kind], count)
+        yield fields
+        about = "Events whose action has no rule, by action"
+        actions = CounterMetricFamily(f"{PREFIX}unknown_actions", about, labels=["action"])
+        for action, count in dict(self.unknown).items():
+            actions.add_metric([action], count)
+        yield actions
 
 
 class _Users(Collector):

@@ -12,6 +12,7 @@ from typing import Any
 
 from faust.types import TP
 
+from streams import rooms
 from streams.backoff import StoppedError
 from streams.brokers import Brokers
 from streams.heap import Heap
@@ -22,7 +23,7 @@ from streams.source_ids import Watched, ids_now, known_ids, require_forward
 from streams.source_positions import find
 from streams.state import removed
 from streams.state.bound import Bound, Share
-from streams.state.recovery import Positions, check_changelog, positions, recover, source_topic, topic_ids
+from streams.state.recovery import Positions, check_changelog, positions, recover, source_topic
 from streams.state.snapshotting import Snapshotter
 from streams.state.store import PartitionState
 from streams.transport import NO_GENERATION
@@ -63,12 +64,11 @@ class Ownership:
         faust_app.on_rebalance_complete.connect(self._rebalanced)
 
     def look_at_topics(self) -> None:
-        """Raises StateError or ReadError where there is nothing to go on with."""
+        """Raises StateError, ReadError or TopicError where there is nothing to go on with."""
         source = source_topic(self.brokers.admin, self.settings.events_topic)
         check_changelog(self.brokers.admin, self.settings.topic_state, source)
         self.pipeline.flow.reads_from(source)
-        raw = [one.topic for one in self.settings.raw_sources]
-        self.pipeline.ingester.reads_from(topic_ids(self.brokers.admin, raw), source.topic_id)
+        self.pipeline.publisher.rooms = rooms.look(self.brokers.admin, self.settings)
         self.snapshotter.look()
 
     def joined(self) -> bool:

@@ -70,6 +70,10 @@ class Pipeline:
         if scoring is not None:
             metrics.watch(scoring.sentiment)
         metrics.watch_users(flow.partitions)
+        forgiven = {topic: adapter.forgiven.counts for topic, adapter in adapters.items()}
+        forgiven[settings.topic_items] = self.cataloguer.forgiven.counts
+        forgiven[settings.events_topic] = flow.forgiven.counts
+        metrics.watch_told(forgiven, flow.weighing.unknown.counts)
         self._no_texts: Floats = np.zeros((0, encoder.dim), dtype=np.float32)
         self._model = ThreadPoolExecutor(1, "model")
         self._encoder = EncoderThreads(encoder, metrics, self.backoff)

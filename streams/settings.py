@@ -19,7 +19,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from streams.action_rules import DEFAULT_ACTIONS, LARGEST_WEIGHT, ActionRule
+from streams.action_rules import DEFAULT_ACTIONS, LARGEST_WEIGHT, ActionRule, by_spelled_word
 from streams.encoder_settings import CommaSeparated, EncoderSettings
 from streams.kafka_settings import KafkaSettings
 from streams.source_topics import Source, Sources
@@ -72,6 +72,8 @@ class Settings(KafkaSettings, EncoderSettings, BaseSettings):
     limit_depth: int = Field(default=32, ge=2)
     limit_id_length: int = Field(default=256, ge=1, le=1024)
     limit_text_length: int = Field(default=10_000, ge=1)
+    # Events of one record: products of an order, members of a batch.
+    limit_events: int = Field(default=1000, ge=1, le=100_000)
 
     # --- Interest ----------------------------------------------------------------------------------
     model: str = "decay"
@@ -83,10 +85,12 @@ class Settings(KafkaSettings, EncoderSettings, BaseSettings):
     long_half_life_unit: HalfLifeUnit = "seconds"
     # Share of the short-term direction in the published vector; the rest is the long-term one.
     short_share: float = Field(default=0.5, ge=0.0, le=1.0)
-    # Weights per action word, merged over the defaults; an unknown word has `default_action_weight`.
+    # Weights per action word, merged over the defaults. Spelling and case do not count, and synonyms have the rule of
+    # their word (see action_synonyms) unless they have one here. An unknown word has `default_action_weight`: it moves
+    # nothing by default, and the log, `audit` and interestflow_unknown_actions_total name it.
     actions: dict[str, ActionRule] = Field(default_factory=dict)
     default_action_weight: float = Field(
-        default=1.0, ge=-LARGEST_WEIGHT, le=LARGEST_WEIGHT, allow_inf_nan=False
+        default=0.0, ge=-LARGEST_WEIGHT, le=LARGEST_WEIGHT, allow_inf_nan=False
     )
     # Share of an event's text (a comment) beside its item's vector; a search is its text alone.
     text_share: float = Field(default=0.3, ge=0.0, le=10.0)
@@ -99,6 +103,9 @@ class Settings(KafkaSettings, EncoderSettings, BaseSettings):
     consumed_per_user: int = Field(default=2000, ge=1, le=100_000)
     # Events kept for items that are not in the catalogue yet: per user, and per partition in all.
     waiting_per_user: int = Field(default=64, ge=0)
+    # Bytes of them per user: each of the user's changelog records holds them, and the state topic must take that
+    # (`topics create` and `topics check` see to it). What comes beyond the bounds is dropped, and counted.
+    waiting_bytes_per_user: int = Field(default=2_097_152, ge=0, le=64_000_000)
     waiting_per_partition: int = Field(default=100_000, ge=0)
 
     # --- Memory of the states -------------------------------------------------------------------------
@@ -176,6 +183,10 @@ class Settings(KafkaSettings, EncoderSettings, BaseSettings):
     @model_validator(mode="after")
     def _check_together(self) -> Self:
         problems = []
+        try:
+            by_spelled_word(self.actions)
+        except ValueError as error:
+            problems.append(f"actions: {error}")
         topics = [source.topic for source in self.sources]
         if len(set(topics)) != len(topics):
             problems.append("sources: a topic is listed twice; list each once")
@@ -214,4 +225,5 @@ class Settings(KafkaSettings, EncoderSettings, BaseSettings):
 
     @property
     def action_rules(self) -> dict[str, ActionRule]:
-        return {**DEFAULT_ACTIONS, **self.actions}
+        """By action word, as `action_words.spell` writes it."""
+        return {**DEFAULT_ACTIONS, **by_spelled_word(self.actions)}

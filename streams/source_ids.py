@@ -10,9 +10,10 @@ from confluent_kafka.admin import AdminClient
 
 from streams.backoff import GaveUpError
 from streams.reading import StalledError
-from streams.state.recovery import URL_SAFE
 
 TIMEOUT_S = 30.0
+# As Kafka's tools write ids: librdkafka's spelling has slashes.
+URL_SAFE = str.maketrans("+/", "-_")
 UNKNOWN = ""
 # A topic that so many looks in a row do not find is gone.
 MISSING_LOOKS = 6

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from streams.command import Config, Servers, load_settings, or_exit
+from streams.record_bounds import Needs
 from streams.settings import Settings
 from streams.topic_admin import TopicAdmin, TopicError, TopicSpec
 
@@ -46,19 +47,18 @@ def specs(settings: Settings) -> list[TopicSpec]:
 
     Raises TopicError if two roles share a topic.
     """
-    # A rejected record carries the original bytes, up to provenance.MAX_REJECTED_BYTES, and headers on top.
+    needs = Needs.of(settings)
     rejected = {"cleanup.policy": "delete", "retention.ms": str(YEAR_MS)}
-    rejected["max.message.bytes"] = str(max(8 * MIB, 2 * settings.limit_bytes))
     configs = [(source.topic, {"cleanup.policy": "delete", **ARRIVAL}) for source in settings.raw_sources]
     configs += [
-        (settings.events_topic, {"cleanup.policy": "delete", **ARRIVAL, **FOREVER}),
-        (settings.topic_rejected, rejected),
+        (settings.events_topic, {"cleanup.policy": "delete", **ARRIVAL, **FOREVER, **_taking(needs.events)}),
+        (settings.topic_rejected, {**rejected, **_taking(needs.rejected)}),
         (settings.topic_items, COMPACTED),
-        (settings.topic_embeddings, COMPACTED),
-        (settings.topic_vectors, {**ORDERED, **ARRIVAL}),
-        (settings.topic_recommendations, {**ORDERED, **ARRIVAL}),
+        (settings.topic_embeddings, {**COMPACTED, **_taking(needs.embeddings)}),
+        (settings.topic_vectors, {**ORDERED, **ARRIVAL, **_taking(needs.vectors)}),
+        (settings.topic_recommendations, {**ORDERED, **ARRIVAL, **_taking(needs.recommendations)}),
         # The lag counts from when a record comes, not from when a paused worker made it.
-        (settings.topic_state, {**ORDERED, **ARRIVAL}),
+        (settings.topic_state, {**ORDERED, **ARRIVAL, **_taking(needs.state)}),
     ]
     names = [name for name, _ in configs]
     shared = sorted({name for name in names if names.count(name) > 1})
@@ -67,6 +67,11 @@ def specs(settings: Settings) -> list[TopicSpec]:
     return [
         TopicSpec(name, settings.partitions, settings.replication_factor, config) for name, config in configs
     ]
+
+
+def _taking(size: int) -> dict[str, str]:
+    """A topic's setting, so that records of so many bytes fit."""
+    return {"max.message.bytes": str(size)}
 
 
 def create(settings: Settings) -> list[str]:
@@ -135,6 +140,9 @@ def _wrong_config(spec: TopicSpec, config: Mapping[str, str], settings: Settings
     stamp = spec.config.get("message.timestamp.type", "CreateTime")
     if int(lag) and config["message.timestamp.type"] != stamp:
         wrong["message.timestamp.type"] = stamp
+    takes = spec.config.get("max.message.bytes", "0")
+    if int(config["max.message.bytes"]) < int(takes):
+        wrong["max.message.bytes"] = takes
     return [
         f"{spec.name} has {key}={config[key]}, not {value}: run `kafka-configs.sh --bootstrap-server "
         f"{settings.kafka_bootstrap_servers} --alter --entity-type topics --entity-name {spec.name} "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from streams.reading import ReadError
@@ -12,17 +12,6 @@ from streams.settings import Settings
 from streams.topic_admin import TopicAdmin, TopicError
 
 TIMEOUT_S = 30.0
-
-
-def topic_ids(admin: AdminClient, topics: Collection[str]) -> dict[str, str]:
-    """Id of each topic, which changes when it is made anew; empty where the brokers give none. Raises ReadError."""
-    if not topics:
-        return {}
-    answers = admin.describe_topics(TopicCollection(sorted(topics)), request_timeout=TIMEOUT_S)
-    try:
-        return {topic: str(answer.result(TIMEOUT_S).topic_id or "") for topic, answer in answers.items()}
-    except KafkaException as error:
-        raise ReadError(f"cannot ask the brokers for {', '.join(sorted(topics))}: {error}") from error
 
 
 def committed(

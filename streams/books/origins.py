@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from streams.books.offsets import OffsetSet
-from streams.provenance import CONNECT, REASON
+from streams.provenance import CONNECT, INDEX, ORIGIN, REASON
 
-ORIGIN, INDEX = "interestflow.origin", "interestflow.index"
 # Of an embedding record that removes an item of which nothing was known.
 UNKNOWN_REMOVAL = "interestflow.unknown"
 # As canonical records of earlier versions tell it.

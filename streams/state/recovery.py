@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from confluent_kafka import KafkaException, Message, TopicCollection
+from confluent_kafka import Message
 from confluent_kafka.admin import AdminClient
 
 from streams.log_bounds import log_ends, log_starts
-from streams.reading import Reader, ReadError, partition_ids
+from streams.reading import Reader, partition_ids
+from streams.source_ids import known_ids
 from streams.state.changelog import SourceTopic
 from streams.state.eviction import Evictor
 from streams.state.layout import Layout
@@ -23,27 +24,12 @@ from streams.state.store import PartitionState, StateError
 Bounds = Mapping[int, tuple[int, int]]
 # Rows for which room is made beforehand, at most; beyond, arenas double as they fill.
 MOST_RESERVED = 1 << 18
-URL_SAFE = str.maketrans("+/", "-_")
 
 
 def source_topic(admin: AdminClient, topic: str) -> SourceTopic:
     """The canonical topic as it is now. Raises ReadError where there is none."""
     partitions = partition_ids(admin, topic)
-    return SourceTopic(topic, len(partitions), topic_ids(admin, [topic])[topic])
-
-
-def topic_ids(admin: AdminClient, topics: Sequence[str]) -> dict[str, str]:
-    """Kafka's id of each topic, which is another one once the topic is made anew. Raises ReadError."""
-    if not topics:
-        return {}
-    found = {}
-    for topic, answer in admin.describe_topics(TopicCollection(list(topics))).items():
-        try:
-            # As Kafka's tools write it: librdkafka's spelling has slashes.
-            found[topic] = str(answer.result(timeout=30).topic_id).translate(URL_SAFE)
-        except KafkaException as error:
-            raise ReadError(f"cannot ask the brokers for {topic}: {error}") from error
-    return found
+    return SourceTopic(topic, len(partitions), known_ids(admin, [topic])[topic])
 
 
 def check_changelog(admin: AdminClient, topic: str, source: SourceTopic) -> None:
