@@ -32,10 +32,12 @@ class Ingester:
         self.adapters = adapters
         self._events_topic, self._limits = events_topic, limits
         self._headers = {topic: OriginHeaders(topic, "", "") for topic in adapters}
+        self._topic_ids: Mapping[str, str] = {}
         self._publisher, self._metrics, self._future = publisher, metrics, future
 
     def reads_from(self, topic_ids: Mapping[str, str], events_topic_id: str) -> None:
         """Say which topics the sources and the canonical topic are, before any record is ingested."""
+        self._topic_ids = dict(topic_ids)
         self._headers = {
             topic: OriginHeaders(topic, topic_id, events_topic_id) for topic, topic_id in topic_ids.items()
         }
@@ -61,6 +63,8 @@ class Ingester:
             self._publisher.rooms.events,
         )
         bad += [(good[at][0], reason._replace(event=good[at][1])) for at, reason in too_large]
+        topic_id = self._topic_ids.get(batch.topic, "")
+        bad = [(record, reason._replace(topic_id=topic_id)) for record, reason in bad]
         self._metrics.ingested.labels(batch.topic, "event").inc(len(canonical.records))
         self._metrics.ingested.labels(batch.topic, "rejected").inc(len(bad))
         return self._publisher.publish([canonical, *self._publisher.rejected("ingest", bad)])

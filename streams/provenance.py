@@ -11,6 +11,8 @@ from streams.events import Rejected, SourceRecord
 ORIGIN = "interestflow.origin"
 # Header of a rejected event that is one of several of its record: its index among them.
 INDEX = "interestflow.index"
+# Kafka's id of the topic that a rejected record stood in.
+TOPIC_ID = "interestflow.topic.id"
 # Headers of rejected records, as in Kafka Connect's dead letter queue.
 CONNECT = ("__connect.errors.topic", "__connect.errors.partition", "__connect.errors.offset")
 REASON = "interestflow.reason"
@@ -110,4 +112,5 @@ def rejected_headers(record: SourceRecord, rejected: Rejected) -> list[tuple[str
         ("__connect.errors.exception.message", message),
         (REASON, rejected.reason.encode()),
         *([] if rejected.event is None else [(INDEX, b"%d" % rejected.event)]),
+        *([(TOPIC_ID, rejected.topic_id.encode())] if rejected.topic_id else []),
     ]

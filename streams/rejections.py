@@ -58,7 +58,7 @@ class Rejected(NamedTuple):
     """A record that is no event. message: for the producer's people, says what to do; stage: where.
 
     exception: name of the class of what was raised, where we had not foreseen it. event: its index, where the
-    record holds several.
+    record holds several. topic_id: of the record's topic, which is another one once the topic is made anew.
     """
 
     reason: Reason
@@ -66,6 +66,7 @@ class Rejected(NamedTuple):
     stage: str
     exception: str = "interestflow.Rejected"
     event: int | None = None
+    topic_id: str = ""
 
 
 class Limits(msgspec.Struct, frozen=True):

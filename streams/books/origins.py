@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from streams.books.offsets import OffsetSet
-from streams.provenance import CONNECT, INDEX, ORIGIN, REASON
+from streams.provenance import CONNECT, INDEX, ORIGIN, REASON, TOPIC_ID
 
 # Of an embedding record that removes an item of which nothing was known.
 UNKNOWN_REMOVAL = "interestflow.unknown"
@@ -46,7 +46,8 @@ def rejected_origin(headers: Headers) -> tuple[Origin, str] | None:
     found: Any = dict(headers or ())
     try:
         topic, partition, offset, reason = (found[name].decode() for name in (*CONNECT, REASON))
-        return Origin(topic, int(partition), int(offset), int(found.get(INDEX, b"0"))), reason
+        index, topic_id = int(found.get(INDEX, b"0")), found.get(TOPIC_ID, b"").decode()
+        return Origin(topic, int(partition), int(offset), index, topic_id), reason
     except (KeyError, ValueError, AttributeError):
         return None
 

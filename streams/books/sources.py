@@ -41,16 +41,16 @@ class Ingest:
         self._topic_ids = topic_ids
         self._canonical: defaultdict[Partition, Told] = defaultdict(Told)
         self._rejected: defaultdict[Partition, Told] = defaultdict(Told)
-        self._by_reason: defaultdict[tuple[str, Partition], Told] = defaultdict(Told)
+        self._by_reason: defaultdict[tuple[str, Partition, str], Told] = defaultdict(Told)
         # Of topics that have been deleted and made anew since: their offsets say nothing of today's.
         self._earlier: defaultdict[tuple[str, str, int], Told] = defaultdict(Told)
+        self._earlier_rejected: defaultdict[tuple[str, str, int], Told] = defaultdict(Told)
 
     def canonical(self, origin: Origin | None) -> bool:
         """Enter the origin of a canonical record; False where it is of none of the raw sources."""
         if origin is None or origin.topic not in self._topic_ids:
             return False
-        now = self._topic_ids[origin.topic]
-        if now and origin.topic_id and origin.topic_id != now:
+        if self._is_earlier(origin):
             self._earlier[origin.topic, origin.topic_id, origin.partition].add(origin)
         else:
             self._canonical[origin.topic, origin.partition].add(origin)
@@ -60,22 +60,28 @@ class Ingest:
         """Enter the origin of a rejected record; False where it is of none of the raw sources."""
         if origin.topic not in self._topic_ids:
             return False
-        where = origin.topic, origin.partition
-        self._rejected[where].add(origin)
-        self._by_reason[reason, where].add(origin)
+        where, earlier = (origin.topic, origin.partition), self._is_earlier(origin)
+        kept = self._earlier_rejected[origin.topic, origin.topic_id, origin.partition] if earlier else None
+        (self._rejected[where] if kept is None else kept).add(origin)
+        self._by_reason[reason, where, origin.topic_id if earlier else ""].add(origin)
         return True
+
+    def _is_earlier(self, origin: Origin) -> bool:
+        """True where it is of a topic of that name that is no more."""
+        now = self._topic_ids[origin.topic]
+        return bool(now and origin.topic_id and origin.topic_id != now)
 
     def reasons(self) -> dict[str, int]:
         """Rejected records by reason, each once."""
         counts: Counter[str] = Counter()
-        for (reason, _), told in self._by_reason.items():
+        for (reason, *_), told in self._by_reason.items():
             counts[reason] += len(told)
         return dict(sorted(counts.items()))
 
     @property
     def rejected_repeats(self) -> int:
         """Rejections of a record that had been rejected before."""
-        return sum(told.repeats for told in self._rejected.values())
+        return sum(told.repeats for told in (*self._rejected.values(), *self._earlier_rejected.values()))
 
     def repeats(self) -> dict[str, int]:
         """Canonical records of an origin that is there already, by source topic."""

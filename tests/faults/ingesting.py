@@ -20,6 +20,8 @@ from tests.faults.small import new_prefix
 from tests.faults.sources import SourceLoad, Sources, make_topic
 from tests.faults.truth import Truth
 
+# A broker beside many kills and recoveries may take its time to answer.
+ANSWER_S = 60.0
 SAME_BITS = "I3 same bits"
 ONE_SOURCE: Mapping[str, int] = {"raw": 2}
 
@@ -78,19 +80,21 @@ class Ingesting(Deployment):
     def offsets(self, partitions: Sequence[TopicPartition]) -> dict[int, int]:
         """End of each of these partitions of one topic."""
         answers = self.admin.list_offsets({p: OffsetSpec.latest() for p in partitions})
-        return {p.partition: future.result(20).offset for p, future in answers.items()}
+        return {p.partition: future.result(ANSWER_S).offset for p, future in answers.items()}
 
     def committed(self, topic: str, partitions: int) -> dict[int, int]:
         """What the group has committed of a source topic."""
         asked = [TopicPartition(topic, p) for p in range(partitions)]
         request = ConsumerGroupTopicPartitions(self.settings.group, asked)
         (answer,) = self.admin.list_consumer_group_offsets([request]).values()
-        return {p.partition: max(0, p.offset) for p in answer.result(20).topic_partitions}
+        return {p.partition: max(0, p.offset) for p in answer.result(ANSWER_S).topic_partitions}
 
     def member_ids(self) -> set[str]:
         """Of the group's members, as the coordinator names them: one that was expelled comes back with another."""
         group = self.settings.group
-        described = self.admin.describe_consumer_groups([group], request_timeout=10)[group].result(20)
+        described = self.admin.describe_consumer_groups([group], request_timeout=ANSWER_S)[group].result(
+            ANSWER_S
+        )
         return {member.member_id for member in described.members}
 
     def upgrade(self) -> None:

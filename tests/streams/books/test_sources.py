@@ -30,7 +30,7 @@ def booked(
     for offset, index in canonical:
         assert ingest.canonical(Origin("raw", 0, offset, index, ids[1]))
     for offset, index in rejected:
-        assert ingest.rejected(Origin("raw", 0, offset, index), "not_json")
+        assert ingest.rejected(Origin("raw", 0, offset, index, ids[1]), "not_json")
     source = SourcePartition(**{"begin": 0, "end": 100, "committed": 100, **fields})
     for offset in present:
         source.present.add(offset)
@@ -102,6 +102,20 @@ def test_origins_of_a_topic_that_was_made_anew_say_nothing_of_todays() -> None:
     assert booked([0, 1], [(0, 0), (1, 0)], ids=("now", "")).problems == []
 
 
+def test_rejections_of_a_topic_that_was_made_anew_say_nothing_of_todays() -> None:
+    before = booked([0, 1], [], [(0, 0), (1, 0), (1, 0)], ids=("now", "before"))
+    assert (before.gaps[0]["records"], before.rejected, before.rejected_repeats) == (2, {"not_json": 2}, 1)
+    ingest, books = Ingest({"raw": "now"}), Books()
+    ingest.rejected(Origin("raw", 0, 0, topic_id="before"), "not_json")
+    ingest.canonical(Origin("raw", 0, 0, topic_id="now"))
+    ingest.rejected(Origin("raw", 0, 1, topic_id="now"), "not_json")
+    source = SourcePartition(0, 2, 2)
+    for offset in (0, 1):
+        source.present.add(offset)
+    ingest.balance(RAW, source, books)
+    assert (books.problems, ingest.reasons(), ingest.rejected_repeats) == ([], {"not_json": 2}, 0)
+
+
 places = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 2)), max_size=30)
 
 
@@ -125,7 +139,7 @@ def test_the_books_are_those_of_plain_sets(
 
 
 def test_an_origin_is_read_from_one_header_and_from_the_three_of_before() -> None:
-    now = [("mine", b"x"), ("interestflow.origin", b"a.b-c/3/17/2/idS/idE")]
+    now = [("mine", b"x"), ("interestflow.origin", b"a.b-c/idS/idE/3/17/2")]
     assert canonical_origin(now) == Origin("a.b-c", 3, 17, 2, "idS")
     before = [(f"interestflow.source.{name}", value) for name, value in
               (("topic", b"raw"), ("partition", b"1"), ("offset", b"8"))]  # fmt: skip
@@ -134,8 +148,8 @@ def test_an_origin_is_read_from_one_header_and_from_the_three_of_before() -> Non
 
 @pytest.mark.parametrize(
     "headers",
-    [None, [], [("interestflow.origin", b"raw/0")], [("interestflow.origin", b"raw/0/x/0/i/e")],
-     [("interestflow.origin", b"\xff/0/0/0/i/e")], [("interestflow.origin", None)], [("other", None)]],
+    [None, [], [("interestflow.origin", b"raw/0")], [("interestflow.origin", b"raw/i/e/0/x/0")],
+     [("interestflow.origin", b"\xff/i/e/0/0/0")], [("interestflow.origin", None)], [("other", None)]],
 )  # fmt: skip
 def test_a_record_without_an_origin_of_ours_has_none(headers: Any) -> None:
     assert canonical_origin(headers) is None
@@ -149,4 +163,6 @@ def test_a_rejection_tells_record_reason_and_index() -> None:
     ]  # fmt: skip
     assert rejected_origin(headers) == (Origin("raw", 1, 8), "not_json")
     assert rejected_origin([*headers, ("interestflow.index", b"4")]) == (Origin("raw", 1, 8, 4), "not_json")
+    of = [*headers, ("interestflow.topic.id", b"idS")]
+    assert rejected_origin(of) == (Origin("raw", 1, 8, topic_id="idS"), "not_json")
     assert rejected_origin(headers[:-1]) is None
