@@ -89,13 +89,8 @@ def check(faust_consumer: Any, group: str, patience_s: float) -> None:
 
 def plain(error: BaseException | None) -> BaseException | None:
     """What crashed the stream, as a sentence where it is one of Kafka's refusals in aiokafka's words."""
-<<<<<<< HEAD
-    code = int(getattr(error, "errno", None) or 0)
-    if not isinstance(error, AIOKafkaError) or code not in FINAL_CODES:
-=======
     code = getattr(error, "errno", None)
     if not isinstance(error, AIOKafkaError) or code is None or code not in FINAL_CODES:
->>>>>>> 3c0483b430cfc7b10d302ec1fcf45bfaf407f44f
         return error
     about = " ".join(str(argument) for argument in error.args)
     return GroupError(sentence(by_code(code), f"reading {about}".strip()))
