@@ -2,7 +2,9 @@
 
 `publish` takes groups of records and returns a future that resolves once each of them is durable, or fails
 with the first error. It resolves to one offset per group: where the last record of a group stands that names its
-partition, -1 for the others. Records of one topic and partition are delivered in the order given, across calls.
+partition, -1 for the others. Records of one topic and partition are delivered in the order given, across calls, and
+without gaps: what is delivered of them is a prefix of what was handed over. A sink that failed to deliver a record
+takes no more: every later `publish` raises SinkError.
 """
 
 from __future__ import annotations

@@ -1,126 +1,267 @@
-"""Records into Kafka: idempotent, acks=all, murmur2, every delivery report counted."""
+"""Records into Kafka: idempotent, acks=all, murmur2, every delivery report counted, and no gaps.
+
+Promise: what is appended of a (topic, partition) is a prefix of what was handed over for it. After the first record
+that is not appended, nothing behind it is, and the sink is of no more use: `publish` raises, every future fails. The
+marks of the changelog and the origins of canonical records rest on it. Why it holds:
+
+1. One lock makes `publish` calls follow one another, and a record that librdkafka does not take from us (too large,
+   queue full) ends the sink within the call: nothing behind it is handed to librdkafka.
+2. librdkafka numbers the records of a partition one by one, and a broker that knows the producer in a partition
+   takes a batch only where its number follows the last. So what is in flight behind a refused batch is refused, too.
+3. A broker that does not know the producer in a partition takes any number. With the batch that would have made it
+   known refused, later ones that are in flight would be appended; `max.in.flight=1` does not help, since the next
+   request is made before the answer comes. So the first record of each partition goes alone (see `lanes`), and again
+   REOPEN_S later, which must be less than the brokers' `producer.id.expiration.ms` (a day by default).
+4. A batch that is refused for good ends librdkafka's producer (`enable.gapless.guarantee`), in the thread that would
+   send the next one; without it, it would number what follows anew and go on.
+5. librdkafka gives up no record by itself, whatever the time (`message.timeout.ms=0`). The deadline is ours, and ends
+   the sink as a whole. Time that passes while the process is stopped does not count.
+
+What may be appended after the end are records handed over before it, in order. Not covered: a topic that is deleted and
+made again while it is written to; whoever reads it is told by the topic's id.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, wait
+from itertools import repeat
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from sinks.base import Group, SinkError
+from sinks.lanes import Entry, Lane
+from sinks.outstanding import Outstanding
+from sinks.refusals import MISSING_S, RESTART, missing, refusal, says_nothing
 
 # Durability and order are not settings: a state that is acknowledged must be on disk, in order.
 GUARANTEES: Mapping[str, Any] = {
     "enable.idempotence": True,
+    "enable.gapless.guarantee": True,
     "acks": "all",
-    # As Java and aiokafka partition; librdkafka's own default (CRC32) breaks co-partitioning silently.
+    "message.timeout.ms": 0,
     "partitioner": "murmur2_random",
 }
+# Several records share a batch only up to this size, so every topic must take it.
+BATCH_BYTES = 1_000_000
 DEFAULTS: Mapping[str, Any] = {
     "linger.ms": 5,
-    "batch.size": 1_000_000,
+    "batch.size": BATCH_BYTES,
     # What may be outstanding is bounded by the batches in flight, not here.
     "queue.buffering.max.messages": 10_000_000,
     "queue.buffering.max.kbytes": 2_000_000,
-    "message.max.bytes": 8_000_000,
+    # What a topic takes is what bounds a record; this is what a broker's `socket.request.max.bytes` lets through.
+    "message.max.bytes": 100_000_000,
     "compression.type": "none",  # unit vectors do not compress
 }
-# The partitioner's choice, by key.
-ANY_PARTITION = -1
-
-Report = Callable[[KafkaError | None, Any], None]
-
-
-class _Outstanding:
-    """The delivery reports that one `publish` still waits for."""
-
-    __slots__ = ("error", "future", "offsets", "remaining")
-
-    def __init__(self, groups: Sequence[Group]) -> None:
-        self.remaining = sum(len(group.records) for group in groups)
-        self.offsets = [-1] * len(groups)
-        self.error: KafkaError | None = None
-        self.future: Future[Sequence[int]] = Future()
-        # Whoever stops waiting for it must not cancel it: its result would then be an error in the poll thread.
-        self.future.set_running_or_notify_cancel()
-        if not self.remaining:
-            self.future.set_result(self.offsets)
-
-    def report(self, error: KafkaError | None, _message: Any) -> None:
-        """Delivery report; runs in the sink's poll thread only."""
-        if error is not None and self.error is None:
-            self.error = error
-        self.remaining -= 1
-        if not self.remaining:
-            if self.error is None:
-                self.future.set_result(self.offsets)
-            else:
-                self.future.set_exception(SinkError(f"Kafka did not take a record: {self.error}"))
-
-    def report_last(self, group: int) -> Report:
-        """Likewise, of the last record of a group that names its partition."""
-
-        def report(error: KafkaError | None, message: Any) -> None:
-            if error is None:
-                self.offsets[group] = message.offset()
-            self.report(error, message)
-
-        return report
+DEADLINE_S = 300.0
+REOPEN_S = 600.0
+POLL_S = 0.1
+ASK_S = 5.0
+# Between two polls no more time counts than this.
+LONGEST_TICK_S = 1.0
+# How long the report that tells the reason may come behind the news that the producer has ended.
+REASON_WITHIN_S = 1.0
 
 
 class KafkaSink:
     """One producer and the thread that collects its delivery reports."""
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
-        """config: librdkafka properties (servers, security); the guarantees above cannot be overridden."""
+    def __init__(self, config: Mapping[str, Any], deadline_s: float = DEADLINE_S) -> None:
+        """config: librdkafka properties (servers, security); the guarantees above cannot be overridden.
+
+        deadline_s: how long a record may be on its way until the sink ends.
+        """
         self._fatal: str | None = None
-        self._producer = Producer({**DEFAULTS, **config, **GUARANTEES, "error_cb": self._on_error})
+        self._ends_at = float("inf")
+        self._deadline = deadline_s
+        self._producer = Producer({**DEFAULTS, **config, **GUARANTEES, "error_cb": lambda error: None})
+        self._lanes: dict[str, Lane] = {}
+        self._outstanding: deque[Outstanding] = deque()
+        self._undelivered = 0
+        self._lock = threading.Lock()
+        self._now, self._looked = 0.0, time.monotonic()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._poll, name="kafka-sink", daemon=True)
         self._thread.start()
 
     def publish(self, groups: Sequence[Group]) -> Future[Sequence[int]]:
         """Enqueue at once; resolves when each record has its delivery report. Raises SinkError if fatal."""
-        if self._fatal:
-            raise SinkError(self._fatal)
-        outstanding = _Outstanding(groups)
-        for index, group in enumerate(groups):
-            end = len(group.records)
-            if group.partition is not None and end:
-                self._produce(group, 0, end - 1, outstanding.report)
-                self._produce(group, end - 1, end, outstanding.report_last(index))
-            else:
-                self._produce(group, 0, end, outstanding.report)
+        with self._lock:
+            if self._fatal:
+                raise SinkError(self._fatal)
+            outstanding = Outstanding(groups, self._now, self._refused)
+            self._outstanding.append(outstanding)
+            for index, group in enumerate(groups):
+                if group.records:
+                    self._place(groups, index, outstanding)
         return outstanding.future
 
     def close(self, deadline_s: float) -> int:
-        """Flush for at most `deadline_s` seconds; returns the number of records not delivered."""
-        left = int(self._producer.flush(deadline_s))
+        """Deliver for at most `deadline_s` seconds; returns the number of records not delivered."""
+        wait([one.future for one in list(self._outstanding)], deadline_s)
         self._stopping.set()
         self._thread.join(timeout=5)
-        return left
+        return self._undelivered + sum(one.remaining for one in self._outstanding)
 
-    def _produce(self, group: Group, begin: int, end: int, report: Report) -> None:
-        partition = ANY_PARTITION if group.partition is None else group.partition
-        produce, topic = self._producer.produce, group.topic
+    # --- from the caller to librdkafka; all under the lock ----------------------------------------------
+
+    def _place(self, groups: Sequence[Group], index: int, outstanding: Outstanding) -> None:
+        """Hand a group over, once the number of its topic's partitions is known."""
+        group = groups[index]
+        lane = self._lanes.setdefault(group.topic, Lane(group.topic))
+        if self._now - lane.asked >= REOPEN_S:
+            lane.asked = self._now
+            lane.open.clear()
+            threading.Thread(target=self._count, args=(lane,), name="kafka-count", daemon=True).start()
+        if lane.partitions:
+            self._enqueue(lane, groups, index, outstanding)
+        else:
+            lane.unplaced.append((groups, index, outstanding))
+
+    def _enqueue(self, lane: Lane, groups: Sequence[Group], index: int, outstanding: Outstanding) -> None:
+        group, reports = groups[index], outstanding.reports(groups, index)
+        places = lane.places(group)
         try:
-            # By position: half of what the same call costs by name.
-            if group.headers is None:
-                for key, value in group.records[begin:end]:
+            if group.headers is None and lane.open.issuperset(places):
+                produce, topic = self._producer.produce, lane.topic
+                # By position: half of what the same call costs by name.
+                for (key, value), partition, report in zip(group.records, places, reports, strict=True):
                     produce(topic, value, key, partition, report)
                 return
-            each = zip(group.records[begin:end], group.headers[begin:end], strict=True)
-            for (key, value), headers in each:
-                produce(topic, value, key, partition, report, headers=list(headers))
-        except (BufferError, KafkaException) as error:
-            raise SinkError(f"cannot enqueue to {group.topic}: {error}") from error
+            for entry in _entries(group, places, reports):
+                self._pass_on(lane, entry)
+        except Exception as error:  # whatever it is, the rest must not follow
+            raise self._end(f"cannot enqueue to {lane.topic}: {_said(error)}; {RESTART}") from error
+
+    def _pass_on(self, lane: Lane, entry: Entry) -> None:
+        """Hand one record over, or hold it behind the first one of its partition."""
+        if not lane.admit(entry):
+            return
+        report = entry.report
+        if entry.partition not in lane.open:
+
+            def report(error: KafkaError | None, message: Any) -> None:
+                entry.report(error, message)
+                if error is None:
+                    self._opened(lane, entry.partition)
+
+        headers = {} if entry.headers is None else {"headers": list(entry.headers)}
+        self._producer.produce(lane.topic, entry.value, entry.key, entry.partition, report, **headers)
+
+    def _end(self, reason: str) -> SinkError:
+        """Take nothing any more. The poll thread fails what is outstanding."""
+        if self._fatal is None:
+            self._fatal, self._ends_at = reason, self._now + REASON_WITHIN_S
+        return SinkError(self._fatal)
+
+    # --- what comes back ---------------------------------------------------------------------------------
+
+    def _opened(self, lane: Lane, partition: int) -> None:
+        """The broker knows us in this partition: what was held may go."""
+        with self._lock:
+            held = lane.opened(partition)
+            if self._fatal:
+                return
+            try:
+                for entry in held:
+                    self._pass_on(lane, entry)
+            except Exception as error:  # see _enqueue
+                self._end(f"cannot enqueue to {lane.topic}: {_said(error)}; {RESTART}")
+
+    def _refused(self, error: KafkaError, message: Any) -> None:
+        """A record was not delivered; in the poll thread."""
+        if says_nothing(error):
+            return  # it failed because another one did, whose report says why
+        with self._lock:
+            # In place of what librdkafka said when it ended, unless those who wait have been told already.
+            if self._ends_at > float("-inf"):
+                self._fatal, self._ends_at = refusal(error, message), float("-inf")
 
     def _poll(self) -> None:
         while not self._stopping.is_set():
-            self._producer.poll(0.1)
+            try:
+                self._producer.poll(POLL_S)
+            except KafkaException as error:
+                with self._lock:
+                    self._end(f"the Kafka producer failed for good: {_said(error)}; {RESTART}")
+            self._tick()
 
-    def _on_error(self, error: KafkaError) -> None:
-        if error.fatal():
-            self._fatal = f"the Kafka producer failed for good: {error}; restart the worker"
+    def _tick(self) -> None:
+        looked = time.monotonic()
+        self._now += min(looked - self._looked, LONGEST_TICK_S)
+        self._looked = looked
+        while self._outstanding and self._outstanding[0].future.done():
+            self._outstanding.popleft()
+        if self._outstanding and self._now - self._outstanding[0].begun > self._deadline:
+            with self._lock:
+                self._end(self._late())
+        if self._now >= self._ends_at:
+            self._fail_outstanding()
+
+    def _fail_outstanding(self) -> None:
+        with self._lock:
+            failed = list(self._outstanding)
+            self._outstanding.clear()
+            self._ends_at = float("-inf")
+            reason = self._fatal or RESTART
+            # Nothing is handed to librdkafka any more, so dropping what waits there leaves no gap.
+            self._producer.purge(in_queue=True, in_flight=False, blocking=False)
+        for one in failed:
+            self._undelivered += one.remaining
+            one.fail(reason)
+
+    def _late(self) -> str:
+        """Who has not answered; the lanes tell which topic was never counted."""
+        waited = [lane.topic for lane in self._lanes.values() if lane.unplaced or lane.held]
+        about = f" of {', '.join(sorted(waited))}" if waited else ""
+        return (
+            f"Kafka did not take a record{about} within {self._deadline:g} s: look at the brokers; {RESTART}"
+        )
+
+    def _count(self, lane: Lane) -> None:
+        """Ask how many partitions a topic has until it is known; in a thread of its own."""
+        absent = 0.0
+        while not self._stopping.is_set() and self._fatal is None:
+            begun = self._now
+            try:
+                found = self._producer.list_topics(lane.topic, timeout=ASK_S).topics[lane.topic]
+            except KafkaException:  # the brokers are away: the deadline bounds that
+                self._stopping.wait(POLL_S)
+                continue
+            if found.error is None and found.partitions:
+                self._counted(lane, len(found.partitions))
+                return
+            self._stopping.wait(POLL_S)
+            absent += self._now - begun
+            if absent > MISSING_S:
+                with self._lock:
+                    self._end(missing(lane.topic))
+
+    def _counted(self, lane: Lane, partitions: int) -> None:
+        with self._lock:
+            lane.partitions = partitions
+            unplaced, lane.unplaced = lane.unplaced, []
+            if self._fatal:
+                return
+            try:
+                for groups, index, outstanding in unplaced:
+                    self._enqueue(lane, groups, index, outstanding)
+            except SinkError:  # kept for the next caller, and for everybody who waits
+                return
+
+
+def _entries(group: Group, places: Sequence[int], reports: Iterator[Any]) -> Iterator[Entry]:
+    headers = repeat(None, len(group.records)) if group.headers is None else group.headers
+    for (key, value), partition, report, own in zip(group.records, places, reports, headers, strict=True):
+        yield Entry(key, value, partition, report, own)
+
+
+def _said(error: Exception) -> str:
+    """Without the wrapping of the client's own errors."""
+    first = error.args[0] if error.args else error
+    return first.str() if isinstance(first, KafkaError) else str(error)

@@ -3,30 +3,42 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
-from sinks.base import Group, Header
+from sinks.base import Group, Header, SinkError
+
+Takes = Callable[[str, bytes | None, bytes | None], bool]
 
 
 class MemorySink:
     """Keeps what it is given, per topic, in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, takes: Takes = lambda topic, key, value: True) -> None:
+        """takes: whether a record of this topic, key and value is taken; from the first that is not, none is."""
+        self._takes, self._fatal = takes, ""
         self.records: dict[str, list[tuple[bytes | None, bytes | None, Sequence[Header]]]] = defaultdict(list)
 
     def publish(self, groups: Sequence[Group]) -> Future[Sequence[int]]:
         """Resolved at once; offsets count a topic's records, whatever their partition."""
-        offsets = []
-        for group in groups:
-            headers = group.headers or [()] * len(group.records)
-            for (key, value), own in zip(group.records, headers, strict=True):
-                self.records[group.topic].append((key, value, own))
-            there = group.partition is not None and len(group.records) > 0
-            offsets.append(len(self.records[group.topic]) - 1 if there else -1)
+        if self._fatal:
+            raise SinkError(self._fatal)
         done: Future[Sequence[int]] = Future()
-        done.set_result(offsets)
+        try:
+            done.set_result([self._keep(group) for group in groups])
+        except SinkError as error:
+            done.set_exception(error)
         return done
+
+    def _keep(self, group: Group) -> int:
+        headers = group.headers or [()] * len(group.records)
+        for (key, value), own in zip(group.records, headers, strict=True):
+            if not self._takes(group.topic, key, value):
+                self._fatal = f"a record of {group.topic} was refused"
+                raise SinkError(self._fatal)
+            self.records[group.topic].append((key, value, own))
+        there = group.partition is not None and len(group.records) > 0
+        return len(self.records[group.topic]) - 1 if there else -1
 
     def latest(self, topic: str) -> dict[bytes | None, bytes]:
         """The topic as compaction would leave it: the last value of each key, tombstones gone."""

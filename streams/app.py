@@ -11,10 +11,11 @@ import faust
 from encoders.base import Encoder, identity
 from sinks.kafka import KafkaSink
 from streams import agents, security, transport
+from streams.action_words import ActionSet, known_word, spell
 from streams.adapters import adapter
 from streams.backoff import Backoff
 from streams.behaviour_text import LANGUAGES, TemplateError, Templates
-from streams.brokers import delivery_timeout
+from streams.brokers import delivery_deadline
 from streams.encoder_app import build_encoder, build_scoring
 from streams.encoding import Scoring
 from streams.events import Limits
@@ -78,8 +79,9 @@ def build_options(settings: Settings) -> FlowOptions:
         reasons=settings.reasons,
         recommend=settings.recommend,
         exclude_consumed=settings.exclude_consumed,
-        consuming_actions=frozenset(settings.consuming_actions),
+        consuming_actions=ActionSet(settings.consuming_actions, settings.action_rules),
         waiting_per_user=settings.waiting_per_user,
+        waiting_bytes_per_user=settings.waiting_bytes_per_user,
         waiting_per_partition=settings.waiting_per_partition,
         text_share=settings.text_share,
         templates=build_templates(settings),
@@ -92,13 +94,15 @@ def build_templates(settings: Settings) -> Templates | None:
     if not settings.behaviour_as_text:
         return None
     words = LANGUAGES[settings.template_language]
-    if unknown := sorted(settings.templates.keys() - settings.action_rules.keys() - words.keys()):
+    own = {spell(action): template for action, template in settings.templates.items()}
+    known = settings.action_rules.keys() | words.keys()
+    if unknown := sorted(action for action in own if known_word(action, known) is None):
         raise SettingsError(
             f"INTERESTFLOW_TEMPLATES: no rule for {', '.join(unknown)}: add it to INTERESTFLOW_ACTIONS, or name one of "
-            f"{', '.join(sorted(settings.action_rules.keys() | words.keys()))}"
+            f"{', '.join(sorted(known))}"
         )
     try:
-        return Templates({**words, **settings.templates})
+        return Templates({**words, **own})
     except TemplateError as error:
         raise SettingsError(f"INTERESTFLOW_TEMPLATES: {error}") from error
 
@@ -110,6 +114,7 @@ def build_limits(settings: Settings) -> Limits:
         max_depth=settings.limit_depth,
         max_id_length=settings.limit_id_length,
         max_text_length=settings.limit_text_length,
+        max_events=settings.limit_events,
     )
 
 
@@ -120,6 +125,8 @@ class StreamApp(faust.App):  # type: ignore[misc]  # Faust ships no types
     outstanding_batches: int
     state_seeks: Any
     state_let_go: Any
+    state_moved: Any
+    state_topic_ids: Any
 
 
 def build_faust_app(settings: Settings) -> StreamApp:
@@ -171,7 +178,7 @@ def build_worker(settings: Settings) -> Worker:
     adapters = {source.topic: adapter(source.format) for source in settings.raw_sources}
     metrics, health = Metrics(), Health()
     backoff = Backoff(metrics, health, settings.retry_deadline_s)
-    sink = KafkaSink({**kafka, **delivery_timeout(settings.retry_deadline_s)})
+    sink = KafkaSink(kafka, delivery_deadline(settings.retry_deadline_s))
     pipeline = Pipeline(settings, flow, encoder, sink, adapters, metrics, fail, backoff, scoring)
     agents.register(faust_app, pipeline, settings)
     return Worker(settings, faust_app, pipeline, health, kafka)

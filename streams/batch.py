@@ -17,6 +17,7 @@ from streams.state.duplicates import Keys, Mask, event_keys, fresh_events, remem
 from streams.state.layout import Rows
 from streams.state.origins import Ranks
 from streams.state.store import PartitionState
+from streams.state.tails import waiting_bytes
 
 if TYPE_CHECKING:
     from streams.decoded import Decoded
@@ -218,25 +219,32 @@ class Batch:
         """(n,) true for events of unknown items; and those of them that are to wait, within bounds."""
         aside: Mask = (self.items == UNKNOWN_ITEM) & (self.base != 0)
         kept: list[tuple[int, Waiting]] = []
+        bytes_of: Counter[int] = Counter()
         kept_of: Counter[int] = Counter()
         for index in np.flatnonzero(aside).tolist():
             row, event = int(self.rows[index]), self.events[index]
-            if not self._has_room(row, len(kept), kept_of[row]):
-                outcomes["dropped"] += 1
-                continue
             offset, recorded = int(self.offsets[index]), int(self.recorded[index])
             key = int(self.keys[index])
-            kept.append((row, Waiting(offset, event.item_id or "", recorded, encode(event), key)))
-            kept_of[row] += 1
+            waiting = Waiting(offset, event.item_id or "", recorded, encode(event), key)
+            more = bytes_of[row] + waiting_bytes(waiting)
+            if not self._has_room(row, len(kept), kept_of[row], more):
+                outcomes["dropped"] += 1
+                continue
+            kept.append((row, waiting))
+            kept_of[row], bytes_of[row] = kept_of[row] + 1, more
             outcomes["waiting"] += 1
         return aside, kept
 
-    def _has_room(self, row: int, more: int, more_of_row: int) -> bool:
-        """True where one more may wait beside `more`. One that had waited before keeps its place."""
+    def _has_room(self, row: int, more: int, more_of_row: int, more_bytes: int) -> bool:
+        """True where one more may wait beside `more`. One that had waited before keeps its place.
+
+        more_bytes: of the row's, with the one that asks.
+        """
         waiting, options = self.part.waiting, self.flow.options
         return self.released or (
             waiting.count + more < options.waiting_per_partition
             and len(waiting.of_row.get(row, ())) + more_of_row < options.waiting_per_user
+            and waiting.bytes_of.get(row, 0) + more_bytes <= options.waiting_bytes_per_user
         )
 
 

@@ -8,6 +8,7 @@ from string import Formatter
 
 import orjson
 
+from streams.action_words import PerWord, known_word
 from streams.events import Event
 
 FIELDS = ("title", "text", "value")
@@ -62,20 +63,21 @@ class Templates:
         """templates: by action, with fields of FIELDS in braces. Raises TemplateError."""
         self._templates = dict(templates)
         self._fields = {action: _fields(action, template) for action, template in templates.items()}
+        self._words = PerWord(lambda action: known_word(action, self._fields))
         # Of all that decides a text: states that were built with others are of another space.
         digest = blake2b(orjson.dumps(self._templates, option=orjson.OPT_SORT_KEYS), digest_size=8)
         self.version = digest.hexdigest()
 
     def fill(self, event: Event, title: str) -> str | None:
         """What the event says, title ("" where unknown) being its item's; None where something for it is missing."""
-        fields = self._fields.get(event.action)
-        if fields is None:
+        if (action := self._words[event.action]) is None:
             return None
+        fields = self._fields[action]
         value = "" if event.value is None else f"{event.value:g}"
         known = {"title": title.strip(), "text": (event.text or "").strip(), "value": value}
         if not all(known[field] for field in fields):
             return None
-        return self._templates[event.action].format_map(known)
+        return self._templates[action].format_map(known)
 
 
 def _fields(action: str, template: str) -> frozenset[str]:

@@ -9,8 +9,10 @@ from typing import Any
 
 from encoders.base import Encoder, identity
 from encoders.content import ContentEncoder, Failure
+from streams.books.origins import UNKNOWN_REMOVAL
 from streams.encoding import encode_contents, encode_isolating
 from streams.events import Limits, Rejected, SourceRecord
+from streams.forgiven import Forgiven
 from streams.interest.base import Floats
 from streams.isolation import each
 from streams.items import (
@@ -41,7 +43,11 @@ class Changes:
     # Of these items, in their order.
     records: list[SourceRecord] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
+    # Of these, those that nobody knew.
+    unknown: set[str] = field(default_factory=set)
     unchanged: int = 0
+    # Records that a newer one of the same item in the batch made superfluous.
+    replaced: int = 0
     rejected: list[tuple[SourceRecord, Rejected]] = field(default_factory=list)
     # Media that were left out, of items that were encoded and of others.
     media_failed: list[Failure] = field(default_factory=list)
@@ -49,6 +55,24 @@ class Changes:
     def texts(self) -> list[str]:
         """Texts of the items to encode, in their order."""
         return [item.text() for item, _ in self.items]
+
+    def outcomes(self) -> dict[str, int]:
+        """How many records there were of each kind, once those that cannot be encoded are refused."""
+        return {
+            "encoded": len(self.items),
+            "unchanged": self.unchanged,
+            "replaced": self.replaced,
+            "removed": len(self.removed) - len(self.unknown),
+            "removed_unknown": len(self.unknown),
+            "refused": len(self.rejected),
+        }
+
+    def headers(self) -> list[list[tuple[str, bytes]]] | None:
+        """Of the embedding records, where any has one: a removal says that it removed nothing that was known."""
+        if not self.unknown:
+            return None
+        removals = [[(UNKNOWN_REMOVAL, b"")] if one in self.unknown else [] for one in self.removed]
+        return removals + [[] for _ in self.items]
 
     def refuse(self, items: Mapping[int, Rejected]) -> None:
         """Leave out items that cannot be encoded, by their index."""
@@ -65,23 +89,23 @@ class Cataloguer:
         self.encoder, self.space, self.dim = encoder, identity(encoder), encoder.dim
         # Embeddings of another encoder or projection: of no use here, and counted.
         self.foreign = 0
+        self.forgiven = Forgiven()
         # Fingerprint by item of what was asked for last and has not come back as an embedding yet; "" is removed.
         self._asked: dict[str, str] = {}
         # Why media could not be read, as far as the log has told it: medium and message.
         self._told: set[tuple[str, str]] = set()
+        # Items that were to be removed and that nobody knew, likewise.
+        self._told_unknown: set[str] = set()
 
     def changes(self, records: Sequence[SourceRecord]) -> Changes:
         """The newest record of each item, less what the catalogue holds already or was asked for last."""
         changes = Changes()
-        newest: dict[str, tuple[Item | Removed, SourceRecord]] = {}
-        for record, item in zip(records, self._decode(records), strict=True):
-            if isinstance(item, Rejected):
-                changes.rejected.append((record, item))
-            else:
-                newest.pop(item.item_id, None)
-                newest[item.item_id] = item, record
+        newest, brought = self._newest(records, changes)
         for item_id, (item, record) in newest.items():
             if isinstance(item, Removed):
+                if item_id not in brought and not self._knows(item_id):
+                    self._tell_unknown(item_id, record)
+                    changes.unknown.add(item_id)
                 self._asked[item_id] = ""
                 changes.removed.append(item_id)
             elif (mark := self._mark(item)) != self._fingerprint(item_id):
@@ -91,6 +115,39 @@ class Cataloguer:
             else:
                 changes.unchanged += 1
         return changes
+
+    def _newest(
+        self, records: Sequence[SourceRecord], changes: Changes
+    ) -> tuple[dict[str, tuple[Item | Removed, SourceRecord]], set[str]]:
+        """The newest record of each item, and the ids of the items that the batch brings."""
+        newest: dict[str, tuple[Item | Removed, SourceRecord]] = {}
+        brought: set[str] = set()
+        for record, item in zip(records, self._decode(records), strict=True):
+            if isinstance(item, Rejected):
+                changes.rejected.append((record, item))
+                continue
+            changes.replaced += newest.pop(item.item_id, None) is not None
+            newest[item.item_id] = item, record
+            if isinstance(item, Item):
+                brought.add(item.item_id)
+        return newest, brought
+
+    def _knows(self, item_id: str) -> bool:
+        asked = self._asked.get(item_id)
+        return item_id in self.catalog if asked is None else asked != ""
+
+    def _tell_unknown(self, item_id: str, record: SourceRecord) -> None:
+        if item_id in self._told_unknown or len(self._told_unknown) == MOST_TOLD:
+            return
+        self._told_unknown.add(item_id)
+        log.warning(
+            "%s-%d, offset %d removes item %r, which is not in the catalogue: is the key its id? "
+            "(told once; interestflow_items_total counts)",
+            record.topic,
+            record.partition,
+            record.offset,
+            item_id,
+        )
 
     def encode(self, changes: Changes, encoder: Encoder) -> Floats:
         """Vectors (n, dim) of the items to encode; those that cannot be are refused. Raises EverythingFailsError."""
@@ -136,7 +193,7 @@ class Cataloguer:
         good = Record("", 0, 0, None, None, b'{"item_id": "known-good"}', ())
 
         def decode(record: SourceRecord) -> Item | Removed | Rejected:
-            return decode_item(record, self.limits)
+            return decode_item(record, self.limits, self.forgiven)
 
         return each(records, decode, STAGE, probe=lambda: decode(good))
 

@@ -50,6 +50,10 @@ def worker(
     settings = load_settings(config, kafka_bootstrap_servers=bootstrap_servers)
     set_up_logging(settings)
     # Imported late: Faust and torch take seconds, which --help should not.
+    from streams.heap import limit_arenas
+
+    # Before any thread.
+    limit_arenas()
     from streams.app import build_worker
     from streams.metrics import serve
 
@@ -70,6 +74,10 @@ def worker(
 @app.command()
 def audit(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    waiting: Annotated[
+        bool, typer.Option("--waiting", help="List instead the ids that events wait for.")
+    ] = False,
+    most: Annotated[int, typer.Option(min=1, help="With --waiting: ids to list at most.")] = 20,
     config: Config = None,
     bootstrap_servers: Servers = None,
 ) -> None:
@@ -80,8 +88,12 @@ def audit(
     settings = load_settings(config, kafka_bootstrap_servers=bootstrap_servers)
     from streams.audit import audit as read_books
     from streams.audit import show
+    from streams.books import waiting as waits
 
     def run() -> None:
+        if waiting:
+            typer.echo(waits.show(waits.waiting_for(settings, most), as_json))
+            return
         books = read_books(settings)
         typer.echo(show(books, as_json))
         if not books.balanced:

@@ -29,6 +29,7 @@ def or_exit(run: Callable[[], None]) -> None:
     """Turn the errors that a person can cause into a sentence and an exit status."""
     from encoders.base import EncoderError
     from streams.errors import USER_ERRORS
+    from streams.kafka_errors import told
 
     caught: tuple[type[Exception], ...] = (EncoderError, *USER_ERRORS)
     # Until here an interrupt ended the process without a word (see __main__.py); now there may be things to clear up.
@@ -37,7 +38,7 @@ def or_exit(run: Callable[[], None]) -> None:
     try:
         run()
     except caught as error:
-        fail(str(error), 1)
+        fail(told(error), 1)
     except KeyboardInterrupt:
         raise typer.Exit(STATUS) from None
 

@@ -52,13 +52,13 @@ def _unparsed(error: ValueError) -> str:
 
 def is_secret(name: str) -> bool:
     """Whether a setting's value is never shown."""
-    return "password" in name or "api_key" in name
+    return any(word in name for word in ("password", "api_key", "secret"))
 
 
 def _sentence(problem: Any) -> str:
     """What is wrong with one setting; a secret is never repeated."""
     field = ".".join(str(part) for part in problem["loc"])
     if not field:
-        return str(problem["msg"])
+        return str(problem["msg"]).removeprefix("Value error, ")
     shown = "" if is_secret(field) else f" (got {problem['input']!r})"
     return f"{ENV_PREFIX}{field.upper()}: {problem['msg']}{shown}"[:400]

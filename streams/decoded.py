@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -60,7 +60,7 @@ class Decoded:
         told_at[list(self.told)] = int(has.sum()) + np.arange(len(self.told))
         return np.where(has, np.cumsum(has) - 1, -1), told_at
 
-    def saying(self, actions: frozenset[str]) -> list[int]:
+    def saying(self, actions: Container[str]) -> list[int]:
         """Indices of the events of these actions that have a text and are not refused."""
         return [index for index in self._speaking() if self.events[index].action in actions]
 

@@ -91,8 +91,7 @@ class _Client:
     """What the company's services would have: a producer of events, and a subscriber."""
 
     def __init__(self, settings: Settings) -> None:
-        # What matters is raised; librdkafka's own lines would only break into the display.
-        config = {**librdkafka_config(settings), "log_level": 2}
+        config = librdkafka_config(settings)
         self.sink = KafkaSink(config)
         self._consumer = Consumer({**config, "group.id": "interestflow-demo", "enable.auto.commit": False})
         names = (settings.topic_vectors, settings.topic_recommendations, settings.topic_rejected)

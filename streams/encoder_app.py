@@ -14,6 +14,7 @@ from encoders.pool import EncoderPool
 from encoders.projection import ProjectedEncoder, Projection
 from encoders.sentiment import Sentiment
 from encoders.topics import TopicEncoder
+from streams.action_words import ActionSet, known_word
 from streams.encoder_settings import SENTIMENT_ACTIONS
 from streams.encoding import Scoring
 from streams.media_app import fuse
@@ -158,12 +159,15 @@ def build_scoring(settings: Settings) -> Scoring | None:
     if settings.sentiment == "none":
         return None
     rules = settings.action_rules
-    if unknown := sorted(set(settings.sentiment_actions) - rules.keys() - set(SENTIMENT_ACTIONS)):
+    known = rules.keys() | set(SENTIMENT_ACTIONS)
+    if unknown := sorted(
+        action for action in settings.sentiment_actions if known_word(action, known) is None
+    ):
         raise SettingsError(
             f"INTERESTFLOW_SENTIMENT_ACTIONS: no rule for {', '.join(unknown)}: add it to INTERESTFLOW_ACTIONS, or "
             f"name one of {', '.join(sorted(rules))}"
         )
-    return Scoring(build_sentiment(settings), frozenset(settings.sentiment_actions))
+    return Scoring(build_sentiment(settings), ActionSet(settings.sentiment_actions, rules))
 
 
 def build_sentiment(settings: Settings) -> Sentiment:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from itertools import count
 
@@ -27,7 +27,7 @@ class Scoring:
     """What tells a text's sentiment, and the actions whose texts it is asked for."""
 
     sentiment: Sentiment
-    actions: frozenset[str]
+    actions: Container[str]
 
 
 def encode_texts(encoder: Encoder, decoded: Decoded, scoring: Scoring | None = None) -> Floats:

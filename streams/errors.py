@@ -8,12 +8,15 @@ from streams.backoff import GaveUpError
 from streams.bench.errors import BenchError
 from streams.children import ChildError
 from streams.datasets.base import DatasetError
+from streams.kafka_errors import GroupError
 from streams.local_kafka import LocalKafkaError
 from streams.metrics import PortError
 from streams.reading import ReadError
+from streams.rights import RightsError
 from streams.security import SecurityError
 from streams.settings import SettingsError
 from streams.state.store import StateError
+from streams.tokens import TokenError
 from streams.topic_admin import TopicError
 
 USER_ERRORS: tuple[type[Exception], ...] = (
@@ -31,4 +34,7 @@ USER_ERRORS: tuple[type[Exception], ...] = (
     GaveUpError,
     PortError,
     KafkaException,
+    GroupError,
+    RightsError,
+    TokenError,
 )

@@ -12,7 +12,12 @@ from typing import Protocol
 
 import msgspec
 
-from streams.rejections import FEW_BRACKETS, Limits, Reason, Rejected, envelope_problem, json_problem
+from streams import forgiven as kinds
+from streams.fields import Fields, Invalid
+from streams.forgiven import Forgiven
+from streams.near_misses import hint, recognised
+from streams.rejections import FEW_BRACKETS, MISSING, Limits, Reason, Rejected, envelope_problem, type_problem
+from streams.wrappings import Loaded, load
 
 # Limits, Reason and Rejected are told here too: what is no event belongs to what is one.
 __all__ = [
@@ -85,16 +90,64 @@ _decode_lines = msgspec.json.Decoder(Event).decode_lines
 encode = msgspec.json.Encoder().encode
 
 
-def decode_canonical(record: SourceRecord, limits: Limits) -> Event | Rejected:
-    """The canonical event in a record's value."""
-    value = record.value
+def decode_canonical(
+    record: SourceRecord, limits: Limits, forgiven: Forgiven | None = None
+) -> Event | Rejected:
+    """The canonical event in a record's value. Types are strict; empty ids are absent, as in the other formats.
+
+    forgiven: counts what was not as documented.
+    """
+    value, forgiven = record.value, forgiven or Forgiven()
     if (problem := envelope_problem(value, limits, DECODE_STAGE)) is not None:
         return problem
     try:
         event = _decode(value or b"")
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return json_problem(error, value or b"", DECODE_STAGE)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        try:
+            event = _decode_forgiving(record, limits, forgiven)
+        except Invalid as invalid:
+            return invalid.rejected(DECODE_STAGE)
+    _empty_ids_away(event, record, limits, forgiven)
     return event_problem(event, limits, DECODE_STAGE) or event
+
+
+def _decode_forgiving(record: SourceRecord, limits: Limits, forgiven: Forgiven) -> Event:
+    """An event that is wrapped, cut within a character, or without an id. Raises Invalid."""
+    loaded = load(record.value or b"")
+    for kind in loaded.wrapped:
+        forgiven.note("value", kind)
+    given = loaded.fields
+    if given.get("event_id") is None:
+        forgiven.note("event_id", kinds.NULL)
+        given["event_id"] = default_event_id(record, limits)
+    try:
+        event: Event = msgspec.convert(given, Event)
+    except msgspec.ValidationError as error:
+        raise _canonical_problem(loaded, str(error)) from error
+    fields = Fields(given, forgiven, loaded.damaged)
+    for name in ("event_id", "user_id", "item_id", "action"):
+        fields.require_whole(name, getattr(event, name) or "")
+    return event
+
+
+def _canonical_problem(loaded: Loaded, said: str) -> Invalid:
+    given = loaded.fields
+    for name in ("user_id", "action", "timestamp"):
+        if given.get(name) is None:
+            looks = recognised(given)
+            return Invalid(MISSING[name], looks or f"{name} is missing{hint(given, name)}")
+    problem = type_problem(said[:200], DECODE_STAGE)
+    return Invalid(problem.reason, problem.message)
+
+
+def _empty_ids_away(event: Event, record: SourceRecord, limits: Limits, forgiven: Forgiven) -> None:
+    if not event.event_id:
+        forgiven.note("event_id", kinds.EMPTY)
+        event.event_id = default_event_id(record, limits)
+    for name in ("item_id", "session_id", "recommendation_id"):
+        if getattr(event, name) == "":
+            forgiven.note(name, kinds.EMPTY)
+            setattr(event, name, None)
 
 
 def good_record() -> bytes:
@@ -107,13 +160,15 @@ def decode_stored(value: bytes) -> Event:
     return _decode(value)
 
 
-def decode_canonical_batch(records: Sequence[SourceRecord], limits: Limits) -> list[Event | Rejected]:
+def decode_canonical_batch(
+    records: Sequence[SourceRecord], limits: Limits, forgiven: Forgiven | None = None
+) -> list[Event | Rejected]:
     """`decode_canonical` of each; runs of records with nothing wrong are decoded and checked at once."""
     results: list[Event | Rejected] = []
     for first in range(0, len(records), RUN):
         run = records[first : first + RUN]
         events = _decode_run([record.value for record in run], limits)
-        results += events or [decode_canonical(record, limits) for record in run]
+        results += events or [decode_canonical(record, limits, forgiven) for record in run]
     return results
 
 

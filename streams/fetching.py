@@ -1,4 +1,4 @@
-"""aiokafka's client and fetcher, tuned: lean records, the fetch ahead of the fold, patience at the start.
+"""aiokafka's client, fetcher and coordinator, tuned: lean records, the fetch ahead of the fold, patience at the start.
 
 Private names of aiokafka 0.14 are overridden; tests/contracts guards them.
 """
@@ -6,15 +6,21 @@ Private names of aiokafka 0.14 are overridden; tests/contracts guards them.
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections import deque
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer import consumer as consumers
 from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import Fetcher, PartitionRecords
+from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import KafkaConnectionError
+from aiokafka.structs import OffsetAndMetadata
 from faust.types import TP
 
+from streams.reading import ISOLATION
 from streams.records import Record
 
 # aiokafka keeps one fetch per broker in flight, and a broker answers one request of a connection at a time. A
@@ -40,12 +46,71 @@ class LeanRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka ships no 
         )
 
 
+class Reset(NamedTuple):
+    """A partition no longer holds `asked`, the offset that was to be read; it is read from `begin` instead."""
+
+    tp: TP
+    asked: int
+    begin: int
+
+
 class KeenFetcher(Fetcher):  # type: ignore[misc]
-    """aiokafka's fetcher, tuned to keep the fetch ahead of the fold."""
+    """aiokafka's fetcher, tuned to keep the fetch ahead of the fold; committed transactions only.
+
+    Faust asks for read_committed only where it writes transactions of its own.
+    """
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **{**options, "prefetch_backoff": PREFETCH_BACKOFF_S})
+        own = {"prefetch_backoff": PREFETCH_BACKOFF_S, "isolation_level": ISOLATION}
+        super().__init__(*args, **{**options, **own})
         self._in_flight: set[int] = _InFlight(self)
+        # The offset that was last asked for, until another is set from outside.
+        self._asked: dict[TP, int] = {}
+        # What the consumer's thread has found, for the one that takes the records.
+        self.resets: deque[Reset] = deque()
+
+    def positions(self, partitions: Collection[TP]) -> dict[TP, int]:
+        """Offset to be read next: behind the records handed out, and behind what holds none for a reader.
+
+        That is markers of transactions, aborted records and what compaction has removed.
+        """
+        assigned = self._subscriptions.subscription
+        if assigned is None or assigned.assignment is None:
+            return {}
+        states = {tp: assigned.assignment.state_value(tp) for tp in partitions}
+        known = {tp: state for tp, state in states.items() if state is not None and state.has_valid_position}
+        return {tp: state.position for tp, state in known.items()}
+
+    def unread(self, tp: TP) -> int | None:
+        """How far the end of a partition's committed records is from the position; None where unknown."""
+        position = self.positions([tp]).get(tp)
+        if position is None:
+            return None
+        end = self._subscriptions.subscription.assignment.state_value(tp).lso
+        return None if end is None else max(0, end - position)
+
+    def seek_to(self, tp: TP, offset: int) -> None:
+        """As aiokafka's."""
+        self._asked.pop(tp, None)
+        super().seek_to(tp, offset)
+
+    async def _proc_fetch_request(self, assignment: Any, node_id: int, request: Any) -> Any:
+        for topic, partitions in request.topics:
+            for partition, offset, _ in partitions:
+                self._asked[TP(topic, partition)] = offset
+        return await super()._proc_fetch_request(assignment, node_id, request)
+
+    async def _update_fetch_positions(self, assignment: Any, node_id: int, tps: Any) -> Any:
+        """As aiokafka's, which resets in silence a position that is out of range."""
+        # One that has no committed offset awaits its reset only within.
+        lost = {tp: self._asked.get(tp) for tp in tps if assignment.state_value(tp).awaiting_reset}
+        woken = await super()._update_fetch_positions(assignment, node_id, tps)
+        for tp, asked in lost.items():
+            state = assignment.state_value(tp)
+            # A seek from outside forgets what was asked for.
+            if asked is not None and self._asked.get(tp) == asked and state.has_valid_position:
+                self.resets.append(Reset(TP(*tp), asked, state.position))
+        return woken
 
     def _get_actions_per_node(self, assignment: Any) -> Any:
         self._fetch_max_wait_ms = BUSY_MAX_WAIT_MS if self._records else FETCH_MAX_WAIT_MS
@@ -82,6 +147,20 @@ class PatientClient(AIOKafkaClient):  # type: ignore[misc]
         return updated
 
 
+class NamingCoordinator(GroupCoordinator):  # type: ignore[misc]
+    """aiokafka's group coordinator, which notes with an offset of which topic it is: names are used again."""
+
+    # Id by topic, as far as known; set from outside.
+    topic_ids: Mapping[str, str] = MappingProxyType({})
+
+    async def commit_offsets(self, assignment: Any, offsets: Mapping[TP, Any]) -> None:
+        """As aiokafka's."""
+        named = {
+            tp: OffsetAndMetadata(o.offset, self.topic_ids.get(tp.topic, "")) for tp, o in offsets.items()
+        }
+        await super().commit_offsets(assignment, named)
+
+
 class _InFlight(set[int]):
     """Brokers with a fetch under way; tells the fetcher when there is one less.
 
@@ -103,3 +182,4 @@ def register() -> None:
     fetcher.PartitionRecords = LeanRecords
     consumers.Fetcher = KeenFetcher
     consumers.AIOKafkaClient = PatientClient
+    consumers.GroupCoordinator = NamingCoordinator

@@ -7,7 +7,7 @@ so do the replay and the tests, which is why they give the same vectors bit for 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,7 @@ from streams.events import (
     good_record,
 )
 from streams.folding import fold_isolating
+from streams.forgiven import Forgiven
 from streams.interest.base import Floats, InterestModel, Longs
 from streams.isolation import each
 from streams.outputs import Writer
@@ -55,8 +56,9 @@ class FlowOptions:
     reasons: int = 3
     recommend: bool = True
     exclude_consumed: bool = True
-    consuming_actions: frozenset[str] = frozenset()
+    consuming_actions: Container[str] = frozenset()
     waiting_per_user: int = 64
+    waiting_bytes_per_user: int = 2_097_152
     waiting_per_partition: int = 100_000
     # Part of an event's text in its vector beside its item's; an event without item is its text alone.
     text_share: float = 0.3
@@ -88,16 +90,17 @@ class Flow:
         # Words behind the checksums in the states. Those with a rule are known before an event has them.
         self._actions = {action: action_key(action) for action in weighing.weight_of}
         self._quoted = Quoted()
+        self.forgiven = Forgiven()
 
     def decode(self, records: Sequence[SourceRecord]) -> Decoded:
         """Canonical events of one partition's records, in order; what is no event is rejected, not lost."""
         limits = self.options.limits
         results = each(
             records,
-            lambda record: decode_canonical(record, limits),
+            lambda record: decode_canonical(record, limits, self.forgiven),
             DECODE_STAGE,
             probe=lambda: decode_canonical(KNOWN_GOOD, limits),
-            at_once=lambda: decode_canonical_batch(records, limits),
+            at_once=lambda: decode_canonical_batch(records, limits, self.forgiven),
         )
         rejected = [(r, e) for r, e in zip(records, results, strict=True) if isinstance(e, Rejected)]
         kept = [r for r, e in zip(records, results, strict=True) if type(e) is Event] if rejected else records
@@ -249,6 +252,7 @@ class Flow:
         if decoded.released:
             outcomes["waiting"] -= len(decoded.events)
         else:
+            self.weighing.unknown.count(decoded.events)
             outcomes["read"] += decoded.read_after(part.watermark)
             part.watermark = max(part.watermark, decoded.last_offset)
         part.books.update(outcomes)

@@ -3,45 +3,71 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from streams.log_bounds import Partition
 from streams.reading import ends_of
 from streams.settings import Settings
 
-Offsets = dict[tuple[str, int], int]
 TIMEOUT_S = 30.0
 
 
+class Committed(NamedTuple):
+    """What a group has committed. topic_id: of which topic of the name; empty where it did not say."""
+
+    offset: int
+    topic_id: str
+
+    def speaks_of(self, topic_id: str) -> bool:
+        """False where the topic of this id is another one."""
+        return not self.topic_id or not topic_id or self.topic_id == topic_id
+
+
 def ingested(
-    admin: AdminClient, config: Mapping[str, Any], settings: Settings, sources: Collection[tuple[str, int]]
-) -> Offsets:
+    admin: AdminClient,
+    config: Mapping[str, Any],
+    settings: Settings,
+    sources: Collection[Partition],
+    ids: Mapping[str, str],
+) -> dict[Partition, int]:
     """Offset behind what the newest of the earlier generations has ingested, of those of these partitions (topic,
     number) that this generation has committed nothing of.
 
     An earlier generation counts only while the canonical topic still holds what it has applied: of one that was
-    made anew since, the sources are the history. Raises KafkaException, ReadError.
+    made anew since, the sources are the history. ids: the topics' ids, as of now; offsets of others do not count.
+    Raises KafkaException, ReadError.
     """
     if settings.generation == 1:
         return {}
-    found: Offsets = {}
-    left = set(sources) - _committed(admin, settings.group, sources).keys()
+    found: dict[Partition, int] = {}
+    left = set(sources) - _committed(admin, settings.group, sources, ids).keys()
     ends = ends_of(config, settings.events_topic) if left else {}
     for number in range(settings.generation - 1, 0, -1):
         if not left:
             break
         earlier = settings.model_copy(update={"generation": number})
-        applied = _committed(admin, earlier.group, {(settings.events_topic, p) for p in ends})
-        begun = _committed(admin, earlier.group, left)
+        applied = _committed(admin, earlier.group, {(settings.events_topic, p) for p in ends}, ids)
+        begun = _committed(admin, earlier.group, left, ids)
         if applied and all(offset <= ends[partition] for (_, partition), offset in applied.items()):
             found |= begun
         left -= begun.keys()
     return found
 
 
-def _committed(admin: AdminClient, group: str, partitions: Collection[tuple[str, int]]) -> Offsets:
+def _committed(
+    admin: AdminClient, group: str, partitions: Collection[Partition], ids: Mapping[str, str]
+) -> dict[Partition, int]:
+    found = committed(admin, group, partitions)
+    return {one: said.offset for one, said in found.items() if said.speaks_of(ids.get(one[0], ""))}
+
+
+def committed(
+    admin: AdminClient, group: str, partitions: Collection[Partition]
+) -> dict[Partition, Committed]:
+    """What the group has committed of those of the partitions of which it has. Raises KafkaException."""
     if not partitions:
         return {}
     asked = [TopicPartition(topic, partition) for topic, partition in sorted(partitions)]
@@ -49,4 +75,8 @@ def _committed(admin: AdminClient, group: str, partitions: Collection[tuple[str,
         [ConsumerGroupTopicPartitions(group, asked)], request_timeout=TIMEOUT_S
     ).values()
     told = answer.result(TIMEOUT_S).topic_partitions
-    return {(one.topic, one.partition): one.offset for one in told if one.offset >= 0}
+    return {
+        (one.topic, one.partition): Committed(one.offset, one.metadata or "")
+        for one in told
+        if one.offset >= 0
+    }

@@ -11,6 +11,7 @@ from streams.events import Event, Limits, Rejected, encode
 from streams.metrics import Metrics
 from streams.provenance import OriginHeaders
 from streams.publishing import Publisher
+from streams.rooms import fitting
 from streams.transport import RecordBatch
 
 
@@ -40,15 +41,23 @@ class Ingester:
     def ingest(self, batch: RecordBatch) -> Any:
         """Publish what a batch becomes; returns the future of the deliveries."""
         results = parse_each(self.adapters[batch.topic], batch.records, self._limits)
-        both = list(zip(batch.records, results, strict=True))
-        good = [(record, event) for record, event in both if isinstance(event, Event)]
-        bad = [(record, reason) for record, reason in both if isinstance(reason, Rejected)]
-        self._metrics.ingested.labels(batch.topic, "event").inc(len(good))
-        self._metrics.ingested.labels(batch.topic, "rejected").inc(len(bad))
+        each = [
+            (record, index if len(found) > 1 else None, one)
+            for record, found in zip(batch.records, results, strict=True)
+            for index, one in enumerate(found)
+        ]
+        good = [(record, index, event) for record, index, event in each if isinstance(event, Event)]
+        bad = [(r, reason._replace(index=index)) for r, index, reason in each if isinstance(reason, Rejected)]
         origin = self._headers[batch.topic].of
-        canonical = Group(
-            self._events_topic,
-            [(event.user_id.encode(), encode(event)) for _, event in good],
-            headers=[origin(record, 0) for record, _ in good],
+        canonical, too_large = fitting(
+            Group(
+                self._events_topic,
+                [(event.user_id.encode(), encode(event)) for _, _, event in good],
+                headers=[origin(record, index or 0) for record, index, _ in good],
+            ),
+            self._publisher.rooms.events,
         )
+        bad += [(good[at][0], reason._replace(index=good[at][1])) for at, reason in too_large]
+        self._metrics.ingested.labels(batch.topic, "event").inc(len(canonical.records))
+        self._metrics.ingested.labels(batch.topic, "rejected").inc(len(bad))
         return self._publisher.publish([canonical, *self._publisher.rejected("ingest", bad)])

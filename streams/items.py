@@ -13,8 +13,12 @@ import orjson
 from encoders.base import Encoder
 from encoders.content import Content, ContentEncoder
 from streams.events import id_problem
+from streams.fields import Fields, Invalid
+from streams.forgiven import Forgiven
 from streams.interest.base import Floats
-from streams.rejections import Limits, Reason, Rejected, envelope_problem, json_problem
+from streams.near_misses import ITEM_NAMES, hint, recognised
+from streams.rejections import Limits, Reason, Rejected, envelope_problem
+from streams.wrappings import load
 
 STAGE = "catalog.decode"
 
@@ -78,12 +82,20 @@ class Embedding(msgspec.Struct, frozen=True):
         return values
 
 
+# Of an object among the categories or the media, what counts for it.
+CATEGORY_NAMES, MEDIA_NAMES = ("name", "title", "label"), ("url", "uri", "src", "href")
+
 _decode_item = msgspec.json.Decoder(Item).decode
 _decode_embedding = msgspec.json.Decoder(Embedding).decode
 
 
-def decode_item(record: KeyedRecord, limits: Limits) -> Item | Removed | Rejected:
-    """An item record; the id is the value's `item_id`, and a key that is present must agree with it."""
+def decode_item(
+    record: KeyedRecord, limits: Limits, forgiven: Forgiven | None = None
+) -> Item | Removed | Rejected:
+    """An item record; the id is the value's `item_id`, and a key that is present must agree with it.
+
+    forgiven: counts what was not as documented.
+    """
     key = (record.key or b"").decode(errors="replace")
     if record.value is None:
         return Removed(key) if key else Rejected(Reason.EMPTY_ID, "a removal needs the item id as key", STAGE)
@@ -91,14 +103,41 @@ def decode_item(record: KeyedRecord, limits: Limits) -> Item | Removed | Rejecte
         return problem
     try:
         item = _decode_item(record.value)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return json_problem(error, record.value, STAGE)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        try:
+            item = _decode_forgiving(record.value, forgiven or Forgiven())
+        except Invalid as invalid:
+            return invalid.rejected(STAGE)
     # As strict as an event's item_id: an item that no event can name is a mistake.
     if (problem := id_problem("item_id", item.item_id, limits, STAGE)) is not None:
         return problem
+    # The embedding's record holds it.
+    if len(item.title) > limits.max_text_length:
+        message = f"title is longer than {limits.max_text_length} characters (INTERESTFLOW_LIMIT_TEXT_LENGTH)"
+        return Rejected(Reason.TEXT_TOO_LONG, message, STAGE)
     if key and key != item.item_id:
         return Rejected(Reason.WRONG_TYPE, "the key and item_id differ; key the record by item_id", STAGE)
     return item
+
+
+def _decode_forgiving(value: bytes, forgiven: Forgiven) -> Item:
+    """An item as a shop's database exports it. Raises Invalid."""
+    loaded = load(value)
+    for kind in loaded.wrapped:
+        forgiven.note("value", kind)
+    fields = Fields(loaded.fields, forgiven, loaded.damaged)
+    if loaded.fields.get("item_id") is None:
+        looks = recognised(loaded.fields)
+        said = f"item_id is missing{hint(loaded.fields, 'item_id', ITEM_NAMES)}"
+        raise Invalid(Reason.EMPTY_ID if looks is None else Reason.FOREIGN_FORMAT, looks or said)
+    return Item(
+        item_id=fields.identifier("item_id", whole=True) or "",
+        title=fields.text("title") or "",
+        description=fields.text("description") or "",
+        categories=fields.strings("categories", CATEGORY_NAMES) or [],
+        media=fields.strings("media", MEDIA_NAMES) or [],
+        hidden=fields.flag("hidden"),
+    )
 
 
 def content_of(item: Item, encoder: Encoder) -> Content:

@@ -61,9 +61,13 @@ def set_up_logging(settings: Settings) -> None:
 
 def told(config: Mapping[str, Any]) -> dict[str, Any]:
     """librdkafka properties by which a client that is polled writes its lines into our log."""
-    return {**config, "logger": logging.getLogger(LIBRDKAFKA)}
+    return {**_quiet(config), "logger": logging.getLogger(LIBRDKAFKA)}
 
 
 def untold(config: Mapping[str, Any]) -> dict[str, Any]:
     """The same for a client that nobody polls: what fails is raised, and it writes nothing."""
-    return {**{name: value for name, value in config.items() if name != "logger"}, "log_level": 0}
+    return {**_quiet(config), "log_level": 0}
+
+
+def _quiet(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in config.items() if name not in ("logger", "log_level")}

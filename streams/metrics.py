@@ -46,7 +46,7 @@ class Metrics:
         self.events = counter("events", "Canonical events by outcome", "outcome")
         self.ingested = counter("ingested", "Source records by topic and outcome", "topic", "outcome")
         self.rejected = counter("rejected", "Rejected records by stage and reason", "stage", "reason")
-        self.items = counter("items", "Catalogue items by outcome", "outcome")
+        self.items = counter("items", "Records of the catalogue by outcome", "outcome")
         self.media_failed = counter(
             "media_failed", "Media of items that could not be read, by reason", "medium", "reason"
         )
@@ -65,6 +65,9 @@ class Metrics:
         self.waiting = gauge("waiting_events", "Events that wait for their item", "partition")
         self.foreign = counter(
             "foreign_records", "Changelog records that a replaced worker wrote over ours", "partition"
+        )
+        self.removed = counter(
+            "removed_offsets", "Offsets of sources that were removed unread", "topic", "partition"
         )
         self.retries = counter("retries", "Failed attempts that were repeated, by what failed", "stage")
         self.paused = gauge("paused", "1 while something that failed is waited for", "stage")
@@ -87,6 +90,12 @@ class Metrics:
         """Show how many users are in memory and how many evicted, whenever the metrics are read."""
         self.registry.register(_Users(partitions))
 
+    def watch_told(
+        self, forgiven: Mapping[str, Mapping[tuple[str, str], int]], unknown: Mapping[str, int]
+    ) -> None:
+        """Show forgiven fields, by topic, and actions without a rule, whenever the metrics are read."""
+        self.registry.register(_Told(forgiven, unknown))
+
     @contextmanager
     def observe(self, stage: str) -> Iterator[None]:
         """Time a stage and count its failures."""
@@ -107,6 +116,11 @@ class Metrics:
             elif outcome != "waiting" and count > 0:
                 self.events.labels(outcome).inc(count)
 
+    def book_items(self, outcomes: Mapping[str, int]) -> None:
+        """Count a batch of the catalogue by what became of its records."""
+        for outcome, count in outcomes.items():
+            self.items.labels(outcome).inc(count)
+
 
 class _EncoderCounts(Collector):
     """Reads the counts that an encoder and those that it wraps keep themselves (see encoders.base.counts)."""
@@ -125,6 +139,29 @@ class _EncoderCounts(Collector):
             if hasattr(layer, "queued"):
                 about = "Texts that wait for one of the encoder's workers"
                 yield GaugeMetricFamily(f"{PREFIX}encoder_queued_texts", about, value=layer.queued)
+
+
+class _Told(Collector):
+    """Reads what formats forgave and which actions have no rule, as their owners count it."""
+
+    def __init__(
+        self, forgiven: Mapping[str, Mapping[tuple[str, str], int]], unknown: Mapping[str, int]
+    ) -> None:
+        self.forgiven, self.unknown = forgiven, unknown
+
+    def collect(self) -> Iterator[Metric]:
+        """Forgiven fields by topic and kind, and events by the action that has no rule."""
+        about = "Fields that were not as documented and were understood or passed over, by kind"
+        fields = CounterMetricFamily(f"{PREFIX}forgiven", about, labels=["topic", "field", "kind"])
+        for topic, kinds in self.forgiven.items():
+            for (field, kind), count in dict(kinds).items():
+                fields.add_metric([topic, field, kind], count)
+        yield fields
+        about = "Events whose action has no rule, by action"
+        actions = CounterMetricFamily(f"{PREFIX}unknown_actions", about, labels=["action"])
+        for action, count in dict(self.unknown).items():
+            actions.add_metric([action], count)
+        yield actions
 
 
 class _Users(Collector):

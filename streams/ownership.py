@@ -12,19 +12,26 @@ from typing import Any
 
 from faust.types import TP
 
+from streams import rooms
 from streams.backoff import StoppedError
 from streams.brokers import Brokers
-from streams.generations import ingested
+from streams.heap import Heap
 from streams.metrics import Health
 from streams.pipeline import Pipeline
 from streams.settings import Settings
+from streams.source_ids import Watched, ids_now, known_ids, require_forward
+from streams.source_positions import find
+from streams.state import removed
 from streams.state.bound import Bound, Share
-from streams.state.recovery import check_changelog, positions, recover, source_topic, topic_ids
+from streams.state.recovery import Positions, check_changelog, positions, recover, source_topic
 from streams.state.snapshotting import Snapshotter
 from streams.state.store import PartitionState
 from streams.transport import NO_GENERATION
 
 log = logging.getLogger(__name__)
+
+# Between looks whether the sources are the topics that they were.
+LOOK_S = 5.0
 
 
 class TakenAwayError(Exception):
@@ -39,27 +46,29 @@ class Ownership:
     ) -> None:
         self.settings, self.app, self.pipeline, self.health = settings, faust_app, pipeline, health
         self.brokers = brokers
+        self.heap = Heap()
         self.snapshotter = Snapshotter(pipeline, lambda: source_topic(brokers.admin, settings.topic_state))
         self.member = False  # of the consumer group, once the first assignment came
         self._recovered = False  # the states of the partitions that are ours now
         self._assignment = 0  # number of the one that is ours, or is awaited
         self._leaving = False
         self._seeks: dict[tuple[str, int], int] = {}
+        self.sources = Watched(settings.events_topic)
         # Stands in the changelog, for whoever looks there after a pause or a split.
         self._name = settings.group_instance_id or f"{socket.gethostname()}-{os.getpid()}"
         self.bound: Bound | None = None
         if settings.users_in_memory is not None and settings.evicted_dir is not None:
             self.bound = Bound(settings.users_in_memory, settings.evicted_dir)
         faust_app.state_seeks, faust_app.state_let_go = self._state_seeks, self._let_go
+        faust_app.state_moved, faust_app.state_topic_ids = self._moved, self.sources.ids
         faust_app.on_rebalance_complete.connect(self._rebalanced)
 
     def look_at_topics(self) -> None:
-        """Raises StateError or ReadError where there is nothing to go on with."""
+        """Raises StateError, ReadError or TopicError where there is nothing to go on with."""
         source = source_topic(self.brokers.admin, self.settings.events_topic)
         check_changelog(self.brokers.admin, self.settings.topic_state, source)
         self.pipeline.flow.reads_from(source)
-        raw = [one.topic for one in self.settings.raw_sources]
-        self.pipeline.ingester.reads_from(topic_ids(self.brokers.admin, raw), source.topic_id)
+        self.pipeline.publisher.rooms = rooms.look(self.brokers.admin, self.settings)
         self.snapshotter.look()
 
     def joined(self) -> bool:
@@ -95,24 +104,23 @@ class Ownership:
                 log.info("partitions were taken away while they were recovered")
             except StoppedError:
                 self._leaving = True  # the worker ends, and needs no states any more
+            self.heap.recovered()
 
     async def _on_rebalance(self, assignment: int) -> None:
         """Recover the states of the partitions that are ours now, before any event flows.
 
         Raises TakenAwayError where they are ours no more.
         """
-        topic, raw = self.settings.events_topic, self._raw()
+        topic = self.settings.events_topic
         self.member = True
         mine = sorted(tp.partition for tp in self.app.consumer.assignment() if tp.topic == topic)
         self.health.set_ready(False, f"recovering partitions {mine}")
         started = time.monotonic()
         states, share = await self._recover(assignment, mine)
-        found = await self.brokers.ask(positions, self.brokers.kafka, topic, states)
-        seeks = {(topic, partition): offset for partition, offset in found.items()}
-        self._seeks = seeks | await self.brokers.ask(
-            ingested, self.brokers.admin, self.brokers.kafka, self.settings, raw
-        )
-        for delivered in await self.pipeline.on_model(self._install, assignment, states, share):
+        found = await self.brokers.ask(positions, self.brokers.admin, topic, states)
+        await self._find_sources()
+        self._seeks |= {(topic, partition): offset for partition, offset in found.starts.items()}
+        for delivered in await self.pipeline.on_model(self._install, assignment, states, share, found):
             await asyncio.wrap_future(delivered)
         await self.pipeline.apply_waiting()
         self._expect(assignment)
@@ -121,6 +129,37 @@ class Ownership:
         self.pipeline.last_activity = time.monotonic()
         self._recovered = True
         self.tell_ready()
+
+    async def _find_sources(self) -> None:
+        """Where to read the sources on, other than where the group has committed."""
+        raw, ask = self._raw(), self.brokers.ask
+        topics = {self.settings.events_topic, *(topic for topic, _ in raw)}
+        self.sources.look(await ask(known_ids, self.brokers.admin, topics))
+        ids = self.sources.ids
+        self.pipeline.ingester.reads_from(ids, ids[self.settings.events_topic])
+        found = await ask(find, self.brokers.admin, self.brokers.kafka, self.settings, raw, self.sources.ids)
+        self._seeks = dict(found.seeks)
+        for (topic, partition), (begin, end) in found.removed.items():
+            self._tell_removed(topic, partition, begin, end)
+
+    def _tell_removed(self, topic: str, partition: int, begin: int, end: int) -> None:
+        log.warning(
+            "%s-%d: offsets %d to %d were removed before they were read; reading goes on at offset %d. Where that "
+            "was retention, let the topic keep its records for longer than workers may be away",
+            *(topic, partition, begin, end - 1, end),
+        )
+        self.pipeline.metrics.removed.labels(topic, str(partition)).inc(end - begin)
+
+    def _moved(self, tp: TP, asked: int, begin: int) -> None:
+        """A partition no longer holds what was to be read. Raises SourceChangedError where it began anew."""
+        require_forward(tp.topic, tp.partition, asked, begin, self.settings.events_topic)
+        self._tell_removed(tp.topic, tp.partition, asked, begin)
+
+    async def watch_sources(self) -> None:
+        """For ever. Raises SourceChangedError where one was deleted or made anew."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            self.sources.look(await self.brokers.ask(ids_now, self.brokers.admin, list(self.sources.ids)))
 
     def _expect(self, assignment: int) -> None:
         """Raises TakenAwayError where this is the assignment no more."""
@@ -158,7 +197,9 @@ class Ownership:
         flowing = self.pipeline.catalog_ready.is_set()
         self.health.set_ready(flowing, "" if flowing else "waiting for the catalogue's items to be encoded")
 
-    def _install(self, assignment: int, states: dict[int, PartitionState], share: Share | None) -> list[Any]:
+    def _install(
+        self, assignment: int, states: dict[int, PartitionState], share: Share | None, found: Positions
+    ) -> list[Any]:
         """Use the states; the deliveries of what they show not to be out. Raises TakenAwayError.
 
         Of one piece on the model thread: nobody is evicted before what was not published is found, and an
@@ -168,6 +209,10 @@ class Ownership:
             if share is not None:
                 share.file.close()
             raise TakenAwayError
+        for number, part in states.items():
+            begin = found.begins[number]
+            if lost := removed.book(part, begin):
+                self._tell_removed(self.settings.events_topic, number, begin - lost, begin)
         self.pipeline.flow.partitions.update(states)
         if self.bound is not None:
             self.bound.keep(share)

@@ -30,6 +30,7 @@ from streams.interest.base import Floats
 from streams.metrics import Health, Metrics
 from streams.publishing import Publisher
 from streams.settings import Settings
+from streams.state import removed
 from streams.transport import RecordBatch
 
 T = TypeVar("T")
@@ -69,6 +70,10 @@ class Pipeline:
         if scoring is not None:
             metrics.watch(scoring.sentiment)
         metrics.watch_users(flow.partitions)
+        forgiven = {topic: adapter.forgiven.counts for topic, adapter in adapters.items()}
+        forgiven[settings.topic_items] = self.cataloguer.forgiven.counts
+        forgiven[settings.events_topic] = flow.forgiven.counts
+        metrics.watch_told(forgiven, flow.weighing.unknown.counts)
         self._no_texts: Floats = np.zeros((0, encoder.dim), dtype=np.float32)
         self._model = ThreadPoolExecutor(1, "model")
         self._encoder = EncoderThreads(encoder, metrics, self.backoff)
@@ -148,6 +153,8 @@ class Pipeline:
 
     def _decode_now(self, batch: RecordBatch) -> tuple[Decoded, Any]:
         """The batch's events and, where no text has to be encoded first, the future of their deliveries."""
+        if batch.removed is not None:
+            removed.book(self.flow.partitions[batch.partition], batch.removed[1])
         decoded = self.flow.decode(batch.records)
         if decoded.texts():
             return decoded, None
@@ -174,12 +181,11 @@ class Pipeline:
         changes = await self.on_model(self.cataloguer.changes, batch.records)
         encode = self.cataloguer.encode
         vectors = await self._encoder.run(encode, changes, self.encoder) if changes.items else None
-        self.metrics.items.labels("encoded").inc(len(changes.items))
-        self.metrics.items.labels("unchanged").inc(changes.unchanged)
+        self.metrics.book_items(changes.outcomes())
         for failure in changes.media_failed:
             self.metrics.media_failed.labels(failure.medium, failure.reason).inc()
         records = self.cataloguer.records(changes, vectors)
-        embeddings = Group(self.settings.topic_embeddings, records)
+        embeddings = Group(self.settings.topic_embeddings, records, headers=changes.headers())
         return self.publisher.publish([embeddings, *self.publisher.rejected("catalog", changes.rejected)])
 
     # --- what arrives beside the batches ----------------------------------------------------------------

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from streams.backoff import GaveUpError
+from streams.kafka_errors import told
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +37,10 @@ def spared_collector() -> Iterator[None]:
 
 def fail(error: BaseException) -> None:
     """End the process at once: nothing unacknowledged is lost, it is read again."""
-    # Of what was waited for in vain the sentence says all.
-    log.critical("cannot go on: %s", error, exc_info=None if isinstance(error, GaveUpError) else error)
+    from streams.errors import USER_ERRORS  # late, for some of these are defined by who uses this
+
+    # Of what a person can put right the sentence says all.
+    log.critical("cannot go on: %s", told(error), exc_info=None if isinstance(error, USER_ERRORS) else error)
     logging.shutdown()
     sys.stderr.flush()
     os._exit(FAILED)  # not sys.exit: other threads may hang, and nothing may be acknowledged any more

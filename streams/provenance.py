@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from hashlib import sha256
 from typing import NamedTuple
 
 from streams.events import Rejected, SourceRecord
 
 # Header of a canonical record: topic/topic id/events topic's id/partition/offset/index, see Origin.
 ORIGIN = "interestflow.origin"
-# What canonical records of earlier versions had in its place.
-SOURCE = ("interestflow.source.topic", "interestflow.source.partition", "interestflow.source.offset")
+# Header of a rejected event that is one of several of its record: its index among them.
+INDEX = "interestflow.index"
 # Headers of rejected records, as in Kafka Connect's dead letter queue.
 CONNECT = ("__connect.errors.topic", "__connect.errors.partition", "__connect.errors.offset")
 REASON = "interestflow.reason"
-# The topic of rejected records is made to take 8 MiB; headers need their part.
-MAX_REJECTED_BYTES = 7 * 1024 * 1024
+# Of what a rejection says; the reason is enough to act on.
+LONGEST_MESSAGE = 2000
 
 
 # An index has so many bits in an origin's rank; an offset has the 43 bits above it.
@@ -91,22 +90,9 @@ class OriginReader:
         return found
 
 
-def rejected_value(record: SourceRecord) -> bytes | None:
-    """The original bytes, or none of them where a record with them would be too long for most topics."""
-    return None if record.value is not None and len(record.value) > MAX_REJECTED_BYTES else record.value
-
-
 def rejected_headers(record: SourceRecord, rejected: Rejected) -> list[tuple[str, bytes]]:
-    """The original headers, then those of Kafka Connect's dead letter queue, then the reason.
-
-    Of a value that is left out (see `rejected_value`) size and SHA-256 follow; it is where those headers say.
-    """
-    omitted, value = [], record.value
-    if value is not None and rejected_value(record) is None:
-        omitted = [
-            ("interestflow.value.size", b"%d" % len(value)),
-            ("interestflow.value.sha256", sha256(value).hexdigest().encode()),
-        ]
+    """The original headers, then those of Kafka Connect's dead letter queue, then the reason."""
+    message = rejected.message.encode("utf-8", "backslashreplace")[:LONGEST_MESSAGE]
     return [
         *(record.headers or ()),
         (CONNECT[0], record.topic.encode()),
@@ -114,28 +100,7 @@ def rejected_headers(record: SourceRecord, rejected: Rejected) -> list[tuple[str
         (CONNECT[2], b"%d" % record.offset),
         ("__connect.errors.stage", rejected.stage.encode()),
         ("__connect.errors.exception.class.name", rejected.exception.encode()),
-        ("__connect.errors.exception.message", rejected.message.encode("utf-8", "backslashreplace")),
+        ("__connect.errors.exception.message", message),
         (REASON, rejected.reason.encode()),
-        *omitted,
+        *([] if rejected.index is None else [(INDEX, b"%d" % rejected.index)]),
     ]
-
-
-def origin(
-    headers: Iterable[tuple[str, bytes]] | None, names: tuple[str, ...]
-) -> tuple[str, str, str] | None:
-    """Topic, partition and offset that headers of these names tell; None where they do not.
-
-    Of canonical records (names SOURCE) both the header of today and those of earlier versions are read.
-    """
-    found = dict(headers or ())
-    try:
-        if names is SOURCE and ORIGIN in found:
-            topic, _, _, partition, offset, _ = found[ORIGIN].decode().split("/")
-            return topic, partition, offset
-    except ValueError:
-        return None
-    try:
-        topic, partition, offset = (found[name].decode() for name in names)
-    except KeyError:
-        return None
-    return topic, partition, offset

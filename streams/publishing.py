@@ -9,7 +9,8 @@ from sinks.base import Group, Sink
 from streams.events import Rejected, SourceRecord
 from streams.flow import Flow, Updated
 from streams.metrics import Metrics
-from streams.provenance import rejected_headers, rejected_value
+from streams.rejected_record import rejected_record
+from streams.rooms import Rooms, fitting_recommendation
 from streams.settings import Settings
 from streams.state.changelog import OWNER_KEY
 from streams.state.copying import placed
@@ -22,6 +23,8 @@ class Publisher:
 
     def __init__(self, settings: Settings, flow: Flow, sink: Sink, metrics: Metrics) -> None:
         self.settings, self.flow, self.sink, self.metrics = settings, flow, sink, metrics
+        # What topics take, as the worker found them.
+        self.rooms = Rooms()
 
     def publish(self, groups: Sequence[Group]) -> Any:
         """Hand records to the sink; counts them by topic."""
@@ -74,9 +77,14 @@ class Publisher:
                 self.metrics.rejected.labels(stage, reason.reason).inc()
         if not rejected:
             return []
-        records = [(record.key, rejected_value(record)) for record, _ in rejected]
-        headers = [rejected_headers(record, reason) for record, reason in rejected]
+        made = [rejected_record(record, reason, self.rooms.rejected) for record, reason in rejected]
+        records, headers = [(one.key, one.value) for one in made], [one.headers for one in made]
         return [Group(self.settings.topic_rejected, records, headers=headers)]
+
+    def recommended(self, records: Sequence[tuple[bytes, bytes]]) -> Any:
+        """Publish recommendations, each with as many items as its topic takes."""
+        fitting = [fitting_recommendation(record, self.rooms.recommendations) for record in records]
+        return self.publish([Group(self.settings.topic_recommendations, fitting)])
 
     def keep_isolated(self, updated: Updated) -> None:
         """Wait until isolated records are on the broker, before the state goes beyond them.

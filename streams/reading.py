@@ -10,8 +10,15 @@ from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from streams.clients import make
+from streams.kafka_errors import is_final, sentence
+from streams.tokens import TokenError
+
 log = logging.getLogger(__name__)
 
+# What is read of transactions, by every consumer here: those that are committed. librdkafka's default, said all the
+# same; ends are then those of what is committed, too, so that nobody waits for a transaction that is open.
+ISOLATION = "read_committed"
 # Messages at a time: few enough that their memory is used again, for fresh pages are dear.
 CHUNK = 4_000
 # A broker answers one fetch of a connection at a time, and partitions at their end would hold up the others.
@@ -42,6 +49,12 @@ AWAY = frozenset(
 # So a broker that has only just come back answers for a partition that it has not loaded yet.
 UNLOADED = frozenset({KafkaError._UNKNOWN_PARTITION})
 
+# A right on the group that is named and never used.
+NOT_NEEDED = frozenset({KafkaError.GROUP_AUTHORIZATION_FAILED})
+# For how long a topic may be unknown to a broker that others of them know.
+KNOWN_WITHIN_S = 5.0
+KNOWN_PAUSE_S = 0.1
+
 
 class ReadError(RuntimeError):
     """A topic could not be read to its end; the message says what to do."""
@@ -56,6 +69,8 @@ def is_away(error: Exception) -> bool:
     told = error if isinstance(error, KafkaException) else error.__cause__
     if isinstance(told, KafkaException):
         return told.args[0].code() in AWAY | UNLOADED
+    if isinstance(error, TokenError):
+        return error.away
     return isinstance(error, StalledError | TimeoutError)
 
 
@@ -73,9 +88,10 @@ class Reader:
 
         wait_ms: how long the broker holds a fetch that finds nothing.
         """
-        # The group is never joined and nothing is committed; librdkafka only wants the property set.
+        # The group is never joined and nothing is committed; librdkafka only wants the property set, and asks for the
+        # group's coordinator.
         own = {
-            "group.id": "interestflow-reader",
+            "group.id": config.get("client.id", "interestflow"),
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
         }
@@ -88,7 +104,7 @@ class Reader:
             "max.partition.fetch.bytes": 4_000_000,
             "fetch.wait.max.ms": wait_ms,
         }
-        self._consumer = Consumer({**config, **own, **bulk})
+        self._consumer = make(Consumer, {"isolation.level": ISOLATION, **config, **own, **bulk})
         self.topic = topic
         # Asked in any case: a partition that is assigned before its leader is known is read only after half a second.
         known = partition_ids(self._consumer, topic)
@@ -115,8 +131,7 @@ class Reader:
         self._consumer.assign([TopicPartition(self.topic, partition, begin)])
         found: list[Message] = []
         started = time.monotonic()
-        # The last record of a partition is never compacted away, so one at or behind the end does come.
-        while not found or int(found[-1].offset() or 0) < end - 1:
+        while not self.reached({partition: end}):
             found += self.poll(0.02)
             if time.monotonic() - started > deadline_s:
                 raise StalledError(f"{self.topic}-{partition} could not be read up to offset {end} in time")
@@ -130,9 +145,9 @@ class Reader:
         if not errors:
             return messages
         for error in errors:
-            if error.code() not in AWAY:
-                raise ReadError(f"reading {self.topic} failed: {error}")
-        log.warning("reading %s: %s; waiting for the broker", self.topic, errors[-1])
+            if error.code() not in AWAY | NOT_NEEDED:
+                raise ReadError(f"reading failed: {sentence(error, f'topic {self.topic}')}")
+        log.debug("reading %s: %s; waiting for the broker", self.topic, errors[-1])
         return [message for message in messages if message.error() is None]
 
     def to_end(self, deadline_s: float = 600.0, stall_s: float = 60.0) -> Iterator[list[Message]]:
@@ -183,15 +198,24 @@ def bounds_now(client: Any, partition: TopicPartition, timeout_s: float = 30.0) 
     return bounds
 
 
-def partition_ids(client: Any, topic: str) -> list[int]:
-    """Partitions of a topic. Raises ReadError where there is no such topic."""
-    try:
-        found = client.list_topics(topic, timeout=10).topics[topic]
-    except KafkaException as error:
-        raise ReadError(f"cannot ask the brokers for {topic}: {error}") from error
-    if found.error is not None or not found.partitions:
-        raise ReadError(f"topic {topic} does not exist: run `interestflow topics create`")
-    return sorted(found.partitions)
+def partition_ids(client: Any, topic: str, within_s: float | None = None) -> list[int]:
+    """Partitions of a topic. Raises ReadError where there is no such topic, or no right to it.
+
+    within_s: how long the broker that is asked may not have heard of it yet; KNOWN_WITHIN_S by default.
+    """
+    give_up = time.monotonic() + (KNOWN_WITHIN_S if within_s is None else within_s)
+    while True:
+        try:
+            found = client.list_topics(topic, timeout=10).topics[topic]
+        except KafkaException as error:
+            raise ReadError(f"cannot ask the brokers: {sentence(error, f'topic {topic}')}") from error
+        if found.error is None and found.partitions:
+            return sorted(found.partitions)
+        if is_final(found.error):
+            raise ReadError(sentence(found.error, f"topic {topic}"))
+        if time.monotonic() > give_up:
+            raise ReadError(f"topic {topic} does not exist: run `interestflow topics create`")
+        time.sleep(KNOWN_PAUSE_S)
 
 
 def bounds_of(

@@ -13,7 +13,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from sinks.base import Group
 from streams.flow import KeyValues, Updated
 from streams.pipeline import Pipeline
 
@@ -55,8 +54,7 @@ class Scheduler:
         with pipeline.metrics.observe("recommend"):
             rows, records = await pipeline.on_model(self._recommend_now, partition)
         if rows:
-            group = Group(pipeline.settings.topic_recommendations, records)
-            await asyncio.wrap_future(pipeline.publisher.publish([group]))
+            await asyncio.wrap_future(pipeline.publisher.recommended(records))
         await pipeline.on_model(self._settle, partition, rows)
         return len(rows)
 

@@ -25,6 +25,7 @@ class Reason(StrEnum):
     WRONG_TYPE = "wrong_type"
     NOT_FINITE = "not_finite"
     MISSING_USER = "missing_user"
+    MISSING_ITEM = "missing_item"
     EMPTY_ID = "empty_id"
     ID_TOO_LONG = "id_too_long"
     ID_CONTROL_CHARACTERS = "id_control_characters"
@@ -34,6 +35,8 @@ class Reason(StrEnum):
     BAD_TIMESTAMP = "bad_timestamp"
     TIMESTAMP_OUT_OF_RANGE = "timestamp_out_of_range"
     TEXT_TOO_LONG = "text_too_long"
+    TOO_MANY_EVENTS = "too_many_events"
+    FOREIGN_FORMAT = "foreign_format"
     BAD_ENVELOPE = "bad_envelope"
     UNSUPPORTED_CONTENT_TYPE = "unsupported_content_type"
     MEDIA_UNREADABLE = "media_unreadable"
@@ -53,13 +56,15 @@ MISSING = {
 class Rejected(NamedTuple):
     """A record that is no event. message: for the producer's people, says what to do; stage: where.
 
-    exception: name of the class of what was raised, where we had not foreseen it.
+    exception: name of the class of what was raised, where we had not foreseen it. index: of the event, where its
+    record holds several.
     """
 
     reason: Reason
     message: str
     stage: str
     exception: str = "interestflow.Rejected"
+    index: int | None = None
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -70,6 +75,7 @@ class Limits(msgspec.Struct, frozen=True):
     max_id_length: int = 256
     max_action_length: int = 64
     max_text_length: int = 10_000
+    max_events: int = 1000  # of one record
     min_timestamp_ms: int = 631_152_000_000  # 1990-01-01; seconds taken for milliseconds fall below it
     max_timestamp_ms: int = 7_258_118_400_000  # 2200-01-01
 
@@ -116,7 +122,7 @@ def json_problem(error: Exception, value: bytes, stage: str) -> Rejected:
     if isinstance(error, RecursionError):
         return Rejected(Reason.TOO_DEEP, "nested too deep", stage)
     if isinstance(error, msgspec.ValidationError):
-        return _type_problem(said, stage)
+        return type_problem(said, stage)
     try:
         value.decode()
     except UnicodeDecodeError:
@@ -134,7 +140,8 @@ def _stands_at_no_number(value: bytes, said: str) -> bool:
     return found is not None and value.startswith((b"NaN", b"Infinity"), int(found[1]))
 
 
-def _type_problem(said: str, stage: str) -> Rejected:
+def type_problem(said: str, stage: str) -> Rejected:
+    """Why an object does not fit its type, by what the parser said."""
     if "missing required field" in said:
         field = said.split("`")[1]
         return Rejected(MISSING.get(field, Reason.WRONG_TYPE), said, stage)

@@ -7,18 +7,33 @@ always checked against its certificate.
 
 from __future__ import annotations
 
+import asyncio
+import importlib.util
 import re
 import ssl
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from streams.settings import ENV_PREFIX, Settings
+from streams.tokens import AWS_EXTRA, Tokens, aws_region, extensions, tokens
 
 # host:port, a name, an IPv4 address or an IPv6 address in brackets.
 _SERVER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}")
 _SSL_FILES = ("kafka_ssl_ca_file", "kafka_ssl_cert_file", "kafka_ssl_key_file")
 _SSL_ONLY = (*_SSL_FILES, "kafka_ssl_key_password")
-_SASL_ONLY = ("kafka_sasl_mechanism", "kafka_sasl_username", "kafka_sasl_password")
+_PASSWORD_ONLY = ("kafka_sasl_username", "kafka_sasl_password")
+_OAUTH_ONLY = (
+    "kafka_oauth_token_endpoint_url",
+    "kafka_oauth_client_id",
+    "kafka_oauth_client_secret",
+    "kafka_oauth_scope",
+    "kafka_oauth_extensions",
+)
+_AWS_ONLY = ("kafka_aws_region",)
+_SASL_ONLY = ("kafka_sasl_mechanism", *_PASSWORD_ONLY, *_OAUTH_ONLY, *_AWS_ONLY)
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 # Between attempts to reach a broker that is away: 10 s in librdkafka, for which a broker that is back would wait.
 LONGEST_RECONNECT_MS = 1000
@@ -50,8 +65,16 @@ def librdkafka_config(settings: Settings) -> dict[str, Any]:
         "bootstrap.servers": settings.kafka_bootstrap_servers,
         "security.protocol": settings.kafka_security_protocol,
         "reconnect.backoff.max.ms": LONGEST_RECONNECT_MS,
+        # Names us in the brokers' logs and quotas.
+        "client.id": settings.group,
+        # It writes on standard error else; what fails is raised, and who is polled has a logger (see log_lines).
+        "log_level": 0,
     }
-    if _uses_sasl(settings):
+    source = tokens(settings)
+    if source is not None:
+        config["sasl.mechanism"] = "OAUTHBEARER"
+        config["oauth_cb"] = partial(_give_token, source)
+    elif _uses_sasl(settings):
         config["sasl.mechanism"] = settings.kafka_sasl_mechanism
         config["sasl.username"] = settings.kafka_sasl_username
         config["sasl.password"] = settings.kafka_sasl_password
@@ -75,7 +98,11 @@ def aiokafka_config(settings: Settings) -> dict[str, Any]:
         "bootstrap_servers": settings.kafka_bootstrap_servers,
         "security_protocol": settings.kafka_security_protocol,
     }
-    if _uses_sasl(settings):
+    source = tokens(settings)
+    if source is not None:
+        config["sasl_mechanism"] = "OAUTHBEARER"
+        config["sasl_oauth_token_provider"] = _provider(source)
+    elif _uses_sasl(settings):
         config["sasl_mechanism"] = settings.kafka_sasl_mechanism
         config["sasl_plain_username"] = settings.kafka_sasl_username
         config["sasl_plain_password"] = settings.kafka_sasl_password
@@ -88,9 +115,12 @@ def faust_broker_credentials(settings: Settings) -> Any:
     """Faust's `broker_credentials`; None for a connection without any security. Raises SecurityError."""
     require(settings)
     # Imported late, so that who only asks the brokers something does not load Faust.
-    from faust.auth import SASLCredentials, SSLCredentials
+    from faust.auth import OAuthCredentials, SASLCredentials, SSLCredentials
 
     context = _ssl_context(settings) if _uses_ssl(settings) else None
+    source = tokens(settings)
+    if source is not None:
+        return OAuthCredentials(oauth_cb=_provider(source), ssl_context=context)
     if _uses_sasl(settings):
         # With a context its protocol is SASL_SSL, without one SASL_PLAINTEXT.
         return SASLCredentials(
@@ -100,6 +130,26 @@ def faust_broker_credentials(settings: Settings) -> Any:
             ssl_context=context,
         )
     return SSLCredentials(context) if context is not None else None
+
+
+def _give_token(source: Tokens, _config: str) -> tuple[str, float, str, dict[str, str]]:
+    """librdkafka's callback: token, its end in Unix seconds, principal (the broker knows it), SASL extensions."""
+    token = source.token()
+    return token.value, token.expires_s, "", source.extensions
+
+
+def _provider(source: Tokens) -> Any:
+    """aiokafka's callback."""
+    from aiokafka.abc import AbstractTokenProvider
+
+    class Provider(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka ships no types
+        async def token(self) -> str:
+            return (await asyncio.to_thread(source.token)).value
+
+        def extensions(self) -> dict[str, str]:
+            return source.extensions
+
+    return Provider()
 
 
 def _uses_ssl(settings: Settings) -> bool:
@@ -128,7 +178,10 @@ def _server_problems(settings: Settings) -> list[str]:
                 f"{_variable('kafka_security_protocol')}"
             )
         elif not _SERVER.fullmatch(server):
-            problems.append(f"{name}: {shown!r} is not host:port (several are separated by a comma alone)")
+            problems.append(
+                f"{name}: {shown!r} is not host:port (several are separated by commas, an IPv6 address "
+                "stands in brackets)"
+            )
     return problems
 
 
@@ -147,6 +200,8 @@ def _combination_problems(settings: Settings) -> list[str]:
             f"{name}: given, but {protocol} does not log in: {fix}, or leave it out"
             for name in _given(settings, _SASL_ONLY)
         ]
+    else:
+        problems += _login_problems(settings)
     if (settings.kafka_ssl_cert_file is None) != (settings.kafka_ssl_key_file is None):
         problems.append(
             f"{_variable('kafka_ssl_cert_file')} and {_variable('kafka_ssl_key_file')}: "
@@ -154,6 +209,46 @@ def _combination_problems(settings: Settings) -> list[str]:
         )
     if settings.kafka_ssl_key_password is not None and settings.kafka_ssl_key_file is None:
         problems.append(f"{_variable('kafka_ssl_key_password')}: given without a key file")
+    return problems
+
+
+def _login_problems(settings: Settings) -> list[str]:
+    """Of a log-in: what another mechanism would use, and what this one cannot."""
+    mechanism = settings.kafka_sasl_mechanism
+    used = {"OAUTHBEARER": _OAUTH_ONLY, "AWS_MSK_IAM": _AWS_ONLY}.get(str(mechanism), _PASSWORD_ONLY)
+    others = tuple(field for field in _SASL_ONLY[1:] if field not in used)
+    problems = [
+        f"{name}: given, but {mechanism} does not use it: leave it out, or correct "
+        f"{_variable('kafka_sasl_mechanism')}"
+        for name in _given(settings, others)
+    ]
+    if mechanism == "AWS_MSK_IAM":
+        problems += _aws_problems(settings)
+    if mechanism == "OAUTHBEARER":
+        problems += _oauth_problems(settings)
+    return problems
+
+
+def _aws_problems(settings: Settings) -> list[str]:
+    problems = []
+    if not _uses_ssl(settings):
+        problems.append(f"{_variable('kafka_security_protocol')}: AWS_MSK_IAM needs SASL_SSL")
+    if aws_region(settings) is None:
+        problems.append(f"{_variable('kafka_aws_region')}: AWS_MSK_IAM needs the region of the cluster")
+    if importlib.util.find_spec("aws_msk_iam_sasl_signer") is None:
+        problems.append(f"{_variable('kafka_sasl_mechanism')}: AWS_MSK_IAM: {AWS_EXTRA}")
+    return problems
+
+
+def _oauth_problems(settings: Settings) -> list[str]:
+    problems = []
+    url = urlsplit(settings.kafka_oauth_token_endpoint_url or "")
+    if url.scheme != "https" and not (url.scheme == "http" and url.hostname in _LOOPBACK):
+        problems.append(f"{_variable('kafka_oauth_token_endpoint_url')}: must begin with https://")
+    try:
+        extensions(settings.kafka_oauth_extensions)
+    except ValueError as error:
+        problems.append(f"{_variable('kafka_oauth_extensions')}: {error}")
     return problems
 
 

@@ -19,16 +19,15 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from streams.action_rules import DEFAULT_ACTIONS, LARGEST_WEIGHT, ActionRule
+from streams.action_rules import DEFAULT_ACTIONS, LARGEST_WEIGHT, ActionRule, by_spelled_word
 from streams.encoder_settings import CommaSeparated, EncoderSettings
+from streams.kafka_settings import KafkaSettings
 from streams.source_topics import Source, Sources
 
 ENV_PREFIX = "INTERESTFLOW_"
 CONFIG_VARIABLE = "INTERESTFLOW_CONFIG"
 
 HalfLifeUnit = Literal["seconds", "events"]
-SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
-SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 
 DAY_S = 86_400.0
 
@@ -37,26 +36,12 @@ class SettingsError(ValueError):
     """One message that names every wrong setting and what to do about it."""
 
 
-class Settings(EncoderSettings, BaseSettings):
+class Settings(KafkaSettings, EncoderSettings, BaseSettings):
     """All settings. Environment variable of a field: INTERESTFLOW_ + its name in upper case."""
 
     model_config = SettingsConfigDict(
         env_prefix=ENV_PREFIX, extra="forbid", frozen=True, validate_default=True
     )
-
-    # --- Kafka -------------------------------------------------------------------------------------
-    # host:port[,host:port…] of your brokers; the local broker of `interestflow kafka start` by default.
-    kafka_bootstrap_servers: str = "127.0.0.1:9092"
-    # As in Kafka's own clients; TLS and SASL reach every client alike, or the start is refused.
-    kafka_security_protocol: SecurityProtocol = "PLAINTEXT"
-    kafka_sasl_mechanism: SaslMechanism | None = None
-    kafka_sasl_username: str | None = None
-    kafka_sasl_password: str | None = None
-    # PEM files; the CA defaults to the system's.
-    kafka_ssl_ca_file: Path | None = None
-    kafka_ssl_cert_file: Path | None = None
-    kafka_ssl_key_file: Path | None = None
-    kafka_ssl_key_password: str | None = None
 
     # --- Deployment --------------------------------------------------------------------------------
     # Name of the deployment: consumer group and state changelog are `<app>-g<generation>…`.
@@ -87,6 +72,8 @@ class Settings(EncoderSettings, BaseSettings):
     limit_depth: int = Field(default=32, ge=2)
     limit_id_length: int = Field(default=256, ge=1, le=1024)
     limit_text_length: int = Field(default=10_000, ge=1)
+    # Events of one record: products of an order, members of a batch.
+    limit_events: int = Field(default=1000, ge=1, le=100_000)
 
     # --- Interest ----------------------------------------------------------------------------------
     model: str = "decay"
@@ -98,10 +85,12 @@ class Settings(EncoderSettings, BaseSettings):
     long_half_life_unit: HalfLifeUnit = "seconds"
     # Share of the short-term direction in the published vector; the rest is the long-term one.
     short_share: float = Field(default=0.5, ge=0.0, le=1.0)
-    # Weights per action word, merged over the defaults; an unknown word has `default_action_weight`.
+    # Weights per action word, merged over the defaults. Spelling and case do not count, and synonyms have the rule of
+    # their word (see action_synonyms) unless they have one here. An unknown word has `default_action_weight`: it moves
+    # nothing by default, and the log, `audit` and interestflow_unknown_actions_total name it.
     actions: dict[str, ActionRule] = Field(default_factory=dict)
     default_action_weight: float = Field(
-        default=1.0, ge=-LARGEST_WEIGHT, le=LARGEST_WEIGHT, allow_inf_nan=False
+        default=0.0, ge=-LARGEST_WEIGHT, le=LARGEST_WEIGHT, allow_inf_nan=False
     )
     # Share of an event's text (a comment) beside its item's vector; a search is its text alone.
     text_share: float = Field(default=0.3, ge=0.0, le=10.0)
@@ -114,6 +103,9 @@ class Settings(EncoderSettings, BaseSettings):
     consumed_per_user: int = Field(default=2000, ge=1, le=100_000)
     # Events kept for items that are not in the catalogue yet: per user, and per partition in all.
     waiting_per_user: int = Field(default=64, ge=0)
+    # Bytes of them per user: each of the user's changelog records holds them, and the state topic must take that
+    # (`topics create` and `topics check` see to it). What comes beyond the bounds is dropped, and counted.
+    waiting_bytes_per_user: int = Field(default=2_097_152, ge=0, le=64_000_000)
     waiting_per_partition: int = Field(default=100_000, ge=0)
 
     # --- Memory of the states -------------------------------------------------------------------------
@@ -191,6 +183,10 @@ class Settings(EncoderSettings, BaseSettings):
     @model_validator(mode="after")
     def _check_together(self) -> Self:
         problems = []
+        try:
+            by_spelled_word(self.actions)
+        except ValueError as error:
+            problems.append(f"actions: {error}")
         topics = [source.topic for source in self.sources]
         if len(set(topics)) != len(topics):
             problems.append("sources: a topic is listed twice; list each once")
@@ -204,10 +200,6 @@ class Settings(EncoderSettings, BaseSettings):
             problems.append("users_in_memory, evicted_dir: set both, or neither for all users in memory")
         if self.users_in_memory is not None and self.snapshot_dir is not None:
             problems.append("users_in_memory, snapshot_dir: one of both, for a snapshot is of memory alone")
-        if self.kafka_security_protocol.startswith("SASL") and not (
-            self.kafka_sasl_mechanism and self.kafka_sasl_username and self.kafka_sasl_password
-        ):
-            problems.append("kafka_security_protocol: SASL needs mechanism, username and password")
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -233,4 +225,5 @@ class Settings(EncoderSettings, BaseSettings):
 
     @property
     def action_rules(self) -> dict[str, ActionRule]:
-        return {**DEFAULT_ACTIONS, **self.actions}
+        """By action word, as `action_words.spell` writes it."""
+        return {**DEFAULT_ACTIONS, **by_spelled_word(self.actions)}

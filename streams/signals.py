@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from streams.action_rules import ActionRule
+from streams.action_words import PerWord, known_word
 from streams.events import Event
 from streams.interest.base import Floats, Longs
+from streams.unknown_actions import UnknownActions
 
 # Values and scale factors stay within this bound, so that none can drown or overflow a state.
 LARGEST = 1e6
@@ -45,28 +47,43 @@ class Weighing:
         self.default, self.tone = default_weight, tone or Tone()
         self.weight_of = {action: rule.weight for action, rule in rules.items()}
         self.scaled = {action: rule for action, rule in rules.items() if rule.scale != "none"}
+        self.unknown = UnknownActions(default_weight, self.weight_of)
+        # By the word as an event has it: asking for each event what it means would cost more than the fold.
+        self._weights = PerWord(self._weight)
+        self._scales = PerWord(self._scale)
 
     def base(self, events: Sequence[Event]) -> Floats:
         """(n,) the actions' own weights; an event whose weight is 0 moves nothing."""
-        get, default = self.weight_of.get, self.default
-        return np.array([get(event.action, default) for event in events], dtype=np.float32)
+        weights = self._weights
+        return np.array([weights[event.action] for event in events], dtype=np.float32)
+
+    def _weight(self, action: str) -> float:
+        if (word := known_word(action, self.weight_of)) is None:
+            self.unknown.meet(action)
+            return self.default
+        return self.weight_of[word]
+
+    def _scale(self, action: str) -> ActionRule | None:
+        word = known_word(action, self.weight_of)
+        return None if word is None else self.scaled.get(word)
 
     def weigh(self, events: Sequence[Event], base: Floats, users: Longs, states: Any) -> Floats:
         """(n,) weights scaled by the events' values, in log order.
 
         users: (n,) position of each event's user in `states`, whose running rating sums are moved in place.
         """
-        scaled = self.scaled
-        if not scaled:
+        if not self.scaled:
             return base
-        indices = [i for i, e in enumerate(events) if e.value is not None and e.action in scaled]
+        scales = self._scales
+        indices = [i for i, e in enumerate(events) if e.value is not None and scales[e.action] is not None]
         if not indices:
             return base
         sums, counts = states["rating_sum"].tolist(), states["rating_count"].tolist()
         weights = base.copy()
         for index in indices:
             event, user = events[index], int(users[index])
-            value, rule = _bounded(event.value or 0.0), scaled[event.action]
+            value, rule = _bounded(event.value or 0.0), scales[event.action]
+            assert rule is not None  # chosen so
             weights[index] *= _factor(rule, value, sums[user], counts[user])
             if rule.scale == "centred":
                 sums[user] += value
@@ -80,7 +97,9 @@ def _factor(rule: ActionRule, value: float, rating_sum: float, ratings: int) -> 
         case "linear":
             factor = value
         case "log":
-            factor = math.log2(1.0 + abs(value))
+            factor = math.copysign(math.log2(1.0 + abs(value)), value if rule.weight > 0 else 1.0)
+        case "sign":
+            factor = -1.0 if value < 0 < rule.weight else 1.0
         case "ratio":
             factor = min(max(value, 0.0), 1.0)
         case "centred":

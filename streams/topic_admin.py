@@ -10,6 +10,9 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType
 
+from streams.clients import make
+from streams.kafka_errors import is_final, sentence
+from streams.reading import KNOWN_WITHIN_S
 from streams.security import librdkafka_config
 from streams.settings import Settings
 
@@ -18,15 +21,6 @@ CREATED_DEADLINE_S = 30.0
 POLL_S = 0.05
 CONNECT_DEADLINE_S = 10.0
 CONNECT_ATTEMPT_S = 1.0
-# What to do about the errors that do not pass by themselves.
-ADVICE = {
-    KafkaError._AUTHENTICATION: "check INTERESTFLOW_KAFKA_SASL_USERNAME, INTERESTFLOW_KAFKA_SASL_PASSWORD "
-    "and INTERESTFLOW_KAFKA_SASL_MECHANISM",
-    KafkaError._SSL: "check INTERESTFLOW_KAFKA_SECURITY_PROTOCOL and INTERESTFLOW_KAFKA_SSL_CA_FILE",
-}
-START_ADVICE = (
-    "start the local one with `interestflow kafka start`, or set INTERESTFLOW_KAFKA_BOOTSTRAP_SERVERS"
-)
 
 
 class TopicError(RuntimeError):
@@ -56,7 +50,7 @@ class TopicAdmin:
         self._last_error: KafkaError | None = None
         # The callback gets the reason of a refused connection; log_level 0 keeps it off the terminal.
         own: dict[str, Any] = {"error_cb": self._on_error, "log_level": 0}
-        self._admin = AdminClient({**librdkafka_config(settings), **own})
+        self._admin = make(AdminClient, {**librdkafka_config(settings), **own})
 
     def _on_error(self, error: KafkaError) -> None:
         # That all brokers are down follows from each error that says why.
@@ -80,12 +74,18 @@ class TopicAdmin:
     @property
     def _refused(self) -> bool:
         """Whether trying again is no use."""
-        return self._last_error is not None and self._last_error.code() in ADVICE
+        return self._last_error is not None and is_final(self._last_error)
 
     def _unreachable(self, error: KafkaException) -> TopicError:
         reason = self._last_error or error.args[0]
-        advice = ADVICE.get(reason.code(), START_ADVICE)
-        return TopicError(f"no connection to Kafka at {self._servers} ({reason.str()}): {advice}")
+        return TopicError(f"no connection to {sentence(reason, f'Kafka at {self._servers}')}")
+
+    def known(self, topic: str, deadline_s: float = KNOWN_WITHIN_S) -> int | None:
+        """Partition count of a topic, None where no broker knows it within the deadline: one may not know it yet."""
+        give_up = time.monotonic() + deadline_s
+        while (count := self.partitions().get(topic)) is None and time.monotonic() < give_up:
+            time.sleep(POLL_S)
+        return count
 
     def partitions(self) -> dict[str, int]:
         """Partition count of every topic."""
@@ -103,7 +103,9 @@ class TopicAdmin:
                 for resource, future in futures.items()
             }
         except KafkaException as error:
-            raise TopicError(f"the brokers do not show the topics' settings: {error}") from error
+            raise TopicError(
+                f"the brokers do not show {sentence(error, 'the settings of topics')}"
+            ) from error
 
     def create(self, wanted: list[TopicSpec]) -> list[str]:
         """Make those that are missing; returns their names once all of `wanted` can be used."""
@@ -121,7 +123,7 @@ class TopicAdmin:
             except KafkaException as error:
                 # Somebody else was faster, which is as good.
                 if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                    raise TopicError(f"cannot create {name}: {error.args[0].str()}") from error
+                    raise TopicError(f"cannot create {sentence(error, f'topic {name}')}") from error
             else:
                 created.append(name)
         self._await([spec.name for spec in wanted])

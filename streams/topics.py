@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from streams.command import Config, Servers, load_settings, or_exit
+from streams.record_bounds import Needs
 from streams.settings import Settings
 from streams.topic_admin import TopicAdmin, TopicError, TopicSpec
 
@@ -46,19 +47,18 @@ def specs(settings: Settings) -> list[TopicSpec]:
 
     Raises TopicError if two roles share a topic.
     """
-    # A rejected record carries the original bytes, up to provenance.MAX_REJECTED_BYTES, and headers on top.
+    needs = Needs.of(settings)
     rejected = {"cleanup.policy": "delete", "retention.ms": str(YEAR_MS)}
-    rejected["max.message.bytes"] = str(max(8 * MIB, 2 * settings.limit_bytes))
     configs = [(source.topic, {"cleanup.policy": "delete", **ARRIVAL}) for source in settings.raw_sources]
     configs += [
-        (settings.events_topic, {"cleanup.policy": "delete", **ARRIVAL, **FOREVER}),
-        (settings.topic_rejected, rejected),
+        (settings.events_topic, {"cleanup.policy": "delete", **ARRIVAL, **FOREVER, **_taking(needs.events)}),
+        (settings.topic_rejected, {**rejected, **_taking(needs.rejected)}),
         (settings.topic_items, COMPACTED),
-        (settings.topic_embeddings, COMPACTED),
-        (settings.topic_vectors, {**ORDERED, **ARRIVAL}),
-        (settings.topic_recommendations, {**ORDERED, **ARRIVAL}),
+        (settings.topic_embeddings, {**COMPACTED, **_taking(needs.embeddings)}),
+        (settings.topic_vectors, {**ORDERED, **ARRIVAL, **_taking(needs.vectors)}),
+        (settings.topic_recommendations, {**ORDERED, **ARRIVAL, **_taking(needs.recommendations)}),
         # The lag counts from when a record comes, not from when a paused worker made it.
-        (settings.topic_state, {**ORDERED, **ARRIVAL}),
+        (settings.topic_state, {**ORDERED, **ARRIVAL, **_taking(needs.state)}),
     ]
     names = [name for name, _ in configs]
     shared = sorted({name for name in names if names.count(name) > 1})
@@ -69,6 +69,11 @@ def specs(settings: Settings) -> list[TopicSpec]:
     ]
 
 
+def _taking(size: int) -> dict[str, str]:
+    """A topic's setting, so that records of so many bytes fit."""
+    return {"max.message.bytes": str(size)}
+
+
 def create(settings: Settings) -> list[str]:
     """Make the topics that are missing; returns their names. Those that exist are left as they are.
 
@@ -77,7 +82,11 @@ def create(settings: Settings) -> list[str]:
     client = TopicAdmin(settings)
     *others, state = specs(settings)
     created = client.create(others)
-    events = client.partitions()[settings.events_topic]
+    events = client.known(settings.events_topic)
+    if events is None:
+        raise TopicError(
+            f"topic {settings.events_topic} was made, but the brokers do not show it: run this again"
+        )
     return created + client.create([replace(state, partitions=events)])
 
 
@@ -103,7 +112,7 @@ def check(settings: Settings) -> list[str]:
 
 def partition_count(settings: Settings, topic: str) -> int:
     """Partitions of a topic. Raises TopicError where there is no such topic."""
-    count = TopicAdmin(settings).partitions().get(topic)
+    count = TopicAdmin(settings).known(topic)
     if count is None:
         raise TopicError(f"topic {topic} does not exist: run `interestflow topics create`")
     return count
@@ -131,6 +140,9 @@ def _wrong_config(spec: TopicSpec, config: Mapping[str, str], settings: Settings
     stamp = spec.config.get("message.timestamp.type", "CreateTime")
     if int(lag) and config["message.timestamp.type"] != stamp:
         wrong["message.timestamp.type"] = stamp
+    takes = spec.config.get("max.message.bytes", "0")
+    if int(config["max.message.bytes"]) < int(takes):
+        wrong["max.message.bytes"] = takes
     return [
         f"{spec.name} has {key}={config[key]}, not {value}: run `kafka-configs.sh --bootstrap-server "
         f"{settings.kafka_bootstrap_servers} --alter --entity-type topics --entity-name {spec.name} "

@@ -22,12 +22,13 @@ from faust.transport.drivers.aiokafka import Consumer as AIOKafkaConsumer
 from faust.transport.drivers.aiokafka import Transport as AIOKafkaTransport
 from faust.types import TP, ConsumerMessage
 
-from streams import fetching
+from streams import coordinator, fetching
 
 SCHEME = "batched"
 
 Seeks = Callable[[set[TP]], Awaitable[Mapping[TP, int]]]
 LetGo = Callable[[], Awaitable[None]]
+Moved = Callable[[TP, int, int], None]
 # Of an assignment that ends, until the next one. Faust compares generations before it lets events flow again: a
 # recovery that is still under way must not let them, for they may be another worker's by then.
 NO_GENERATION = -1
@@ -40,6 +41,10 @@ class RecordBatch:
     topic: str
     partition: int
     records: Sequence[Any]
+    # Position behind the fetch: behind the last record, and behind what follows it and holds no record for a reader.
+    position: int = 0
+    # Offsets before the first record that were removed unread, as [begin, end).
+    removed: tuple[int, int] | None = None
     started: bool = False
     stale: bool = False
 
@@ -48,6 +53,11 @@ class RecordBatch:
         """Offset of the last record."""
         offset: int = self.records[-1].offset
         return offset
+
+    @property
+    def next_offset(self) -> int:
+        """Where to read on once it is done."""
+        return max(self.position, self.last_offset + 1)
 
     def start(self) -> bool:
         """Begin work on it; false where a rebalance came first: then it is read again, maybe elsewhere."""
@@ -84,6 +94,8 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
         # Where the state said to go on, until it is committed: else a group that was killed before its last
         # commit, and gets no more events, would show a lag for ever.
         self._resumed: dict[TP, int] = {}
+        # Offsets that were removed unread, until the first batch behind them.
+        self._removed: dict[TP, tuple[int, int]] = {}
         # Held while records are taken or positions are set: what a seek has passed must not be taken behind it,
         # for it would be dropped as of before the rebalance, and never be read again.
         self._fetching = asyncio.Lock()
@@ -102,17 +114,60 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
             if not self.flow_active or self.app.consumer_generation_id != generation:
                 return
             fetched = await self._getmany(active_partitions=wanted, timeout=patience)
+            positions = self._fetcher.positions(wanted)
+        if self.flow_active and self.app.consumer_generation_id == generation:
+            self._look_at_resets()
+            self._pass_over({tp: offset for tp, offset in positions.items() if not fetched.get(tp)})
         for tp, records in fetched.items():
             # The flow may have stopped while the fetch was under way. What it brought is read again after
             # the rebalance, which seeks every partition; until then no position may move.
             if self.should_stop or not self.flow_active or self.app.consumer_generation_id != generation:
                 return
             if records:
-                batch = RecordBatch(tp.topic, tp.partition, records)
+                batch = self._batch(tp, records, positions.get(tp))
                 self._in_flight[tp].append(batch)
                 self._outstanding[tp] += 1
                 self._records[tp] += len(records)
                 yield tp, self._batch_message(tp, batch)
+
+    @property
+    def _fetcher(self) -> fetching.KeenFetcher:
+        fetcher: fetching.KeenFetcher = self._thread._consumer._fetcher
+        return fetcher
+
+    @property
+    def _coordinator(self) -> fetching.NamingCoordinator:
+        coordinator: fetching.NamingCoordinator = self._thread._consumer._coordinator
+        return coordinator
+
+    def _batch(self, tp: TP, records: Sequence[Any], position: int | None) -> RecordBatch:
+        batch = RecordBatch(tp.topic, tp.partition, records, position or 0)
+        removed = self._removed.get(tp)
+        # Records that were fetched before the rest was removed come first.
+        if removed is not None and records[0].offset >= removed[1]:
+            batch.removed = self._removed.pop(tp)
+        return batch
+
+    def _pass_over(self, positions: Mapping[TP, int]) -> None:
+        """Let the commit go beyond what was fetched and holds no record: else a group would lag behind it for ever."""
+        for tp, position in positions.items():
+            if waiting := self._in_flight[tp]:
+                waiting[-1].position = position
+            elif position:
+                self._resumed[tp] = position
+                self._acked.setdefault(tp, [])
+
+    def _look_at_resets(self) -> None:
+        """Tell of offsets that were to be read and are gone. Raises SourceChangedError where a partition began anew."""
+        resets = self._fetcher.resets
+        while resets:
+            tp, asked, begin = resets.popleft()
+            self.transport.moved(tp, asked, begin)
+            self._removed[tp] = self._removed.get(tp, (asked, begin))[0], begin
+
+    def lag(self, tp: TP) -> int | None:
+        """Offsets of committed records that have not been taken; None where unknown."""
+        return self._fetcher.unread(tp)
 
     async def _with_room(self, timeout: float) -> tuple[set[TP], bool]:
         """Partitions to fetch from, and whether that is all of them."""
@@ -157,10 +212,10 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
         waiting, acked, index = self._in_flight[tp], self._acked[tp], self._acked_index[tp]
         committable = None
         while waiting and waiting[0].last_offset in index:
-            offset = waiting.popleft().last_offset
-            index.discard(offset)
-            acked.remove(offset)
-            committable = offset + 1
+            batch = waiting.popleft()
+            index.discard(batch.last_offset)
+            acked.remove(batch.last_offset)
+            committable = batch.next_offset
         resumed = self._resumed.pop(tp, None)
         return resumed if committable is None else committable
 
@@ -172,10 +227,13 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
     async def _seek_all(self) -> None:
         self._in_flight.clear()
         self._resumed.clear()
+        self._removed.clear()
+        self._fetcher.resets.clear()
         self._outstanding.clear()
         self._records.clear()
         self._acked.clear()
         self._acked_index.clear()
+        self._coordinator.topic_ids = self.transport.app.state_topic_ids
         await super().perform_seek()
         seeks = await self.transport.seeks(self.assignment())
         for tp, offset in seeks.items():
@@ -245,6 +303,12 @@ class Transport(AIOKafkaTransport):  # type: ignore[misc]
         let_go: LetGo = self.app.state_let_go
         return let_go
 
+    @property
+    def moved(self) -> Moved:
+        """Told of a partition that is read from an offset instead of the one that was asked for."""
+        moved: Moved = self.app.state_moved
+        return moved
+
 
 class BatchTopic(FaustTopic):  # type: ignore[misc]
     """A topic whose messages are batches: nothing to deserialise."""
@@ -259,4 +323,5 @@ class BatchTopic(FaustTopic):  # type: ignore[misc]
 def register() -> None:
     """Make `batched://` known to Faust, and ours to aiokafka, which has no setting for either."""
     fetching.register()
+    coordinator.register()
     TRANSPORTS.aliases[SCHEME] = f"{__name__}:Transport"

@@ -7,19 +7,22 @@ import logging
 import signal
 import time
 from collections.abc import Coroutine, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from confluent_kafka import Consumer, TopicPartition
 from threadpoolctl import threadpool_limits
 
+from streams import coordinator, rights
 from streams.apart import apart
 from streams.backoff import StoppedError
 from streams.brokers import Brokers
+from streams.clients import make
 from streams.metrics import Health
 from streams.ownership import Ownership
 from streams.pipeline import Pipeline
 from streams.process import exit_after, fail, spared_collector
-from streams.reading import TAIL_WAIT_MS, Reader, ends_of
+from streams.reading import ISOLATION, TAIL_WAIT_MS, Reader, ends_of
 from streams.recommending import Scheduler
 from streams.settings import Settings, SettingsError
 from streams.state.guard import Guard
@@ -73,8 +76,12 @@ class Worker:
 
     async def _start(self, exit_when_idle: float | None) -> None:
         """Until all that goes on by itself goes on; may be cancelled anywhere."""
+        await self.brokers.ask(rights.require, self.brokers.admin, self.settings)
         await self.brokers.ask(self.ownership.look_at_topics)
-        self._background(self.brokers.watch(self.settings.events_topic))
+        self._background(
+            self.brokers.watch(partial(rights.require, settings=self.settings)),
+            self.ownership.watch_sources(),
+        )
         await self._load_catalogue()
         self.health.set_ready(False, "joining the consumer group")
         self._joining = asyncio.ensure_future(self.app.start())
@@ -133,7 +140,8 @@ class Worker:
 
     def _wait_for_items(self) -> None:
         ends = ends_of(self.kafka, self.settings.topic_items)
-        group = Consumer({**self.kafka, "group.id": self.settings.group, "enable.auto.commit": False})
+        own = {"group.id": self.settings.group, "isolation.level": ISOLATION, "enable.auto.commit": False}
+        group = make(Consumer, {**self.kafka, **own})
         progress, seen = time.monotonic(), -1
         while ends and time.monotonic() - progress < CATALOG_STALL_S and not self._stop.is_set():
             asked = [TopicPartition(self.settings.topic_items, p) for p in ends]
@@ -157,9 +165,7 @@ class Worker:
                 continue
             consumer = self.app.consumer
             for tp in consumer.assignment():
-                highwater, read = consumer.highwater(tp), consumer._read_offset[tp]
-                if highwater is not None:
-                    lag = max(0, highwater - (read + 1 if read is not None else 0))
+                if (lag := consumer.lag(tp)) is not None:
                     self.pipeline.metrics.consumer_lag.labels(tp.topic, str(tp.partition)).set(lag)
 
     async def _watch_idle(self, seconds: float) -> None:
@@ -174,6 +180,7 @@ class Worker:
 
     async def _watch_crash(self) -> None:
         while not self.app.crashed:
+            coordinator.check(self.app.consumer, self.settings.group, self.settings.retry_deadline_s)
             await asyncio.sleep(0.2)
         raise self.app.crash_reason or RuntimeError("the stream crashed")
 

@@ -1,150 +1,114 @@
-"""What every format promises: any bytes give an event or the reason why not."""
+"""What every format promises: any bytes give events, or the reasons why not."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Protocol
 
-import msgspec
-
-from streams.events import Event, SourceRecord, default_event_id, encode, event_problem
+from streams import forgiven as kinds
+from streams.action_words import spell
+from streams.adapters.orders import Product, require_item, split
+from streams.events import Event, SourceRecord, default_event_id, encode, event_problem, fitting_id
+from streams.fields import Fields, Invalid, kind_of
+from streams.forgiven import Forgiven
 from streams.isolation import each
+from streams.near_misses import hint, meant, printable, recognised
 from streams.records import Record
-from streams.rejections import Limits, Reason, Rejected, json_problem
+from streams.rejections import Limits, Reason, Rejected
+from streams.wrappings import load
 
 STAGE = "ingest.decode"
 
-_decode_any = msgspec.json.Decoder().decode
-
 
 class Adapter(Protocol):
-    """Reads one foreign format."""
+    """Reads one foreign format, of one topic."""
 
     name: str
     # The value of a right record, by which a bug is told from a record that it cannot take.
     example: bytes
+    # What was not as documented and was understood all the same.
+    forgiven: Forgiven
 
-    def parse(self, record: SourceRecord, limits: Limits) -> Event | Rejected:
-        """Never raises, whatever the bytes."""
+    def parse(self, record: SourceRecord, limits: Limits) -> list[Event | Rejected]:
+        """The record's events in order, never none; a record that is wrong as a whole gives one rejection.
+
+        Never raises, whatever the bytes. The same bytes give the same list: an event's index is part of its origin.
+        """
         ...
 
 
 def parse_each(
     adapter: Adapter, records: Sequence[SourceRecord], limits: Limits
-) -> Sequence[Event | Rejected]:
+) -> Sequence[Sequence[Event | Rejected]]:
     """`parse` of each, and a rejection where it raises after all. Raises EverythingFailsError (see isolation)."""
     example = Record("example", 0, 0, None, None, adapter.example, ())
-    return each(
+    results = each(
         records,
         lambda record: adapter.parse(record, limits),
         STAGE,
         probe=lambda: adapter.parse(example, limits),
     )
+    return [[result] if isinstance(result, Rejected) else result for result in results]
 
 
-class Invalid(Exception):
-    """Inside an adapter: the way out with a rejection."""
-
-    def __init__(self, reason: Reason, message: str) -> None:
-        super().__init__(message)
-        self.rejected = Rejected(reason, message, STAGE)
-
-
-def load_object(value: bytes) -> dict[str, Any]:
+def load_fields(value: bytes, forgiven: Forgiven) -> Fields:
     """The JSON object in a value. Raises Invalid."""
+    loaded = load(value)
+    for kind in loaded.wrapped:
+        forgiven.note("value", kind)
+    return Fields(loaded.fields, forgiven, loaded.damaged)
+
+
+def build_all(
+    record: SourceRecord, limits: Limits, fields: Fields, event_id: str | None
+) -> list[Event | Rejected]:
+    """Checked events from fields by their canonical names: one, or one per product of an order. Raises Invalid."""
+    products = split(fields)
+    if products is None:
+        return [build(record, limits, fields, event_id or default_event_id(record, limits))]
+    if len(products) > limits.max_events:
+        raise too_many(len(products), limits)
+    order_id = event_id or f"{record.topic}-{record.partition}-{record.offset}"
+    return [
+        _build_product(record, limits, product, fitting_id(f"{order_id}#{index}", limits))
+        for index, product in enumerate(products)
+    ]
+
+
+def too_many(count: int, limits: Limits) -> Invalid:
+    """The way out of a record that holds more events than one may."""
+    message = f"{count} events in one record, more than {limits.max_events} (INTERESTFLOW_LIMIT_EVENTS)"
+    return Invalid(Reason.TOO_MANY_EVENTS, message)
+
+
+def _build_product(record: SourceRecord, limits: Limits, product: Product, event_id: str) -> Event | Rejected:
+    """One product's event; what is wrong with it leaves the others alone."""
     try:
-        found = _decode_any(value)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        problem = json_problem(error, value, STAGE)
-        raise Invalid(problem.reason, problem.message) from error
-    if not isinstance(found, dict):
-        raise Invalid(Reason.NOT_AN_OBJECT, "the value is JSON, but not an object")
-    return found
+        return build(record, limits, product.fields(), event_id)
+    except Invalid as invalid:
+        return invalid.rejected(STAGE)
 
 
-def identifier(fields: dict[str, Any], name: str) -> str | None:
-    """A string, or an integer as decimal string; None where absent or null. Raises Invalid."""
-    given = fields.get(name)
-    if given is None or isinstance(given, str):
-        return given
-    if isinstance(given, int) and not isinstance(given, bool):
-        return str(given)
-    raise Invalid(Reason.WRONG_TYPE, f"{name} is {_kind(given)}, not a string or an integer")
-
-
-def string(fields: dict[str, Any], name: str) -> str | None:
-    """A string; None where absent or null. Raises Invalid."""
-    given = fields.get(name)
-    if given is None or isinstance(given, str):
-        return given
-    raise Invalid(Reason.WRONG_TYPE, f"{name} is {_kind(given)}, not a string")
-
-
-def number(fields: dict[str, Any], name: str) -> float | None:
-    """A number; None where absent or null. Raises Invalid."""
-    given = fields.get(name)
-    if given is None:
-        return None
-    if isinstance(given, bool) or not isinstance(given, int | float):
-        raise Invalid(Reason.WRONG_TYPE, f"{name} is {_kind(given)}, not a number")
-    try:
-        return float(given)
-    except OverflowError as error:
-        raise Invalid(Reason.NOT_FINITE, f"{name} is out of range") from error
-
-
-def strings(fields: dict[str, Any], name: str) -> list[str] | None:
-    """A list of strings; None where absent or null. Raises Invalid."""
-    given = fields.get(name)
-    if given is None:
-        return None
-    if isinstance(given, list) and all(isinstance(part, str) for part in given):
-        return given
-    raise Invalid(Reason.WRONG_TYPE, f"{name} is not a list of strings")
-
-
-def moment(given: Any, record: SourceRecord) -> int:
-    """Milliseconds from a number of milliseconds or an RFC 3339 text; else the record's own. Raises Invalid."""
-    if given is None:
-        if record.timestamp is None or record.timestamp < 0:
-            raise Invalid(
-                Reason.MISSING_TIMESTAMP, "timestamp is missing, and the record has none of its own"
-            )
-        return record.timestamp
-    if isinstance(given, str):
-        return _parse_time(given)
-    if isinstance(given, bool) or not isinstance(given, int | float):
-        raise Invalid(Reason.BAD_TIMESTAMP, f"timestamp is {_kind(given)}, not milliseconds or RFC 3339 text")
-    try:
-        return int(given)
-    except (OverflowError, ValueError) as error:
-        raise Invalid(Reason.BAD_TIMESTAMP, "timestamp is not a finite number") from error
-
-
-def build(
-    record: SourceRecord, limits: Limits, fields: dict[str, Any], event_id: str | None
-) -> Event | Rejected:
+def build(record: SourceRecord, limits: Limits, fields: Fields, event_id: str) -> Event | Rejected:
     """A checked event from fields by their canonical names. Raises Invalid."""
-    user = identifier(fields, "user_id")
-    if user is None:
-        raise Invalid(Reason.MISSING_USER, "user_id is missing: an event without user moves no interest")
-    action = string(fields, "action")
-    if action is None:
-        raise Invalid(Reason.MISSING_ACTION, "action is missing: say what the user did")
+    user = _required(fields, "user_id", Reason.MISSING_USER, "an event without user moves no interest")
+    action = spell(_required_action(fields))
     event = Event(
-        event_id=default_event_id(record, limits) if event_id is None else event_id,
+        event_id=event_id,
         user_id=user,
         action=action,
-        timestamp=moment(fields.get("timestamp"), record),
-        source=string(fields, "source") or "",
-        item_id=identifier(fields, "item_id"),
-        value=number(fields, "value"),
-        text=string(fields, "text"),
-        media=strings(fields, "media"),
-        session_id=identifier(fields, "session_id"),
-        recommendation_id=string(fields, "recommendation_id"),
+        timestamp=_moment(fields, record),
+        source=fields.text("source") or "",
+        item_id=fields.identifier("item_id", whole=True),
+        value=_value(fields),
+        text=fields.text("text"),
+        media=fields.strings("media", ("url", "uri", "src", "href")),
+        session_id=fields.identifier("session_id"),
+        recommendation_id=fields.identifier("recommendation_id"),
     )
+    if event.item_id is None:
+        require_item(event, fields)
     if (problem := event_problem(event, limits, STAGE)) is not None:
         return problem
     # The canonical form can be longer than what came, by headers or an id: the next stage must accept it.
@@ -154,15 +118,77 @@ def build(
     return event
 
 
+def _required(fields: Fields, name: str, reason: Reason, why: str) -> str:
+    found = fields.identifier(name, whole=True)
+    if found is None:
+        raise _missing(fields, name, reason, why)
+    return found
+
+
+def _required_action(fields: Fields) -> str:
+    found = fields.word("action")
+    if found is None or not spell(found):
+        raise _missing(fields, "action", Reason.MISSING_ACTION, "say what the user did")
+    return found
+
+
+def _missing(fields: Fields, name: str, reason: Reason, why: str) -> Invalid:
+    """The way out where a field that decides is not there, with what was probably meant."""
+    given = fields.given
+    if (looks := recognised(given)) is not None:
+        return Invalid(Reason.FOREIGN_FORMAT, looks)
+    state = "empty" if given.get(name) is not None else "missing"
+    return Invalid(reason, f"{name} is {state}{hint(given, name)}: {why}")
+
+
+def _value(fields: Fields) -> float | None:
+    """`value`, or what shops call it of a purchase."""
+    found = fields.number("value")
+    if found is not None:
+        return found
+    for name in ("quantity", "qty"):
+        if name in fields.given and (found := fields.number(name)) is not None:
+            fields.forgiven.note(name, kinds.OTHER_NAME)
+            return found
+    return None
+
+
+def _moment(fields: Fields, record: SourceRecord) -> int:
+    """Milliseconds from a number of milliseconds or an RFC 3339 text; else the record's own. Raises Invalid."""
+    given = fields.present("timestamp")
+    if given is None:
+        return _own_moment(fields, record)
+    if isinstance(given, str):
+        return _parse_time(given)
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        raise Invalid(
+            Reason.BAD_TIMESTAMP, f"timestamp is {kind_of(given)}, not milliseconds or RFC 3339 text"
+        )
+    try:
+        return int(given)
+    except (OverflowError, ValueError) as error:
+        raise Invalid(Reason.BAD_TIMESTAMP, "timestamp is not a finite number") from error
+
+
+def _own_moment(fields: Fields, record: SourceRecord) -> int:
+    if record.timestamp is None or record.timestamp < 0:
+        said = f"timestamp is missing{hint(fields.given, 'timestamp')}, and the record has none of its own"
+        raise Invalid(Reason.MISSING_TIMESTAMP, said)
+    if (name := meant(fields.given, "timestamp")) is not None:
+        fields.forgiven.tell(
+            "timestamp",
+            kinds.NOT_READ,
+            f"{record.topic}: `{printable(name)}` is not read as the time of an event, its Kafka record's own time "
+            f"is: name it `timestamp`",
+        )
+    return record.timestamp
+
+
 def _parse_time(given: str) -> int:
     try:
         parsed = datetime.fromisoformat(given.upper())  # RFC 3339 allows a small t and z
         aware = parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)
         return round(aware.timestamp() * 1000)
     except (ValueError, OverflowError) as error:
-        raise Invalid(Reason.BAD_TIMESTAMP, f"timestamp {given[:40]!r} is not RFC 3339") from error
-
-
-def _kind(given: Any) -> str:
-    names = {bool: "a boolean", int: "an integer", float: "a number", str: "a string", list: "a list"}
-    return names.get(type(given), "an object")
+        hinted = ": send milliseconds as a number" if given.strip().isdigit() else ""
+        raise Invalid(Reason.BAD_TIMESTAMP, f"timestamp {given[:40]!r} is not RFC 3339{hinted}") from error

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from confluent_kafka import KafkaException, Message, TopicCollection
+from confluent_kafka import Message
 from confluent_kafka.admin import AdminClient
 
-from streams.reading import Reader, ReadError, bounds_of, partition_ids
+from streams.log_bounds import log_ends, log_starts
+from streams.reading import Reader, partition_ids
+from streams.source_ids import known_ids
 from streams.state.changelog import SourceTopic
 from streams.state.eviction import Evictor
 from streams.state.layout import Layout
@@ -21,27 +24,12 @@ from streams.state.store import PartitionState, StateError
 Bounds = Mapping[int, tuple[int, int]]
 # Rows for which room is made beforehand, at most; beyond, arenas double as they fill.
 MOST_RESERVED = 1 << 18
-URL_SAFE = str.maketrans("+/", "-_")
 
 
 def source_topic(admin: AdminClient, topic: str) -> SourceTopic:
     """The canonical topic as it is now. Raises ReadError where there is none."""
     partitions = partition_ids(admin, topic)
-    return SourceTopic(topic, len(partitions), topic_ids(admin, [topic])[topic])
-
-
-def topic_ids(admin: AdminClient, topics: Sequence[str]) -> dict[str, str]:
-    """Kafka's id of each topic, which is another one once the topic is made anew. Raises ReadError."""
-    if not topics:
-        return {}
-    found = {}
-    for topic, answer in admin.describe_topics(TopicCollection(list(topics))).items():
-        try:
-            # As Kafka's tools write it: librdkafka's spelling has slashes.
-            found[topic] = str(answer.result(timeout=30).topic_id).translate(URL_SAFE)
-        except KafkaException as error:
-            raise ReadError(f"cannot ask the brokers for {topic}: {error}") from error
-    return found
+    return SourceTopic(topic, len(partitions), known_ids(admin, [topic])[topic])
 
 
 def check_changelog(admin: AdminClient, topic: str, source: SourceTopic) -> None:
@@ -101,22 +89,29 @@ def recover(
     return {p: found.state(source, terms[p]) for p, found in restoring.items()}
 
 
-def positions(config: Mapping[str, Any], source: str, states: Mapping[int, PartitionState]) -> dict[int, int]:
-    """Offset to read each partition of the canonical topic from. Raises StateError where offsets lie.
+@dataclass(frozen=True, slots=True)
+class Positions:
+    """Of partitions of the canonical topic. starts: offset to read from. begins: first offset that is still there."""
+
+    starts: dict[int, int]
+    begins: dict[int, int]
+
+
+def positions(admin: AdminClient, source: str, states: Mapping[int, PartitionState]) -> Positions:
+    """Where to read on. Raises StateError where offsets lie, KafkaException.
 
     What may not have been rejected for good is read again, not to be folded but for its rejections.
     """
-    if not states:
-        return {}
-    bounds = bounds_of(config, source, list(states))
-    found = {}
+    asked = [(source, partition) for partition in states]
+    begins, ends = log_starts(admin, asked), log_ends(admin, asked)
+    starts = {}
     for partition, state in states.items():
-        begin, end = bounds[partition]
+        begin, end = begins[source, partition], ends[source, partition]
         if state.watermark + 1 > end:
             raise StateError(
                 f"{source}-{partition} ends at offset {end}, but the state has applied up to {state.watermark}: the "
                 f"topic was recreated or truncated. Raise INTERESTFLOW_GENERATION, run `interestflow topics "
                 f"create` and let the worker replay"
             )
-        found[partition] = max(begin, state.resume_offset)
-    return found
+        starts[partition] = max(begin, state.resume_offset)
+    return Positions(starts, {partition: begins[source, partition] for partition in states})

@@ -17,8 +17,18 @@ from streams.state.changelog import Waiting
 TAIL_FORMAT = "tails-3"
 NOBODY_WAITS = bytes(4)
 
+# Of a waiting event beside its bytes and its item's id, at most: numbers and lengths.
+WAITING_BYTES = 32
+
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[Waiting]).decode
+
+
+def waiting_in(tail: bytes) -> list[Waiting]:
+    """The waiting events in a row's tail. Raises msgspec.DecodeError where it is none."""
+    behind = len(NOBODY_WAITS)
+    length = int.from_bytes(tail[:behind], "little")
+    return _decode(tail[behind : behind + length]) if length else []
 
 
 class Consumed:
@@ -76,6 +86,11 @@ class Consumed:
         return found
 
 
+def waiting_bytes(waiting: Waiting) -> int:
+    """What an event that waits adds to its user's changelog record, at most."""
+    return WAITING_BYTES + len(waiting.item_id.encode()) + len(waiting.event)
+
+
 class WaitingRoom:
     """Events that wait for an item to enter the catalogue, by user and by item."""
 
@@ -83,12 +98,15 @@ class WaitingRoom:
         self.of_row: dict[int, list[Waiting]] = {}
         # Item id -> rows of the users with an event that waits for it.
         self.rows_by_item: dict[str, set[int]] = {}
+        # Row -> bytes of its events.
+        self.bytes_of: dict[int, int] = {}
         self.count = 0
 
     def add(self, row: int, waiting: Waiting) -> None:
         """Keep an event until its item is known."""
         self.of_row.setdefault(row, []).append(waiting)
         self.rows_by_item.setdefault(waiting.item_id, set()).add(row)
+        self.bytes_of[row] = self.bytes_of.get(row, 0) + waiting_bytes(waiting)
         self.count += 1
 
     def holds(self, row: int, offset: int) -> bool:
@@ -109,9 +127,10 @@ class WaitingRoom:
         """Let no event wait for these items any more."""
         for row in {row for item_id in item_ids for row in self.rows_by_item.pop(item_id, ())}:
             waiting = self.of_row.pop(row)
+            del self.bytes_of[row]
             kept = [event for event in waiting if event.item_id not in item_ids]
             if kept:
-                self.of_row[row] = kept
+                self.of_row[row], self.bytes_of[row] = kept, sum(map(waiting_bytes, kept))
             self.count -= len(waiting) - len(kept)
 
 
@@ -166,7 +185,6 @@ class Tails:
             if tail[:behind] == NOBODY_WAITS:
                 load(row, tail[behind:])
             else:
-                end = behind + int.from_bytes(tail[:behind], "little")
-                for waiting in _decode(tail[behind:end]):
+                for waiting in waiting_in(tail):
                     self.waiting.add(row, waiting)
-                load(row, tail[end:])
+                load(row, tail[behind + int.from_bytes(tail[:behind], "little") :])

@@ -18,6 +18,7 @@ import orjson
 from typer.testing import CliRunner
 
 from streams.cli import app
+from streams.replay import newest_published
 from streams.settings import ENV_PREFIX, Settings
 
 DEADLINE_S = 90.0
@@ -124,6 +125,11 @@ def logged_workers(folder: Path) -> Iterator[Callable[[Settings], LoggedWorker]]
         for worker in started:
             worker.process.kill()
             worker.process.wait()
+
+
+def counted(settings: Settings) -> dict[bytes, int]:
+    """Events in the newest vector of each user."""
+    return {user: record["count"] for user, record in newest_published(settings).items()}
 
 
 def eventually(condition: Callable[[], Any], what: str) -> Any:

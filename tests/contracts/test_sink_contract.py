@@ -112,19 +112,47 @@ def test_close_leaves_nothing_behind(sink_and_reader: tuple[Sink, Read]) -> None
 
 
 def test_a_broker_that_is_gone_is_an_error_and_no_silence() -> None:
-    gone = {"bootstrap.servers": "127.0.0.1:9", "message.timeout.ms": 300, "log_level": 0}
-    sink = KafkaSink(gone)
+    sink = KafkaSink({"bootstrap.servers": "127.0.0.1:9", "log_level": 0}, deadline_s=0.3)
     delivered = sink.publish([Group("topic", [(b"k", b"v")], partition=0)])
-    with pytest.raises(SinkError, match="did not take"):
+    with pytest.raises(SinkError, match=r"did not take a record of topic within 0\.3 s"):
         delivered.result(timeout=30)
-    sink.close(1)
+    with pytest.raises(SinkError, match="did not take"):
+        sink.publish([Group("topic", [(b"k", b"v")], partition=0)])
+    assert sink.close(1) == 1
 
 
-def test_a_record_too_large_to_enqueue_is_an_error() -> None:
-    sink = KafkaSink({**MOCK, "message.max.bytes": 1000})
-    with pytest.raises(SinkError, match="cannot enqueue"):
-        sink.publish([Group("topic", [(b"k", b"v" * 2000)])])
+def refusing(request: pytest.FixtureRequest) -> tuple[Sink, Read]:
+    """A sink that refuses values of 2,000 bytes, and what it took."""
+    if request.param == "memory":
+        memory = MemorySink(takes=lambda topic, key, value: len(value or b"") < 2000)
+        return memory, lambda topic: [(k, v, list(h)) for k, v, h in memory.records[topic]]
+    # Refused when it is enqueued; what a broker refuses is tried with a real one.
+    sink = KafkaSink({**MOCK, "message.max.bytes": 1500})
+    servers = ",".join(
+        f"{one.host}:{one.port}" for one in sink._producer.list_topics(timeout=10).brokers.values()
+    )
+    return sink, lambda topic: read(servers, topic)
+
+
+@pytest.mark.parametrize("before", [0, 5])
+@pytest.mark.parametrize("request_of", ["memory", "kafka"])
+def test_nothing_follows_a_record_that_is_refused(request_of: str, before: int) -> None:
+    class Asked:
+        param = request_of
+
+    sink, reader = refusing(Asked())  # type: ignore[arg-type]  # all that is read of a request
+    good = [(b"k", b"%d" % i) for i in range(before)]
+    if good:
+        sink.publish([Group("topic", good, partition=0)]).result(timeout=30)
+    bad = [(b"k", b"x"), (b"k", b"x" * 2000), (b"k", b"y")]
+    with pytest.raises(SinkError, match="topic"):
+        sink.publish([Group("topic", bad, partition=0)]).result(timeout=30)
+    with pytest.raises(SinkError, match="topic"):
+        sink.publish([Group("topic", [(b"k", b"z")], partition=0)])
     sink.close(1)
+    taken = [value for _, value, _ in reader("topic")]
+    assert taken == [value for _, value in [*good, *bad]][: len(taken)]
+    assert before <= len(taken) <= before + 1
 
 
 def test_partitions_are_those_of_java_clients() -> None:

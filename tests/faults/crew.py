@@ -82,12 +82,18 @@ class Crew:
         self._watcher = threading.Thread(target=self._watch, name="crew", daemon=True)
         self._watcher.start()
 
-    def start(self, name: str, point: str = "", nth: int = 1, dies: bool = False) -> Member:
-        """Start a worker, or the next process of one that has ended. dies: let it, when it does."""
+    def start(
+        self, name: str, point: str = "", nth: int = 1, dies: bool = False, settings: Settings | None = None
+    ) -> Member:
+        """Start a worker, or the next process of one that has ended. dies: let it, when it does.
+
+        settings: others than the crew's.
+        """
+        common = settings or self.settings
         instance = f"{self.settings.app}-{name}" if self.static else None
         address = self.addresses.get(name, self.settings.kafka_bootstrap_servers)
         update = {"group_instance_id": instance, "kafka_bootstrap_servers": address}
-        own = self.settings.model_copy(update=update)
+        own = common.model_copy(update=update)
         with self._lock:
             (self._expected.add if dies else self._expected.discard)(name)
             self.members[name] = Member(own, name, self.folder / f"{name}.log", point, nth)
@@ -158,8 +164,8 @@ class Crew:
                     ended = ended and member.status is not None
                 if ended:
                     self.ends.append((name, member.status or 0))
-                    self._again(name)
+                    self._again(member)
 
-    def _again(self, name: str) -> None:
+    def _again(self, member: Member) -> None:
         time.sleep(RESTART_S)  # as whoever runs it would not start it again at once
-        self.start(name)
+        self.start(member.name, settings=member.settings)

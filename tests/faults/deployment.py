@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -11,7 +10,7 @@ from random import Random
 from types import MappingProxyType
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from encoders.base import identity
@@ -20,46 +19,23 @@ from streams.audit import audit
 from streams.encoder_app import build_encoder
 from streams.items import Item, encode_embedding, fingerprint
 from streams.reading import ReadError, partition_ids
-from streams.settings import Settings
-from streams.source_topics import Source
 from tests.faults import invariants
 from tests.faults.crew import Crew
 from tests.faults.load import ITEMS, Events, Load
 from tests.faults.log import Changelog, Published, Tail
 from tests.faults.oracle import Oracle
+from tests.faults.small import new_prefix, small_settings
 
 # I6: after a fault has ended, a group has read all within so many seconds.
 SETTLE_S = 30.0
 # Commits come every `commit_interval_s`; beyond this none will.
 COMMIT_S = 5.0
+NONE_LOST, NONE_TWICE = "I1 none lost", "I2 none twice"
 ALL_APPLIED, NO_LAG = "I6 all applied in time", "I6 group lag is 0"
-# Short, so that a fault does not take longer than it must; the setting's own lower bound is Kafka's default.
-SESSION_S = 2.0
 # Events per second while a fault happens; the share of trials that begin with all workers in the group.
 RATE, STEADY = 400.0, 0.8
 NO_ADDRESSES: Mapping[str, str] = MappingProxyType({})
 Problems = dict[str, list[str]]
-
-
-def small_settings(servers: str, prefix: str, **fields: Any) -> Settings:
-    """Settings of a deployment whose topics are its own: small batches, a canonical source, no model to load."""
-    own: dict[str, Any] = {
-        "kafka_bootstrap_servers": servers,
-        "app": prefix + "app",
-        "sources": (Source(topic=prefix + "events", format="canonical"),),
-        "encoder": "hashing",
-        "dimensions": 16,
-        "partitions": 2,
-        "batch_events": 25,
-        "commit_interval_s": 0.2,
-        "recommend_interval_s": 0.1,
-        "shutdown_deadline_s": 20.0,
-        "metrics_port": 0,
-    }
-    # The broker of these tests allows shorter session time-outs than settings do.
-    return Settings(**{**topics.prefixed(prefix), **own, **fields}).model_copy(
-        update={"session_timeout_s": SESSION_S}
-    )
 
 
 class Deployment:
@@ -72,27 +48,21 @@ class Deployment:
         seed: int,
         *,
         static: bool = True,
-        ingest: bool = False,
         addresses: Mapping[str, str] = NO_ADDRESSES,
         **fields: Any,
     ) -> None:
-        """servers: the broker, directly. static, addresses: see Crew. fields: settings.
-
-        ingest: events come in a native topic, and not canonical.
-        """
-        prefix = f"f{uuid.uuid4().hex[:10]}."
-        if ingest:
-            fields["sources"] = (Source(topic=prefix + "raw", format="native"),)
-        self.settings = small_settings(servers, prefix, **fields)
+        """servers: the broker, directly. static, addresses: see Crew. fields: settings."""
+        self.settings = small_settings(servers, fields.pop("prefix", None) or new_prefix(), **fields)
         folder.mkdir(parents=True, exist_ok=True)
         self.config: dict[str, Any] = {"bootstrap.servers": servers, "log_level": 0}
         self.admin = AdminClient(self.config)
         topics.create(self.settings)
         self.write_catalogue()
         self.crew = Crew(self.settings, folder, static, addresses)
-        self.load = Load(servers, self.settings.sources[0].topic, Events(seed))
+        self.load = self.make_load(servers, seed)
         self._tails = {t: Tail(self.config, t) for t in self._topics()}
-        self.oracle = Oracle(self.settings, self._tails[self.settings.topic_embeddings].messages())
+        catalogue = self._tails[self.settings.topic_embeddings].messages()
+        self.oracle = self.make_oracle(catalogue)
         self.changelog, self.published = Changelog(self.oracle.flow), Published()
         # Partition and offset of the records in the topic of rejected ones.
         self.rejected: set[tuple[int, ...]] = set()
@@ -100,6 +70,14 @@ class Deployment:
     def _topics(self) -> tuple[str, ...]:
         s = self.settings
         return s.events_topic, s.topic_embeddings, s.topic_state, s.topic_vectors, s.topic_rejected
+
+    def make_load(self, servers: str, seed: int) -> Load:
+        """What writes the events."""
+        return Load(servers, self.settings.sources[0].topic, Events(seed))
+
+    def make_oracle(self, catalogue: list[Message]) -> Oracle:
+        """What folds the log. catalogue: records of the embeddings."""
+        return Oracle(self.settings, catalogue)
 
     def write_catalogue(self) -> None:
         """Embeddings of a fixed catalogue, as if its items had been encoded long ago."""
@@ -164,11 +142,15 @@ class Deployment:
     def unapplied(self) -> int:
         """Events that are not in the canonical topic yet, or that the changelog does not call applied."""
         self.look()
-        marks, logged = self.changelog.marks, self.oracle.logged
-        left = sum(len(set(ids) - set(logged[user])) for user, ids in self.load.taken.items())
+        marks, left = self.changelog.marks, self.unlogged()
         for partition, end in self.oracle.ends.items():
             left += max(0, end - 1 - marks.get(partition, {"offset": -1})["offset"])
         return left
+
+    def unlogged(self) -> int:
+        """Events that were written and are not in the canonical topic, as far as it was read."""
+        logged = self.oracle.logged
+        return sum(len(set(ids) - set(logged[user])) for user, ids in self.load.taken.items())
 
     def settle(self, deadline_s: float = SETTLE_S) -> Problems:
         """I6: wait until all is applied, and then until the group has committed all."""
@@ -199,11 +181,9 @@ class Deployment:
         """Every invariant but I6: name -> its breaches. monotone: nobody was paused or killed."""
         self.look()
         expected, rows, out = self.oracle.rows(), self.changelog.rows, self.published
-        model, written = self.oracle.flow.model, self.load.taken
-        raw = self.load.topic if self.settings.raw_sources else ""
+        model = self.oracle.flow.model
         found = {
-            "I1 none lost": invariants.none_lost(written, rows),
-            "I2 none twice": invariants.none_twice(written, rows, raw),
+            **self.counted(),
             "I3 same bits": invariants.same_bits(expected, rows)
             + invariants.same_vectors(model, expected, out),
             "I4 output is final": invariants.outputs_are_final(model, rows, out),
@@ -213,17 +193,31 @@ class Deployment:
         if books:
             found["I5 books balance"] = audit(self.settings).problems
             found["I5 books balance"] += invariants.rejected_are_kept(self.oracle.broken, self.rejected)
-        repeats = bool(self.settings.raw_sources)
-        found["harness"] = invariants.log_is_as_written(written, self.oracle.logged, repeats)
+        found["harness"] = self.as_written()
         return found
+
+    def counted(self) -> Problems:
+        """I1 and I2: what was written counts, and counts once."""
+        written, rows = self.load.taken, self.changelog.rows
+        return {
+            NONE_LOST: invariants.none_lost(written, rows),
+            NONE_TWICE: invariants.none_twice(written, rows),
+        }
+
+    def as_written(self) -> list[str]:
+        """Whether the log holds what the load wrote."""
+        return invariants.log_is_as_written(self.load.taken, self.oracle.logged)
+
+    def own_topics(self) -> set[str]:
+        """Those that go with it."""
+        return {spec.name for spec in topics.specs(self.settings)}
 
     def close(self) -> None:
         """End the workers and remove the topics."""
         self.crew.close()
         for tail in self._tails.values():
             tail.close()
-        names = {spec.name for spec in topics.specs(self.settings)}
-        for future in self.admin.delete_topics(list(names)).values():
+        for future in self.admin.delete_topics(sorted(self.own_topics())).values():
             with suppress(KafkaException):  # the broker of this deployment may be gone by intent
                 future.result(20)
 

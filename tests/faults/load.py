@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import orjson
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 T0 = 1_600_000_000_000
 USERS = 60
@@ -23,15 +23,16 @@ FLUSH_DEADLINE_S = 90.0
 ACTIONS = ("click",) * 6 + ("view",) * 3 + ("rate", "purchase", "dislike", "impression", "search")
 # No event, whatever the format: it must be rejected and harm nobody.
 BROKEN = (b"{broken", b"\xff\xfe", b"[]", b"{}", b'{"user_id": "u1"}')
-Made = tuple[str, str | None, bytes]  # user, event id (None where broken), value
+Made = tuple[str, str | None, bytes]  # user, the event's name (None where broken), value
 
 
 class Events:
     """An endless, seeded row of events, numbered; a few come late, a few are broken."""
 
-    def __init__(self, seed: int, broken: float = 0.02) -> None:
+    def __init__(self, seed: int, broken: float = 0.02, source: str = "") -> None:
+        """source: its events have the ids 1, 2, 3 …, as those of any other, and only their session tells them apart."""
         self.random = random.Random(seed)
-        self.broken = broken
+        self.broken, self.source = broken, source
         self.number = 0
 
     def next(self) -> Made:
@@ -43,7 +44,7 @@ class Events:
         user = f"once{self.number}" if once else f"u{min(int(rng.expovariate(0.1)), USERS - 1)}"
         if rng.random() < self.broken:
             return user, None, rng.choice(BROKEN)
-        action, event_id = rng.choice(ACTIONS), f"e{self.number}"
+        action, event_id = rng.choice(ACTIONS), f"{self.source or 'e'}{self.number}"
         # One in twenty is late by up to ten minutes of event time.
         late = rng.randrange(600_000) if rng.random() < 0.05 else 0
         body: dict[str, Any] = {
@@ -53,6 +54,8 @@ class Events:
             "timestamp": T0 + self.number * 1000 - late,
             "source": REPORTER,
         }
+        if self.source:
+            body |= {"event_id": self.number, "session_id": event_id}
         if action == "search":
             body["text"] = f"red thing {rng.randrange(ITEMS)}"
         else:
@@ -113,16 +116,20 @@ class Load:
         if problems:
             raise problems[0]
 
+    def took(self, user: str, event_id: str, _message: Message) -> None:
+        """The broker has an event."""
+        self.taken[user].append(event_id)
+
     def _one(self) -> None:
         user, event_id, value = self.events.next()
 
-        def report(error: KafkaError | None, _message: Any) -> None:
+        def report(error: KafkaError | None, message: Any) -> None:
             if error is not None:
                 self._failed.append(error)
             elif event_id is None:
                 self.broken += 1
             else:
-                self.taken[user].append(event_id)
+                self.took(user, event_id, message)
 
         self._producer.produce(self.topic, value, user.encode(), on_delivery=report)
         self._producer.poll(0)

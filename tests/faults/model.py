@@ -28,7 +28,8 @@ class Rules:
     republish: an owner that sees records of others behind its own writes those users again. repair: a recovery
     does likewise where the newest record of a key is not its last. long_lag: the compaction lag is longer than a
     pause. awaited: nothing counts as delivered before it is. in_order: batches are committed up to the first that
-    is not acknowledged.
+    is not acknowledged. gapless: once the broker has refused a record, it gets nothing that came behind it.
+    refuses: whether the broker ever refuses one.
     """
 
     republish: bool = True
@@ -36,6 +37,8 @@ class Rules:
     long_lag: bool = True
     awaited: bool = True
     in_order: bool = True
+    gapless: bool = True
+    refuses: bool = True
 
 
 class Entry(NamedTuple):
@@ -132,6 +135,14 @@ class Outbox:
             left[0] -= 1
             if not left[0]:
                 left[1].set_result(left[2])
+
+    def refuse(self, lane: str, place: int) -> None:
+        """The broker takes the lane's records before this place, and not this one: nor, if gapless, one behind it."""
+        self.deliver(lane, place)
+        if self.broker.rules.gapless:
+            self.lanes[lane].clear()
+        else:
+            self.lanes[lane].popleft()
 
     def full(self) -> list[str]:
         """Lanes with records on their way."""

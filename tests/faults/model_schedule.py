@@ -51,6 +51,8 @@ class Schedule:
             self._task: 8, self._recommend: 1, self._look: 1, self._compact: 1, self._join: 6,
             self._crash: 0.8 * rng.random(), self._pause: pauses, self._zombie: 8,
         }  # fmt: skip
+        if rules.refuses:
+            self.weights[self._refuse] = 0.4 * rng.random()
 
     def run(self) -> Problems:
         """Play it, let all end well, and say which invariants do not hold."""
@@ -191,6 +193,14 @@ class Schedule:
 
     def _crash(self) -> bool:
         if there := self.worker is not None:
+            self._die(self.worker)
+        return there
+
+    def _refuse(self) -> bool:
+        """The broker refuses one record, of whichever topic, and the worker ends."""
+        if there := self.worker is not None and bool(lanes := self.worker.outbox.full()):
+            lane = self.rng.choice(lanes)
+            self.worker.outbox.refuse(lane, self.rng.randrange(len(self.worker.outbox.lanes[lane])))
             self._die(self.worker)
         return there
 

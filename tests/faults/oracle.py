@@ -39,7 +39,10 @@ class Oracle:
 
     def add(self, messages: Iterable[Message]) -> None:
         """Fold more of the log, in order per partition."""
-        records = [Record.of(message) for message in messages]
+        self.fold([Record.of(message) for message in messages])
+
+    def fold(self, records: list[Record]) -> None:
+        """Likewise, of records."""
         for _ in replay(self.flow, self.encoder, records):
             pass
         for record in records:

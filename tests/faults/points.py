@@ -22,6 +22,8 @@ AROUND_ACKS = ("before changelog ack", "after changelog ack", "before output ack
 AROUND_COMMIT = ("before commit", "after commit")
 RECOVERY = ("in recovery", "after recovery")
 POINTS = (*AROUND_ACKS, *AROUND_COMMIT, *RECOVERY)
+# Of a worker that ingests: the last acked canonical records are acknowledged by nobody, and are written again.
+AROUND_INGEST = ("before canonical ack", "after canonical ack")
 # Not to die at: every recovery has read all, and goes on only after so many seconds.
 SLOW_RECOVERY, SLOW_S = "slow recovery", 3.0
 
@@ -50,6 +52,8 @@ def arm(worker: Worker, point: str, nth: int) -> None:
     passages = Passages(nth)
     if point in AROUND_ACKS:
         _arm_sink(worker, point, passages)
+    elif point in AROUND_INGEST:
+        _arm_ingest(worker, point, passages)
     elif point in AROUND_COMMIT:
         _arm_commit(point, passages)
     elif point in RECOVERY:
@@ -57,7 +61,9 @@ def arm(worker: Worker, point: str, nth: int) -> None:
     elif point == SLOW_RECOVERY:
         _slow_recovery()
     else:
-        raise ValueError(f"no point {point!r}; there are: {', '.join((*POINTS, SLOW_RECOVERY))}")
+        raise ValueError(
+            f"no point {point!r}; there are: {', '.join((*POINTS, *AROUND_INGEST, SLOW_RECOVERY))}"
+        )
 
 
 def _arm_sink(worker: Worker, point: str, passages: Passages) -> None:
@@ -80,6 +86,22 @@ def _arm_sink(worker: Worker, point: str, passages: Passages) -> None:
             deliver(outputs)
         else:  # all is on the broker, and the batch not acknowledged
             deliver(groups)
+        die()
+
+    sink.publish = wrapped  # type: ignore[method-assign]
+
+
+def _arm_ingest(worker: Worker, point: str, passages: Passages) -> None:
+    sink, topic = worker.pipeline.publisher.sink, worker.settings.events_topic
+    publish: Callable[[Sequence[Group]], Future[None]] = sink.publish
+
+    def wrapped(groups: Sequence[Group]) -> Future[None]:
+        canonical = any(group.topic == topic and group.records for group in groups)
+        done = publish(groups)
+        if not canonical or not passages.last():
+            return done
+        if point == "after canonical ack":  # else they are on the broker or not: nobody here knows
+            done.result(ACK_DEADLINE_S)
         die()
 
     sink.publish = wrapped  # type: ignore[method-assign]

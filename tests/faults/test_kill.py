@@ -65,9 +65,3 @@ def test_a_worker_killed_at_each_named_point(deploy: Deploy) -> None:
         Fault(f"SIGKILL {p}", killed_while_it_recovers(p) if p in RECOVERY else killed_at(p)) for p in POINTS
     ]
     run(faults, trials(25, 1), [deploy("a")])
-
-
-def test_a_worker_killed_while_it_ingests(deploy: Deploy) -> None:
-    """What a source record says counts once, though a crash may have made it two canonical records."""
-    fault = Fault("SIGKILL, events through ingest", killed_at_any_time)
-    run([fault], trials(100, 2), [deploy("a", ingest=True)])

@@ -6,7 +6,8 @@ import signal
 import time
 from random import Random
 
-from tests.faults.deployment import RATE, SESSION_S, Deploy, Deployment, until
+from tests.faults.deployment import RATE, Deploy, Deployment, until
+from tests.faults.small import SESSION_S
 from tests.faults.trials import Fault, run, trials
 
 

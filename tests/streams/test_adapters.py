@@ -21,13 +21,13 @@ STRUCTURED = [("content-type", b"application/cloudevents+json; charset=utf-8")]
 
 
 def parse(name: str, record: Record) -> Event:
-    found = adapter(name).parse(record, LIMITS)
+    (found,) = adapter(name).parse(record, LIMITS)
     assert isinstance(found, Event), found
     return found
 
 
 def refused(name: str, record: Record) -> Reason:
-    found = adapter(name).parse(record, LIMITS)
+    (found,) = adapter(name).parse(record, LIMITS)
     assert isinstance(found, Rejected), found
     assert found.stage == "ingest.decode"
     return found.reason
@@ -83,7 +83,7 @@ def test_a_timestamp_is_milliseconds_or_rfc_3339_or_the_records_own(given: Any, 
     assert parse("native", native(timestamp=given)).timestamp == expected
 
 
-@pytest.mark.parametrize("given", ["yesterday", "", "2026-13-01T00:00:00Z", True, [T0]])
+@pytest.mark.parametrize("given", ["yesterday", "1700000000000", "2026-13-01T00:00:00Z", True, [T0]])
 def test_what_is_no_time_is_a_bad_timestamp(given: Any) -> None:
     assert refused("native", native(timestamp=given)) == Reason.BAD_TIMESTAMP
 
@@ -120,15 +120,15 @@ def test_every_canonical_field_is_read() -> None:
         ("user_id", None, Reason.MISSING_USER),
         ("action", None, Reason.MISSING_ACTION),
         ("action", 1, Reason.WRONG_TYPE),
-        ("value", "2", Reason.WRONG_TYPE),
+        ("value", "two", Reason.WRONG_TYPE),
         ("value", True, Reason.WRONG_TYPE),
-        ("text", 1, Reason.WRONG_TYPE),
-        ("media", "s3://a", Reason.WRONG_TYPE),
-        ("media", [1], Reason.WRONG_TYPE),
+        ("text", ["red"], Reason.WRONG_TYPE),
+        ("media", [["s3://a"]], Reason.WRONG_TYPE),
+        ("source", {}, Reason.WRONG_TYPE),
     ],
 )
 def test_a_wrong_field_is_named(field: str, given: Any, expected: Reason) -> None:
-    found = adapter("native").parse(native(**{field: given}), LIMITS)
+    (found,) = adapter("native").parse(native(**{field: given}), LIMITS)
     assert isinstance(found, Rejected)
     assert found.reason == expected
     assert field in found.message
@@ -183,11 +183,8 @@ def test_data_that_is_no_object_is_a_bad_envelope(data: Any) -> None:
     assert refused("cloudevents", structured(data=data)) == Reason.BAD_ENVELOPE
 
 
-@pytest.mark.parametrize(
-    "content_type", ["application/cloudevents-batch+json", "application/cloudevents+avro"]
-)
-def test_batches_and_other_encodings_are_not_read(content_type: str) -> None:
-    headers = [("content-type", content_type.encode())]
+def test_other_encodings_are_not_read() -> None:
+    headers = [("content-type", b"application/cloudevents+avro")]
     assert refused("cloudevents", Record(b"[]", 0, headers=headers)) == Reason.UNSUPPORTED_CONTENT_TYPE
 
 
@@ -204,7 +201,7 @@ def test_another_version_is_refused(version: str) -> None:
 
 @pytest.mark.parametrize("attribute", ["id", "source", "type"])
 def test_a_required_attribute_is_named_where_it_is_missing(attribute: str) -> None:
-    found = adapter("cloudevents").parse(structured(**{attribute: ""}), LIMITS)
+    (found,) = adapter("cloudevents").parse(structured(**{attribute: ""}), LIMITS)
     assert isinstance(found, Rejected)
     assert found.reason == Reason.BAD_ENVELOPE
     assert attribute in found.message
@@ -229,7 +226,7 @@ def test_long_sources_still_make_distinct_ids() -> None:
 
 def test_an_event_that_its_headers_make_too_large_is_rejected_where_it_came_in() -> None:
     record = binary(ce_source="s" * 400)
-    found = adapter("cloudevents").parse(record, Limits(max_bytes=400))
+    (found,) = adapter("cloudevents").parse(record, Limits(max_bytes=400))
     assert isinstance(found, Rejected)
     assert found.reason == Reason.TOO_LARGE
 

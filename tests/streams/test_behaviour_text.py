@@ -177,7 +177,7 @@ def test_an_event_counts_as_what_it_says() -> None:
 
 def test_without_title_template_or_setting_it_counts_as_its_item() -> None:
     untitled = fold(titled(), [record(0, item="i1", action="purchase")])
-    no_words = fold(titled(), [record(0, item="i1", action="wave")])
+    no_words = fold(titled(default_action_weight=1.0), [record(0, item="i1", action="wave")])
     off = fold(make_flow(), [record(0, item="i1", action="purchase")])
     for updated in (untitled, no_words, off):
         assert vector(updated) == pytest.approx(item_vector(1), abs=1e-6)

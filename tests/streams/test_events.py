@@ -43,7 +43,7 @@ TRIGGERS: list[tuple[Reason, bytes | None]] = [
     (Reason.NOT_UTF8, changed().replace(b'"u"', b'"\xff"')),
     (Reason.NOT_JSON, b"{"),
     (Reason.NOT_JSON, changed() + b"x"),
-    (Reason.NOT_JSON, changed().replace(b'"u"', b'"\\ud800"')),
+    (Reason.NOT_UTF8, changed().replace(b'"u"', b'"\\ud800"')),
     (Reason.NOT_AN_OBJECT, b"[]"),
     (Reason.NOT_AN_OBJECT, b"null"),
     (Reason.WRONG_TYPE, changed(user_id=7)),
@@ -55,10 +55,6 @@ TRIGGERS: list[tuple[Reason, bytes | None]] = [
     (Reason.MISSING_USER, without("user_id")),
     (Reason.MISSING_USER, changed(user_id=None)),
     (Reason.MISSING_USER, changed(user_id="")),
-    (Reason.EMPTY_ID, without("event_id")),
-    (Reason.EMPTY_ID, changed(event_id=None)),
-    (Reason.EMPTY_ID, changed(item_id="")),
-    (Reason.EMPTY_ID, changed(session_id="")),
     (Reason.ID_TOO_LONG, changed(item_id="i" * 257)),
     (Reason.ID_CONTROL_CHARACTERS, changed(user_id="a\nb")),
     (Reason.ID_CONTROL_CHARACTERS, changed(item_id="a\x7f")),
@@ -74,6 +70,10 @@ TRIGGERS: list[tuple[Reason, bytes | None]] = [
 
 # What the adapters alone can find, or what comes after decoding.
 ELSEWHERE = {
+    Reason.EMPTY_ID,
+    Reason.MISSING_ITEM,
+    Reason.TOO_MANY_EVENTS,
+    Reason.FOREIGN_FORMAT,
     Reason.BAD_TIMESTAMP,
     Reason.BAD_ENVELOPE,
     Reason.UNSUPPORTED_CONTENT_TYPE,

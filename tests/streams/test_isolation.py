@@ -40,7 +40,7 @@ class PoisonError(Exception):
 
 def poisoned(**options: Any) -> Flow:
     """A flow whose fold raises for every event with the action `poison`."""
-    flow = make_flow(**options)
+    flow = make_flow(default_action_weight=1.0, **options)
     weigh = flow.weighing.weigh
 
     def raising(events: Sequence[Event], *arguments: Any) -> Any:
@@ -227,10 +227,10 @@ def test_a_replay_isolates_what_the_live_run_did() -> None:
 def fragile(parse: Callable[..., Any]) -> Callable[..., Any]:
     """As it was, but with a bug for what says `poison`."""
 
-    def parsing(record: Any, limits: Limits) -> Any:
+    def parsing(record: Any, *others: Any) -> Any:
         if b"poison" in record.value:
             raise PoisonError("a bug of the parser")
-        return parse(record, limits)
+        return parse(record, *others)
 
     return parsing
 
@@ -255,7 +255,7 @@ def test_a_record_on_which_decoding_raises_is_rejected_alone(monkeypatch: pytest
 def test_a_record_on_which_an_adapter_raises_is_rejected_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     adapter, log = NativeAdapter(), [record(0), record(1, action="poison"), record(2)]
     monkeypatch.setattr(adapter, "parse", fragile(adapter.parse))
-    results = parse_each(adapter, log, LIMITS)
+    results = [result for (result,) in parse_each(adapter, log, LIMITS)]
     assert [isinstance(result, Rejected) for result in results] == [False, True, False]
     assert isinstance(results[1], Rejected)
     assert (results[1].reason, results[1].stage) == ("handling_failed", "ingest.decode")
@@ -267,7 +267,8 @@ def test_a_record_on_which_an_adapter_raises_is_rejected_alone(monkeypatch: pyte
 @pytest.mark.parametrize("name", sorted(ADAPTERS))
 def test_an_adapters_example_is_an_event(name: str) -> None:
     adapter = ADAPTERS[name]()
-    assert isinstance(adapter.parse(Record(adapter.example, 0), LIMITS), Event)
+    (event,) = adapter.parse(Record(adapter.example, 0), LIMITS)
+    assert isinstance(event, Event)
 
 
 # --- encoding ---------------------------------------------------------------------------------------------

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import Any
 
 import pytest
 
 from streams.events import Limits, Reason, Rejected, decode_canonical
 from streams.provenance import (
-    CONNECT,
     MAX_EVENTS_PER_RECORD,
     ORIGIN,
-    SOURCE,
     Origin,
     OriginHeaders,
     OriginReader,
-    origin,
     rank_of,
     rejected_headers,
-    rejected_value,
 )
 from tests.streams.flows import Record
 
@@ -47,7 +42,6 @@ def test_a_message_with_a_lone_surrogate_still_makes_a_header() -> None:
 
 
 CLICKS = OriginHeaders("clicks", "idA", "idE")
-OLD = [(name, value) for name, value in zip(SOURCE, (b"clicks", b"3", b"42"), strict=True)]
 
 
 def test_a_canonical_record_says_which_event_of_which_record_it_was_made_of() -> None:
@@ -71,7 +65,7 @@ def test_origins_rank_by_offset_then_by_index() -> None:
     [
         [],
         [("other", b"x")],
-        OLD,
+        [("interestflow.source.topic", b"clicks"), ("interestflow.source.offset", b"42")],
         [(ORIGIN, b"")],
         [(ORIGIN, b"clicks/2/7/1")],
         [(ORIGIN, b"clicks/idA/idE/2/x/1")],
@@ -87,30 +81,7 @@ def test_what_was_not_written_into_this_topic_by_ingest_has_no_origin(headers: A
     assert OriginReader("idE").read([Record(b"", 0)]) == []
 
 
-def test_a_rejected_value_too_long_for_a_topic_is_left_out_and_described() -> None:
-    long = Record(b"x" * (8 * 1024 * 1024), 3)
-    rejected = Rejected(Reason.TOO_LARGE, "m", "s")
-    assert rejected_value(long) is None
-    headers = dict(rejected_headers(long, rejected))
-    assert headers["interestflow.value.size"] == b"8388608"
-    assert headers["interestflow.value.sha256"] == sha256(long.value or b"").hexdigest().encode()
-    assert headers["__connect.errors.offset"] == b"3"
-    short = Record(b"x", 3)
-    assert rejected_value(short) == b"x"
-    assert "interestflow.value.size" not in dict(rejected_headers(short, rejected))
-
-
-def test_what_ingest_writes_into_headers_is_found_again() -> None:
-    record = Record(b"{", 42, topic="clicks", partition=3, headers=[("trace", b"t")])
-    assert origin(CLICKS.of(record, 0), SOURCE) == ("clicks", "3", "42")
-    assert origin(OLD, SOURCE) == ("clicks", "3", "42")
-    assert origin(rejected_headers(record, Rejected(Reason.NOT_JSON, "m", "s")), CONNECT) == (
-        "clicks",
-        "3",
-        "42",
-    )
-
-
-@pytest.mark.parametrize("headers", [None, [], OLD[:1], [(ORIGIN, b"clicks")]])
-def test_a_record_of_somebody_elses_has_no_origin(headers: Any) -> None:
-    assert origin(headers, SOURCE) is None
+def test_a_rejected_event_of_several_tells_its_index() -> None:
+    rejected = Rejected(Reason.NOT_JSON, "m", "s")
+    assert "interestflow.index" not in dict(rejected_headers(Record(b"", 0), rejected))
+    assert dict(rejected_headers(Record(b"", 0), rejected._replace(index=3)))["interestflow.index"] == b"3"

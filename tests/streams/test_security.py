@@ -38,7 +38,8 @@ def problems(**fields: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    "servers", ["localhost:9092", "10.0.0.1:9092,10.0.0.2:9093", "[::1]:9092", "b-1.kafka_x.example.org:9094"]
+    "servers",
+    ["localhost:9092", "10.0.0.1:9092, 10.0.0.2:9093 ", "[::1]:9092", "b-1.kafka_x.example.org:9094"],
 )
 def test_servers_are_host_and_port(servers: str) -> None:
     assert problems(kafka_bootstrap_servers=servers) == ""
@@ -52,7 +53,7 @@ def test_a_url_scheme_is_refused(servers: str) -> None:
     assert "URL scheme" in problems(kafka_bootstrap_servers=servers)
 
 
-@pytest.mark.parametrize("servers", ["", "localhost", "a:1, b:2", "a:1;b:2", "a:1,", "a:port", "me:pw@a:1"])
+@pytest.mark.parametrize("servers", ["", "localhost", "::1:9092", "a:1;b:2", "a:1,", "a:port", "me:pw@a:1"])
 def test_anything_else_is_no_server(servers: str) -> None:
     found = problems(kafka_bootstrap_servers=servers)
     assert "not host:port" in found
@@ -126,12 +127,49 @@ def test_plaintext_has_no_security() -> None:
         "bootstrap.servers": "a:1",
         "security.protocol": "PLAINTEXT",
         "reconnect.backoff.max.ms": security.LONGEST_RECONNECT_MS,
+        "client.id": settings.group,
+        "log_level": 0,
     }
     assert security.aiokafka_config(settings) == {
         "bootstrap_servers": "a:1",
         "security_protocol": "PLAINTEXT",
     }
     assert security.faust_broker_credentials(settings) is None
+
+
+OAUTH = {
+    "kafka_security_protocol": "SASL_SSL",
+    "kafka_sasl_mechanism": "OAUTHBEARER",
+    "kafka_oauth_token_endpoint_url": "https://login.example.org/token",
+    "kafka_oauth_client_id": "us",
+    "kafka_oauth_client_secret": "secret",
+}
+
+
+def test_client_credentials_are_a_log_in() -> None:
+    assert problems(**OAUTH) == ""
+    assert "secret" not in repr(security.librdkafka_config(Settings(**OAUTH)))
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"kafka_sasl_password": "pw"}, "KAFKA_SASL_PASSWORD: given, but OAUTHBEARER does not use it"),
+        ({"kafka_oauth_token_endpoint_url": "http://login.example.org/token"}, "must begin with https://"),
+        ({"kafka_oauth_extensions": "logicalCluster"}, "not key=value"),
+    ],
+)
+def test_what_client_credentials_cannot_do_is_refused(fields: dict[str, str], said: str) -> None:
+    assert said in problems(**{**OAUTH, **fields})
+
+
+def test_aws_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    found = problems(kafka_security_protocol="SASL_PLAINTEXT", kafka_sasl_mechanism="AWS_MSK_IAM")
+    for said in ("needs SASL_SSL", "INTERESTFLOW_KAFKA_AWS_REGION", "pip install 'interestflow[aws]'"):
+        assert said in found
 
 
 def test_without_a_ca_file_every_client_uses_the_systems() -> None:

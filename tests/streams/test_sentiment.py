@@ -234,7 +234,8 @@ def test_states_of_two_sentiments_never_mix() -> None:
 def test_the_setting_builds_what_it_names() -> None:
     scoring = build_scoring(Settings(encoder="hashing", sentiment="lexicon"))
     assert scoring is not None
-    assert scoring.actions == {"comment", "review"}
+    assert all(action in scoring.actions for action in ("comment", "review", "Reviewed"))
+    assert "purchase" not in scoring.actions
     assert scoring.sentiment.id == "lexicon"
 
 

@@ -140,7 +140,7 @@ def test_sasl_needs_mechanism_username_and_password(missing: str) -> None:
     assert load(kafka_security_protocol="SASL_SSL", **sasl)
     del sasl[missing]
     said = wrong(kafka_security_protocol="SASL_SSL", **sasl)
-    assert "SASL needs mechanism, username and password" in said
+    assert f"INTERESTFLOW_{missing.upper()}" in said
     assert SECRET not in said
 
 
