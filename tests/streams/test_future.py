@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.future import Future
 from streams.rejections import Reason
-from tests.streams.flows import T0, Record, make_flow, record, vectors
+from tests.streams.flows import DIM, T0, Record, make_flow, record, vectors
 
 NOW_S, TOLERANCE_S = T0 / 1000, 60.0
 FUTURE = Future(lambda: NOW_S, TOLERANCE_S)
@@ -58,7 +59,7 @@ def test_an_event_from_the_future_is_booked_as_rejected_and_freezes_nobody() -> 
     flow = make_flow()
     found = flow.decode([at(0, T0 + 10**9, 0, False), at(1, T0, 0, False)])
     FUTURE.refuse(found)
-    updated = flow.update(0, found, [])  # type: ignore[arg-type]
+    updated = flow.update(0, found, np.zeros((0, DIM), dtype=np.float32))
     assert updated.outcomes["rejected.timestamp_in_future"] == 1
-    assert vectors(updated.vectors)["u"]["as_of"] == T0
+    assert vectors(updated)["u"]["as_of"] == T0
     assert [r.offset for r, _ in updated.isolated] == [0]
