@@ -67,7 +67,7 @@ KINDS: dict[str, tuple[dict[str, Any], str | None]] = {
     "lone surrogate": ({"value": event("u").replace(b"i1", b"\\ud800"), "key": b"k"}, "not_json"),
 }
 # Beyond what is kept of a value; and nearly as much as is kept (to the byte: tests of rejected_record).
-TOO_LARGE = {
+TOO_LARGE: dict[str, dict[str, Any]] = {
     "10 MB": {"value": b'"' + b"x" * LARGE + b'"', "key": b"k", "headers": [("h", b"1")]},
     "as much as is kept": {"value": b'"' + b"x" * (MOST_KEPT - 2) + b'"', "key": b"k"},
     "8 MiB": {"value": b'"' + b"x" * (TAKES - 2) + b'"', "key": b"k"},
