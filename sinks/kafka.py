@@ -28,38 +28,16 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
-from itertools import repeat
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from sinks.base import Group, SinkError
-from sinks.lanes import Entry, Lane
-from sinks.outstanding import Outstanding
-from sinks.refusals import MISSING_S, RESTART, missing, refusal, says_nothing
+from sinks.lanes import Entry, Lane, entries
+from sinks.outstanding import Outstanding, Report
+from sinks.properties import DEFAULTS, GUARANTEES
+from sinks.refusals import MISSING_S, RESTART, missing, refusal, said, says_nothing
 
-# Durability and order are not settings: a state that is acknowledged must be on disk, in order.
-GUARANTEES: Mapping[str, Any] = {
-    "enable.idempotence": True,
-    "enable.gapless.guarantee": True,
-    "acks": "all",
-    "message.timeout.ms": 0,
-    "partitioner": "murmur2_random",
-}
-# Several records share a batch only up to this size, so every topic must take it.
-BATCH_BYTES = 1_000_000
-DEFAULTS: Mapping[str, Any] = {
-    "linger.ms": 5,
-    "batch.size": BATCH_BYTES,
-    # What may be outstanding is bounded by the batches in flight, not here.
-    "queue.buffering.max.messages": 10_000_000,
-    "queue.buffering.max.kbytes": 2_000_000,
-    # What a topic takes is what bounds a record; this is what a broker's `socket.request.max.bytes` lets through.
-    "message.max.bytes": 100_000_000,
-    "compression.type": "none",  # unit vectors do not compress
-    # Errors alone: that the guarantee of no gaps is "experimental" is a warning at each start.
-    "log_level": 3,
-}
 DEADLINE_S = 300.0
 REOPEN_S = 600.0
 POLL_S = 0.1
@@ -126,19 +104,28 @@ class KafkaSink:
             lane.unplaced.append((groups, index, outstanding))
 
     def _enqueue(self, lane: Lane, groups: Sequence[Group], index: int, outstanding: Outstanding) -> None:
-        group, reports = groups[index], outstanding.reports(groups, index)
-        places = lane.places(group)
+        group = groups[index]
         try:
-            if group.headers is None and lane.open.issuperset(places):
-                produce, topic = self._producer.produce, lane.topic
+            if group.headers is None and group.partition in lane.open:
+                self._straight(group, group.partition, outstanding.reports(groups, index))
+                return
+            places = lane.places(group)
+            if group.partition is None and group.headers is None and lane.open.issuperset(places):
+                produce, topic, report = self._producer.produce, lane.topic, outstanding.report
                 # By position: half of what the same call costs by name.
-                for (key, value), partition, report in zip(group.records, places, reports, strict=True):
+                for (key, value), partition in zip(group.records, places, strict=True):
                     produce(topic, value, key, partition, report)
                 return
-            for entry in _entries(group, places, reports):
+            for entry in entries(group, places, outstanding.reports(groups, index)):
                 self._pass_on(lane, entry)
         except Exception as error:  # whatever it is, the rest must not follow
-            raise self._end(f"cannot enqueue to {lane.topic}: {_said(error)}; {RESTART}") from error
+            raise self._end(f"cannot enqueue to {lane.topic}: {said(error)}; {RESTART}") from error
+
+    def _straight(self, group: Group, partition: int, reports: Iterator[Report]) -> None:
+        """Hand over records of a named partition that is open."""
+        produce, topic = self._producer.produce, group.topic
+        for (key, value), report in zip(group.records, reports, strict=True):
+            produce(topic, value, key, partition, report)
 
     def _pass_on(self, lane: Lane, entry: Entry) -> None:
         """Hand one record over, or hold it behind the first one of its partition."""
@@ -173,7 +160,7 @@ class KafkaSink:
                 for entry in held:
                     self._pass_on(lane, entry)
             except Exception as error:  # see _enqueue
-                self._end(f"cannot enqueue to {lane.topic}: {_said(error)}; {RESTART}")
+                self._end(f"cannot enqueue to {lane.topic}: {said(error)}; {RESTART}")
 
     def _refused(self, error: KafkaError, message: Any) -> None:
         """A record was not delivered; in the poll thread."""
@@ -190,7 +177,7 @@ class KafkaSink:
                 self._producer.poll(POLL_S)
             except KafkaException as error:
                 with self._lock:
-                    self._end(f"the Kafka producer failed for good: {_said(error)}; {RESTART}")
+                    self._end(f"the Kafka producer failed for good: {said(error)}; {RESTART}")
             self._tick()
 
     def _tick(self) -> None:
@@ -255,15 +242,3 @@ class KafkaSink:
                     self._enqueue(lane, groups, index, outstanding)
             except SinkError:  # kept for the next caller, and for everybody who waits
                 return
-
-
-def _entries(group: Group, places: Sequence[int], reports: Iterator[Any]) -> Iterator[Entry]:
-    headers = repeat(None, len(group.records)) if group.headers is None else group.headers
-    for (key, value), partition, report, own in zip(group.records, places, reports, headers, strict=True):
-        yield Entry(key, value, partition, report, own)
-
-
-def _said(error: Exception) -> str:
-    """Without the wrapping of the client's own errors."""
-    first = error.args[0] if error.args else error
-    return first.str() if isinstance(first, KafkaError) else str(error)

@@ -7,8 +7,8 @@ it are held until it is acknowledged. Pure; the sink acts on it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import count
+from collections.abc import Iterator, Sequence
+from itertools import count, repeat
 from typing import NamedTuple
 
 from sinks.base import Group, Header
@@ -67,3 +67,10 @@ class Lane:
         """The first record is acknowledged: what was held behind it, in order."""
         self.open.add(partition)
         return self.held.pop(partition, [])
+
+
+def entries(group: Group, places: Sequence[int], reports: Iterator[Report]) -> Iterator[Entry]:
+    """The records of a group, each with its partition and what it reports to."""
+    headers = repeat(None, len(group.records)) if group.headers is None else group.headers
+    for (key, value), partition, report, own in zip(group.records, places, reports, headers, strict=True):
+        yield Entry(key, value, partition, report, own)

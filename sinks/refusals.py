@@ -36,3 +36,9 @@ def refusal(error: KafkaError, message: Any) -> str:
 def missing(topic: str) -> str:
     """The sentence for a topic that is not there."""
     return f"the topic {topic} does not exist: run `interestflow topics create`; {RESTART}"
+
+
+def said(error: Exception) -> str:
+    """Without the wrapping of the client's own errors."""
+    first = error.args[0] if error.args else error
+    return first.str() if isinstance(first, KafkaError) else str(error)

@@ -9,21 +9,21 @@ from zlib import crc32
 
 import numpy as np
 
-from streams.events import Event, encode
+from streams.events import Event
 from streams.interest.base import Floats, Longs, Schedule, Signals, schedule
+from streams.setting_aside import UNKNOWN, set_aside_unknown
 from streams.signals import times
 from streams.state.changelog import Waiting
 from streams.state.duplicates import Keys, Mask, event_keys, fresh_events, remember
 from streams.state.layout import Rows
 from streams.state.origins import Ranks
 from streams.state.store import PartitionState
-from streams.state.tails import waiting_bytes
 
 if TYPE_CHECKING:
     from streams.decoded import Decoded
     from streams.flow import Flow
 
-NO_ITEM, UNKNOWN_ITEM = -2, -1
+NO_ITEM, UNKNOWN_ITEM = -2, UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ class Batch:
         flow = self.flow
         changed = self.part.take(self.touched)
         states = flow.layout.view(changed)
-        set_aside, aside = self._set_aside(outcomes)
+        set_aside, aside = set_aside_unknown(self, outcomes)
         before = flow.model.counts(states["model"][: self.signalled]).copy()
         signals, indices = self._signals(states, texts)
         late = flow.model.update(states["model"][: self.signalled], signals)
@@ -214,38 +214,6 @@ class Batch:
         for index in np.sort(indices).tolist():
             if self.events[index].action in consuming and self.items[index] >= 0:
                 consume(int(rows[index]), int(keys[self.items[index]]))
-
-    def _set_aside(self, outcomes: Counter[str]) -> tuple[Mask, list[tuple[int, Waiting]]]:
-        """(n,) true for events of unknown items; and those of them that are to wait, within bounds."""
-        aside: Mask = (self.items == UNKNOWN_ITEM) & (self.base != 0)
-        kept: list[tuple[int, Waiting]] = []
-        bytes_of: Counter[int] = Counter()
-        kept_of: Counter[int] = Counter()
-        for index in np.flatnonzero(aside).tolist():
-            row, event = int(self.rows[index]), self.events[index]
-            offset, recorded = int(self.offsets[index]), int(self.recorded[index])
-            key = int(self.keys[index])
-            waiting = Waiting(offset, event.item_id or "", recorded, encode(event), key)
-            more = bytes_of[row] + waiting_bytes(waiting)
-            if not self._has_room(row, len(kept), kept_of[row], more):
-                outcomes["dropped"] += 1
-                continue
-            kept.append((row, waiting))
-            kept_of[row], bytes_of[row] = kept_of[row] + 1, more
-            outcomes["waiting"] += 1
-        return aside, kept
-
-    def _has_room(self, row: int, more: int, more_of_row: int, more_bytes: int) -> bool:
-        """True where one more may wait beside `more`. One that had waited before keeps its place.
-
-        more_bytes: of the row's, with the one that asks.
-        """
-        waiting, options = self.part.waiting, self.flow.options
-        return self.released or (
-            waiting.count + more < options.waiting_per_partition
-            and len(waiting.of_row.get(row, ())) + more_of_row < options.waiting_per_user
-            and waiting.bytes_of.get(row, 0) + more_bytes <= options.waiting_bytes_per_user
-        )
 
 
 def action_key(action: str) -> int:

@@ -12,7 +12,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from sinks.base import Group
-from sinks.kafka import BATCH_BYTES
+from sinks.properties import BATCH_BYTES
 from streams.record_bounds import BATCH_BYTES as AROUND_BATCH
 from streams.record_bounds import KAFKA_DEFAULT, ORIGIN_BYTES, RECORD_BYTES, Needs, record_bytes
 from streams.rejections import Reason, Rejected

@@ -18,7 +18,7 @@ TAIL_FORMAT = "tails-3"
 NOBODY_WAITS = bytes(4)
 
 # Of a waiting event beside its bytes and its item's id, at most: numbers and lengths.
-WAITING_BYTES = 32
+WAITING_BYTES = 48
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(list[Waiting]).decode
