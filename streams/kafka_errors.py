@@ -63,7 +63,7 @@ _ADVICE = {
     KafkaError._INVALID_ARG: "look at the settings that begin with INTERESTFLOW_KAFKA_",
 }
 # How long librdkafka was in which state, and how often it did not say so.
-_NOISE = re.compile(r" \(after \d+ms in state [^)]*(\(s\)[^)]*)?\)")
+_NOISE = re.compile(r" \(after \d+ms in state \w+(, \d+ identical error\(s\) suppressed)?\)")
 _ELSE = "look at the brokers' logs"
 
 

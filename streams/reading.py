@@ -12,7 +12,7 @@ from typing import Any
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from streams.clients import make
-from streams.kafka_errors import is_final, sentence
+from streams.kafka_errors import NO_TOPIC, is_final, sentence
 from streams.tokens import TokenError
 
 log = logging.getLogger(__name__)
@@ -239,7 +239,7 @@ def partition_ids(client: Any, topic: str, within_s: float | None = None, server
         if is_final(found.error):
             raise ReadError(sentence(found.error, f"topic {topic}"))
         if time.monotonic() > give_up:
-            raise ReadError(f"topic {topic} does not exist: run `interestflow topics create`")
+            raise ReadError(f"topic {topic} does not exist: {NO_TOPIC}")
         time.sleep(KNOWN_PAUSE_S)
 
 

@@ -93,8 +93,8 @@ class TopicAdmin:
         return {name: len(topic.partitions) for name, topic in self.topics().items()}
 
     def lacking(self, wanted: list[Need]) -> list[Lack]:
-        """What of these needs is not there; a coordinator that is still loading its groups is asked again."""
-        deadline = time.monotonic() + CONNECT_DEADLINE_S
+        """What of these needs is not there; a coordinator that is still made or loading is asked again."""
+        deadline = time.monotonic() + TIMEOUT_S
         while True:
             try:
                 return lacking(self._admin, wanted)
