@@ -136,9 +136,9 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
         return fetcher
 
     @property
-    def _coordinator(self) -> fetching.NamingCoordinator:
-        coordinator: fetching.NamingCoordinator = self._thread._consumer._coordinator
-        return coordinator
+    def _coordinator(self) -> coordinator.FrankCoordinator:
+        found: coordinator.FrankCoordinator = self._thread._consumer._coordinator
+        return found
 
     def _batch(self, tp: TP, records: Sequence[Any], position: int | None) -> RecordBatch:
         batch = RecordBatch(tp.topic, tp.partition, records, position or 0)

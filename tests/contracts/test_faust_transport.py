@@ -32,6 +32,7 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from streams import fetching, transport
+from streams.coordinator import FrankCoordinator
 
 TP0 = TP("events", 0)
 
@@ -78,7 +79,7 @@ def test_the_keen_fetcher_is_the_one_that_aiokafka_makes() -> None:
     transport.register()
     assert consumers.Fetcher is fetching.KeenFetcher
     assert consumers.AIOKafkaClient is fetching.PatientClient
-    assert consumers.GroupCoordinator is fetching.NamingCoordinator
+    assert consumers.GroupCoordinator is FrankCoordinator
     assert "Fetcher(" in inspect.getsource(aiokafka.AIOKafkaConsumer.start)
     assert "prefetch_backoff" in inspect.signature(Fetcher.__init__).parameters
     loop = inspect.getsource(Fetcher._fetch_requests_routine)
@@ -271,7 +272,7 @@ async def test_a_reset_is_told_with_what_was_asked_unless_another_offset_was_set
 async def test_an_offset_is_committed_with_the_id_of_its_topic(monkeypatch: pytest.MonkeyPatch) -> None:
     commit = AsyncMock()
     monkeypatch.setattr(GroupCoordinator, "commit_offsets", commit)
-    coordinator = object.__new__(fetching.NamingCoordinator)
+    coordinator = object.__new__(FrankCoordinator)
     coordinator.topic_ids = {"events": "an-id"}
     given = {TP0: OffsetAndMetadata(5, ""), TP("others", 1): OffsetAndMetadata(6, "")}
     await coordinator.commit_offsets(None, given)
