@@ -95,6 +95,11 @@ class KeenFetcher(Fetcher):  # type: ignore[misc]
         end = self._subscriptions.subscription.assignment.state_value(tp).lso
         return None if end is None else max(0, end - position)
 
+    def forget_resets(self, partitions: Collection[TP]) -> None:
+        """Of partitions that were set to other offsets since."""
+        left = [self.resets.popleft() for _ in range(len(self.resets))]
+        self.resets.extend(reset for reset in left if reset.tp not in partitions)
+
     def seek_to(self, tp: TP, offset: int) -> None:
         """As aiokafka's."""
         self._asked.pop(tp, None)
