@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from aiokafka.consumer import consumer as consumers
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import KafkaError as AIOKafkaError
+from aiokafka.structs import OffsetAndMetadata
 from confluent_kafka import KafkaError
+from faust.types import TP
 
 from streams.kafka_errors import GROUP_ADVICE, LOGIN_ADVICE, RIGHTS_ADVICE, GroupError, by_code, sentence
 
@@ -25,7 +29,10 @@ QUIET_S = 60.0
 
 
 class FrankCoordinator(GroupCoordinator):  # type: ignore[misc]  # aiokafka ships no types
-    """Goes on joining after what may pass, and keeps what does not."""
+    """Goes on joining after what may pass, and keeps what does not; notes with an offset of which topic it is."""
+
+    # Id by topic, as far as known; set from outside.
+    topic_ids: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self.refusal: KafkaError | None = None
@@ -38,6 +45,12 @@ class FrankCoordinator(GroupCoordinator):  # type: ignore[misc]  # aiokafka ship
         # aiokafka does not know all of Kafka's codes, and hides others in a text.
         self._keep(getattr(response, "error_code", 0))
         return response
+
+    async def commit_offsets(self, assignment: Any, offsets: Mapping[TP, Any]) -> None:
+        """As aiokafka's, with the topics' ids: a name may be another topic's by the time that the offset is read."""
+        ids = self.topic_ids
+        named = {tp: OffsetAndMetadata(one.offset, ids.get(tp.topic, "")) for tp, one in offsets.items()}
+        await super().commit_offsets(assignment, named)
 
     async def ensure_active_group(self, *args: Any) -> Any:
         """As aiokafka's; what was failing fails no more once it has an assignment."""

@@ -1,4 +1,4 @@
-"""aiokafka's client, fetcher and coordinator, tuned: lean records, the fetch ahead of the fold, patience at the start.
+"""aiokafka's client and fetcher, tuned: lean records, the fetch ahead of the fold, patience at the start.
 
 Private names of aiokafka 0.14 are overridden; tests/contracts guards them.
 """
@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Collection, Mapping
-from types import MappingProxyType
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer import consumer as consumers
 from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import Fetcher, PartitionRecords
-from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import KafkaConnectionError
-from aiokafka.structs import OffsetAndMetadata
 from faust.types import TP
 
 from streams.reading import ISOLATION
@@ -98,6 +95,11 @@ class KeenFetcher(Fetcher):  # type: ignore[misc]
         end = self._subscriptions.subscription.assignment.state_value(tp).lso
         return None if end is None else max(0, end - position)
 
+    def forget_resets(self, partitions: Collection[TP]) -> None:
+        """Of partitions that were set to other offsets since."""
+        left = [self.resets.popleft() for _ in range(len(self.resets))]
+        self.resets.extend(reset for reset in left if reset.tp not in partitions)
+
     def seek_to(self, tp: TP, offset: int) -> None:
         """As aiokafka's."""
         self._asked.pop(tp, None)
@@ -156,20 +158,6 @@ class PatientClient(AIOKafkaClient):  # type: ignore[misc]
         return updated
 
 
-class NamingCoordinator(GroupCoordinator):  # type: ignore[misc]
-    """aiokafka's group coordinator, which notes with an offset of which topic it is: names are used again."""
-
-    # Id by topic, as far as known; set from outside.
-    topic_ids: Mapping[str, str] = MappingProxyType({})
-
-    async def commit_offsets(self, assignment: Any, offsets: Mapping[TP, Any]) -> None:
-        """As aiokafka's."""
-        named = {
-            tp: OffsetAndMetadata(o.offset, self.topic_ids.get(tp.topic, "")) for tp, o in offsets.items()
-        }
-        await super().commit_offsets(assignment, named)
-
-
 class _InFlight(set[int]):
     """Brokers with a fetch under way; tells the fetcher when there is one less.
 
@@ -191,4 +179,3 @@ def register() -> None:
     fetcher.PartitionRecords = LeanRecords
     consumers.Fetcher = KeenFetcher
     consumers.AIOKafkaClient = PatientClient
-    consumers.GroupCoordinator = NamingCoordinator

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME
+
+# Of a timestamp, as confluent-kafka tells it: the broker set it.
+LOG_APPEND_TIME = 2
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -36,5 +38,5 @@ class Record(msgspec.Struct, frozen=True, gc=False):
             message.key(),
             message.value(),
             message.headers() or [],
-            kind == TIMESTAMP_LOG_APPEND_TIME,
+            kind == LOG_APPEND_TIME,
         )

@@ -136,9 +136,9 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
         return fetcher
 
     @property
-    def _coordinator(self) -> fetching.NamingCoordinator:
-        coordinator: fetching.NamingCoordinator = self._thread._consumer._coordinator
-        return coordinator
+    def _coordinator(self) -> coordinator.FrankCoordinator:
+        found: coordinator.FrankCoordinator = self._thread._consumer._coordinator
+        return found
 
     def _batch(self, tp: TP, records: Sequence[Any], position: int | None) -> RecordBatch:
         batch = RecordBatch(tp.topic, tp.partition, records, position or 0)
@@ -236,6 +236,7 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
         self._coordinator.topic_ids = self.transport.app.state_topic_ids
         await super().perform_seek()
         seeks = await self.transport.seeks(self.assignment())
+        # What the fetcher has met at the committed offsets meanwhile is told of by who gives the seeks.
         for tp, offset in seeks.items():
             await self.seek(tp, offset)
             self._read_offset[tp] = offset - 1 if offset else None
@@ -243,6 +244,7 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
             self._resumed[tp] = offset
             # Only partitions with an entry here are looked at by a commit.
             self._acked.setdefault(tp, [])
+        self._fetcher.forget_resets(seeks)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Finish what has begun and commit it while it is still ours, then let go.

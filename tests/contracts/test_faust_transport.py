@@ -32,6 +32,7 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from streams import fetching, transport
+from streams.coordinator import FrankCoordinator
 
 TP0 = TP("events", 0)
 
@@ -78,7 +79,7 @@ def test_the_keen_fetcher_is_the_one_that_aiokafka_makes() -> None:
     transport.register()
     assert consumers.Fetcher is fetching.KeenFetcher
     assert consumers.AIOKafkaClient is fetching.PatientClient
-    assert consumers.GroupCoordinator is fetching.NamingCoordinator
+    assert consumers.GroupCoordinator is FrankCoordinator
     assert "Fetcher(" in inspect.getsource(aiokafka.AIOKafkaConsumer.start)
     assert "prefetch_backoff" in inspect.signature(Fetcher.__init__).parameters
     loop = inspect.getsource(Fetcher._fetch_requests_routine)
@@ -268,10 +269,25 @@ async def test_a_reset_is_told_with_what_was_asked_unless_another_offset_was_set
     assert [(reset.asked, reset.begin) for reset in keen.resets] == told
 
 
+def test_what_a_fetcher_met_before_another_offset_was_set_is_forgotten() -> None:
+    keen, other = object.__new__(fetching.KeenFetcher), TP("events", 1)
+    keen.resets = deque([fetching.Reset(TP0, 40, 70), fetching.Reset(other, 1, 2)])
+    keen.forget_resets({TP0})
+    assert list(keen.resets) == [fetching.Reset(other, 1, 2)]
+
+
+def test_a_fetcher_asks_for_committed_records_whatever_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, Any] = {}
+    assert "isolation_level" in inspect.signature(Fetcher.__init__).parameters
+    monkeypatch.setattr(Fetcher, "__init__", lambda self, *args, **options: given.update(options))
+    fetching.KeenFetcher(isolation_level="read_uncommitted")
+    assert given["isolation_level"] == "read_committed"
+
+
 async def test_an_offset_is_committed_with_the_id_of_its_topic(monkeypatch: pytest.MonkeyPatch) -> None:
     commit = AsyncMock()
     monkeypatch.setattr(GroupCoordinator, "commit_offsets", commit)
-    coordinator = object.__new__(fetching.NamingCoordinator)
+    coordinator = object.__new__(FrankCoordinator)
     coordinator.topic_ids = {"events": "an-id"}
     given = {TP0: OffsetAndMetadata(5, ""), TP("others", 1): OffsetAndMetadata(6, "")}
     await coordinator.commit_offsets(None, given)

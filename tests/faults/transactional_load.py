@@ -89,6 +89,8 @@ class PlacedLoad(Load):
             begin, end = bounds.get(partition, (0, 0))
             if begin <= offset < end and event_id is not None:
                 self.taken[user].remove(event_id)
+        for user in [user for user, ids in self.taken.items() if not ids]:
+            del self.taken[user]
 
 
 def with_load(

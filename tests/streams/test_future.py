@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
+from confluent_kafka import TIMESTAMP_CREATE_TIME, TIMESTAMP_LOG_APPEND_TIME, TIMESTAMP_NOT_AVAILABLE
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.future import Future
+from streams.records import Record as KafkaRecord
 from streams.rejections import Reason
 from tests.streams.flows import DIM, T0, Record, make_flow, record, vectors
 
@@ -63,3 +66,17 @@ def test_an_event_from_the_future_is_booked_as_rejected_and_freezes_nobody() -> 
     assert updated.outcomes["rejected.timestamp_in_future"] == 1
     assert vectors(updated)["u"]["as_of"] == T0
     assert [r.offset for r, _ in updated.isolated] == [0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "known", "appended"),
+    [
+        (TIMESTAMP_NOT_AVAILABLE, False, False),
+        (TIMESTAMP_CREATE_TIME, True, False),
+        (TIMESTAMP_LOG_APPEND_TIME, True, True),
+    ],
+)
+def test_a_record_says_whether_the_broker_set_its_time(kind: int, known: bool, appended: bool) -> None:
+    message = MagicMock(timestamp=lambda: (kind, 5))
+    found = KafkaRecord.of(message)
+    assert (found.timestamp, found.appended) == (5 if known else None, appended)
