@@ -20,14 +20,17 @@ import orjson
 from sinks.base import Group
 from streams.adapters import adapter
 from streams.events import Limits
+from streams.future import Future as Horizon
 from streams.ingester import Ingester
 from streams.metrics import Metrics
+from streams.rooms import Rooms
 from streams.transport import RecordBatch
 from tests.streams.flows import T0, Record
 
 EVENTS_ID = "events-1"
 EVENTS_TOPIC = "behavior.events.v1"
 METRICS = Metrics()
+HORIZON = Horizon(lambda: T0, 0.0)
 Place = tuple[str, int]  # source topic and partition
 
 
@@ -87,7 +90,7 @@ class Outbox:
     """A sink whose records stay until delivered, in order within each canonical partition."""
 
     def __init__(self, cluster: Cluster) -> None:
-        self.cluster = cluster
+        self.cluster, self.rooms = cluster, Rooms()
         self.lanes: list[deque[tuple[Any, ...]]] = [deque() for _ in cluster.canonical]
 
     def publish(self, groups: Sequence[Group]) -> Future[None]:
@@ -139,7 +142,8 @@ class Worker:
         self.term = cluster.owner[group] = cluster.terms
         self.outbox = Outbox(cluster)
         adapters = {name: adapter("native") for name in cluster.sources}
-        self.ingester = Ingester(EVENTS_TOPIC, adapters, Limits(), self.outbox, METRICS)  # type: ignore[arg-type]
+        out: Any = self.outbox
+        self.ingester = Ingester(EVENTS_TOPIC, adapters, Limits(), out, METRICS, HORIZON)
         ids = {n: s.topic_id if cluster.rules.ids else n for n, s in cluster.sources.items()}
         self.ingester.reads_from(ids, EVENTS_ID)
         places = [(n, p) for n, s in cluster.sources.items() for p in range(len(s.records))]
@@ -175,11 +179,29 @@ class Worker:
             self.cluster.committed[self.group, place] = offset
 
 
-def source_record(topic: str, partition: int, offset: int, number: int, user: str, good: bool) -> Record:
-    """A native record; ids are numbered by source topic, so that those of two topics are alike."""
-    event = {"event_id": number, "user_id": user, "item_id": f"i{number % 8}", "action": "click"}
-    value = orjson.dumps({**event, "timestamp": T0 + number * 1000}) if good else b"no event"
+def source_record(topic: str, partition: int, offset: int, number: int, user: str, products: int) -> Record:
+    """A native record, numbered by source topic, so that the ids of two topics are alike.
+
+    products: of an order, each an event of its own; 1 for an event that is none; 0 for what is no event.
+    """
+    event: dict[str, Any] = {"event_id": number, "user_id": user, "timestamp": T0 + number * 1000}
+    event |= {"item_id": f"i{number % 8}", "action": "click"}
+    if products > 1:
+        items = [{"item_id": f"i{(number + n) % 8}", "quantity": 1} for n in range(products)]
+        event = {**event, "action": "purchase", "products": items}
+        del event["item_id"]
+    value = orjson.dumps(event) if products else b"no event"
     return Record(value, offset, user.encode(), topic, partition)
+
+
+def names(record: Record) -> set[str]:
+    """Of a source's record: its events, as `event_name` has them."""
+    if record.value == b"no event":
+        return set()
+    event = orjson.loads(record.value or b"")
+    several = range(len(event.get("products", ())))
+    ids = [f"{event['event_id']}#{n}" for n in several] or [event["event_id"]]
+    return {f"{record.topic} {one}" for one in ids}
 
 
 def event_name(record: Record) -> str:

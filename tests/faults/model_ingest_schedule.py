@@ -21,11 +21,14 @@ from tests.faults.model_ingest import (
     Source,
     Worker,
     event_name,
+    names,
     source_record,
 )
 from tests.streams.flows import Record, apply, make_flow
 
 STEPS = (40, 160)
+# Events of a record: none, one, or an order's products.
+PRODUCTS = (*[1] * 16, 0, 2, 3, 3)
 EVENTS = SourceTopic(EVENTS_TOPIC, 1, EVENTS_ID)
 
 
@@ -86,10 +89,9 @@ class Schedule:
         log = self.cluster.sources[name].records[partition]
         for _ in range(self.rng.randint(1, 6)):
             self.numbers[name] += 1
-            number, good = self.numbers[name], self.rng.random() > 0.05
-            log.append(source_record(name, partition, len(log), number, self.rng.choice(self.users), good))
-            if good:
-                self.cluster.written[name].add(f"{name} {number}")
+            products, user = self.rng.choice(PRODUCTS), self.rng.choice(self.users)
+            log.append(source_record(name, partition, len(log), self.numbers[name], user, products))
+            self.cluster.written[name] |= names(log[-1])
         return True
 
     def _ingest(self) -> bool:
@@ -193,17 +195,12 @@ class Schedule:
         if end == source.begin[partition]:
             return False
         source.begin[partition] = self.rng.randint(source.begin[partition], end)
-        self.cluster.removed |= self._names(name, source.records[partition][: source.begin[partition]])
+        self.cluster.removed |= set().union(*map(names, source.records[partition][: source.begin[partition]]))
         return True
 
     def _forget(self, source: Source) -> None:
         for records in source.records:
-            self.cluster.removed |= self._names(source.name, records)
-
-    @staticmethod
-    def _names(topic: str, records: list[Record]) -> set[str]:
-        found = (r.value or b"" for r in records if r.value != b"no event")
-        return {f"{topic} {int(value.split(b':')[1].split(b',')[0])}" for value in found}
+            self.cluster.removed |= set().union(*map(names, records))
 
     # --- what it must come to -------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from streams import provenance
 from streams.state.origins import Origins
 from tests.faults.deployment import Problems
 from tests.faults.model_ingest import Rules
@@ -55,10 +56,17 @@ def ranks_not_kept(patch: Patch) -> Rules:
     return Rules()
 
 
+def index_left_out(patch: Patch) -> Rules:
+    """Events of one record are told apart no more."""
+    patch.setattr(provenance, "rank_of", lambda offset, index: offset << provenance.INDEX_BITS)
+    return Rules()
+
+
 MUTATIONS: dict[str, Callable[[Patch], Rules]] = {
     "no dedupe by origin": no_dedupe_by_origin,
     "the last rank wins": last_rank_wins,
     "ranks are not in the mark": ranks_not_kept,
+    "an origin without the event's index": index_left_out,
     "records behind a refused one are taken": lambda _: Rules(gapless=False),
     "committed before it is delivered": lambda _: Rules(awaited=False),
     "a source made anew keeps its id": lambda _: Rules(ids=False),

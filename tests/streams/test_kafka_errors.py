@@ -41,7 +41,8 @@ def test_what_a_person_can_put_right_names_how(code: int, words: str) -> None:
 
 
 def test_how_often_and_how_long_is_left_out() -> None:
-    reason = "a:1/bootstrap: Connect to a:1 failed: refused (after 0ms in state CONNECT, 1 identical error(s) suppressed)"
+    how_often = "(after 0ms in state CONNECT, 1 identical error(s) suppressed)"
+    reason = f"a:1/bootstrap: Connect to a:1 failed: refused {how_often}"
     said = sentence(KafkaError(KafkaError._TRANSPORT, reason))
     assert said.startswith("a:1/bootstrap: Connect to a:1 failed: refused (_TRANSPORT): ")
 
