@@ -8,10 +8,12 @@ once. The look is what bounds both, and tells of it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from streams.apart import apart
@@ -24,6 +26,7 @@ T = TypeVar("T")
 STAGE = "kafka"
 ADVICE = "start the brokers, or correct INTERESTFLOW_KAFKA_BOOTSTRAP_SERVERS"
 LOOK_EVERY_S = 5.0
+ANSWER_WITHIN_S = 5.0
 # Beyond the deadline of the look, so that it is the one that speaks.
 DELIVERY_SLACK_S = 60.0
 
@@ -39,8 +42,18 @@ class Brokers:
 
     async def ask(self, function: Callable[..., T], *arguments: Any, **options: Any) -> T:
         """What the function returns, in a thread, once the brokers answer. Raises GaveUpError, StoppedError."""
-        attempt = partial(function, *arguments, **options)
+        attempt = partial(self._attempt, partial(function, *arguments, **options))
         return await apart(self.backoff.call, STAGE, attempt, is_away, ADVICE)
+
+    def _attempt(self, question: Callable[[], T]) -> T:
+        try:
+            return question()
+        except Exception as error:
+            if is_away(error):
+                # Else the client goes on asking the broker that it was told to ask, though that one alone has gone.
+                with contextlib.suppress(KafkaException):
+                    self.admin.list_topics(timeout=ANSWER_WITHIN_S)
+            raise
 
     async def watch(self, look: Callable[[AdminClient], None]) -> None:
         """For ever, until they are away for too long, or `look` raises: raises GaveUpError, or that."""

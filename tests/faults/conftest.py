@@ -53,7 +53,7 @@ def deploy(node: Node, tmp_path: Path) -> Deploy:
 
 @pytest.fixture
 def deploy_on_cluster(cluster: Cluster, tmp_path: Path) -> Deploy:
-    """As `deploy`, with a copy of every topic on each broker."""
+    """As `deploy`, with a copy of every topic on each broker; of: the deployment's class."""
 
     def kind(*workers: str, **fields: Any) -> Callable[[int], Deployment]:
         return _kind(cluster.servers, tmp_path, workers, replication_factor=NODES, **fields)
@@ -61,10 +61,12 @@ def deploy_on_cluster(cluster: Cluster, tmp_path: Path) -> Deploy:
     return kind
 
 
-def _kind(servers: str, tmp_path: Path, workers: Sequence[str], **fields: Any) -> Callable[[int], Deployment]:
+def _kind(
+    servers: str, tmp_path: Path, workers: Sequence[str], of: type[Deployment] = Deployment, **fields: Any
+) -> Callable[[int], Deployment]:
     def make(seed: int) -> Deployment:
         folder = tmp_path / f"{seed}-{len(list(tmp_path.iterdir()))}"
-        deployment = Deployment(servers, folder, seed, **fields)
+        deployment = of(servers, folder, seed, **fields)
         for name in workers:
             deployment.crew.start(name)
         return deployment

@@ -88,6 +88,6 @@ class Sources:
 
 
 def make_topic(admin: AdminClient, topic: str, partitions: int) -> None:
-    """A source topic as a company has it: with another number of partitions than ours."""
+    """A source topic as a company has it: with another number of partitions than ours, and the brokers' copies."""
     config = {"message.timestamp.type": "LogAppendTime"}
-    admin.create_topics([NewTopic(topic, partitions, 1, config=config)])[topic].result(20)
+    admin.create_topics([NewTopic(topic, partitions, config=config)])[topic].result(20)

@@ -11,14 +11,19 @@ from contextlib import contextmanager
 from random import Random
 
 import pytest
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import NewTopic
 
 from streams import topics
+from streams.reading import bounds_now
 from tests.faults.cluster import BROKER_SESSION_S, NODES, Cluster, ClusterNode
-from tests.faults.deployment import RATE, SESSION_S, Deploy, Deployment, small_settings
+from tests.faults.deployment import RATE, Deploy, Deployment
+from tests.faults.ingesting import Ingesting
 from tests.faults.reassign import reassign
+from tests.faults.small import SESSION_S, small_settings
 from tests.faults.trials import Fault, run, trials
 
-KIND = {"canonical": False, "raw": True}
+KIND: dict[str, type[Deployment]] = {"canonical": Deployment, "raw": Ingesting}
 # Of a broker that is stopped: beyond the workers' sessions, and mostly beyond its own.
 STOPPED_S = (SESSION_S + 0.5, 12.0)
 NUMBERS = range(1, NODES + 1)
@@ -30,7 +35,7 @@ Made = Callable[[int], Deployment]
 @pytest.fixture(params=list(KIND))
 def made(request: pytest.FixtureRequest, deploy_on_cluster: Deploy) -> Made:
     """Two workers, for events of either kind."""
-    return deploy_on_cluster("a", "b", static=False, ingest=KIND[request.param])
+    return deploy_on_cluster("a", "b", static=False, of=KIND[request.param])
 
 
 @pytest.fixture
@@ -42,7 +47,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 def named(fault: str, kind: str) -> str:
     """Name of a fault, in the table of results."""
-    return fault + (", events through ingest" if KIND[kind] else "")
+    return fault + (", events through ingest" if kind == "raw" else "")
 
 
 def used(deployment: Deployment) -> list[str]:
@@ -170,3 +175,19 @@ def test_topics_are_made_at_once_on_every_broker(cluster: Cluster) -> None:
         assert set(topics.create(settings)) == names
         for future in admin.delete_topics(list(names)).values():
             future.result(20)
+
+
+def test_a_reader_finds_the_next_leader_while_the_last_is_away(cluster: Cluster) -> None:
+    """Whoever knew the leader of old: a worker that recovers, or a reader that looks how far a topic goes."""
+    topic, admin = "bounds", cluster.admin()
+    admin.create_topics([NewTopic(topic, 1, NODES)])[topic].result(30)
+    cluster.await_whole()
+    consumer = Consumer({"bootstrap.servers": cluster.servers, "group.id": topic, "log_level": 0})
+    assert bounds_now(consumer, TopicPartition(topic, 0)) == (0, 0)
+    node = cluster.leader_of_most([topic])
+    node.pause()
+    try:
+        assert bounds_now(consumer, TopicPartition(topic, 0)) == (0, 0)
+    finally:
+        node.resume()
+        consumer.close()
