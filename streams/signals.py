@@ -54,6 +54,11 @@ class Weighing:
 
     def base(self, events: Sequence[Event]) -> Floats:
         """(n,) the actions' own weights; an event whose weight is 0 moves nothing."""
+        get = self._weights.get
+        found = np.array([get(event.action) for event in events], dtype=np.float32)
+        if not np.isnan(found).any():
+            return found
+        # None, for a word that comes for the first time, became no number.
         weights = self._weights
         return np.array([weights[event.action] for event in events], dtype=np.float32)
 

@@ -14,6 +14,7 @@ from urllib.request import urlopen
 
 import orjson
 import pytest
+from prometheus_client import generate_latest
 
 from encoders.base import counts
 from encoders.cache import CachedEncoder
@@ -239,3 +240,12 @@ def test_no_label_is_a_user_or_an_item() -> None:
     assert labels
     assert not labels & FORBIDDEN_LABELS
     assert not [key for key in found if "somebody" in key or "something" in key or "'i0'" in key]
+
+
+def test_forgiven_fields_and_unknown_actions_are_shown_as_they_are_now() -> None:
+    metrics, forgiven, unknown = Metrics(), {("value", "empty"): 2}, {"wave": 3}
+    metrics.watch_told({"clicks": forgiven}, unknown)
+    unknown["wave"] += 1
+    shown = generate_latest(metrics.registry).decode()
+    assert 'interestflow_forgiven_total{field="value",kind="empty",topic="clicks"} 2.0' in shown
+    assert 'interestflow_unknown_actions_total{action="wave"} 4.0' in shown

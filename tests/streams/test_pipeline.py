@@ -59,7 +59,7 @@ class Rig:
     def __init__(self, encoder: Encoder | None = None, wait: Callable[[float], bool] | None = None) -> None:
         self.sink, self.metrics, self.health = MemorySink(), Metrics(), Health()
         self.ended: list[BaseException] = []
-        self.flow = make_flow()
+        self.flow = make_flow(default_action_weight=1.0)
         self.now = 0.0
         backoff = Backoff(self.metrics, self.health, 60.0, clock=lambda: self.now, wait=wait or self._wait)
         adapters = {RAW: adapter("native")}
