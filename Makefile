@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test unit faults bench lint clean
+.PHONY: setup demo test unit faults soak bench lint clean
 
 setup: $(STAMP)
 
@@ -30,6 +30,10 @@ unit: setup
 # The faults in long form, about two hours; INTERESTFLOW_FAULT_SHARE=0.1 for a tenth of the trials.
 faults: setup
 	INTERESTFLOW_FAULTS=long $(BIN)/python -m pytest tests/faults; $(BIN)/python -m tests.faults.report
+
+# A worker's memory over two hours with a disturbance a minute: the slope with its interval.
+soak: setup
+	$(BIN)/python -m tests.faults.soak --minutes 120 --every 60
 
 bench: setup
 	$(BIN)/interestflow bench stream

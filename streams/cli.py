@@ -50,10 +50,10 @@ def worker(
     settings = load_settings(config, kafka_bootstrap_servers=bootstrap_servers)
     set_up_logging(settings)
     # Imported late: Faust and torch take seconds, which --help should not.
-    from streams.heap import limit_arenas
+    from streams import heap
 
     # Before any thread.
-    limit_arenas()
+    heap.limit()
     from streams.app import build_worker
     from streams.metrics import serve
 

@@ -19,14 +19,17 @@ from streams.apart import apart
 # Enough that the threads that fetch, publish, and own the states seldom wait for one another.
 ARENAS = 4
 SET_BY_HAND = frozenset({"MALLOC_ARENA_MAX", "GLIBC_TUNABLES"})
+# What a heap may keep at its end, and from what size on memory is not of a heap, bytes. By itself glibc raises both up
+# to 64 and 32 MiB, by the largest that was ever freed. A batch needs less than this; a bulk read may feel it once.
+KEPT, LARGE = 16 << 20, 8 << 20
 # Of malloc.h.
-M_ARENA_MAX = -8
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 # From the end of a recovery until the client that it read with has ended, whose buffers are the most of it.
 AFTER_S = 3.0
 
 
-def limit_arenas() -> bool:
-    """Let threads share a few heaps; true where that was done.
+def limit() -> bool:
+    """Let threads share a few heaps, and a heap keep little; true where that was done.
 
     Of use only where the process has started few threads yet: glibc asks for it once. Whoever set it by the
     environment knows better.
@@ -34,7 +37,8 @@ def limit_arenas() -> bool:
     libc = _glibc()
     if libc is None or not SET_BY_HAND.isdisjoint(os.environ):
         return False
-    return bool(libc.mallopt(M_ARENA_MAX, ARENAS))
+    limits = (M_ARENA_MAX, ARENAS), (M_TRIM_THRESHOLD, KEPT), (M_MMAP_THRESHOLD, LARGE)
+    return all(libc.mallopt(*one) for one in limits)
 
 
 def give_back() -> bool:

@@ -20,6 +20,7 @@ from streams.interest.base import Longs
 from streams.state.changelog import NOTHING, WATERMARK_KEY, Claim, SourceTopic, Watermark
 from streams.state.deliveries import Deliveries
 from streams.state.layout import Layout, Rows
+from streams.state.mapped import zeros
 from streams.state.origins import Origins
 from streams.state.tails import Tails
 
@@ -52,7 +53,7 @@ class PartitionState:
     def __init__(self, partition: int, layout: Layout, capacity: int = 1024) -> None:
         self.partition = partition
         self.layout = layout
-        self.arena: Rows = np.zeros((capacity, layout.size), dtype=np.uint8)
+        self.arena: Rows = zeros(capacity, layout.size)
         self.users: list[str] = []
         self.row_of: dict[str, int] = {}
         self.tails = Tails(layout.consumed)
@@ -210,6 +211,6 @@ class PartitionState:
         """Make room for so many users; memory is taken only as they come."""
         capacity = len(self.arena)
         if needed > capacity:
-            grown = np.zeros((max(needed, capacity * 2), self.layout.size), dtype=np.uint8)
+            grown = zeros(max(needed, capacity * 2), self.layout.size)
             grown[:capacity] = self.arena
             self.arena = grown

@@ -15,9 +15,9 @@ import signal
 import sys
 from pathlib import Path
 
+from streams import heap
 from streams.app import build_worker
 from streams.configuration import load
-from streams.heap import limit_arenas
 from streams.settings import Settings
 from tests.faults import points
 
@@ -60,7 +60,7 @@ def main(settings: Settings, point: str = "", nth: int = 1, orders: Path | None 
     from streams.errors import USER_ERRORS
     from streams.log_lines import set_up_logging
 
-    limit_arenas()
+    heap.limit()
     set_up_logging(settings)
     try:
         asyncio.run(run(settings, point, nth, orders))

@@ -40,7 +40,7 @@ import ctypes, os, sys, threading
 from streams import heap
 
 if "limit" in sys.argv:
-    print(heap.limit_arenas())
+    print(heap.limit())
 libc = ctypes.CDLL(None)
 libc.malloc.restype = ctypes.c_void_p
 begin = threading.Barrier(12)
