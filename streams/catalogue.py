@@ -133,8 +133,8 @@ class Cataloguer:
         return newest, brought
 
     def _knows(self, item_id: str) -> bool:
-        asked = self._asked.get(item_id)
-        return item_id in self.catalog if asked is None else asked != ""
+        """False for an item that nobody has brought; one that was removed before may be removed once more."""
+        return bool(self._asked.get(item_id)) or self.catalog.ever_had(item_id)
 
     def _tell_unknown(self, item_id: str, record: SourceRecord) -> None:
         if item_id in self._told_unknown or len(self._told_unknown) == MOST_TOLD:

@@ -67,8 +67,8 @@ class Items:
     counts: Counter[str] = field(default_factory=Counter)
     # Checksum of what the newest record of an item says; 0 is removed.
     newest: dict[str, int] = field(default_factory=dict)
-    # Items whose first record here is a removal.
-    _unknown: set[str] = field(default_factory=set)
+    # Removals of items that no record here has brought.
+    _unknown: Counter[str] = field(default_factory=Counter)
     _gaps: dict[int, OffsetSet] = field(default_factory=dict)
 
     def add(self, record: Record) -> None:
@@ -89,15 +89,15 @@ class Items:
             self._change(item.item_id, xxh3_64_intdigest(repr(item).encode("utf-8", "surrogatepass")) or 1)
 
     def _leave(self, item_id: str) -> bool:
-        """True where the item was known."""
-        known = self.newest.get(item_id, 0)
-        self.counts["replaced"] += bool(known)
-        if item_id not in self.newest:
-            self._unknown.add(item_id)
+        """True where the topic has brought the item before."""
+        if item_id not in self.newest or item_id in self._unknown:
+            self._unknown[item_id] += 1
+        self.counts["replaced"] += bool(self.newest.get(item_id))
         self.newest[item_id] = 0
-        return bool(known)
+        return item_id not in self._unknown
 
     def _change(self, item_id: str, mark: int) -> None:
+        self._unknown.pop(item_id, None)
         known = self.newest.get(item_id, 0)
         self.counts["unchanged"] += known == mark
         self.counts["replaced"] += known not in (0, mark)
@@ -110,7 +110,7 @@ class Items:
         missing = [item_id for item_id in present if state[item_id] != VECTOR]
         left = [item_id for item_id, mark in self.newest.items() if not mark and state[item_id] == VECTOR]
         # Compaction has taken what was removed, but not that it was known.
-        known = sum(int(state[item_id] == REMOVED) for item_id in self._unknown)
+        known = sum(count for item_id, count in self._unknown.items() if state[item_id] == REMOVED)
         self.counts["removed"] += known
         self.counts["removed_unknown"] -= known
         self.counts["encoded"] = len(present) - len(missing)

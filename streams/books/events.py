@@ -102,8 +102,9 @@ def balance_events(
         # What is no more may have been read; offsets that were removed unread were not.
         most = found.covered + max(0, found.begin - removed)
         if found.covered > read or (read > most and not compacted):
-            gone = "" if most == found.covered else f" and at most {most - found.covered:,} removed since"
-            books.problems.append(
-                f"{topic}-{number}: {read:,} events were read, but {found.covered:,} are in the topic up to the "
-                f"mark of the state{gone}"
-            )
+            books.problems.append(_mismatch(f"{topic}-{number}", read, found.covered, most))
+
+
+def _mismatch(name: str, read: int, covered: int, most: int) -> str:
+    gone = "" if most == covered else f" and at most {most - covered:,} removed since"
+    return f"{name}: {read:,} events were read, but {covered:,} are in the topic up to the mark of the state{gone}"

@@ -114,7 +114,7 @@ class Ingest:
     def balance(self, where: Partition, source: SourcePartition, books: Books) -> None:
         """Enter what one partition of a source holds, what is missing, and what is there twice."""
         topic, partition = where
-        name, present = f"{topic}-{partition}", source.present
+        present = source.present
         canonical, rejected = self._canonical[where], self._rejected[where]
         told = canonical.records() | rejected.records()
         missing, committed = present - told, source.committed or 0
@@ -125,16 +125,13 @@ class Ingest:
         _count(books.forgotten, topic, len(forgotten))
         if gaps:
             _gap(books, topic, partition, gaps)
+        name = f"{topic}-{partition}"
         if twice := canonical.both(rejected):
             books.problems.append(
                 f"{name}: {_records(twice)} both canonical and rejected: {ranges_told(twice)}"
             )
-        unreal = told.within(source.begin, source.end) - present
-        if unreal and not source.compacted:
-            books.problems.append(
-                f"{name}: {_records(unreal)} canonical or rejected, but not in the topic (a transaction that was "
-                f"aborted?): {ranges_told(unreal)}"
-            )
+        if (unreal := told.within(source.begin, source.end) - present) and not source.compacted:
+            _unreal(books, name, unreal)
         if source.committed is not None and (gone := OffsetSet.between(committed, source.begin) - told):
             books.removed.append({"topic": topic, "partition": partition, "offsets": len(gone)})
 
@@ -146,6 +143,13 @@ def _gap(books: Books, topic: str, partition: int, gaps: OffsetSet) -> None:
     books.problems.append(
         f"{topic}-{partition}: {_records(gaps)} read, but neither canonical nor rejected: offsets "
         f"{ranges_told(gaps)}"
+    )
+
+
+def _unreal(books: Books, name: str, unreal: OffsetSet) -> None:
+    books.problems.append(
+        f"{name}: {_records(unreal)} canonical or rejected, but not in the topic (a transaction that was aborted?): "
+        f"{ranges_told(unreal)}"
     )
 
 

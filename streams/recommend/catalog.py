@@ -110,6 +110,10 @@ class Catalog:
             self._removed[item_id] = row
             self._fingerprints.pop(row, None)
 
+    def ever_had(self, item_id: str) -> bool:
+        """True for an item known or removed."""
+        return item_id in self.row_of or item_id in self._removed
+
     def recall_removed(self) -> int:
         """Know the removed items again, by their last vectors and unseen, for a replay of events of before.
 

@@ -121,6 +121,51 @@ def test_of_one_batch_the_newest_record_of_an_item_counts(cataloguer: Cataloguer
     assert [(changed.item_id, changed.title) for changed, _ in changes.items] == [("b", "2"), ("c", "3")]
 
 
+def test_every_record_of_a_batch_is_counted_once(cataloguer: Cataloguer) -> None:
+    publish(cataloguer, item("same"), item("old"))
+    changes = cataloguer.changes(
+        [
+            item("same"),
+            item("a", title="1"),
+            item("a", title="2"),
+            removal("old"),
+            removal("nobody"),
+            Record(b"{", 0),
+        ]
+    )
+    assert changes.outcomes() == {
+        "encoded": 1, "unchanged": 1, "replaced": 1, "removed": 1, "removed_unknown": 1, "refused": 1,
+    }  # fmt: skip
+
+
+def test_a_removal_of_an_unknown_item_is_told_once_and_says_so_in_its_record(
+    cataloguer: Cataloguer, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish(cataloguer, item("old"))
+    # Brought and removed by one batch: known. Removed a second time, as what is read again: known, too.
+    changes = cataloguer.changes(
+        [item("brief"), removal("brief"), removal("old"), removal("nobody"), item("new")]
+    )
+    assert changes.unknown == {"nobody"}
+    again = cataloguer.changes([removal("old"), removal("nobody")])
+    assert again.unknown == {"nobody"}
+    told = [line.getMessage() for line in caplog.records]
+    assert ["'nobody', which is not in the catalogue" in line for line in told] == [True]
+    records, headers = cataloguer.records(changes, ENCODER.encode(changes.texts())), changes.headers()
+    assert headers is not None
+    assert {key: own for (key, _), own in zip(records, headers, strict=True)} == {
+        b"brief": [], b"old": [], b"nobody": [("interestflow.unknown", b"")], b"new": [],
+    }  # fmt: skip
+    assert cataloguer.changes([item("other")]).headers() is None
+
+
+def test_ever_new_unknown_items_do_not_fill_the_log(
+    cataloguer: Cataloguer, caplog: pytest.LogCaptureFixture
+) -> None:
+    cataloguer.changes([removal(f"n{n}") for n in range(500)])
+    assert len(caplog.records) == 100
+
+
 WRONG: list[tuple[Record, Reason]] = [
     (Record(None, 0), Reason.EMPTY_ID),
     (Record(b"", 0, key=b"i"), Reason.EMPTY_VALUE),

@@ -221,3 +221,18 @@ async def test_who_is_stopped_while_the_encoder_is_away_gives_the_batch_back() -
     assert rig.ended == []
     assert (event.acked, event.value.started, rig.pipeline.busy) == (False, False, False)
     assert not any(rig.sink.records.values())
+
+
+async def test_what_became_of_the_catalogues_records_is_counted() -> None:
+    rig = Rig()
+    values = [("a", b'{"item_id":"a","title":"x"}'), ("nobody", None), ("bad", b"{")]
+    items = [Record(value, n, key.encode()) for n, (key, value) in enumerate(values)]
+    assert (await rig.run("catalogue", items, SETTINGS.topic_items)).acked
+    sample = rig.metrics.registry.get_sample_value
+    names = ("encoded", "removed", "removed_unknown", "refused", "unchanged", "replaced")
+    counted = [sample("interestflow_items_total", {"outcome": name}) for name in names]
+    assert counted == [1, 0, 1, 1, 0, 0]
+    published = {key: headers for key, _, headers, *_ in rig.sink.records[SETTINGS.topic_embeddings]}
+    assert {key: list(own) for key, own in published.items()} == {
+        b"a": [], b"nobody": [("interestflow.unknown", b"")],
+    }  # fmt: skip

@@ -69,6 +69,16 @@ def test_a_removal_whose_item_compaction_has_taken_is_none_of_an_unknown_item() 
     assert counts(booked([("a", None)], {"a": "unknown"})) == {"removed_unknown": 1}
 
 
+def test_a_second_removal_is_of_a_known_item_only_where_the_item_was_brought() -> None:
+    assert counts(booked([("a", "1"), ("a", None), ("a", None)], {"a": None})) == {
+        "replaced": 1,
+        "removed": 2,
+    }
+    assert counts(booked([("a", None), ("a", None)], {"a": "unknown"})) == {"removed_unknown": 2}
+    books = booked([("a", None), ("a", "1"), ("a", None)], {"a": None})
+    assert counts(books) == {"removed_unknown": 1, "replaced": 1, "removed": 1}
+
+
 def test_an_item_that_comes_back_after_its_removal_is_encoded_again() -> None:
     books = booked([("a", "1"), ("a", None), ("a", "1")], {"a": "v"})
     assert counts(books) == {"encoded": 1, "replaced": 1, "removed": 1}
