@@ -14,6 +14,7 @@ from collections.abc import Callable
 from random import Random
 from typing import TypeVar
 
+from streams.kafka_errors import told
 from streams.metrics import Health, Metrics
 
 T = TypeVar("T")
@@ -21,6 +22,8 @@ log = logging.getLogger(__name__)
 
 FIRST_S = 0.5
 LONGEST_S = 30.0
+# A broker that fails over is back sooner; what lasts longer needs a person.
+ADVICE_AFTER_S = 10.0
 
 
 class GaveUpError(RuntimeError):
@@ -53,6 +56,9 @@ class Backoff:
         self._stopping = threading.Event()
         # How many callers wait, by stage: it pauses until the last of them goes on.
         self._waiting: Counter[str] = Counter()
+        # When the first of them began to, and when a person was told of it last.
+        self._began: dict[str, float] = {}
+        self._told: dict[str, float] = {}
         self._lock = threading.Lock()
         self._wait = wait or self._stopping.wait
 
@@ -73,9 +79,7 @@ class Backoff:
                     if not passing(error):
                         raise
                     if started is None:
-                        started = self._clock()
-                        with self._lock:
-                            self._waiting[stage] += 1
+                        started = self._begin(stage, error)
                     self._pause(stage, error, advice, pause, self.deadline - (self._clock() - started))
                 pause = min(2 * pause, LONGEST_S)
         finally:
@@ -86,19 +90,49 @@ class Backoff:
         """Wait for nothing any more: whoever waits gets StoppedError."""
         self._stopping.set()
 
+    def _begin(self, stage: str, error: Exception) -> float:
+        """Count the caller among those who wait; when its wait began."""
+        now = self._clock()
+        with self._lock:
+            self._waiting[stage] += 1
+            first = self._waiting[stage] == 1
+            if first:
+                self._began[stage] = self._told[stage] = now
+        if first:
+            log.warning("%s: %s; trying again for up to %g s", stage, told(error), self.deadline)
+        return now
+
+    def _remind(self, stage: str, error: Exception, advice: str, left: float) -> None:
+        """Say what to do, where it lasts, once in a while."""
+        now = self._clock()
+        with self._lock:
+            lasted = now - self._began[stage]
+            due = lasted >= ADVICE_AFTER_S and now - self._told[stage] >= ADVICE_AFTER_S
+            if due:
+                self._told[stage] = now
+        if due:
+            log.warning(
+                "%s: %s, for %.0f s now; trying again for %.0f s more: %s",
+                stage,
+                told(error),
+                lasted,
+                left,
+                advice,
+            )
+
     def _pause(self, stage: str, error: Exception, advice: str, pause: float, left: float) -> None:
-        told = f"{stage}: {error}"
+        said = f"{stage}: {told(error)}"
         if left <= 0:
             raise GaveUpError(
-                f"{told}. This has lasted {self.deadline:g} s (INTERESTFLOW_RETRY_DEADLINE_S): {advice}"
+                f"{said}. This has lasted {self.deadline:g} s (INTERESTFLOW_RETRY_DEADLINE_S): {advice}"
             ) from error
         seconds = min(left, pause * self._rng.uniform(0.5, 1.0))
-        log.warning("%s; trying again in %.1f s, for %.0f s more: %s", told, seconds, left, advice)
+        self._remind(stage, error, advice, left)
         self.metrics.retries.labels(stage).inc()
         self.metrics.paused.labels(stage).set(1)
-        self.health.pause(stage, f"paused: {told}"[:500])
+        self.health.pause(stage, f"paused: {said}"[:500])
         if self._wait(seconds):
-            raise StoppedError(told) from error
+            raise StoppedError(said) from error
 
     def _resume(self, stage: str) -> None:
         with self._lock:
@@ -106,3 +140,5 @@ class Backoff:
             if not self._waiting[stage]:
                 self.metrics.paused.labels(stage).set(0)
                 self.health.resume(stage)
+                if not self._stopping.is_set():
+                    log.info("%s: waits no more, after %.1f s", stage, self._clock() - self._began[stage])

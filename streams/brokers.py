@@ -17,7 +17,7 @@ from confluent_kafka.admin import AdminClient
 from streams.apart import apart
 from streams.backoff import Backoff
 from streams.clients import make
-from streams.log_lines import untold
+from streams.log_lines import CONNECTIONS, untold
 from streams.reading import is_away
 
 T = TypeVar("T")
@@ -46,6 +46,7 @@ class Brokers:
         """For ever, until they are away for too long, or `look` raises: raises GaveUpError, or that."""
         while True:
             await self.ask(look, self.admin)
+            CONNECTIONS.settle()
             await asyncio.sleep(LOOK_EVERY_S)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from aiokafka.consumer import consumer as consumers
 from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.errors import KafkaError as AIOKafkaError
 from confluent_kafka import KafkaError
 
 from streams.kafka_errors import GROUP_ADVICE, LOGIN_ADVICE, RIGHTS_ADVICE, GroupError, by_code, sentence
@@ -84,6 +85,15 @@ def check(faust_consumer: Any, group: str, patience_s: float) -> None:
             f"consumer group {group} could not be joined for {patience_s:g} s (INTERESTFLOW_RETRY_DEADLINE_S): "
             f"{failing[2]}; look at the brokers' logs"
         )
+
+
+def plain(error: BaseException | None) -> BaseException | None:
+    """What crashed the stream, as a sentence where it is one of Kafka's refusals in aiokafka's words."""
+    code = getattr(error, "errno", None)
+    if not isinstance(error, AIOKafkaError) or code not in FINAL_CODES:
+        return error
+    about = " ".join(str(argument) for argument in error.args)
+    return GroupError(sentence(by_code(code), f"reading {about}".strip()))
 
 
 def register() -> None:

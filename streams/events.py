@@ -64,7 +64,7 @@ class Event(msgspec.Struct, omit_defaults=True, gc=False):
 
 
 class SourceRecord(Protocol):
-    """A Kafka record as aiokafka gives it; timestamp in milliseconds, None or negative where unknown."""
+    """A Kafka record (see records.Record); timestamp in milliseconds, None or negative where unknown."""
 
     @property
     def topic(self) -> str: ...
@@ -80,6 +80,8 @@ class SourceRecord(Protocol):
     def value(self) -> bytes | None: ...
     @property
     def headers(self) -> Headers: ...
+    @property
+    def appended(self) -> bool: ...
 
 
 # Records decoded at once: one that is wrong sends so many the long way.

@@ -35,6 +35,8 @@ BOOTSTRAP_PAUSE_S = 1.0
 # Between attempts to learn where the partitions are, while no broker answers; as `retry.backoff.ms` elsewhere.
 METADATA_PAUSE_S = 0.1
 CANCEL_AGAIN_S = 0.1
+# Of a record's timestamp, as the protocol has it; 0 is CreateTime.
+LOG_APPEND_TIME = 1
 
 
 class LeanRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka ships no types
@@ -42,7 +44,14 @@ class LeanRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka ships no 
 
     def _consumer_record(self, tp: TP, record: Any) -> Record:
         return Record(
-            tp.topic, tp.partition, record.offset, record.timestamp, record.key, record.value, record.headers
+            tp.topic,
+            tp.partition,
+            record.offset,
+            record.timestamp,
+            record.key,
+            record.value,
+            record.headers,
+            record.timestamp_type == LOG_APPEND_TIME,
         )
 
 

@@ -107,7 +107,7 @@ class Flow:
         decoded = Decoded(
             events=[e for e in results if type(e) is Event],
             offsets=np.array([record.offset for record in kept], dtype=np.int64),
-            recorded=np.array([record.timestamp or 0 for record in kept], dtype=np.int64),
+            recorded=np.array([r.timestamp or 0 if r.appended else 0 for r in kept], dtype=np.int64),
             last_offset=records[-1].offset,
             rejected=rejected,
             records=kept,

@@ -68,7 +68,7 @@ _ELSE = "look at the brokers' logs"
 
 
 class GroupError(RuntimeError):
-    """The consumer group cannot be joined; the message names it and what to do."""
+    """The consumer group cannot be joined, or what it reads is refused; the message names it and what to do."""
 
 
 def error_of(error: KafkaError | KafkaException) -> KafkaError:
@@ -79,7 +79,8 @@ def error_of(error: KafkaError | KafkaException) -> KafkaError:
 def sentence(error: KafkaError | KafkaException, resource: str = "") -> str:
     """What happened to the resource (`topic shop.raw`, `group shop-g1`), Kafka's name of it, and what to do."""
     found = error_of(error)
-    said = _NOISE.sub("", found.str()).removeprefix("Broker: ").removeprefix("Local: ").rstrip(". ")
+    said = _NOISE.sub("", found.str()).rstrip(". ")
+    said = said.replace("Broker: ", "").replace("Local: ", "")
     where = f"{resource}: " if resource else ""
     return f"{where}{said} ({found.name()}): {_ADVICE.get(found.code(), _ELSE)}"
 

@@ -25,6 +25,7 @@ from streams.catalogue import Cataloguer
 from streams.encoder_thread import EncoderThreads
 from streams.encoding import Scoring, encode_texts
 from streams.flow import Decoded, Flow
+from streams.future import Future
 from streams.ingester import Ingester
 from streams.interest.base import Floats
 from streams.metrics import Health, Metrics
@@ -51,17 +52,20 @@ class Pipeline:
         fail: Callable[[BaseException], None],
         backoff: Backoff | None = None,
         scoring: Scoring | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """adapters: by source topic. fail: ends the process; called with what could not be handled.
 
         backoff: how an encoder that fails is asked again; the settings' by default. scoring: tells the
-        texts' sentiment, on the encoder's thread.
+        texts' sentiment, on the encoder's thread. clock: seconds since the epoch, by which an event can be from the
+        future.
         """
         self.settings, self.flow, self.encoder = settings, flow, encoder
         self.scoring = scoring
+        self.future = Future(clock, settings.future_tolerance_s)
         self.publisher = Publisher(settings, flow, sink, metrics)
         self.ingester = Ingester(
-            settings.events_topic, adapters, flow.options.limits, self.publisher, metrics
+            settings.events_topic, adapters, flow.options.limits, self.publisher, metrics, self.future
         )
         self.metrics, self._fail = metrics, fail
         self.backoff = backoff or Backoff(metrics, Health(), settings.retry_deadline_s)
@@ -156,6 +160,7 @@ class Pipeline:
         if batch.removed is not None:
             removed.book(self.flow.partitions[batch.partition], batch.removed[1])
         decoded = self.flow.decode(batch.records)
+        self.future.refuse(decoded)
         if decoded.texts():
             return decoded, None
         return decoded, self.update_now(batch.partition, decoded, self._no_texts)

@@ -18,6 +18,8 @@ CONNECT = ("__connect.errors.topic", "__connect.errors.partition", "__connect.er
 REASON = "interestflow.reason"
 # Of what a rejection says; the reason is enough to act on.
 LONGEST_MESSAGE = 2000
+# Of a rejected canonical record: consumer group/events topic id, for whom else it may be an event.
+REFUSED_BY = "interestflow.refused.by"
 
 
 # An index has so many bits in an origin's rank; an offset has the 43 bits above it.
@@ -92,6 +94,11 @@ class OriginReader:
         return found
 
 
+def refused_by(group: str, events_topic_id: str) -> bytes:
+    """Value of the header REFUSED_BY."""
+    return f"{group}/{events_topic_id}".encode()
+
+
 def rejected_headers(record: SourceRecord, rejected: Rejected) -> list[tuple[str, bytes]]:
     """The original headers, then those of Kafka Connect's dead letter queue, then the reason."""
     message = rejected.message.encode("utf-8", "backslashreplace")[:LONGEST_MESSAGE]
@@ -104,6 +111,6 @@ def rejected_headers(record: SourceRecord, rejected: Rejected) -> list[tuple[str
         ("__connect.errors.exception.class.name", rejected.exception.encode()),
         ("__connect.errors.exception.message", message),
         (REASON, rejected.reason.encode()),
-        *([] if rejected.index is None else [(INDEX, b"%d" % rejected.index)]),
+        *([] if rejected.event is None else [(INDEX, b"%d" % rejected.event)]),
         *([(TOPIC_ID, rejected.topic_id.encode())] if rejected.topic_id else []),
     ]

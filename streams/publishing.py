@@ -9,6 +9,7 @@ from sinks.base import Group, Sink
 from streams.events import Rejected, SourceRecord
 from streams.flow import Flow, Updated
 from streams.metrics import Metrics
+from streams.provenance import REFUSED_BY, refused_by
 from streams.rejected_record import rejected_record
 from streams.rooms import Rooms, fitting_recommendation
 from streams.settings import Settings
@@ -77,7 +78,8 @@ class Publisher:
                 self.metrics.rejected.labels(stage, reason.reason).inc()
         if not rejected:
             return []
-        made = [rejected_record(record, reason, self.rooms.rejected) for record, reason in rejected]
+        room, by = self.rooms.rejected, [(REFUSED_BY, self._by())] if stage == "update" else []
+        made = [rejected_record(record, reason, room, by) for record, reason in rejected]
         records, headers = [(one.key, one.value) for one in made], [one.headers for one in made]
         return [Group(self.settings.topic_rejected, records, headers=headers)]
 
@@ -85,6 +87,9 @@ class Publisher:
         """Publish recommendations, each with as many items as its topic takes."""
         fitting = [fitting_recommendation(record, self.rooms.recommendations) for record in records]
         return self.publish([Group(self.settings.topic_recommendations, fitting)])
+
+    def _by(self) -> bytes:
+        return refused_by(self.settings.group, self.flow.source.topic_id)
 
     def keep_isolated(self, updated: Updated) -> None:
         """Wait until isolated records are on the broker, before the state goes beyond them.

@@ -107,7 +107,7 @@ class Reader:
         self._consumer = make(Consumer, {"isolation.level": ISOLATION, **config, **own, **bulk})
         self.topic = topic
         # Asked in any case: a partition that is assigned before its leader is known is read only after half a second.
-        known = partition_ids(self._consumer, topic)
+        known = partition_ids(self._consumer, topic, servers=config.get("bootstrap.servers", ""))
         self.partitions = known if partitions is None else partitions
         self._starts: dict[int, int] = {}
         self.start_at({})
@@ -198,17 +198,19 @@ def bounds_now(client: Any, partition: TopicPartition, timeout_s: float = 30.0) 
     return bounds
 
 
-def partition_ids(client: Any, topic: str, within_s: float | None = None) -> list[int]:
+def partition_ids(client: Any, topic: str, within_s: float | None = None, servers: str = "") -> list[int]:
     """Partitions of a topic. Raises ReadError where there is no such topic, or no right to it.
 
     within_s: how long the broker that is asked may not have heard of it yet; KNOWN_WITHIN_S by default.
+    servers: host:port of the brokers, for the message.
     """
     give_up = time.monotonic() + (KNOWN_WITHIN_S if within_s is None else within_s)
     while True:
         try:
             found = client.list_topics(topic, timeout=10).topics[topic]
         except KafkaException as error:
-            raise ReadError(f"cannot ask the brokers: {sentence(error, f'topic {topic}')}") from error
+            at = f" at {servers}" if servers else ""
+            raise ReadError(f"cannot ask the brokers{at} for {sentence(error, f'topic {topic}')}") from error
         if found.error is None and found.partitions:
             return sorted(found.partitions)
         if is_final(found.error):

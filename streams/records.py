@@ -6,10 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
-    """timestamp: milliseconds, None or negative where unknown."""
+    """timestamp: milliseconds, None or negative where unknown.
+
+    appended: the broker set the timestamp when the record came (LogAppendTime); else it is the producer's claim.
+    """
 
     topic: str
     partition: int
@@ -18,6 +22,7 @@ class Record(msgspec.Struct, frozen=True, gc=False):
     key: bytes | None
     value: bytes | None
     headers: Sequence[tuple[str, bytes]]
+    appended: bool = False
 
     @classmethod
     def of(cls, message: Any) -> Record:
@@ -31,4 +36,5 @@ class Record(msgspec.Struct, frozen=True, gc=False):
             message.key(),
             message.value(),
             message.headers() or [],
+            kind == TIMESTAMP_LOG_APPEND_TIME,
         )

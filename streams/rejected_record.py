@@ -23,21 +23,25 @@ class RejectedRecord(NamedTuple):
 KEPT = tuple(product((True, False), repeat=3))
 
 
-def rejected_record(record: SourceRecord, rejected: Rejected, room: int) -> RejectedRecord:
+def rejected_record(
+    record: SourceRecord, rejected: Rejected, room: int, more: Headers = ()
+) -> RejectedRecord:
     """The original bytes as far as they fit, the original headers, ours, and what was left out.
 
-    room: bytes that the topic takes, 100,000 at least. Headers are left out first, then the value, then the key.
+    room: bytes that the topic takes, 100,000 at least. more: further headers of ours. Headers are left out first, then the value, then the key.
     """
     for key, value, headers in KEPT:
-        made = _made(record, rejected, key, value, headers)
+        made = _made(record, rejected, more, key, value, headers)
         if record_bytes(*made) <= room:
             break
     return made
 
 
-def _made(record: SourceRecord, rejected: Rejected, key: bool, value: bool, headers: bool) -> RejectedRecord:
+def _made(
+    record: SourceRecord, rejected: Rejected, more: Headers, key: bool, value: bool, headers: bool
+) -> RejectedRecord:
     theirs = list(record.headers or ())
-    ours = rejected_headers(record, rejected)[len(theirs) :]
+    ours = [*rejected_headers(record, rejected)[len(theirs) :], *more]
     if not key and record.key is not None:
         ours += _told("key", record.key)
     if not value and record.value is not None:

@@ -34,6 +34,7 @@ class Reason(StrEnum):
     MISSING_TIMESTAMP = "missing_timestamp"
     BAD_TIMESTAMP = "bad_timestamp"
     TIMESTAMP_OUT_OF_RANGE = "timestamp_out_of_range"
+    TIMESTAMP_IN_FUTURE = "timestamp_in_future"
     TEXT_TOO_LONG = "text_too_long"
     TOO_MANY_EVENTS = "too_many_events"
     FOREIGN_FORMAT = "foreign_format"
@@ -56,15 +57,15 @@ MISSING = {
 class Rejected(NamedTuple):
     """A record that is no event. message: for the producer's people, says what to do; stage: where.
 
-    exception: name of the class of what was raised, where we had not foreseen it. index: of the event, where its
-    record holds several. topic_id: of the record's topic, which is another one once the topic is made anew.
+    exception: name of the class of what was raised, where we had not foreseen it. event: its index, where the record
+    holds several. topic_id: of the record's topic, which is another one once the topic is made anew.
     """
 
     reason: Reason
     message: str
     stage: str
     exception: str = "interestflow.Rejected"
-    index: int | None = None
+    event: int | None = None
     topic_id: str = ""
 
 

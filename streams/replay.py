@@ -21,8 +21,10 @@ from streams.encoding import Scoring, encode_texts
 from streams.events import SourceRecord
 from streams.flow import Flow
 from streams.log_lines import untold
+from streams.provenance import CONNECT, REASON, REFUSED_BY, origin, refused_by
 from streams.reading import read_all
 from streams.records import Record
+from streams.rejections import Reason
 from streams.security import librdkafka_config
 from streams.settings import Settings
 from streams.state.recovery import source_topic
@@ -81,9 +83,30 @@ def replay_topic(settings: Settings) -> tuple[dict[bytes, Any], int]:
     cataloguer = Cataloguer(flow.catalog, encoder, flow.options.limits)
     for messages in read_all(config, settings.topic_embeddings):
         cataloguer.learn(messages)
-    newest = dict(replay(flow, encoder, _records(config, settings.events_topic), scoring))
+    left_out = refused_for_their_time(config, settings, flow.source.topic_id)
+    records = (r for r in _records(config, settings.events_topic) if (r.partition, r.offset) not in left_out)
+    newest = dict(replay(flow, encoder, records, scoring))
     events = sum(part.books["read"] for part in flow.partitions.values())
     return {key: orjson.loads(value) for key, value in newest.items()}, events
+
+
+def refused_for_their_time(
+    config: dict[str, Any], settings: Settings, events_topic_id: str
+) -> set[tuple[int, int]]:
+    """Partition and offset of the canonical events that this generation's workers took for the future's.
+
+    What was the future then may be the past now, so a replay asks what they decided.
+    """
+    ours = (REFUSED_BY, refused_by(settings.group, events_topic_id))
+    reason = (REASON, Reason.TIMESTAMP_IN_FUTURE.value.encode())
+    found: set[tuple[int, int]] = set()
+    for messages in read_all(config, settings.topic_rejected):
+        for message in messages:
+            headers = message.headers() or []
+            told = origin(headers, CONNECT) if ours in headers and reason in headers else None
+            if told is not None and told[0] == settings.events_topic:
+                found.add((int(told[1]), int(told[2])))
+    return found
 
 
 def verify(settings: Settings) -> Verdict:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
@@ -18,6 +18,7 @@ from streams.settings import Settings
 
 Kind = Literal["topic", "group"]
 READ, WRITE, DESCRIBE = AclOperation.READ, AclOperation.WRITE, AclOperation.DESCRIBE
+DESCRIBE_CONFIGS = AclOperation.DESCRIBE_CONFIGS
 TIMEOUT_S = 10.0
 # A broker that has only just started, or has not heard of a new topic yet, knows better a moment later.
 PATIENCE_S = 5.0
@@ -61,7 +62,9 @@ class Lack:
 
 def command(settings: Settings, kind: Kind, name: str, operations: Iterable[Any]) -> str:
     """The `kafka-acls.sh` call that gives the log-in these rights."""
-    asked = " ".join(f"--operation {operation.name.title()}" for operation in operations)
+    # As Kafka's tools spell them: DescribeConfigs.
+    spelt = [operation.name.title().replace("_", "") for operation in operations]
+    asked = " ".join(f"--operation {name}" for name in spelt)
     return (
         f"kafka-acls.sh --bootstrap-server {settings.kafka_bootstrap_servers} --add "
         f"--allow-principal '{_principal(settings)}' {asked} --{kind} '{name}'"
@@ -96,6 +99,17 @@ def needs(settings: Settings) -> list[Need]:
         earlier = settings.model_copy(update={"generation": number})
         found.append(Need("group", earlier.group, "INTERESTFLOW_APP", (DESCRIBE,)))
     return found
+
+
+def check_needs(settings: Settings) -> list[Need]:
+    """The same, and what `interestflow topics check` does itself: it reads the settings of all topics but sources."""
+    sources = {source.topic for source in settings.raw_sources}
+    return [
+        replace(need, operations=(*need.operations, DESCRIBE_CONFIGS))
+        if need.kind == "topic" and need.name not in sources
+        else need
+        for need in needs(settings)
+    ]
 
 
 def lacking(admin: AdminClient, wanted: Iterable[Need]) -> list[Lack]:

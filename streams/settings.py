@@ -75,6 +75,10 @@ class Settings(KafkaSettings, EncoderSettings, BaseSettings):
     # Events of one record: products of an order, members of a batch.
     limit_events: int = Field(default=1000, ge=1, le=100_000)
 
+    # Seconds by which an event's time may lie ahead of the worker's clock, where the broker did not set the record's
+    # time (CreateTime). A source's event beyond is moved back to there; one of a canonical source is rejected.
+    future_tolerance_s: float = Field(default=60.0, ge=0, le=3600)
+
     # --- Interest ----------------------------------------------------------------------------------
     model: str = "decay"
     # Short-term half-life: what the user is after now. In seconds, or in the user's own events.

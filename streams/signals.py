@@ -115,9 +115,9 @@ def _bounded(number: float) -> float:
 
 
 def times(events: Sequence[Event], recorded: Longs) -> Longs:
-    """(n,) event times, milliseconds; one in the future of its record's own time is clamped to that.
+    """(n,) event times, milliseconds; one in the future of its record's time is clamped to that.
 
-    recorded: (n,) the records' timestamps as the broker has them, 0 where unknown.
+    recorded: (n,) when the broker took the records, 0 where it did not say: a producer's own time bounds nothing.
     """
     given = np.array([event.timestamp for event in events], dtype=np.int64)
     return np.where(recorded > 0, np.minimum(given, recorded), given)

@@ -12,7 +12,8 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, Resourc
 
 from streams.clients import make
 from streams.kafka_errors import is_final, sentence
-from streams.reading import KNOWN_WITHIN_S
+from streams.reading import KNOWN_WITHIN_S, is_away
+from streams.rights import Lack, Need, lacking
 from streams.security import librdkafka_config
 from streams.settings import Settings
 
@@ -90,6 +91,19 @@ class TopicAdmin:
     def partitions(self) -> dict[str, int]:
         """Partition count of every topic."""
         return {name: len(topic.partitions) for name, topic in self.topics().items()}
+
+    def lacking(self, wanted: list[Need]) -> list[Lack]:
+        """What of these needs is not there; a coordinator that is still loading its groups is asked again."""
+        deadline = time.monotonic() + CONNECT_DEADLINE_S
+        while True:
+            try:
+                return lacking(self._admin, wanted)
+            except KafkaException as error:
+                if not is_away(error) or time.monotonic() > deadline:
+                    raise TopicError(
+                        f"the brokers do not say {sentence(error, 'what may be done')}"
+                    ) from error
+            time.sleep(POLL_S)
 
     def configs(self, names: Iterable[str]) -> dict[str, dict[str, str]]:
         """Effective settings of topics."""

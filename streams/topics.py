@@ -13,6 +13,7 @@ import typer
 
 from streams.command import Config, Servers, load_settings, or_exit
 from streams.record_bounds import Needs
+from streams.rights import DESCRIBE_CONFIGS, check_needs
 from streams.settings import Settings
 from streams.topic_admin import TopicAdmin, TopicError, TopicSpec
 
@@ -91,22 +92,29 @@ def create(settings: Settings) -> list[str]:
 
 
 def check(settings: Settings) -> list[str]:
-    """One sentence per topic that is missing or wrong, with what to do; empty if all is well.
+    """One sentence per topic that is missing or wrong and per right that a worker lacks, with what to do.
 
     Raises TopicError where the brokers cannot be asked.
     """
     client = TopicAdmin(settings)
     topics = client.topics()
     wanted = specs(settings)
-    configs = client.configs([spec.name for spec in wanted if spec.name in topics])
+    lacks = [lack for lack in client.lacking(check_needs(settings)) if not lack.missing]
+    denied = {lack.need.name for lack in lacks if DESCRIBE_CONFIGS in lack.operations}
     raw = {source.topic for source in settings.raw_sources}
-    problems = []
-    for spec in wanted:
-        if spec.name not in topics:
-            problems.append(f"{spec.name} is missing: run `interestflow topics create`")
-        elif spec.name not in raw:  # those are yours to shape
-            problems += _wrong_copies(spec, topics[spec.name].partitions, settings)
-            problems += _wrong_config(spec, configs[spec.name], settings)
+    shown = [s for s in wanted if s.name in topics and s.name not in denied | raw]  # those are yours to shape
+    configs = client.configs([spec.name for spec in shown])
+    problems = [lack.sentence(settings) for lack in lacks]
+    # One that may not be described is not listed.
+    hidden = {lack.need.name for lack in lacks}
+    problems += [
+        f"{spec.name} is missing: run `interestflow topics create`"
+        for spec in wanted
+        if spec.name not in topics.keys() | hidden
+    ]
+    for spec in shown:
+        problems += _wrong_copies(spec, topics[spec.name].partitions, settings)
+        problems += _wrong_config(spec, configs[spec.name], settings)
     return problems + _wrong_partitions(settings, client.partitions())
 
 
@@ -138,7 +146,9 @@ def _wrong_config(spec: TopicSpec, config: Mapping[str, str], settings: Settings
     if int(config["min.compaction.lag.ms"]) < int(lag):
         wrong["min.compaction.lag.ms"] = lag
     stamp = spec.config.get("message.timestamp.type", "CreateTime")
-    if int(lag) and config["message.timestamp.type"] != stamp:
+    # Of events it bounds their own times, and of states the lag counts from it.
+    bounding = int(lag) or spec.name == settings.events_topic
+    if bounding and config["message.timestamp.type"] != stamp:
         wrong["message.timestamp.type"] = stamp
     takes = spec.config.get("max.message.bytes", "0")
     if int(config["max.message.bytes"]) < int(takes):
@@ -197,7 +207,7 @@ def create_command(
 def check_command(
     config: Config = None, bootstrap_servers: Servers = None, replication_factor: Copies = None
 ) -> None:
-    """Name the topics that are missing or wrong, and what to do; exit status 1 if there are any.
+    """Name the topics that are missing or wrong, the rights that are missing, and what to do; then exit status 1.
 
     Example: interestflow topics check --bootstrap-servers 127.0.0.1:9092
     """

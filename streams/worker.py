@@ -182,7 +182,7 @@ class Worker:
         while not self.app.crashed:
             coordinator.check(self.app.consumer, self.settings.group, self.settings.retry_deadline_s)
             await asyncio.sleep(0.2)
-        raise self.app.crash_reason or RuntimeError("the stream crashed")
+        raise coordinator.plain(self.app.crash_reason) or RuntimeError("the stream crashed")
 
     def _ended(self, task: asyncio.Future[Any]) -> None:
         error = None if task.cancelled() else task.exception()

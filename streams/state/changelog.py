@@ -20,7 +20,8 @@ class Waiting(msgspec.Struct, array_like=True):
 
     offset: int
     item_id: str
-    # Broker's time of the record, milliseconds: the event's own time is never taken as later than it.
+    # When the broker took the record, milliseconds, 0 where it did not say: the event's own time is never taken as
+    # later than it.
     recorded: int
     event: bytes
     # Of its id (see duplicates.event_key).

@@ -99,7 +99,7 @@ def test_an_outage_is_told_waited_for_and_survived(tmp_path: Path, start: Start)
         eventually(lambda: not is_ready(patient.settings.metrics_port), "the pause")
         assert hasty.process.wait(60) == 70
         assert hasty.says("INTERESTFLOW_RETRY_DEADLINE_S")
-        assert patient.says("trying again in")
+        assert patient.says("trying again for up to")
         local_kafka.start(broker.home, port=port, heap_mb=256)
         patient.ready()
         patient.leave()

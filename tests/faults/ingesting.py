@@ -92,7 +92,9 @@ class Ingesting(Deployment):
     def member_ids(self) -> set[str]:
         """Of the group's members, as the coordinator names them: one that was expelled comes back with another."""
         group = self.settings.group
-        described = self.admin.describe_consumer_groups([group], request_timeout=ANSWER_S)[group].result(ANSWER_S)
+        described = self.admin.describe_consumer_groups([group], request_timeout=ANSWER_S)[group].result(
+            ANSWER_S
+        )
         return {member.member_id for member in described.members}
 
     def upgrade(self) -> None:

@@ -58,6 +58,7 @@ def test_pauses_double_up_to_a_bound_and_are_shortened_at_random_by_up_to_a_half
 
 
 def test_a_pause_is_seen_while_it_lasts(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     clockwork, seen = Clockwork(), []
 
     def look() -> None:
@@ -68,9 +69,19 @@ def test_a_pause_is_seen_while_it_lasts(caplog: pytest.LogCaptureFixture) -> Non
     assert at_first[0]
     assert during == [(1.0, (False, "paused: lamp: unplugged"))] * 2
     assert (clockwork.sample("paused"), clockwork.health.readiness()[0]) == (0.0, True)
+    assert [line.getMessage() for line in caplog.records] == [
+        "lamp: unplugged; trying again for up to 1000 s",
+        f"lamp: waits no more, after {sum(clockwork.pauses):.1f} s",
+    ]
+
+
+def test_what_lasts_is_told_again_with_what_to_do(caplog: pytest.LogCaptureFixture) -> None:
+    clockwork = Clockwork()
+    clockwork.call(9)
     lines = [line.getMessage() for line in caplog.records if line.levelno == logging.WARNING]
-    assert len(lines) == 2
-    assert all("unplugged" in line and ADVICE in line for line in lines)
+    assert ADVICE not in lines[0]
+    assert len(lines) > 2
+    assert all("unplugged" in line and ADVICE in line for line in lines[1:])
 
 
 @pytest.mark.parametrize("attempt_s", [0.0, 40.0])

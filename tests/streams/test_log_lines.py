@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from streams.log_lines import Seldom, told, untold
+from streams.log_lines import QUIET_S, Connections, Seldom, told, untold
 
 
 def line(name: str, message: str, *arguments: object) -> logging.LogRecord:
@@ -46,3 +46,39 @@ def test_what_is_new_or_ours_is_said_at_once() -> None:
 @pytest.mark.parametrize("config", [{"bootstrap.servers": "a:1"}, told({"bootstrap.servers": "a:1"})])
 def test_a_client_that_nobody_polls_writes_nothing(config: dict[str, object]) -> None:
     assert untold(config) == {"bootstrap.servers": "a:1", "log_level": 0}
+
+
+def test_a_failover_is_told_of_when_it_begins_and_when_it_ends(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    clock = Clock()
+    connections = Connections(clock)
+    heard = []
+    for second, name, message in (
+        (0, "librdkafka", "FAIL [rdkafka#producer-1] [thrd:a:1/1]: a:1/1: Connect to a:1 failed: refused"),
+        (1, "librdkafka", "FAIL [rdkafka#consumer-2] [thrd:a:1/1]: a:1/1: Disconnected"),
+        (2, "aiokafka.consumer.group_coordinator", "Heartbeat failed for group g: coordinator is not valid"),
+        (3, "librdkafka", "FAIL [rdkafka#producer-1] [thrd:a:1/1]: a:1/1: Connect to a:1 failed: refused"),
+    ):
+        clock.now = float(second)
+        record = line(name, message)
+        if connections.filter(record):
+            heard.append(record.getMessage())
+        connections.settle()
+    assert heard == [
+        "a connection to Kafka fails, and the clients try again: a:1/1: Connect to a:1 failed: refused"
+    ]
+    assert caplog.messages == []
+    clock.now = 3.0 + QUIET_S
+    connections.settle()
+    connections.settle()
+    assert caplog.messages == ["the connections to Kafka stand again; they failed for 3.0 s"]
+
+
+def test_other_lines_of_the_clients_lose_their_prefix_and_ours_stay() -> None:
+    connections = Connections(Clock())
+    theirs = line("librdkafka", "OFFSET [rdkafka#consumer-2] [thrd:main]: t [0]: offset reset")
+    ours = line("streams.worker", "FAIL is our word")
+    assert connections.filter(theirs)
+    assert theirs.getMessage() == "t [0]: offset reset"
+    assert connections.filter(ours)
+    assert ours.getMessage() == "FAIL is our word"

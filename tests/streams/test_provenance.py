@@ -84,7 +84,7 @@ def test_what_was_not_written_into_this_topic_by_ingest_has_no_origin(headers: A
 def test_a_rejected_event_of_several_tells_its_index() -> None:
     rejected = Rejected(Reason.NOT_JSON, "m", "s")
     assert "interestflow.index" not in dict(rejected_headers(Record(b"", 0), rejected))
-    assert dict(rejected_headers(Record(b"", 0), rejected._replace(index=3)))["interestflow.index"] == b"3"
+    assert dict(rejected_headers(Record(b"", 0), rejected._replace(event=3)))["interestflow.index"] == b"3"
 
 
 def test_a_rejected_record_tells_which_topic_of_the_name_it_stood_in() -> None:
