@@ -22,6 +22,7 @@ from streams.books.asked import committed, compacted
 from streams.books.catalogue import Items, RefusedItems
 from streams.books.events import Actions, balance_events, enter_marks
 from streams.books.ledger import OUTCOMES, Books
+from streams.books.offsets import HIGHEST
 from streams.books.shown import show
 from streams.books.sources import Ingest, Partition, SourcePartition
 from streams.rejections import Reason
@@ -76,6 +77,7 @@ def _events(settings: Settings, marks: Marks, ingest: Ingest, anywhere: bool, bo
     config, topic = librdkafka_config(settings), settings.events_topic
     partitions = topics_read.canonical(config, topic, marks, ingest, actions, books)
     balance_events(topic, partitions, marks, anywhere, books)
+    ingest.cut(topic, {number: HIGHEST if anywhere else found.begin for number, found in partitions.items()})
     actions.enter(books)
 
 
@@ -83,6 +85,7 @@ def _ingested(ingest: Ingest, sources: dict[Partition, SourcePartition], books: 
     for where, source in sources.items():
         ingest.balance(where, source, books)
     books.not_ingested = {topic: count for topic, count in books.not_ingested.items() if count}
+    books.forgotten = {topic: count for topic, count in books.forgotten.items() if count}
     books.repeats = ingest.repeats()
     books.canonical_repeats, books.rejected_repeats = sum(books.repeats.values()), ingest.rejected_repeats
     books.rejected = ingest.reasons()

@@ -90,7 +90,7 @@ def check(faust_consumer: Any, group: str, patience_s: float) -> None:
 def plain(error: BaseException | None) -> BaseException | None:
     """What crashed the stream, as a sentence where it is one of Kafka's refusals in aiokafka's words."""
     code = getattr(error, "errno", None)
-    if not isinstance(error, AIOKafkaError) or code not in FINAL_CODES:
+    if not isinstance(error, AIOKafkaError) or code is None or code not in FINAL_CODES:
         return error
     about = " ".join(str(argument) for argument in error.args)
     return GroupError(sentence(by_code(code), f"reading {about}".strip()))

@@ -20,6 +20,7 @@ from streams.command import Config, Servers, load_settings, or_exit
 from streams.datasets import DATASETS, Dataset, DatasetError
 from streams.security import librdkafka_config
 from streams.settings import Settings, SettingsError
+from streams.topics import partition_count
 
 CHUNK = 2000
 # Chunks whose deliveries may be outstanding.
@@ -38,13 +39,19 @@ def publish(
 
     Events are keyed by user, so that a user's events stay in order. Raises SinkError, SettingsError.
     """
-    native = next((source.topic for source in settings.raw_sources if source.format == "native"), None)
-    if native is None:
-        raise SettingsError("INTERESTFLOW_SOURCES names no topic of the native format to load events into")
+    native = native_topic(settings)
     items = ((item["item_id"].encode(), orjson.dumps(item)) for item in dataset.items)
     written = _send(sink, settings.topic_items, items, lambda count: None)
     events = _paced(islice(dataset.events, limit), pace)
     return written, _send(sink, native, events, progress)
+
+
+def native_topic(settings: Settings) -> str:
+    """Where events go. Raises SettingsError where no source takes them."""
+    native = next((source.topic for source in settings.raw_sources if source.format == "native"), None)
+    if native is None:
+        raise SettingsError("INTERESTFLOW_SOURCES names no topic of the native format to load events into")
+    return native
 
 
 def _paced(events: Iterable[dict[str, Any]], pace: Callable[[int], None]) -> Iterator[tuple[Any, bytes]]:
@@ -88,6 +95,9 @@ def _run(settings: Settings, name: str, path: Path, speed: str, limit: int | Non
     pace = _parse_speed(speed)
     started = time.monotonic()
     dataset = DATASETS[name](path)
+    # Else records for a Kafka or a topic that is not there would wait for minutes.
+    for topic in (settings.topic_items, native_topic(settings)):
+        partition_count(settings, topic)
     sink = KafkaSink(librdkafka_config(settings))
     columns = (TextColumn(name), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -48,6 +49,9 @@ AWAY = frozenset(
 )
 # So a broker that has only just come back answers for a partition that it has not loaded yet.
 UNLOADED = frozenset({KafkaError._UNKNOWN_PARTITION})
+# How long a leader is waited for before the cluster is asked who leads now: a failover takes about as long.
+LEADER_WITHIN_S = 5.0
+LEADER_PAUSE_S = 0.2
 
 # A right on the group that is named and never used.
 NOT_NEEDED = frozenset({KafkaError.GROUP_AUTHORIZATION_FAILED})
@@ -187,15 +191,34 @@ class Reader:
 
 
 def bounds_now(client: Any, partition: TopicPartition, timeout_s: float = 30.0) -> tuple[int, int]:
-    """First offset and end offset of a partition, now. Raises KafkaException."""
-    try:
-        bounds: tuple[int, int] = client.get_watermark_offsets(partition, timeout=timeout_s)
-    except KafkaException as error:
-        if error.args[0].code() in UNLOADED:
-            # Else the client goes on believing for minutes what the broker said before it had loaded its topics.
-            client.list_topics(partition.topic, timeout=timeout_s)
-        raise
-    return bounds
+    """First offset and end offset of a partition, now; where its leader has gone, those of the next one.
+
+    Raises KafkaException, where no leader answers after about `timeout_s`.
+    """
+    give_up = time.monotonic() + timeout_s
+    while True:
+        try:
+            bounds: tuple[int, int] = client.get_watermark_offsets(
+                partition, timeout=min(timeout_s, LEADER_WITHIN_S)
+            )
+        except KafkaException as error:
+            if (code := error.args[0].code()) not in AWAY | UNLOADED:
+                raise
+            _ask_who_leads(client, partition.topic)
+            # What was not loaded may not be there at all.
+            if code in UNLOADED or time.monotonic() > give_up:
+                raise
+            time.sleep(LEADER_PAUSE_S)
+        else:
+            return bounds
+
+
+def _ask_who_leads(client: Any, topic: str) -> None:
+    """Else the client goes on for minutes with what it was told before: of a topic that was not loaded, or by a leader
+    that was killed.
+    """
+    with contextlib.suppress(KafkaException):
+        client.list_topics(topic, timeout=LEADER_WITHIN_S)
 
 
 def partition_ids(client: Any, topic: str, within_s: float | None = None, servers: str = "") -> list[int]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import sha256
 from itertools import product
 from typing import NamedTuple
 
+from sinks.base import Header
 from streams.events import Rejected, SourceRecord
 from streams.provenance import rejected_headers
 from streams.record_bounds import Headers, record_bytes
@@ -24,11 +26,12 @@ KEPT = tuple(product((True, False), repeat=3))
 
 
 def rejected_record(
-    record: SourceRecord, rejected: Rejected, room: int, more: Headers = ()
+    record: SourceRecord, rejected: Rejected, room: int, more: Sequence[Header] = ()
 ) -> RejectedRecord:
     """The original bytes as far as they fit, the original headers, ours, and what was left out.
 
-    room: bytes that the topic takes, 100,000 at least. more: further headers of ours. Headers are left out first, then the value, then the key.
+    room: bytes that the topic takes, 100,000 at least. more: further headers of ours. Headers are left out first,
+    then the value, then the key.
     """
     for key, value, headers in KEPT:
         made = _made(record, rejected, more, key, value, headers)
@@ -38,7 +41,7 @@ def rejected_record(
 
 
 def _made(
-    record: SourceRecord, rejected: Rejected, more: Headers, key: bool, value: bool, headers: bool
+    record: SourceRecord, rejected: Rejected, more: Sequence[Header], key: bool, value: bool, headers: bool
 ) -> RejectedRecord:
     theirs = list(record.headers or ())
     ours = [*rejected_headers(record, rejected)[len(theirs) :], *more]

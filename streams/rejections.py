@@ -57,8 +57,8 @@ MISSING = {
 class Rejected(NamedTuple):
     """A record that is no event. message: for the producer's people, says what to do; stage: where.
 
-    exception: name of the class of what was raised, where we had not foreseen it. event: its index, where the record
-    holds several. topic_id: of the record's topic, which is another one once the topic is made anew.
+    exception: name of the class of what was raised, where we had not foreseen it. event: its index, where the
+    record holds several. topic_id: of the record's topic, which is another one once the topic is made anew.
     """
 
     reason: Reason

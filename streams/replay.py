@@ -10,18 +10,22 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import orjson
 from confluent_kafka.admin import AdminClient
 
 from encoders.base import Encoder
 from streams.app import build_flow, state_space
+from streams.books.origins import rejected_origin
+from streams.books.waiting import waiting_offsets
 from streams.catalogue import Cataloguer
 from streams.encoder_app import build_encoder, build_scoring
 from streams.encoding import Scoring, encode_texts
 from streams.events import SourceRecord
 from streams.flow import Flow
+from streams.interest.base import Longs
 from streams.log_lines import untold
-from streams.provenance import CONNECT, REASON, REFUSED_BY, origin, refused_by
+from streams.provenance import REFUSED_BY, refused_by
 from streams.reading import read_all
 from streams.records import Record
 from streams.rejections import Reason
@@ -32,6 +36,9 @@ from streams.state.store import PartitionState
 
 # Another size than any live batch: the result must not depend on it.
 BATCH = 1009
+# An id that no item can have.
+NOWHERE = "\x00"
+NOTHING_WAITS: Mapping[int, Longs] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,27 +57,41 @@ class Verdict:
 
 
 def replay(
-    flow: Flow, encoder: Encoder, records: Iterable[SourceRecord], scoring: Scoring | None = None
+    flow: Flow,
+    encoder: Encoder,
+    records: Iterable[SourceRecord],
+    scoring: Scoring | None = None,
+    waiting: Mapping[int, Longs] = NOTHING_WAITS,
 ) -> Iterator[tuple[bytes, bytes]]:
-    """Fold records, in offset order per partition, and yield each vector record as it comes, (key, value)."""
+    """Fold records, in offset order per partition, and yield each vector record as it comes, (key, value).
+
+    waiting: by partition, offsets of events that wait for their item whatever the catalogue holds.
+    """
     pending: dict[int, list[SourceRecord]] = defaultdict(list)
     for record in records:
         own = pending[record.partition]
         own.append(record)
         if len(own) == BATCH:
-            yield from _fold(flow, encoder, scoring, record.partition, own)
+            yield from _fold(flow, encoder, scoring, record.partition, own, waiting)
             pending[record.partition] = []
     for partition, rest in pending.items():
         if rest:
-            yield from _fold(flow, encoder, scoring, partition, rest)
+            yield from _fold(flow, encoder, scoring, partition, rest, waiting)
 
 
 def _fold(
-    flow: Flow, encoder: Encoder, scoring: Scoring | None, partition: int, records: list[SourceRecord]
+    flow: Flow,
+    encoder: Encoder,
+    scoring: Scoring | None,
+    partition: int,
+    records: list[SourceRecord],
+    waiting: Mapping[int, Longs],
 ) -> list[tuple[bytes, bytes]]:
     if partition not in flow.partitions:
         flow.partitions[partition] = PartitionState(partition, flow.layout)
     decoded = flow.decode(records)
+    for index in np.flatnonzero(np.isin(decoded.offsets, waiting.get(partition, ()))).tolist():
+        decoded.events[index].item_id = NOWHERE
     return flow.update(partition, decoded, encode_texts(encoder, decoded, scoring)).vectors
 
 
@@ -85,7 +106,9 @@ def replay_topic(settings: Settings) -> tuple[dict[bytes, Any], int]:
         cataloguer.learn(messages)
     left_out = refused_for_their_time(config, settings, flow.source.topic_id)
     records = (r for r in _records(config, settings.events_topic) if (r.partition, r.offset) not in left_out)
-    newest = dict(replay(flow, encoder, records, scoring))
+    # An event on an item that was removed later has been applied; one that came later waits in the states.
+    waiting = waiting_offsets(settings) if flow.catalog.recall_removed() else NOTHING_WAITS
+    newest = dict(replay(flow, encoder, records, scoring, waiting))
     events = sum(part.books["read"] for part in flow.partitions.values())
     return {key: orjson.loads(value) for key, value in newest.items()}, events
 
@@ -98,14 +121,18 @@ def refused_for_their_time(
     What was the future then may be the past now, so a replay asks what they decided.
     """
     ours = (REFUSED_BY, refused_by(settings.group, events_topic_id))
-    reason = (REASON, Reason.TIMESTAMP_IN_FUTURE.value.encode())
     found: set[tuple[int, int]] = set()
     for messages in read_all(config, settings.topic_rejected):
         for message in messages:
             headers = message.headers() or []
-            told = origin(headers, CONNECT) if ours in headers and reason in headers else None
-            if told is not None and told[0] == settings.events_topic:
-                found.add((int(told[1]), int(told[2])))
+            told = rejected_origin(headers) if ours in headers else None
+            if (
+                told is None
+                or told[1] != Reason.TIMESTAMP_IN_FUTURE
+                or told[0].topic != settings.events_topic
+            ):
+                continue
+            found.add((told[0].partition, told[0].offset))
     return found
 
 

@@ -12,17 +12,19 @@ OUTCOMES = ("applied", "late", "duplicate", "repeat", "neutral", "waiting", "dro
 class Books:
     """Counts of one deployment, from its topics.
 
-    sources: records in each raw source now; not_ingested: those of them that no worker has come to yet. canonical,
-    rejected: what is in these topics now, rejected by reason and without repeats; canonical_direct: of no raw
-    source; canonical_repeats: of an origin that is there already, by source topic in `repeats`. read, outcomes,
-    rejected_update: events since the beginning, as the states' marks say. unread: canonical records behind the
-    marks. removed: offsets that were removed before they were read. gaps: source records that were read and are
-    nowhere. items: the catalogue's records by what became of them. actions_without_rule: canonical events by action
-    word, the most frequent ones; actions_without_rule_other: events of further words.
+    sources: records in each raw source now. not_ingested: those of them that no worker has come to yet. forgotten:
+    those that were ingested, but whose canonical records or rejections have been removed since. gaps: those that were
+    read and are nowhere. canonical, rejected: what is in these topics now, rejected by reason and without repeats.
+    canonical_direct: of no raw source. canonical_repeats: of an origin that is there already; by source topic in
+    `repeats`. read, outcomes, rejected_update: events since the beginning, as the states' marks say. unread: canonical
+    records behind the marks. removed: offsets that were removed before they were read. items: the catalogue's records
+    by what became of them. actions_without_rule: canonical events by action word, the most frequent ones;
+    actions_without_rule_other: events of further words.
     """
 
     sources: dict[str, int] = field(default_factory=dict)
     not_ingested: dict[str, int] = field(default_factory=dict)
+    forgotten: dict[str, int] = field(default_factory=dict)
     gaps: list[dict[str, Any]] = field(default_factory=list)
     canonical: int = 0
     canonical_repeats: int = 0

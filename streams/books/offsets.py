@@ -10,7 +10,7 @@ from streams.interest.base import Longs
 
 # Offsets taken in before they are sorted into the intervals; more where there are many intervals.
 PENDING = 1 << 14
-LOWEST, HIGHEST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
+LOWEST, HIGHEST = int(np.iinfo(np.int64).min), int(np.iinfo(np.int64).max)
 
 
 class OffsetSet:

@@ -39,6 +39,7 @@ def _ingest(books: Books) -> Iterator[str]:
     yield "source records"
     yield from _named(books.sources, "")
     yield from _named(books.not_ingested, "not ingested yet: ")
+    yield from _named(books.forgotten, "canonical no more: ")
     yield from _named(_places(books.gaps, "records"), "gap: ")
     yield from _named(_places(books.removed, "offsets"), "removed before they were read: ")
     yield "canonical events"

@@ -2,17 +2,21 @@
 
 Records leave a source, the canonical topic and the rejected one by retention, each at its own time, so nothing is
 concluded from what is there no more: only a record that a source still holds, and that the group has committed, must
-be told of in one of the two topics. Offsets are compared one by one and never counted by subtraction: control records
-and aborted transactions take offsets, too.
+be told of in one of the two topics. Where these have been cut, what they told before is gone. Whoever ingests writes
+the records of one source partition in their order, and after a crash all again from some record on: so within one
+partition of the two topics, of the records from the lowest that it still tells of on, none is gone. A record that is
+higher than that in each partition that was cut must be told of; of a lower one nothing is known any more. Offsets are
+compared one by one and never counted by subtraction: control records and aborted transactions take offsets, too.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from streams.books.ledger import Books
-from streams.books.offsets import OffsetSet, ranges_told
+from streams.books.offsets import HIGHEST, OffsetSet, ranges_told
 from streams.books.origins import Origin, Told
 
 Partition = tuple[str, int]
@@ -45,18 +49,31 @@ class Ingest:
         # Of topics that have been deleted and made anew since: their offsets say nothing of today's.
         self._earlier: defaultdict[tuple[str, str, int], Told] = defaultdict(Told)
         self._earlier_rejected: defaultdict[tuple[str, str, int], Told] = defaultdict(Told)
+        # The lowest offset of a source partition that one partition of these topics tells of, and which were cut.
+        self._lowest: dict[tuple[Partition, Partition], int] = {}
+        self._cut: set[Partition] = set()
 
-    def canonical(self, origin: Origin | None) -> bool:
+    def cut(self, topic: str, begins: Mapping[int, int]) -> None:
+        """Say where the partitions of the canonical topic or of the rejected one begin."""
+        self._cut |= {(topic, partition) for partition, begin in begins.items() if begin > 0}
+
+    def canonical(self, origin: Origin | None, told_by: Partition) -> bool:
         """Enter the origin of a canonical record; False where it is of none of the raw sources."""
         if origin is None or origin.topic not in self._topic_ids:
             return False
         if self._is_earlier(origin):
             self._earlier[origin.topic, origin.topic_id, origin.partition].add(origin)
         else:
-            self._canonical[origin.topic, origin.partition].add(origin)
+            where = origin.topic, origin.partition
+            self._canonical[where].add(origin)
+            self._note(where, told_by, origin.offset)
         return True
 
-    def rejected(self, origin: Origin, reason: str) -> bool:
+    def _note(self, where: Partition, told_by: Partition, offset: int) -> None:
+        if offset < self._lowest.get((where, told_by), HIGHEST):
+            self._lowest[where, told_by] = offset
+
+    def rejected(self, origin: Origin, reason: str, told_by: Partition) -> bool:
         """Enter the origin of a rejected record; False where it is of none of the raw sources."""
         if origin.topic not in self._topic_ids:
             return False
@@ -64,6 +81,8 @@ class Ingest:
         kept = self._earlier_rejected[origin.topic, origin.topic_id, origin.partition] if earlier else None
         (self._rejected[where] if kept is None else kept).add(origin)
         self._by_reason[reason, where, origin.topic_id if earlier else ""].add(origin)
+        if not earlier:
+            self._note(where, told_by, origin.offset)
         return True
 
     def _is_earlier(self, origin: Origin) -> bool:
@@ -99,9 +118,11 @@ class Ingest:
         canonical, rejected = self._canonical[where], self._rejected[where]
         told = canonical.records() | rejected.records()
         missing, committed = present - told, source.committed or 0
-        gaps = missing.within(source.begin, committed)
+        horizon = max((self._lowest.get((where, cut), HIGHEST) for cut in self._cut), default=0)
+        gaps, forgotten = missing.within(horizon, committed), missing.within(0, min(horizon, committed))
         _count(books.sources, topic, len(present))
-        _count(books.not_ingested, topic, len(missing) - len(gaps))
+        _count(books.not_ingested, topic, len(missing) - len(gaps) - len(forgotten))
+        _count(books.forgotten, topic, len(forgotten))
         if gaps:
             _gap(books, topic, partition, gaps)
         if twice := canonical.both(rejected):

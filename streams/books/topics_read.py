@@ -60,6 +60,7 @@ def canonical(
     """Enter what the canonical topic holds. known: the marks, by partition."""
     reading = Pass(config, topic)
     found = {number: CanonicalPartition() for number in reading.begins}
+    places = {number: (topic, number) for number in found}
     covers = {number: known[number].offset if number in known else -1 for number in found}
     for messages in reading.chunks():
         books.canonical += len(messages)
@@ -69,7 +70,7 @@ def canonical(
                 found[number].covered += 1
             else:
                 found[number].unread += 1
-            if not ingest.canonical(canonical_origin(message.headers())):
+            if not ingest.canonical(canonical_origin(message.headers()), places[number]):
                 books.canonical_direct += 1
             actions.add(message.value())
     for number, partition in found.items():
@@ -79,11 +80,13 @@ def canonical(
 
 def rejected(config: Config, topic: str, ingest: Ingest, refused: RefusedItems) -> None:
     """Enter what the rejected topic holds of the raw sources and of the catalogue."""
-    for messages in Pass(config, topic).chunks():
+    reading = Pass(config, topic)
+    for messages in reading.chunks():
         for message in messages:
             if (found := rejected_origin(message.headers())) is not None:
-                ingest.rejected(*found)
+                ingest.rejected(*found, (topic, int(message.partition() or 0)))
                 refused.add(*found)
+    ingest.cut(topic, reading.begins)
 
 
 def items(config: Config, settings: Settings, found: Items, books: Books) -> None:

@@ -8,12 +8,14 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import msgspec
+import numpy as np
 import orjson
 from confluent_kafka import Message
 
 from streams.app import build_flow
 from streams.books.near_misses import NearMisses, differences
 from streams.books.topics_read import Pass
+from streams.interest.base import Longs
 from streams.reading import ReadError
 from streams.security import librdkafka_config
 from streams.settings import Settings
@@ -74,6 +76,27 @@ def waiting_for(settings: Settings, most: int) -> Report:
     embeddings = Pass(config, settings.topic_embeddings).chunks()
     compare(report.waiting, ((m.key() or b"", m.value() is not None) for chunk in embeddings for m in chunk))
     return report
+
+
+def waiting_offsets(settings: Settings) -> dict[int, Longs]:
+    """Offsets in the canonical topic of all events that wait, by partition. Raises ReadError, SettingsError."""
+    found: defaultdict[int, list[int]] = defaultdict(list)
+    for (partition, _), event in _states(settings).waiting():
+        found[partition].append(event.offset)
+    return {partition: np.array(offsets, dtype=np.int64) for partition, offsets in found.items()}
+
+
+def _states(settings: Settings) -> States:
+    config, states = (
+        librdkafka_config(settings),
+        States(build_flow(settings, "").layout, settings.topic_state),
+    )
+    # Twice: of two records of a user the newer counts, whichever stands behind, and few users wait.
+    for messages in Pass(config, settings.topic_state).chunks():
+        states.find(messages)
+    for messages in Pass(config, settings.topic_state).chunks():
+        states.read(messages)
+    return states
 
 
 class States:

@@ -30,8 +30,8 @@ class Catalog:
     Not thread-safe by contract: one thread (the model thread) owns it. The arrays handed out are read-only
     views of the present content; take them anew after a `put`, which may move the storage.
 
-    item_ids: id of each row. row_of: row of each id. row_of_key: row of each `item_key`. All three hold the
-    removed items too. max_length: no row's vector is longer (it never shrinks).
+    item_ids: id of each row; row_of_key: row of each `item_key`; both hold the removed items too. row_of: row of each
+    id that is known and not removed. max_length: no row's vector is longer (it never shrinks).
     """
 
     def __init__(self, dim: int, capacity: int = 1024, titles: bool = False) -> None:
@@ -49,17 +49,18 @@ class Catalog:
         self._vectors: Floats = np.zeros((capacity, dim), dtype=np.float32)
         self._keys = np.zeros(capacity, dtype=np.uint64)
         self._live = np.zeros(capacity, dtype=np.bool_)
-        self._removed: set[int] = set()
+        # Row of each removed item's id.
+        self._removed: dict[str, int] = {}
         self._fingerprints: dict[int, str] = {}
         self._titles: list[str] | None = [] if titles else None
 
     def __len__(self) -> int:
         """Items known and not removed, hidden ones included. Rows are `len(item_ids)`."""
-        return len(self.item_ids) - len(self._removed)
+        return len(self.row_of)
 
     def __contains__(self, item_id: object) -> bool:
         """True for an item known and not removed, hidden or not."""
-        return item_id in self.row_of and self.row_of[str(item_id)] not in self._removed
+        return item_id in self.row_of
 
     @property
     def vectors(self) -> Floats:
@@ -88,10 +89,10 @@ class Catalog:
         values, length = self._checked(item_id, vector)
         row = self.row_of.get(item_id)
         if row is None:
-            row = self._new_row(item_id)
+            row = self._removed.pop(item_id, None)
+            row = self.row_of[item_id] = self._new_row(item_id) if row is None else row
         self._vectors[row] = values
         self._live[row] = not hidden
-        self._removed.discard(row)
         self._fingerprints[row] = fingerprint
         if self._titles is not None:
             self._titles[row] = title
@@ -99,12 +100,25 @@ class Catalog:
         return row
 
     def remove(self, item_id: str) -> None:
-        """Take the item out of recommendations at once; of no effect on an unknown or removed one."""
-        row = self.row_of.get(item_id)
+        """Take the item out of recommendations at once; of no effect on an unknown or removed one.
+
+        An event on it waits from now on, as on any item that is not there.
+        """
+        row = self.row_of.pop(item_id, None)
         if row is not None:
             self._live[row] = False
-            self._removed.add(row)
+            self._removed[item_id] = row
             self._fingerprints.pop(row, None)
+
+    def recall_removed(self) -> int:
+        """Know the removed items again, by their last vectors and unseen, for a replay of events of before.
+
+        Returns how many there are.
+        """
+        recalled = len(self._removed)
+        self.row_of |= self._removed
+        self._removed.clear()
+        return recalled
 
     def fingerprint(self, item_id: str) -> str:
         """What the last `put` was given; empty for an unknown or a removed item, which is to be encoded."""
@@ -144,7 +158,7 @@ class Catalog:
         self.item_ids.append(item_id)
         if self._titles is not None:
             self._titles.append("")
-        self.row_of[item_id] = self.row_of_key[key] = row
+        self.row_of_key[key] = row
         self._keys[row] = key
         return row
 

@@ -19,7 +19,10 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer import consumer as consumers
 from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import Fetcher, PartitionRecords
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.consumer.subscription_state import TopicPartitionState
 from aiokafka.errors import KafkaConnectionError
+from aiokafka.structs import OffsetAndMetadata
 from faust.transport.consumer import Consumer as BaseConsumer
 from faust.transport.drivers import TRANSPORTS, by_url
 from faust.transport.drivers.aiokafka import Consumer as AIOKafkaConsumer
@@ -75,6 +78,7 @@ def test_the_keen_fetcher_is_the_one_that_aiokafka_makes() -> None:
     transport.register()
     assert consumers.Fetcher is fetching.KeenFetcher
     assert consumers.AIOKafkaClient is fetching.PatientClient
+    assert consumers.GroupCoordinator is fetching.NamingCoordinator
     assert "Fetcher(" in inspect.getsource(aiokafka.AIOKafkaConsumer.start)
     assert "prefetch_backoff" in inspect.signature(Fetcher.__init__).parameters
     loop = inspect.getsource(Fetcher._fetch_requests_routine)
@@ -118,10 +122,15 @@ def test_a_fetch_makes_lean_records_with_all_that_is_read_of_them() -> None:
     assert list(parameters) == ["self", "tp", "record"]
     assert "PartitionRecords(" in inspect.getsource(Fetcher)
     assert fetcher.PartitionRecords is fetching.LeanRecords
-    given = SimpleNamespace(offset=7, timestamp=5, key=b"k", value=b"v", headers=[("h", b"1")])
+    given = SimpleNamespace(
+        offset=7, timestamp=5, timestamp_type=1, key=b"k", value=b"v", headers=[("h", b"1")]
+    )
     made = fetching.LeanRecords._consumer_record(None, TP0, given)
     assert (made.topic, made.partition, made.offset, made.timestamp) == ("events", 0, 7, 5)
     assert (made.key, made.value, made.headers) == (b"k", b"v", [("h", b"1")])
+    assert made.appended
+    given.timestamp_type = 0
+    assert not fetching.LeanRecords._consumer_record(None, TP0, given).appended
 
 
 async def test_the_first_connection_is_tried_until_a_broker_answers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,6 +214,72 @@ def test_a_commit_never_passes_a_batch_that_is_not_acknowledged(
     assert (consumer._new_offset(TP0) or committed) == 80
     assert not consumer._acked[TP0]
     assert not consumer._acked_index[TP0]
+
+
+def test_a_commit_goes_beyond_offsets_without_records_once_nothing_is_in_flight_before_them() -> None:
+    consumer = bare_consumer()
+    consumer._in_flight[TP0].append(batch_of(9))
+    consumer._pass_over({TP0: 14})
+    assert consumer._new_offset(TP0) is None
+    consumer._acked[TP0].append(9)
+    consumer._acked_index[TP0].add(9)
+    assert consumer._new_offset(TP0) == 14
+    consumer._pass_over({TP0: 15})
+    assert consumer._new_offset(TP0) == 15
+
+
+def test_a_partition_from_which_no_record_came_is_committed_too_and_an_empty_one_is_not() -> None:
+    consumer = bare_consumer()
+    consumer._pass_over({TP0: 3, TP("events", 1): 0})
+    assert list(consumer._acked) == [TP0]
+    assert consumer._new_offset(TP0) == 3
+
+
+class Unfetched(Fetcher):  # type: ignore[misc]
+    """What stands in for aiokafka's fetcher: a reset goes to offset 70."""
+
+    async def _update_fetch_positions(self, assignment: Any, node_id: int, tps: Any) -> None:
+        for tp in tps:
+            if self.meanwhile is not None:
+                self.seek_to(tp, self.meanwhile)
+            else:
+                assignment.state_value(tp).reset_to(70)
+
+
+@pytest.mark.parametrize(
+    ("asked", "meanwhile", "told"),
+    [(40, None, [(40, 70)]), (90, None, [(90, 70)]), (None, None, []), (40, 50, [])],
+)
+async def test_a_reset_is_told_with_what_was_asked_unless_another_offset_was_set_meanwhile(
+    asked: int | None, meanwhile: int | None, told: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = TopicPartitionState(None)
+    assignment = SimpleNamespace(state_value={TP0: state}.get)
+    keen = object.__new__(fetching.KeenFetcher)
+    keen._asked, keen.resets, keen._records, keen.meanwhile = {}, deque(), {}, meanwhile
+    keen._subscriptions = SimpleNamespace(seek=lambda tp, offset: state.seek(offset))
+    keen._notify = lambda future: None
+    keen._wait_consume_future = None
+    if asked is not None:
+        keen._asked[TP0] = asked
+    state.await_reset(1)
+    monkeypatch.setattr(Fetcher, "_update_fetch_positions", Unfetched._update_fetch_positions)
+    await keen._update_fetch_positions(assignment, 0, [TP0])
+    assert [(reset.asked, reset.begin) for reset in keen.resets] == told
+
+
+async def test_an_offset_is_committed_with_the_id_of_its_topic(monkeypatch: pytest.MonkeyPatch) -> None:
+    commit = AsyncMock()
+    monkeypatch.setattr(GroupCoordinator, "commit_offsets", commit)
+    coordinator = object.__new__(fetching.NamingCoordinator)
+    coordinator.topic_ids = {"events": "an-id"}
+    given = {TP0: OffsetAndMetadata(5, ""), TP("others", 1): OffsetAndMetadata(6, "")}
+    await coordinator.commit_offsets(None, given)
+    assert commit.await_args is not None
+    assert commit.await_args.args[1] == {
+        TP0: OffsetAndMetadata(5, "an-id"),
+        TP("others", 1): OffsetAndMetadata(6, ""),
+    }
 
 
 async def test_a_rebalance_waits_for_what_has_begun_and_lets_nothing_else_begin() -> None:

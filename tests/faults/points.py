@@ -11,6 +11,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import Any, NoReturn
 
 from sinks.base import Group
@@ -26,6 +27,15 @@ POINTS = (*AROUND_ACKS, *AROUND_COMMIT, *RECOVERY)
 AROUND_INGEST = ("before canonical ack", "after canonical ack")
 # Not to die at: every recovery has read all, and goes on only after so many seconds.
 SLOW_RECOVERY, SLOW_S = "slow recovery", 3.0
+# Not to die at: the broker refuses one record of a batch. Point -> the setting that names its topic.
+REFUSALS = {
+    "refused state": "topic_state",
+    "refused vector": "topic_vectors",
+    "refused canonical event": "topic_events",
+    "refused rejection": "topic_rejected",
+}
+# More than any of our topics takes.
+REFUSED_BYTES = 20_000_000
 
 
 def die() -> NoReturn:
@@ -58,12 +68,13 @@ def arm(worker: Worker, point: str, nth: int) -> None:
         _arm_commit(point, passages)
     elif point in RECOVERY:
         _arm_recovery(worker, point, passages)
+    elif point in REFUSALS:
+        _arm_refusal(worker, getattr(worker.settings, REFUSALS[point]), passages)
     elif point == SLOW_RECOVERY:
         _slow_recovery()
     else:
-        raise ValueError(
-            f"no point {point!r}; there are: {', '.join((*POINTS, *AROUND_INGEST, SLOW_RECOVERY))}"
-        )
+        known = (*POINTS, *AROUND_INGEST, *REFUSALS, SLOW_RECOVERY)
+        raise ValueError(f"no point {point!r}; there are: {', '.join(known)}")
 
 
 def _arm_sink(worker: Worker, point: str, passages: Passages) -> None:
@@ -105,6 +116,30 @@ def _arm_ingest(worker: Worker, point: str, passages: Passages) -> None:
         die()
 
     sink.publish = wrapped  # type: ignore[method-assign]
+
+
+def _arm_refusal(worker: Worker, topic: str, passages: Passages) -> None:
+    """One record in the middle of the nth batch for a topic is larger than the topic takes: the broker refuses it."""
+    sink = worker.pipeline.publisher.sink
+    publish: Callable[[Sequence[Group]], Future[Sequence[int]]] = sink.publish
+
+    def wrapped(groups: Sequence[Group]) -> Future[Sequence[int]]:
+        # Of the state only changes of users, with their mark behind them.
+        found = [i for i, g in enumerate(groups) if g.topic == topic and len(g.records) > ("state" in topic)]
+        if not found or not passages.last():
+            return publish(groups)
+        spoiled = list(groups)
+        spoiled[found[0]] = _spoiled(groups[found[0]])
+        return publish(spoiled)
+
+    sink.publish = wrapped  # type: ignore[method-assign]
+
+
+def _spoiled(group: Group) -> Group:
+    records = list(group.records)
+    middle = (len(records) - 1) // 2
+    records[middle] = records[middle][0], b"x" * REFUSED_BYTES
+    return replace(group, records=records)
 
 
 def _arm_commit(point: str, passages: Passages) -> None:

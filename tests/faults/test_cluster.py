@@ -138,35 +138,27 @@ def moved(cluster: Cluster) -> Trial:
     return trial
 
 
-def test_the_leader_of_most_partitions_is_killed(cluster: Cluster, made: Made, kind: str) -> None:
-    fault = Fault(named("leader of most partitions killed", kind), killed(cluster, leader(cluster)))
-    run([fault], trials(20, 1), [made])
+def test_a_broker_that_ends_or_hangs(cluster: Cluster, made: Made, kind: str) -> None:
+    """A coordinator that hangs expels every member, though none was away."""
+    faults = [
+        Fault(named("leader of most partitions killed", kind), killed(cluster, leader(cluster))),
+        Fault(named("leader of most partitions stopped", kind), stopped(cluster, leader(cluster))),
+        Fault(named("coordinator of the group stopped", kind), stopped(cluster, coordinator(cluster))),
+    ]
+    run(faults, trials(20, 1), [made])
 
 
-def test_the_leader_of_most_partitions_and_a_worker_are_killed(
-    cluster: Cluster, made: Made, kind: str
-) -> None:
+def test_a_broker_and_a_worker_killed_together(cluster: Cluster, made: Made, kind: str) -> None:
     trial = killed(cluster, leader(cluster), worker=True)
     run([Fault(named("leader and worker killed together", kind), trial)], trials(10, 1), [made])
 
 
-def test_the_leader_of_most_partitions_hangs(cluster: Cluster, made: Made, kind: str) -> None:
-    fault = Fault(named("leader of most partitions stopped", kind), stopped(cluster, leader(cluster)))
-    run([fault], trials(20, 1), [made])
-
-
-def test_the_coordinator_hangs(cluster: Cluster, made: Made, kind: str) -> None:
-    """It then expels every member, though none was away."""
-    fault = Fault(named("coordinator of the group stopped", kind), stopped(cluster, coordinator(cluster)))
-    run([fault], trials(20, 1), [made])
-
-
-def test_all_brokers_are_restarted_in_turn(cluster: Cluster, made: Made, kind: str) -> None:
-    run([Fault(named("rolling restart of three brokers", kind), restarted(cluster))], trials(5, 1), [made])
-
-
-def test_partitions_move_to_other_brokers(cluster: Cluster, made: Made, kind: str) -> None:
-    run([Fault(named("partitions reassigned", kind), moved(cluster))], trials(5, 1), [made])
+def test_what_operators_do_to_a_cluster(cluster: Cluster, made: Made, kind: str) -> None:
+    faults = [
+        Fault(named("rolling restart of three brokers", kind), restarted(cluster)),
+        Fault(named("partitions reassigned", kind), moved(cluster)),
+    ]
+    run(faults, trials(5, 1), [made])
 
 
 def test_topics_are_made_at_once_on_every_broker(cluster: Cluster) -> None:

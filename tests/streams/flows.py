@@ -29,6 +29,7 @@ class Record:
     partition: int = 0
     timestamp: int = T0 * 2
     headers: list[tuple[str, bytes]] = field(default_factory=list)
+    appended: bool = True
 
 
 def make_flow(items: int = 8, **options: Any) -> Flow:

@@ -203,4 +203,4 @@ def test_consuming_is_told_in_every_spelling() -> None:
     flow = make_flow()
     apply(flow, [record(0, item="i3", action="Order Completed"), record(1, item="i4", action="page_view")])
     part = flow.partitions[0]
-    assert part.consumed.keys(part.row_of["u"]) == [flow.catalog.keys[flow.catalog.row_of["i3"]]]
+    assert list(part.consumed.keys(part.row_of["u"])) == [flow.catalog.keys[flow.catalog.row_of["i3"]]]

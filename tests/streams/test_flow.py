@@ -138,6 +138,13 @@ def test_a_timestamp_in_the_future_is_clamped_to_the_record_time() -> None:
     assert vectors(apply(flow, [ahead]))["u"]["as_of"] == T0 + 5
 
 
+def test_a_record_time_that_its_producer_set_bounds_nothing() -> None:
+    flow = make_flow()
+    wrong = record(0, timestamp=T0 + 10**9)
+    wrong.timestamp, wrong.appended = T0 // 1000, False
+    assert vectors(apply(flow, [wrong]))["u"]["as_of"] == T0 + 10**9
+
+
 def test_a_waiting_event_is_applied_once_its_item_arrives() -> None:
     flow = make_flow()
     apply(flow, [record(0, item="new")])

@@ -97,7 +97,7 @@ def test_neighbours_get_the_bits_that_they_get_beside_a_record_that_is_no_event(
     ]
     log.append(record(len(log), "good"))
     # One that waits for its item was not folded yet.
-    plain = make_flow()
+    plain = make_flow(default_action_weight=1.0)
     apply(
         plain,
         [r if b"missing" in (r.value or b"") else s for r, s in zip(log, as_rejected(log), strict=True)],

@@ -64,3 +64,30 @@ def test_a_partition_that_a_broker_had_not_loaded_is_asked_for_anew() -> None:
         bounds_now(client, partition)
     assert bounds_now(client, partition) == (0, 7)
     assert client.asked == ["states"]
+
+
+class Loyal:
+    """A client that asks a leader that is gone, until it is made to ask the cluster who leads."""
+
+    def __init__(self, code: int, follows: bool) -> None:
+        self.code, self.follows, self.told = code, follows, False
+
+    def get_watermark_offsets(self, partition: TopicPartition, timeout: float) -> tuple[int, int]:
+        if self.told and self.follows:
+            return 0, 7
+        raise KafkaException(KafkaError(self.code))
+
+    def list_topics(self, topic: str, timeout: float) -> None:
+        self.told = True
+        raise KafkaException(KafkaError(KafkaError._TRANSPORT))  # the cluster may be away as well
+
+
+def test_the_next_leader_of_a_partition_is_asked_where_the_last_has_gone() -> None:
+    client = Loyal(KafkaError._TIMED_OUT_QUEUE, follows=True)
+    assert bounds_now(client, TopicPartition("states", 0)) == (0, 7)
+
+
+@pytest.mark.parametrize("code", [KafkaError._TIMED_OUT_QUEUE, KafkaError.TOPIC_AUTHORIZATION_FAILED])
+def test_a_partition_without_a_leader_is_given_up(code: int) -> None:
+    with pytest.raises(KafkaException):
+        bounds_now(Loyal(code, follows=False), TopicPartition("states", 0), timeout_s=0.3)

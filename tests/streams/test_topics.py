@@ -7,7 +7,8 @@ from typer.testing import CliRunner
 
 from streams.settings import Settings
 from streams.source_topics import Source
-from streams.topics import TopicError, specs, topics_cli
+from streams.topic_admin import TopicAdmin, TopicSpec
+from streams.topics import TopicError, create, specs, topics_cli
 
 
 def test_each_role_has_its_clean_up_policy() -> None:
@@ -57,3 +58,37 @@ def test_two_roles_on_one_topic_are_refused() -> None:
 @pytest.mark.parametrize("verb", ["create", "check"])
 def test_help_has_an_example(verb: str) -> None:
     assert f"interestflow topics {verb}" in CliRunner().invoke(topics_cli, [verb, "--help"]).output
+
+
+class Forgetful:
+    """An admin whose second broker has not heard of new topics yet."""
+
+    def __init__(self, _settings: Settings) -> None:
+        self.made: dict[str, int] = {}
+        self.asked = 0
+
+    def create(self, wanted: list[TopicSpec]) -> list[str]:
+        self.made |= {spec.name: spec.partitions for spec in wanted}
+        return [spec.name for spec in wanted]
+
+    def partitions(self) -> dict[str, int]:
+        self.asked += 1
+        return self.made if self.asked > 3 else {}
+
+    known = TopicAdmin.known
+
+
+def test_a_broker_that_has_not_heard_of_a_new_topic_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    admin = Forgetful(Settings())
+    monkeypatch.setattr("streams.topics.TopicAdmin", lambda settings: admin)
+    assert "interestflow-g1-state" in create(Settings(partitions=3))
+    assert admin.made["interestflow-g1-state"] == 3
+
+
+def test_a_topic_that_stays_unknown_is_an_error_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    admin = Forgetful(Settings())
+    monkeypatch.setattr(admin, "partitions", dict)
+    monkeypatch.setattr(admin, "known", lambda topic: TopicAdmin.known(admin, topic, 0.0))  # type: ignore[arg-type]
+    monkeypatch.setattr("streams.topics.TopicAdmin", lambda settings: admin)
+    with pytest.raises(TopicError, match=r"behavior\.events\.v1"):
+        create(Settings())

@@ -23,14 +23,17 @@ def booked(
     canonical: list[Place],
     rejected: list[Place] = [],  # noqa: B006 - never changed
     ids: tuple[str, str] = ("", ""),
+    cut: bool = False,
     **fields: Any,
 ) -> Books:
     """The books of one partition; ids: of the source topic now, and as the canonical records have it."""
     ingest, books = Ingest({"raw": ids[0]}), Books()
     for offset, index in canonical:
-        assert ingest.canonical(Origin("raw", 0, offset, index, ids[1]))
+        # Two canonical partitions; by which of them a record went hangs on its key.
+        assert ingest.canonical(Origin("raw", 0, offset, index, ids[1]), ("events", offset % 2))
     for offset, index in rejected:
-        assert ingest.rejected(Origin("raw", 0, offset, index, ids[1]), "not_json")
+        assert ingest.rejected(Origin("raw", 0, offset, index, ids[1]), "not_json", ("rejected", 0))
+    ingest.cut("events", {0: 1000 if cut else 0, 1: 0})
     source = SourcePartition(**{"begin": 0, "end": 100, "committed": 100, **fields})
     for offset in present:
         source.present.add(offset)
@@ -70,6 +73,17 @@ def test_what_retention_has_taken_from_any_topic_is_no_problem() -> None:
     # Of the source: canonical records of what is gone. Of the canonical one: no records of what was long ago.
     found = booked([50, 51], [(n, 0) for n in range(30, 52)], begin=50)
     assert (found.problems, found.sources, found.removed) == ([], {"raw": 2}, [])
+
+
+def test_where_the_canonical_topic_was_cut_what_it_told_before_is_forgotten_but_later_gaps_are_told() -> None:
+    # Partition 0 tells of 6 first, so what is missing before may have been there. 9 must be in one of both.
+    found = booked(range(12), [(n, 0) for n in (3, 5, 6, 7, 8, 10, 11)], cut=True)
+    assert found.forgotten == {"raw": 4}
+    assert [gap["ranges"] for gap in found.gaps] == [[[9, 9]]]
+    # Without a record of the source in the partition that was cut, nothing is known.
+    found = booked(range(12), [(n, 0) for n in (3, 5, 11)], cut=True)
+    assert (found.gaps, found.forgotten, found.problems) == ([], {"raw": 9}, [])
+    assert booked(range(12), [(n, 0) for n in (3, 5, 11)]).forgotten == {"raw": 0}
 
 
 def test_what_was_removed_before_it_was_ingested_is_counted_by_offsets() -> None:

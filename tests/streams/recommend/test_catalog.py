@@ -46,11 +46,23 @@ def test_a_removed_item_leaves_at_once_but_can_still_be_explained() -> None:
     assert "gone" not in catalog
     assert len(catalog) == 1
     assert catalog.live.tolist() == [True, False]
-    assert catalog.row_of["gone"] == catalog.row_of_key[item_key("gone")] == 1
+    assert "gone" not in catalog.row_of  # so an event on it waits
+    assert catalog.row_of_key[item_key("gone")] == 1
     assert catalog.vectors[1].tolist() == [0, 1]
     # Its return must not be taken for something unchanged.
     assert catalog.fingerprint("gone") == ""
     assert catalog.fingerprint("kept") == "a"
+
+
+def test_a_replay_knows_removed_items_again_but_shows_none() -> None:
+    catalog = Catalog(2)
+    catalog.put("kept", vector(1, 0))
+    catalog.put("gone", vector(0, 1))
+    catalog.remove("gone")
+    assert catalog.recall_removed() == 1
+    assert catalog.row_of == {"kept": 0, "gone": 1}
+    assert catalog.live.tolist() == [True, False]
+    assert catalog.recall_removed() == 0
 
 
 def test_a_put_revives_and_hidden_follows_the_last_put() -> None:
@@ -137,7 +149,7 @@ def test_the_catalogue_is_a_dictionary_with_stable_rows(steps: list[tuple[str, s
             row = catalog.put(item_id, vector(value), hidden=verb == "hide")
             assert rows.setdefault(item_id, len(rows)) == row
             values[item_id], state[item_id] = value, verb
-    assert catalog.row_of == rows
+    assert catalog.row_of == {item_id: row for item_id, row in rows.items() if item_id in state}
     assert catalog.row_of_key == {item_key(item_id): row for item_id, row in rows.items()}
     assert catalog.vectors[:, 0].tolist() == [values[item_id] for item_id in rows]
     assert len(catalog) == len(state)
