@@ -7,13 +7,15 @@ from typing import Any
 
 from sinks.base import Group
 from streams.adapters.base import Adapter, parse_each
-from streams.events import Event, Limits, Rejected, encode
+from streams.events import Event, Limits, Rejected, SourceRecord, encode
 from streams.future import Future
 from streams.metrics import Metrics
 from streams.provenance import OriginHeaders
 from streams.publishing import Publisher
 from streams.rooms import fitting
 from streams.transport import RecordBatch
+
+Refusal = tuple[SourceRecord, Rejected]
 
 
 class Ingester:
@@ -63,8 +65,12 @@ class Ingester:
             self._publisher.rooms.events,
         )
         bad += [(good[at][0], reason._replace(event=good[at][1])) for at, reason in too_large]
-        topic_id = self._topic_ids.get(batch.topic, "")
-        bad = [(record, reason._replace(topic_id=topic_id)) for record, reason in bad]
+        bad = self._placed(batch.topic, bad)
         self._metrics.ingested.labels(batch.topic, "event").inc(len(canonical.records))
         self._metrics.ingested.labels(batch.topic, "rejected").inc(len(bad))
         return self._publisher.publish([canonical, *self._publisher.rejected("ingest", bad)])
+
+    def _placed(self, topic: str, bad: list[Refusal]) -> list[Refusal]:
+        """The same, with the topic that they are of: another one may have had that name before."""
+        topic_id = self._topic_ids.get(topic, "")
+        return [(record, reason._replace(topic_id=topic_id)) for record, reason in bad]

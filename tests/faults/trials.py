@@ -95,6 +95,21 @@ def run(faults: Sequence[Fault], count: int, deploys: Sequence[Callable[[int], D
     deploys: each makes a deployment from a seed; they take turns, so that a short run sees them all.
     """
     tallies = [Tally(fault.name) for fault in faults]
+    try:
+        _in_turns(faults, tallies, count, deploys)
+    except BaseException:  # of a long run that is interrupted, what was run counts
+        for tally in tallies:
+            tally.write()
+        raise
+    require(tallies)
+
+
+def _in_turns(
+    faults: Sequence[Fault],
+    tallies: Sequence[Tally],
+    count: int,
+    deploys: Sequence[Callable[[int], Deployment]],
+) -> None:
     total = count * len(faults)
     per = max(1, min(faults[0].per_deployment, total // len(deploys)))
     number = 0
@@ -110,7 +125,6 @@ def run(faults: Sequence[Fault], count: int, deploys: Sequence[Callable[[int], D
         finally:
             deployment.close()
         number += number <= last
-    require(tallies)
 
 
 def _trial(fault: Fault, tally: Tally, deployment: Deployment, number: int) -> bool:
