@@ -106,13 +106,6 @@ class Deployment:
                 continue
             self.rejected.add(tuple(int(headers[f"__connect.errors.{n}"]) for n in ("partition", "offset")))
 
-    def pass_over(self, removed: Mapping[int, tuple[int, int]]) -> None:
-        """Events at these offsets, [begin, end) by partition, are gone, though a client here may hold them already."""
-        for message in self._tails[self.settings.events_topic].messages():
-            begin, end = removed.get(message.partition(), (0, 0))
-            if not begin <= message.offset() < end:
-                self.oracle.add([message])
-
     def lag(self) -> int:
         """Records that the group has not committed, of every topic that it reads events from; as Kafka's tools say."""
         consumer = Consumer({**self.config, "group.id": self.settings.group, "enable.auto.commit": False})

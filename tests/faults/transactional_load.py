@@ -1,11 +1,11 @@
-"""Loads of which not all counts: transactions that may be aborted, and events that are removed before they are read."""
+"""A load in transactions, of which some are aborted."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, Producer
 
 from tests.faults.deployment import Deployment
 from tests.faults.load import FLUSH_DEADLINE_S, Events, Load, Made
@@ -55,42 +55,6 @@ class TransactionalLoad(Load):
                 self.broken += 1
             else:
                 self.taken[user].append(event_id)
-
-
-class PlacedLoad(Load):
-    """Remembers where each event stands, so that those which are removed can be forgotten."""
-
-    def __init__(self, servers: str, topic: str, events: Events) -> None:
-        super().__init__(servers, topic, events)
-        self._places: list[tuple[int, int, Made]] = []
-
-    def _one(self) -> None:
-        made = self.events.next()
-
-        def report(error: KafkaError | None, message: Any) -> None:
-            if error is not None:
-                raise KafkaException(error)
-            self._places.append((message.partition(), message.offset(), made))
-            if made[1] is not None:
-                self.taken[made[0]].append(made[1])
-
-        self._producer.produce(self.topic, made[2], made[0].encode(), on_delivery=report)
-        self._producer.poll(0)
-
-    def ends(self) -> dict[int, int]:
-        """Offset behind the last event of each partition."""
-        return {
-            partition: offset + 1 for partition, offset, _ in sorted(self._places, key=lambda one: one[1])
-        }
-
-    def forget(self, bounds: Mapping[int, tuple[int, int]]) -> None:
-        """The events at these offsets, [begin, end) by partition, are not there any more."""
-        for partition, offset, (user, event_id, _) in self._places:
-            begin, end = bounds.get(partition, (0, 0))
-            if begin <= offset < end and event_id is not None:
-                self.taken[user].remove(event_id)
-        for user in [user for user, ids in self.taken.items() if not ids]:
-            del self.taken[user]
 
 
 def with_load(
