@@ -8,32 +8,20 @@ always checked against its certificate.
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import re
 import ssl
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from streams.settings import ENV_PREFIX, Settings
-from streams.tokens import AWS_EXTRA, Tokens, aws_region, extensions, tokens
+from streams.login_checks import SASL_ONLY, given, login_problems, variable
+from streams.settings import Settings
+from streams.tokens import Tokens, tokens
 
 # host:port, a name, an IPv4 address or an IPv6 address in brackets.
 _SERVER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}")
 _SSL_FILES = ("kafka_ssl_ca_file", "kafka_ssl_cert_file", "kafka_ssl_key_file")
 _SSL_ONLY = (*_SSL_FILES, "kafka_ssl_key_password")
-_PASSWORD_ONLY = ("kafka_sasl_username", "kafka_sasl_password")
-_OAUTH_ONLY = (
-    "kafka_oauth_token_endpoint_url",
-    "kafka_oauth_client_id",
-    "kafka_oauth_client_secret",
-    "kafka_oauth_scope",
-    "kafka_oauth_extensions",
-)
-_AWS_ONLY = ("kafka_aws_region",)
-_SASL_ONLY = ("kafka_sasl_mechanism", *_PASSWORD_ONLY, *_OAUTH_ONLY, *_AWS_ONLY)
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 # Between attempts to reach a broker that is away: 10 s in librdkafka, for which a broker that is back would wait.
 LONGEST_RECONNECT_MS = 1000
@@ -70,14 +58,7 @@ def librdkafka_config(settings: Settings) -> dict[str, Any]:
         # It writes on standard error else; what fails is raised, and who is polled has a logger (see log_lines).
         "log_level": 0,
     }
-    source = tokens(settings)
-    if source is not None:
-        config["sasl.mechanism"] = "OAUTHBEARER"
-        config["oauth_cb"] = partial(_give_token, source)
-    elif _uses_sasl(settings):
-        config["sasl.mechanism"] = settings.kafka_sasl_mechanism
-        config["sasl.username"] = settings.kafka_sasl_username
-        config["sasl.password"] = settings.kafka_sasl_password
+    config |= _librdkafka_login(settings)
     if _uses_ssl(settings):
         config["enable.ssl.certificate.verification"] = True
         config["ssl.endpoint.identification.algorithm"] = "https"
@@ -89,6 +70,19 @@ def librdkafka_config(settings: Settings) -> dict[str, Any]:
         if settings.kafka_ssl_key_password is not None:
             config["ssl.key.password"] = settings.kafka_ssl_key_password
     return config
+
+
+def _librdkafka_login(settings: Settings) -> dict[str, Any]:
+    source = tokens(settings)
+    if source is not None:
+        return {"sasl.mechanism": "OAUTHBEARER", "oauth_cb": partial(_give_token, source)}
+    if not _uses_sasl(settings):
+        return {}
+    return {
+        "sasl.mechanism": settings.kafka_sasl_mechanism,
+        "sasl.username": settings.kafka_sasl_username,
+        "sasl.password": settings.kafka_sasl_password,
+    }
 
 
 def aiokafka_config(settings: Settings) -> dict[str, Any]:
@@ -160,14 +154,10 @@ def _uses_sasl(settings: Settings) -> bool:
     return settings.kafka_security_protocol.startswith("SASL")
 
 
-def _variable(field: str) -> str:
-    return ENV_PREFIX + field.upper()
-
-
 def _server_problems(settings: Settings) -> list[str]:
     problems = []
     for server in settings.kafka_bootstrap_servers.split(","):
-        name = _variable("kafka_bootstrap_servers")
+        name = variable("kafka_bootstrap_servers")
         # What stands before an @ may be a password.
         shown = server.rpartition("@")[2] if "@" in server else server
         if "://" in server:
@@ -175,7 +165,7 @@ def _server_problems(settings: Settings) -> list[str]:
             # credentials and speaks plaintext where TLS was asked for.
             problems.append(
                 f"{name}: {shown!r} has a URL scheme: give host:port alone, TLS is set by "
-                f"{_variable('kafka_security_protocol')}"
+                f"{variable('kafka_security_protocol')}"
             )
         elif not _SERVER.fullmatch(server):
             problems.append(
@@ -189,71 +179,27 @@ def _combination_problems(settings: Settings) -> list[str]:
     problems = []
     protocol = settings.kafka_security_protocol
     if not _uses_ssl(settings):
-        fix = f"set {_variable('kafka_security_protocol')} to {'SASL_SSL' if _uses_sasl(settings) else 'SSL'}"
+        fix = f"set {variable('kafka_security_protocol')} to {'SASL_SSL' if _uses_sasl(settings) else 'SSL'}"
         problems += [
             f"{name}: given, but {protocol} is without TLS: {fix}, or leave it out"
-            for name in _given(settings, _SSL_ONLY)
+            for name in given(settings, _SSL_ONLY)
         ]
     if not _uses_sasl(settings):
-        fix = f"set {_variable('kafka_security_protocol')} to SASL_SSL"
+        fix = f"set {variable('kafka_security_protocol')} to SASL_SSL"
         problems += [
             f"{name}: given, but {protocol} does not log in: {fix}, or leave it out"
-            for name in _given(settings, _SASL_ONLY)
+            for name in given(settings, SASL_ONLY)
         ]
     else:
-        problems += _login_problems(settings)
+        problems += login_problems(settings)
     if (settings.kafka_ssl_cert_file is None) != (settings.kafka_ssl_key_file is None):
         problems.append(
-            f"{_variable('kafka_ssl_cert_file')} and {_variable('kafka_ssl_key_file')}: "
+            f"{variable('kafka_ssl_cert_file')} and {variable('kafka_ssl_key_file')}: "
             "a client certificate needs both (they may be the same file)"
         )
     if settings.kafka_ssl_key_password is not None and settings.kafka_ssl_key_file is None:
-        problems.append(f"{_variable('kafka_ssl_key_password')}: given without a key file")
+        problems.append(f"{variable('kafka_ssl_key_password')}: given without a key file")
     return problems
-
-
-def _login_problems(settings: Settings) -> list[str]:
-    """Of a log-in: what another mechanism would use, and what this one cannot."""
-    mechanism = settings.kafka_sasl_mechanism
-    used = {"OAUTHBEARER": _OAUTH_ONLY, "AWS_MSK_IAM": _AWS_ONLY}.get(str(mechanism), _PASSWORD_ONLY)
-    others = tuple(field for field in _SASL_ONLY[1:] if field not in used)
-    problems = [
-        f"{name}: given, but {mechanism} does not use it: leave it out, or correct "
-        f"{_variable('kafka_sasl_mechanism')}"
-        for name in _given(settings, others)
-    ]
-    if mechanism == "AWS_MSK_IAM":
-        problems += _aws_problems(settings)
-    if mechanism == "OAUTHBEARER":
-        problems += _oauth_problems(settings)
-    return problems
-
-
-def _aws_problems(settings: Settings) -> list[str]:
-    problems = []
-    if not _uses_ssl(settings):
-        problems.append(f"{_variable('kafka_security_protocol')}: AWS_MSK_IAM needs SASL_SSL")
-    if aws_region(settings) is None:
-        problems.append(f"{_variable('kafka_aws_region')}: AWS_MSK_IAM needs the region of the cluster")
-    if importlib.util.find_spec("aws_msk_iam_sasl_signer") is None:
-        problems.append(f"{_variable('kafka_sasl_mechanism')}: AWS_MSK_IAM: {AWS_EXTRA}")
-    return problems
-
-
-def _oauth_problems(settings: Settings) -> list[str]:
-    problems = []
-    url = urlsplit(settings.kafka_oauth_token_endpoint_url or "")
-    if url.scheme != "https" and not (url.scheme == "http" and url.hostname in _LOOPBACK):
-        problems.append(f"{_variable('kafka_oauth_token_endpoint_url')}: must begin with https://")
-    try:
-        extensions(settings.kafka_oauth_extensions)
-    except ValueError as error:
-        problems.append(f"{_variable('kafka_oauth_extensions')}: {error}")
-    return problems
-
-
-def _given(settings: Settings, fields: tuple[str, ...]) -> list[str]:
-    return [_variable(field) for field in fields if getattr(settings, field) is not None]
 
 
 def _certificate_problems(settings: Settings) -> list[str]:
@@ -261,10 +207,10 @@ def _certificate_problems(settings: Settings) -> list[str]:
     for field in _SSL_FILES:
         path: Path | None = getattr(settings, field)
         if path is not None and not path.is_file():
-            problems.append(f"{_variable(field)}: there is no file {path}")
+            problems.append(f"{variable(field)}: there is no file {path}")
     if settings.kafka_ssl_ca_file is None and _system_ca() is None:
         problems.append(
-            f"{_variable('kafka_ssl_ca_file')}: this system has no CA certificates: name a PEM file"
+            f"{variable('kafka_ssl_ca_file')}: this system has no CA certificates: name a PEM file"
         )
     if not problems:
         try:
@@ -272,7 +218,7 @@ def _certificate_problems(settings: Settings) -> list[str]:
         except (OSError, ValueError) as error:  # SSLError is an OSError
             problems.append(
                 f"the TLS files do not fit or cannot be read ({error}): they must be PEM, the key "
-                f"that of the certificate, its password in {_variable('kafka_ssl_key_password')}"
+                f"that of the certificate, its password in {variable('kafka_ssl_key_password')}"
             )
     return problems
 
