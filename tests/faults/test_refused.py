@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -11,6 +12,7 @@ from confluent_kafka import Producer
 from streams.process import FAILED
 from tests.faults.deployment import RATE, Deploy, Deployment, until
 from tests.faults.ingest_trials import Trials
+from tests.faults.node import Node
 from tests.faults.points import REFUSALS
 from tests.faults.trials import Fault, run, trials
 
@@ -54,6 +56,12 @@ def write_broken(deployment: Deployment) -> None:
 def test_one_record_of_a_batch_is_refused(deploy: Deploy) -> None:
     faults = [Fault(f"one record refused: {p}", refused(p)) for p in REFUSALS if p not in INGEST]
     run(faults, trials(20, 2), [deploy("a")])
+
+
+@pytest.fixture
+def ingest(node: Node, tmp_path: Path) -> Trials:
+    """Deployments whose events come through ingest."""
+    return Trials(node, tmp_path)
 
 
 @pytest.mark.parametrize("point", INGEST)
