@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from faust.tables.recovery import RebalanceAgain
 from faust.types import TP
 
 from streams import rooms
@@ -230,7 +231,11 @@ class Ownership:
         return [delivered for part in parts for delivered in part.deliveries.under_way]
 
     async def _state_seeks(self, assigned: set[TP]) -> Mapping[TP, int]:
+        """Where to read these partitions on. Raises RebalanceAgain where the next assignment came before."""
         topic = self.settings.events_topic
+        if not self._recovered or any(tp.topic == topic and tp not in self._seeks for tp in assigned):
+            # Faust would let events flow of partitions whose states are not there; so it waits for their recovery.
+            raise RebalanceAgain
         return {tp: self._seeks[tp] for tp in assigned if tp.topic == topic or tp in self._seeks}
 
     def _raw(self) -> list[tuple[str, int]]:

@@ -79,7 +79,11 @@ class Publisher:
         if not rejected:
             return []
         room, by = self.rooms.rejected, [(REFUSED_BY, self._by())] if stage == "update" else []
-        made = [rejected_record(record, reason, room, by) for record, reason in rejected]
+        before = [None, *(record for record, _ in rejected)]
+        made = [
+            rejected_record(record, reason, room, by, again=record is last)
+            for (record, reason), last in zip(rejected, before, strict=False)
+        ]
         records, headers = [(one.key, one.value) for one in made], [one.headers for one in made]
         return [Group(self.settings.topic_rejected, records, headers=headers)]
 

@@ -26,14 +26,16 @@ KEPT = tuple(product((True, False), repeat=3))
 
 
 def rejected_record(
-    record: SourceRecord, rejected: Rejected, room: int, more: Sequence[Header] = ()
+    record: SourceRecord, rejected: Rejected, room: int, more: Sequence[Header] = (), again: bool = False
 ) -> RejectedRecord:
     """The original bytes as far as they fit, the original headers, ours, and what was left out.
 
     room: bytes that the topic takes, 100,000 at least. more: further headers of ours. Headers are left out first,
-    then the value, then the key.
+    then the value, then the key. again: another event of the record was rejected just before, and has the value.
     """
     for key, value, headers in KEPT:
+        if value and again:
+            continue
         made = _made(record, rejected, more, key, value, headers)
         if record_bytes(*made) <= room:
             break

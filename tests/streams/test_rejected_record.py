@@ -63,3 +63,11 @@ def test_whatever_is_too_large_the_record_fits_and_says_where_it_was(large: set[
 def test_a_long_message_is_cut_short() -> None:
     found = rejected_record(Record(b"v", 7), Rejected(Reason.NOT_JSON, "ä" * 10_000, "s"), ROOM)
     assert record_bytes(*found) < 5000
+
+
+def test_of_one_record_with_many_rejected_events_the_value_is_kept_once() -> None:
+    record = Record(b"x" * 5000, 7, b"k", "clicks", 3)
+    first = rejected_record(record, WHY, ROOM)
+    further = rejected_record(record, WHY._replace(event=1), ROOM, again=True)
+    assert (first.value, further.value, further.key) == (record.value, None, b"k")
+    assert dict(further.headers)["interestflow.value.sha256"] == sha256(b"x" * 5000).hexdigest().encode()
