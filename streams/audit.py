@@ -30,6 +30,7 @@ from streams.security import librdkafka_config
 from streams.settings import Settings
 from streams.source_ids import ids_now
 from streams.state.changelog import Watermark
+from streams.topic_admin import TopicAdmin
 
 __all__ = ["OUTCOMES", "Books", "audit", "show"]
 
@@ -37,7 +38,8 @@ Marks = dict[int, Watermark]
 
 
 def audit(settings: Settings) -> Books:
-    """Read the topics of a deployment. Raises ReadError."""
+    """Read the topics of a deployment. Raises ReadError, TopicError."""
+    TopicAdmin(settings).topics()  # says within seconds, and by name, that there is no broker
     config, books = librdkafka_config(settings), Books()
     admin = AdminClient(config)
     raw = [source.topic for source in settings.raw_sources]

@@ -33,6 +33,7 @@ from streams.security import librdkafka_config
 from streams.settings import Settings
 from streams.state.recovery import source_topic
 from streams.state.store import PartitionState
+from streams.topic_admin import TopicAdmin
 
 # Another size than any live batch: the result must not depend on it.
 BATCH = 1009
@@ -97,6 +98,7 @@ def _fold(
 
 def replay_topic(settings: Settings) -> tuple[dict[bytes, Any], int]:
     """Replay the canonical topic with the catalogue's embeddings as they are; newest vector record per user."""
+    TopicAdmin(settings).topics()  # says within seconds, and by name, that there is no broker
     config = librdkafka_config(settings)
     encoder, scoring = build_encoder(settings), build_scoring(settings)
     flow = build_flow(settings, state_space(encoder, scoring))

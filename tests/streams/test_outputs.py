@@ -128,9 +128,9 @@ def test_reasons_are_told_in_the_words_of_the_events() -> None:
 
 def test_an_action_whose_word_was_forgotten_is_told_as_other() -> None:
     """States remember checksums; a restarted worker learns words without a rule anew as they come."""
-    flow = make_flow(exclude_consumed=False)
+    flow = make_flow(exclude_consumed=False, default_action_weight=1.0)
     apply(flow, [record(0, item="i2", action="wink")])
-    again = make_flow(exclude_consumed=False)
+    again = make_flow(exclude_consumed=False, default_action_weight=1.0)
     again.partitions[0] = flow.partitions[0]
     ((_, value),) = again.recommend(0, np.array([0]))
     assert {r["action"] for shown in orjson.loads(value)["items"] for r in shown["reasons"]} == {"other"}

@@ -120,9 +120,9 @@ def test_rejections_of_a_topic_that_was_made_anew_say_nothing_of_todays() -> Non
     before = booked([0, 1], [], [(0, 0), (1, 0), (1, 0)], ids=("now", "before"))
     assert (before.gaps[0]["records"], before.rejected, before.rejected_repeats) == (2, {"not_json": 2}, 1)
     ingest, books = Ingest({"raw": "now"}), Books()
-    ingest.rejected(Origin("raw", 0, 0, topic_id="before"), "not_json")
-    ingest.canonical(Origin("raw", 0, 0, topic_id="now"))
-    ingest.rejected(Origin("raw", 0, 1, topic_id="now"), "not_json")
+    ingest.rejected(Origin("raw", 0, 0, topic_id="before"), "not_json", ("rejected", 0))
+    ingest.canonical(Origin("raw", 0, 0, topic_id="now"), ("events", 0))
+    ingest.rejected(Origin("raw", 0, 1, topic_id="now"), "not_json", ("rejected", 0))
     source = SourcePartition(0, 2, 2)
     for offset in (0, 1):
         source.present.add(offset)

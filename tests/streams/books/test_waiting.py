@@ -46,7 +46,7 @@ def state(user: str, offset: int, *items: str, partition: int = 0, count: int = 
     tails = Tails(10)
     tails.consumed.add(0, 7)
     for n, item in enumerate(items):
-        tails.waiting.add(0, Waiting(offset - n, item, 0, b"event"))
+        tails.waiting.add(0, Waiting(offset - n, item, 0, b"event", 0))
     return Message(user.encode(), row.tobytes() + tails.pack(0), partition)
 
 
