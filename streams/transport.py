@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass
 from typing import Any
 
+from faust.tables.recovery import RebalanceAgain
 from faust.topics import Topic as FaustTopic
 from faust.transport.drivers import TRANSPORTS
 from faust.transport.drivers.aiokafka import Consumer as AIOKafkaConsumer
@@ -220,9 +221,25 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
         return resumed if committable is None else committable
 
     async def perform_seek(self) -> None:
-        """Go to where the state says, else to the committed offset; forget what was in flight."""
+        """Go to where the state says, else to the committed offset; forget what was in flight.
+
+        Raises RebalanceAgain, at which Faust's recovery begins anew, where the assignment ends meanwhile: no event may
+        flow then, and partitions that were assigned since have no state yet to say where.
+        """
+        generation = self.app.consumer_generation_id
         async with self._fetching:
-            await self._seek_all()
+            try:
+                await self._seek_all()
+            except Exception as error:  # what it is depends on where the rebalance met it
+                if self._assigned_still(generation):
+                    raise
+                raise RebalanceAgain from error
+        if not self._assigned_still(generation):
+            raise RebalanceAgain
+
+    def _assigned_still(self, generation: int) -> bool:
+        now: int = self.app.consumer_generation_id
+        return generation == now != NO_GENERATION
 
     async def _seek_all(self) -> None:
         self._in_flight.clear()

@@ -68,28 +68,22 @@ class Soak:
     def run(self, done: Callable[[], bool]) -> None:
         """Start the workers, and disturb them until `done`, which is asked behind each disturbance."""
         for name in (WATCHED, PAUSED, KILLED):
-            member = self.crew.start(name)
-            self.watches[name] = Watch(member.pid, member.log)
+            self.crew.start(name)
         until(lambda: self.deployment.owners() == 3, "three workers", 3 * WAIT_S)
         with self._in_background(self._write), self._in_background(self._sample):
             for disturb in cycle((self.kill, self.pause, self.guest)):
                 begun = time.monotonic()
                 disturb()
                 time.sleep(max(0.0, begun + self.every - time.monotonic()))
-                self.require()
                 if done():
                     return
 
     @property
     def watched(self) -> Watch:
-        """The worker to which nothing is done."""
-        return self.watches[WATCHED]
-
-    def require(self) -> None:
-        """Fail where the watched worker is no more the process that it was."""
-        member = self.crew.members[WATCHED]
-        same = member.pid == self.watched.pid and member.status is None
-        assert same, self.crew.logs([WATCHED])
+        """The worker to which nothing is done. Fails where it is no more the process that it was."""
+        ends = [end for end in self.crew.ends if end[0] == WATCHED]
+        assert not ends, f"it ended with {ends}:\n{self.crew.logs([WATCHED])}"
+        return self.watches[f"{WATCHED}1"]
 
     def kill(self) -> None:
         """SIGKILL one, and start it again once the others have its partitions."""
@@ -122,8 +116,17 @@ class Soak:
 
     def _sample(self) -> None:
         while not self._stop.wait(self.sample_s):
-            for watch in self.watches.values():
-                watch.look(time.monotonic() - self._started)
+            at = time.monotonic() - self._started
+            for name in (WATCHED, PAUSED):
+                self._watch(name).look(at)
+
+    def _watch(self, name: str) -> Watch:
+        """Of the worker's process now; one that took the place of another is counted on its own."""
+        member = self.crew.members[name]
+        known = [watch for watch in self.watches.values() if watch.log == member.log]
+        if not known or known[-1].pid != member.pid:
+            known.append(self.watches.setdefault(f"{name}{len(known) + 1}", Watch(member.pid, member.log)))
+        return known[-1]
 
     def _write(self) -> None:
         settings = self.deployment.settings

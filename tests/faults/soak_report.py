@@ -16,7 +16,7 @@ import orjson
 
 from tests.faults.node import Node
 from tests.faults.resident import FEWEST, Sample, Watch, slope
-from tests.faults.soak import KILLED, Soak
+from tests.faults.soak import Soak
 
 HOUR_S = 3600.0
 
@@ -29,7 +29,8 @@ def bins(samples: list[Sample], every_s: float) -> Iterator[tuple[float, list[Sa
 
 def measured(watch: Watch, warm_up_s: float, every_s: float) -> dict[str, Any]:
     """Slope of the medians of each span behind the warm-up, MiB per hour; what was there at both ends; the peak."""
-    kept = [one for one in watch.samples if one.at >= warm_up_s]
+    begun = watch.samples[0].at if watch.samples else 0.0
+    kept = [one for one in watch.samples if one.at >= begun + warm_up_s]
     spans = list(bins(kept, every_s))
     if len(spans) < FEWEST:
         return {"spans": len(spans)}
@@ -50,8 +51,8 @@ def measured(watch: Watch, warm_up_s: float, every_s: float) -> dict[str, Any]:
 
 
 def report(soak: Soak, warm_up_s: float) -> dict[str, Any]:
-    """Of each worker that lives as long as the soak."""
-    lasting = {name: watch for name, watch in soak.watches.items() if name != KILLED}
+    """Of each process of the workers that are not killed."""
+    lasting = dict(soak.watches)
     return {
         "every_s": soak.every,
         "rate": soak.rate,
@@ -79,7 +80,7 @@ def table(found: dict[str, Any]) -> str:
         sizes = "".join(f"{told[f'{which}_mib']:8.0f}" for which in ("first", "last", "peak"))
         interval = f"{growth['value']:+.1f} ({growth['low']:+.1f} to {growth['high']:+.1f})"
         lines.append(f"{name:8}{told['recoveries']:>12}{sizes}   {interval}")
-    return "\n".join(lines)
+    return "\n".join([*lines, f"ended by themselves: {found['ends'] or 'none'}"])
 
 
 def main() -> None:

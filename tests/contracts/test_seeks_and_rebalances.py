@@ -1,0 +1,89 @@
+"""A rebalance that comes while positions are set: Faust's recovery begins anew, and no worker ends of it."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections import Counter, defaultdict, deque
+from types import SimpleNamespace
+
+import pytest
+from faust.tables.recovery import Recovery
+from faust.transport.drivers.aiokafka import Consumer as AIOKafkaConsumer
+from faust.types import TP
+
+from streams import transport
+
+BEFORE, AFTER = 7, 8
+OURS = TP("events", 0)
+
+
+class Seeking(transport.Consumer):
+    """A consumer of which nothing is there but what setting positions needs."""
+
+    def __init__(self, seeks: dict[TP, int]) -> None:
+        async def told(assigned: set[TP]) -> dict[TP, int]:
+            return {tp: seeks[tp] for tp in assigned}
+
+        self.app = SimpleNamespace(consumer_generation_id=BEFORE)
+        self.transport = SimpleNamespace(seeks=told)
+        self._fetching = asyncio.Lock()
+        self._in_flight, self._resumed = defaultdict(deque), {}
+        self._outstanding, self._records = Counter(), Counter()
+        self._acked, self._acked_index = {}, defaultdict(set)
+        self._read_offset, self._committed_offset = {}, {}
+        self.assigned, self.at = {OURS}, {}
+
+    def assignment(self) -> set[TP]:
+        return self.assigned
+
+    async def seek(self, tp: TP, offset: int) -> None:
+        self.at[tp] = offset
+
+
+def rebalance_in_between(monkeypatch: pytest.MonkeyPatch, *, generation: int, assigned: set[TP]) -> None:
+    """Let a rebalance come while the committed offsets are asked for."""
+
+    async def perform_seek(consumer: Seeking) -> None:
+        consumer.app.consumer_generation_id, consumer.assigned = generation, assigned
+
+    monkeypatch.setattr(AIOKafkaConsumer, "perform_seek", perform_seek)
+
+
+async def test_positions_are_set_where_no_rebalance_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    rebalance_in_between(monkeypatch, generation=BEFORE, assigned={OURS})
+    consumer = Seeking({OURS: 5})
+    await consumer.perform_seek()
+    assert consumer.at == {OURS: 5}
+
+
+@pytest.mark.parametrize("generation", [AFTER, transport.NO_GENERATION])
+@pytest.mark.parametrize("assigned", [{OURS}, {TP("events", 1)}, set()])
+async def test_a_rebalance_in_between_lets_the_recovery_begin_anew(
+    monkeypatch: pytest.MonkeyPatch, generation: int, assigned: set[TP]
+) -> None:
+    rebalance_in_between(monkeypatch, generation=generation, assigned=assigned)
+    with pytest.raises(transport.RebalanceAgain):
+        await Seeking({OURS: 5}).perform_seek()
+
+
+async def test_no_position_is_set_for_an_assignment_that_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    rebalance_in_between(monkeypatch, generation=BEFORE, assigned={OURS})
+    consumer = Seeking({OURS: 5})
+    consumer.app.consumer_generation_id = transport.NO_GENERATION
+    monkeypatch.setattr(AIOKafkaConsumer, "perform_seek", lambda _: asyncio.sleep(0))
+    with pytest.raises(transport.RebalanceAgain):
+        await consumer.perform_seek()
+
+
+async def test_what_fails_without_a_rebalance_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    rebalance_in_between(monkeypatch, generation=BEFORE, assigned={TP("events", 1)})
+    with pytest.raises(KeyError):
+        await Seeking({OURS: 5}).perform_seek()
+
+
+def test_fausts_recovery_takes_it_and_waits_for_the_next() -> None:
+    source = inspect.getsource(Recovery)
+    handler = source[source.index("except RebalanceAgain") :]
+    assert "continue" in handler[: handler.index("except", 10)]
+    assert "consumer.perform_seek()" in inspect.getsource(Recovery._resume_streams)
