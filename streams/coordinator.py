@@ -20,6 +20,7 @@ from confluent_kafka import KafkaError
 from faust.types import TP
 
 from streams.kafka_errors import GROUP_ADVICE, LOGIN_ADVICE, RIGHTS_ADVICE, GroupError, by_code, sentence
+from streams.source_ids import to_metadata
 
 FINAL_CODES = frozenset({*GROUP_ADVICE, *RIGHTS_ADVICE, *LOGIN_ADVICE})
 # Between attempts to join after an answer that may be another one next time.
@@ -49,7 +50,10 @@ class FrankCoordinator(GroupCoordinator):  # type: ignore[misc]  # aiokafka ship
     async def commit_offsets(self, assignment: Any, offsets: Mapping[TP, Any]) -> None:
         """As aiokafka's, with the topics' ids: a name may be another topic's by the time that the offset is read."""
         ids = self.topic_ids
-        named = {tp: OffsetAndMetadata(one.offset, ids.get(tp.topic, "")) for tp, one in offsets.items()}
+        named = {
+            tp: OffsetAndMetadata(one.offset, to_metadata(ids.get(tp.topic, "")))
+            for tp, one in offsets.items()
+        }
         await super().commit_offsets(assignment, named)
 
     async def ensure_active_group(self, *args: Any) -> Any:

@@ -11,6 +11,7 @@ from confluent_kafka.admin import AdminClient
 from streams.log_bounds import Partition
 from streams.reading import ends_of
 from streams.settings import Settings
+from streams.source_ids import from_metadata
 
 TIMEOUT_S = 30.0
 
@@ -76,7 +77,7 @@ def committed(
     ).values()
     told = answer.result(TIMEOUT_S).topic_partitions
     return {
-        (one.topic, one.partition): Committed(one.offset, one.metadata or "")
+        (one.topic, one.partition): Committed(one.offset, from_metadata(one))
         for one in told
         if one.offset >= 0
     }

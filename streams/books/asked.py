@@ -9,6 +9,7 @@ from confluent_kafka.admin import AdminClient
 
 from streams.reading import ReadError
 from streams.settings import Settings
+from streams.source_ids import from_metadata
 from streams.topic_admin import TopicAdmin, TopicError
 
 TIMEOUT_S = 30.0
@@ -34,7 +35,7 @@ def committed(
     return {
         (one.topic, one.partition): one.offset
         for one in told
-        if one.topic in topics and one.offset >= 0 and (one.metadata or "") in ("", ids.get(one.topic, ""))
+        if one.topic in topics and one.offset >= 0 and from_metadata(one) in ("", ids.get(one.topic, ""))
     }
 
 

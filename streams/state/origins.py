@@ -16,6 +16,10 @@ is in the log already exactly when its rank is at or below the highest there.
 3. Hence each append keeps the claim, whoever else writes at the same time: a paused worker that goes on, the worker
    that replaced it, one of another generation, or several at once.
 
+Records that retention removes before they are committed are the exception to 2: a writer begins behind them, and says
+so. What a paused worker had read of them, and writes later, stands below the highest rank and counts as a repeat:
+they stay what they were booked as, removed.
+
 A record that ingest rejects belongs to no canonical partition, so it is no gap. A source topic that is made anew has
 another id, and so another stream with ranks of its own. The claim needs that a source partition's offsets are
 never used for other records; a topic that lost acknowledged records (an unclean leader election) breaks that.

@@ -5,16 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 from random import Random
-from typing import Any
 
 from streams.flow import Flow
-from streams.state.changelog import SourceTopic
-from streams.state.restore import Restoring
-from streams.state.store import PartitionState
 from tests.faults.deployment import Problems
 from tests.faults.model_ingest import (
-    EVENTS_ID,
-    EVENTS_TOPIC,
     Cluster,
     Place,
     Rules,
@@ -24,12 +18,12 @@ from tests.faults.model_ingest import (
     names,
     source_record,
 )
-from tests.streams.flows import Record, apply, make_flow
+from tests.faults.model_ingest_oracle import EVENTS, fresh, plain, rows, whole
+from tests.streams.flows import Record, apply
 
 STEPS = (40, 160)
 # Events of a record: none, one, or an order's products.
 PRODUCTS = (*[1] * 16, 0, 2, 3, 3)
-EVENTS = SourceTopic(EVENTS_TOPIC, 1, EVENTS_ID)
 
 
 class Schedule:
@@ -221,19 +215,24 @@ class Schedule:
         found["I1 none lost"] += [f"never canonical: {sorted(lost)}"] if lost else []
         return found
 
-    @staticmethod
-    def _first_of_each(log: list[Record]) -> list[Record]:
-        """What the log should come to: each event once, where it stands first."""
+    def _first_of_each(self, log: list[Record]) -> list[Record]:
+        """What the log should come to: each event once, where it stands first.
+
+        What was removed before it was committed, and came behind later records all the same, stays removed.
+        """
         first: dict[str, Record] = {}
+        highest: dict[tuple[str, ...], tuple[int, int]] = {}
         for record in log:
-            first.setdefault(event_name(record), record)
+            *stream, offset, index = dict(record.headers)["interestflow.origin"].decode().split("/")
+            place, rank = tuple(stream), (int(offset), int(index))
+            name, overtaken = event_name(record), rank <= highest.get(place, (-1, 0))
+            highest[place] = max(rank, highest.get(place, rank))
+            if not (overtaken and name in self.cluster.removed):
+                first.setdefault(name, record)
         return list(first.values())
 
     def _fold_problems(self, log: list[Record], first: list[Record]) -> Problems:
-        live, once = (
-            self._live(log),
-            whole([Record(r.value, n, headers=r.headers) for n, r in enumerate(first)]),
-        )
+        live, once = self._live(log), whole([plain(record, n) for n, record in enumerate(first)])
         ours, theirs = rows(live), rows(once)
         fewer = [u for u, row in theirs.items() if u not in ours or ours[u]["count"] < row["count"]]
         more = [u for u, row in ours.items() if u not in theirs or row["count"] > theirs[u]["count"]]
@@ -262,32 +261,3 @@ class Schedule:
                 flow = fresh(kept)
                 at = flow.partitions[0].watermark + 1
         return flow
-
-
-def fresh(changelog: dict[bytes, bytes] | None = None) -> Flow:
-    """A flow with the state that a changelog gives."""
-    flow = make_flow(dedupe_window=1, recommend=False)
-    flow.reads_from(EVENTS)
-    restoring = Restoring(0, flow.layout)
-    if changelog:
-        restoring.add(list(changelog), list(changelog.values()), range(len(changelog)))
-        flow.partitions[0] = restoring.state(EVENTS)
-    return flow
-
-
-def whole(log: list[Record]) -> Flow:
-    """All in one go."""
-    flow = fresh()
-    if log:
-        apply(flow, log)
-    return flow
-
-
-def rows(flow: Flow) -> dict[str, Any]:
-    part: PartitionState = flow.partitions[0]
-    view = part.layout.view(part.arena)
-    return {
-        user: {"count": int(view["count"][row]), "model": view["model"][row].tobytes()}
-        for user, row in part.row_of.items()
-        if view["ids"][row]
-    }

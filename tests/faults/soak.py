@@ -21,9 +21,11 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 
 from streams.settings import Settings
+from streams.source_topics import Source
 from tests.faults.deployment import Deployment, until
 from tests.faults.load import ITEMS
 from tests.faults.resident import Watch
+from tests.faults.small import new_prefix
 
 USERS = 2_000
 # Of two, three and four workers each gets as many.
@@ -57,7 +59,10 @@ class Soak:
             "batch_events": 4_000,
             "commit_interval_s": 1.0,
         }
-        self.deployment = Deployment(servers, folder, seed=1, static=False, ingest=True, **settings)
+        prefix = new_prefix()
+        sources = (Source(topic=f"{prefix}raw", format="native"),)
+        own = {**settings, "prefix": prefix, "sources": sources}
+        self.deployment = Deployment(servers, folder, seed=1, static=False, **own)
         self.crew = self.deployment.crew
         self.crew.settings = self.crew.settings.model_copy(update={"session_timeout_s": session_s})
         compact_soon(servers, self.deployment.settings)

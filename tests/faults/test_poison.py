@@ -64,7 +64,7 @@ KINDS: dict[str, tuple[dict[str, Any], str | None]] = {
         "not_finite",
     ),
     "huge value": ({"value": event("huge", action="purchase", value=1e300), "key": b"huge"}, None),
-    "lone surrogate": ({"value": event("u").replace(b"i1", b"\\ud800"), "key": b"k"}, "not_json"),
+    "lone surrogate": ({"value": event("u").replace(b"i1", b"\\ud800"), "key": b"k"}, "not_utf8"),
 }
 # Beyond what is kept of a value; and nearly as much as is kept (to the byte: tests of rejected_record).
 TOO_LARGE: dict[str, dict[str, Any]] = {
