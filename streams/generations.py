@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Consumer, TopicPartition
 
+from streams.clients import make
 from streams.log_bounds import Partition
+from streams.log_lines import untold
 from streams.reading import ends_of
 from streams.settings import Settings
 from streams.source_ids import from_metadata
@@ -28,7 +30,6 @@ class Committed(NamedTuple):
 
 
 def ingested(
-    admin: AdminClient,
     config: Mapping[str, Any],
     settings: Settings,
     sources: Collection[Partition],
@@ -44,14 +45,14 @@ def ingested(
     if settings.generation == 1:
         return {}
     found: dict[Partition, int] = {}
-    left = set(sources) - _committed(admin, settings.group, sources, ids).keys()
+    left = set(sources) - _committed(config, settings.group, sources, ids).keys()
     ends = ends_of(config, settings.events_topic) if left else {}
     for number in range(settings.generation - 1, 0, -1):
         if not left:
             break
         earlier = settings.model_copy(update={"generation": number})
-        applied = _committed(admin, earlier.group, {(settings.events_topic, p) for p in ends}, ids)
-        begun = _committed(admin, earlier.group, left, ids)
+        applied = _committed(config, earlier.group, {(settings.events_topic, p) for p in ends}, ids)
+        begun = _committed(config, earlier.group, left, ids)
         if applied and all(offset <= ends[partition] for (_, partition), offset in applied.items()):
             found |= begun
         left -= begun.keys()
@@ -59,25 +60,31 @@ def ingested(
 
 
 def _committed(
-    admin: AdminClient, group: str, partitions: Collection[Partition], ids: Mapping[str, str]
+    config: Mapping[str, Any], group: str, partitions: Collection[Partition], ids: Mapping[str, str]
 ) -> dict[Partition, int]:
-    found = committed(admin, group, partitions)
+    found = committed(config, group, partitions)
     return {one: said.offset for one, said in found.items() if said.speaks_of(ids.get(one[0], ""))}
 
 
 def committed(
-    admin: AdminClient, group: str, partitions: Collection[Partition]
+    config: Mapping[str, Any], group: str, partitions: Collection[Partition]
 ) -> dict[Partition, Committed]:
-    """What the group has committed of those of the partitions of which it has. Raises KafkaException."""
+    """What the group has committed of those of the partitions of which it has. Raises KafkaException.
+
+    Asked by a consumer that joins no group. The admin client's question to a group's coordinator ends the process where
+    the coordinator goes away meanwhile (confluentinc/librdkafka#4605).
+    """
     if not partitions:
         return {}
     asked = [TopicPartition(topic, partition) for topic, partition in sorted(partitions)]
-    (answer,) = admin.list_consumer_group_offsets(
-        [ConsumerGroupTopicPartitions(group, asked)], request_timeout=TIMEOUT_S
-    ).values()
-    told = answer.result(TIMEOUT_S).topic_partitions
+    consumer = make(Consumer, {**untold(config), "group.id": group, "enable.auto.commit": False})
+    try:
+        told = consumer.committed(asked, timeout=TIMEOUT_S)
+    finally:
+        # In the background, for librdkafka may take a second to end its threads.
+        threading.Thread(target=consumer.close, name="closing a consumer", daemon=True).start()
     return {
         (one.topic, one.partition): Committed(one.offset, from_metadata(one))
         for one in told
-        if one.offset >= 0
+        if one.offset >= 0 and one.error is None
     }

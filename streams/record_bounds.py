@@ -24,6 +24,7 @@ JSON_BYTES, ORIGIN_BYTES = 1024, 2048
 BASE64_VALUE, ARRAY_VALUE = 6, 26
 CONSUMED_BYTES = 8
 REJECTED_BYTES = 8 * 1_048_576
+STEP = 1_048_576
 
 
 def record_bytes(key: bytes | None, value: bytes | None, headers: Headers = ()) -> int:
@@ -60,8 +61,13 @@ class Needs:
             vectors=max(KAFKA_DEFAULT, around + key + name + vector + JSON_BYTES),
             # As many items as fit are recommended.
             recommendations=KAFKA_DEFAULT,
-            state=max(KAFKA_DEFAULT, around + key + _state(settings)),
+            state=_in_steps(around + key + _state(settings)),
         )
+
+
+def _in_steps(size: int) -> int:
+    """The size, rounded up where it is beyond Kafka's default: a few more dimensions need no other topic then."""
+    return KAFKA_DEFAULT if size <= KAFKA_DEFAULT else -(-size // STEP) * STEP
 
 
 def _state(settings: Settings) -> int:

@@ -6,7 +6,7 @@ The brokers themselves say what a log-in may do (`include_authorized_operations`
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -127,18 +127,30 @@ def lacking(admin: AdminClient, wanted: Iterable[Need]) -> list[Lack]:
     return [lack for need, answer in answers if (lack := _compare(need, answer)) is not None]
 
 
+def watch(admin: AdminClient, settings: Settings) -> None:
+    """`require`, of the topics alone, for who asks again and again.
+
+    Who has lost a right on the group is told so by its coordinator. The admin client's question to that one ends
+    the process where it goes away meanwhile (confluentinc/librdkafka#4605). Whether the brokers are there at all is
+    asked first, in a way that ends in time.
+    """
+    admin.list_topics(settings.events_topic, timeout=TIMEOUT_S)
+    require(admin, settings, kinds=("topic",))
+
+
 def require(
     admin: AdminClient,
     settings: Settings,
     clock: Callable[[], float] = time.monotonic,
     patience_s: float = PATIENCE_S,
+    kinds: Collection[str] = ("topic", "group"),
 ) -> None:
-    """Return once every topic is there with every right that a worker needs.
+    """Return once every topic is there with every right that a worker needs. kinds: of the resources.
 
     clock: monotonic seconds. Raises RightsError where something is still missing after `patience_s` seconds, and
     KafkaException where the brokers cannot be asked.
     """
-    wanted, began = needs(settings), clock()
+    wanted, began = [need for need in needs(settings) if need.kind in kinds], clock()
     while found := lacking(admin, wanted):
         if clock() - began >= patience_s:
             raise RightsError("; ".join(lack.sentence(settings) for lack in found))

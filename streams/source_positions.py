@@ -39,13 +39,13 @@ def find(
     found = Found()
     if not sources:
         return found
-    own = committed(admin, settings.group, sources)
+    own = committed(config, settings.group, sources)
     of_another = {
         partition for partition, said in own.items() if not said.speaks_of(ids.get(partition[0], ""))
     }
     for topic in sorted({topic for topic, _ in of_another}):
         log.warning("%s was made anew since it was read last: it is read from its beginning", topic)
-    earlier = ingested(admin, config, settings, sources, ids)
+    earlier = ingested(config, settings, sources, ids)
     begins, ends = log_starts(admin, sources), log_ends(admin, sources)
     for partition in sources:
         begin, end = begins[partition], ends[partition]

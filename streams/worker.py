@@ -79,7 +79,7 @@ class Worker:
         await self.brokers.ask(rights.require, self.brokers.admin, self.settings)
         await self.brokers.ask(self.ownership.look_at_topics)
         self._background(
-            self.brokers.watch(partial(rights.require, settings=self.settings)),
+            self.brokers.watch(partial(rights.watch, settings=self.settings)),
             self.ownership.watch_sources(),
         )
         await self._load_catalogue()

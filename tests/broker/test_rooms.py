@@ -43,7 +43,7 @@ def test_a_state_topic_that_takes_too_little_is_refused_at_the_start(
         TopicError, match=r"state takes records of 1048588 bytes.*kafka-configs.*WAITING_BYTES"
     ):
         look(AdminClient({"bootstrap.servers": kafka}), settings)
-    smaller = settings.model_copy(update={"waiting_bytes_per_user": 500_000})
+    smaller = settings.model_copy(update={"waiting_bytes_per_user": 900_000})
     assert look(AdminClient({"bootstrap.servers": kafka}), smaller).recommendations == KAFKA_DEFAULT
 
 
