@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test unit faults soak bench lint clean
+.PHONY: setup demo test unit cluster faults soak bench lint clean
 
 setup: $(STAMP)
 
@@ -26,6 +26,10 @@ test: setup
 # Without a broker.
 unit: setup
 	$(BIN)/python -m pytest -m "not broker"
+
+# A few faults on a cluster of three brokers, and recoveries one after the other, about ten minutes.
+cluster: setup
+	INTERESTFLOW_FAULTS=short $(BIN)/python -m pytest tests/faults/test_cluster.py tests/faults/test_soak.py
 
 # The faults in long form, about two hours; INTERESTFLOW_FAULT_SHARE=0.1 for a tenth of the trials.
 faults: setup

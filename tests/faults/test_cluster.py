@@ -21,8 +21,9 @@ from tests.faults.deployment import RATE, Deploy, Deployment
 from tests.faults.ingesting import Ingesting
 from tests.faults.reassign import reassign
 from tests.faults.small import SESSION_S, small_settings
-from tests.faults.trials import Fault, run, trials
+from tests.faults.trials import Fault, run, trials, when_asked_for
 
+pytestmark = when_asked_for
 KIND: dict[str, type[Deployment]] = {"canonical": Deployment, "raw": Ingesting}
 # Of a broker that is stopped: beyond the workers' sessions, and mostly beyond its own.
 STOPPED_S = (SESSION_S + 0.5, 12.0)

@@ -12,6 +12,7 @@ from tests.faults.node import Node
 from tests.faults.resident import Sample, Watch, slope
 from tests.faults.soak import Soak
 from tests.faults.soak_report import measured
+from tests.faults.trials import when_asked_for
 
 # From and to this number of recoveries, each with those next to it: what they read lies at times still in memory.
 EARLY, LATE = (3, 6), (14, 17)
@@ -22,6 +23,7 @@ EVERY_S, SESSION_S, RATE = 4.0, 2.0, 300.0
 DEADLINE_S = 900.0
 
 
+@when_asked_for
 def test_recoveries_leave_no_memory_behind(node: Node, tmp_path: Path) -> None:
     soak = Soak(node.servers, tmp_path, rate=RATE, every_s=EVERY_S, session_s=SESSION_S)
     started = time.monotonic()

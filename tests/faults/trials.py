@@ -18,11 +18,17 @@ from pathlib import Path
 from random import Random
 
 import orjson
+import pytest
 
 from tests.faults.deployment import ALL_APPLIED, NO_LAG, SETTLE_S, Deployment, Problems
 
 # Read at import: in a test the environment is cleared of everything that could be a setting.
 FORM = os.environ.get("INTERESTFLOW_FAULTS", "short")
+# Three brokers, or a soak, take the minutes of a whole `make test`: they are run by `make cluster` and `make faults`.
+ASKED_FOR = "INTERESTFLOW_FAULTS" in os.environ
+when_asked_for = pytest.mark.skipif(
+    not ASKED_FOR, reason="takes minutes: run `make cluster` or `make faults`"
+)
 SHARE = float(os.environ.get("INTERESTFLOW_FAULT_SHARE", "1"))
 SEED = int(os.environ.get("INTERESTFLOW_FAULT_SEED", "0"))
 RUN = datetime.now(UTC).isoformat(timespec="seconds")
