@@ -411,7 +411,7 @@ NAMED: list[tuple[Any, Reason, str]] = [
     (b"\x00\x00\x00\x00\x0c\x02\x08u", Reason.FOREIGN_FORMAT, "Avro"),
     (b"\x00\x00\x00\x00\x0c\x00\x0a\x01u", Reason.FOREIGN_FORMAT, "Protobuf"),
     (b"\x00\x00\x00\x00\x0c\x7b" + b"x" * 61, Reason.NOT_JSON, "not JSON"),
-    (gzip.compress(raw(CLICK)), Reason.FOREIGN_FORMAT, "gzip"),
+    (gzip.compress(raw(CLICK), mtime=0), Reason.FOREIGN_FORMAT, "gzip"),
     (json.dumps(CLICK).encode("utf-16"), Reason.NOT_UTF8, "UTF-16"),
     (b64encode(raw(CLICK)), Reason.FOREIGN_FORMAT, "base64"),
     (raw(b64encode(raw(CLICK)).decode()), Reason.NOT_AN_OBJECT, "base64"),
