@@ -33,6 +33,7 @@ from yarl import URL
 
 from streams import fetching, transport
 from streams.coordinator import FrankCoordinator
+from streams.source_ids import from_metadata, to_metadata
 
 TP0 = TP("events", 0)
 
@@ -293,9 +294,18 @@ async def test_an_offset_is_committed_with_the_id_of_its_topic(monkeypatch: pyte
     await coordinator.commit_offsets(None, given)
     assert commit.await_args is not None
     assert commit.await_args.args[1] == {
-        TP0: OffsetAndMetadata(5, "an-id"),
+        TP0: OffsetAndMetadata(5, to_metadata("an-id")),
         TP("others", 1): OffsetAndMetadata(6, ""),
     }
+
+
+@pytest.mark.parametrize("behind", ["", "\0", "\0rest of another string"])
+def test_the_id_of_a_committed_offset_ends_where_it_was_ended(behind: str) -> None:
+    """confluent-kafka may show what lies behind the metadata in memory."""
+    shown = SimpleNamespace(metadata=to_metadata("an-id") + behind)
+    assert from_metadata(shown) == "an-id"  # type: ignore[arg-type]
+    assert from_metadata(SimpleNamespace(metadata=None)) == ""  # type: ignore[arg-type]
+    assert to_metadata("") == ""
 
 
 async def test_a_rebalance_waits_for_what_has_begun_and_lets_nothing_else_begin() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import inspect
 from collections import Counter, defaultdict, deque
 from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import pytest
 from faust.tables.recovery import Recovery
@@ -26,7 +27,10 @@ class Seeking(transport.Consumer):
             return {tp: seeks[tp] for tp in assigned}
 
         self.app = SimpleNamespace(consumer_generation_id=BEFORE)
-        self.transport = SimpleNamespace(seeks=told)
+        self.transport = SimpleNamespace(seeks=told, app=SimpleNamespace(state_topic_ids={}))
+        # The client's parts, which tell of what is gone and commit with the topics' ids.
+        client = SimpleNamespace(_coordinator=SimpleNamespace(), _fetcher=MagicMock())
+        self._thread, self._removed = SimpleNamespace(_consumer=client), {}
         self._fetching = asyncio.Lock()
         self._in_flight, self._resumed = defaultdict(deque), {}
         self._outstanding, self._records = Counter(), Counter()
