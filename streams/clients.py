@@ -53,6 +53,11 @@ def make(
     return made
 
 
+def close_later(client: Any) -> None:
+    """Release a client's connections; without waiting, for librdkafka may take a second to end its threads."""
+    threading.Thread(target=client.close, name="closing a client", daemon=True).start()
+
+
 def _tend(reference: Any) -> None:
     while (client := reference()) is not None:
         client.poll(0)

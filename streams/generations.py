@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from confluent_kafka import Consumer, TopicPartition
 
-from streams.clients import make
+from streams.clients import close_later, make
 from streams.log_bounds import Partition
 from streams.log_lines import untold
 from streams.reading import ends_of
@@ -81,8 +80,7 @@ def committed(
     try:
         told = consumer.committed(asked, timeout=TIMEOUT_S)
     finally:
-        # In the background, for librdkafka may take a second to end its threads.
-        threading.Thread(target=consumer.close, name="closing a consumer", daemon=True).start()
+        close_later(consumer)
     return {
         (one.topic, one.partition): Committed(one.offset, from_metadata(one))
         for one in told

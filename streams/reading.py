@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from streams.clients import make
+from streams.clients import close_later, make
 from streams.kafka_errors import NO_TOPIC, is_final, sentence
 from streams.tokens import TokenError
 
@@ -186,8 +185,8 @@ class Reader:
         return all(found.offset >= ends[found.partition] for found in self._consumer.position(asked))
 
     def close(self) -> None:
-        """Release the connection; without waiting, for librdkafka may take a second to end its threads."""
-        threading.Thread(target=self._consumer.close, name="closing a reader", daemon=True).start()
+        """Release the connection; without waiting."""
+        close_later(self._consumer)
 
 
 def bounds_now(client: Any, partition: TopicPartition, timeout_s: float = 30.0) -> tuple[int, int]:

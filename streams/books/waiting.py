@@ -63,17 +63,8 @@ class Report:
 
 def waiting_for(settings: Settings, most: int) -> Report:
     """Read the state topic and the embeddings. most: ids to list. Raises ReadError, SettingsError."""
-    config, states = (
-        librdkafka_config(settings),
-        States(build_flow(settings, "").layout, settings.topic_state),
-    )
-    # Twice: of two records of a user the newer counts, whichever stands behind, and few users wait.
-    for messages in Pass(config, settings.topic_state).chunks():
-        states.find(messages)
-    for messages in Pass(config, settings.topic_state).chunks():
-        states.read(messages)
-    report = summed(states.waiting(), most)
-    embeddings = Pass(config, settings.topic_embeddings).chunks()
+    report = summed(_states(settings).waiting(), most)
+    embeddings = Pass(librdkafka_config(settings), settings.topic_embeddings).chunks()
     compare(report.waiting, ((m.key() or b"", m.value() is not None) for chunk in embeddings for m in chunk))
     return report
 
