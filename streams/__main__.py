@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 
-from streams.interrupt import leave_at_once
+from streams.ops.interrupt import leave_at_once
 
 
 def main() -> None:
@@ -12,7 +12,7 @@ def main() -> None:
     # Whoever started us may have said that interrupts are none of our business.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, leave_at_once)
-    from streams.cli import app
+    from streams.commands.main import app
 
     app()
 

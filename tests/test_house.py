@@ -15,10 +15,10 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("streams", "encoders", "sinks")
 KAFKA = {"faust", "mode", "aiokafka", "confluent_kafka"}
 PURE = {
-    "streams.rejections",
-    "streams.events",
-    "streams.flow",
-    "streams.batch",
+    "streams.events.rejections",
+    "streams.events.canonical",
+    "streams.flow.flow",
+    "streams.flow.batch",
     "streams.interest",
     "streams.recommend",
 }
@@ -34,26 +34,26 @@ TOP_LEVEL = {
 CONCRETE = {
     "DecayModel": {"streams/interest/__init__.py"},
     "ContentRecommender": {"streams/recommend/__init__.py"},
-    "NativeAdapter": {"streams/adapters/__init__.py"},
-    "CloudEventsAdapter": {"streams/adapters/__init__.py"},
+    "NativeAdapter": {"streams/events/adapters/__init__.py"},
+    "CloudEventsAdapter": {"streams/events/adapters/__init__.py"},
     "HashingEncoder": set(),
     "TransformerEncoder": set(),
     "OnnxEncoder": set(),
     "ProjectedEncoder": set(),
     "AttentionPooling": set(),
-    "TopicEncoder": {"streams/fit.py"},
+    "TopicEncoder": {"streams/learn/fit.py"},
     "CachedEncoder": set(),
     "LexiconSentiment": set(),
     "SentimentClassifier": set(),
     "VectorStore": set(),
     "RemoteEncoder": set(),
     "EncoderPool": set(),
-    "ImageEncoder": {"encoders/media.py"},  # which takes the frames of films to it
+    "ImageEncoder": {"encoders/media/film.py"},  # which takes the frames of films to it
     "FilmEncoder": set(),
     "SpeechTranscriber": set(),
-    "FusedEncoder": {"streams/fit_fusion.py"},
-    "LateFusion": {"streams/fit_fusion.py"},
-    "GatedFusion": {"encoders/fusion_training.py", "streams/fit_fusion.py"},
+    "FusedEncoder": {"streams/learn/fit_fusion.py"},
+    "LateFusion": {"streams/learn/fit_fusion.py"},
+    "GatedFusion": {"encoders/training/fusion_training.py", "streams/learn/fit_fusion.py"},
 }
 
 
@@ -147,9 +147,9 @@ def test_interest_and_recommend_meet_only_in_the_flow(package: str, other: str) 
 def test_the_walk_follows_imports() -> None:
     """Were it blind, the rules above would hold of anything."""
     assert {"faust", "confluent_kafka", "prometheus_client"} <= {
-        name.partition(".")[0] for name in reached("streams.app")
+        name.partition(".")[0] for name in reached("streams.wiring.app")
     }
-    assert "streams.state.store" in reached("streams.flow")
+    assert "streams.state.store" in reached("streams.flow.flow")
 
 
 @pytest.mark.parametrize("name", sorted(CONCRETE))
@@ -158,7 +158,10 @@ def test_concrete_classes_are_named_where_things_are_built_and_in_lists(name: st
     (own,) = [path for path in naming if f"class {name}" in path.read_text()]
     # A benchmark says itself what it measures.
     others = {str(path.relative_to(ROOT)) for path in naming if path != own and "bench" not in path.parts}
-    assert others <= {"streams/app.py", "streams/encoder_app.py", "streams/media_app.py"} | CONCRETE[name]
+    assert (
+        others
+        <= {"streams/wiring/app.py", "streams/wiring/encoder.py", "streams/wiring/media.py"} | CONCRETE[name]
+    )
 
 
 def tracked() -> list[Path]:

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from streams.bench.errors import BenchError
-from streams.command import load_settings, or_exit
+from streams.commands.common import load_settings, or_exit
 
 JsonFile = Annotated[
     Path | None, typer.Option("--json", help="Write the rows here too, as a JSON list.", dir_okay=False)
@@ -36,7 +36,7 @@ def stream(
     """
 
     def measure() -> None:
-        from streams.bench.run import Plan, run
+        from streams.bench.stream.run import Plan, run
 
         run(Plan(runs, events, tuple(case or ()), tuple(engine or ())), json_file)
 
@@ -99,7 +99,7 @@ def projections(
 
     def measure() -> None:
         from streams.bench.projections.run import Plan, run
-        from streams.encoder_app import build_raw_encoder
+        from streams.wiring.encoder import build_raw_encoder
 
         plan = Plan(data, vectors, dimensions, seed, tuple(space or ()), tuple(source or ()), users)
         run(plan, build_raw_encoder(settings), json_file)

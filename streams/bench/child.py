@@ -6,8 +6,8 @@ import json
 import sys
 from collections.abc import Callable
 
-from streams.bench import memory, recommend, recovery
-from streams.process import spared_collector
+from streams.bench.stream import memory, recommend, recovery
+from streams.ops.process import spared_collector
 
 CHILDREN: dict[str, Callable[..., dict[str, list[float]]]] = {
     recommend.CASE: recommend.child,

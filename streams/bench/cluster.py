@@ -12,11 +12,11 @@ from pathlib import Path
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from streams import local_kafka
 from streams.bench.errors import BenchError
-from streams.local_kafka import Broker
-from streams.settings import Settings
-from streams.topic_admin import TopicAdmin, TopicSpec
+from streams.kafka.topics.admin import TopicAdmin, TopicSpec
+from streams.local_kafka import local_kafka
+from streams.local_kafka.local_kafka import Broker
+from streams.settings.settings import Settings
 
 PARTITIONS = 4
 TIMEOUT_S = 30.0

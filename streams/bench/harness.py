@@ -16,7 +16,7 @@ from typing import NamedTuple
 import psutil
 from rich.table import Table
 
-from streams.kafka_install import KAFKA_VERSION
+from streams.local_kafka.install import KAFKA_VERSION
 
 GIB = 2**30
 

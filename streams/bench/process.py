@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from streams.bench.errors import BenchError
-from streams.tied import tie
+from streams.ops.tied import tie
 
 LOG_LINES = 30
 STOP_DEADLINE_S = 20.0

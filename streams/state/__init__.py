@@ -1,1 +1,1 @@
-"""What is known of users, and how it survives: rows in memory, their changelog, and coming back from it."""
+"""Users' states as rows by key, and the records that restore them. Knows no Kafka client."""

@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 from xxhash import xxh3_64_intdigest
 
-from streams.events import Event
+from streams.events.canonical import Event
+from streams.events.provenance import Origin
 from streams.interest.base import Longs, occurrences
-from streams.provenance import Origin
 from streams.state.store import PartitionState
 
 Keys = npt.NDArray[np.uint64]

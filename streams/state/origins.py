@@ -35,7 +35,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from streams.provenance import Origin
+from streams.events.provenance import Origin
 
 Mask = npt.NDArray[np.bool_]
 # Highest rank by stream and partition.

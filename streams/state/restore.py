@@ -11,12 +11,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from streams.interest.base import Longs
+from streams.state.bounded.eviction import Evictor
 from streams.state.changelog import CONTROL_KEYS, NO_TERM, NOTHING, WATERMARK_KEY, SourceTopic, Watermark
 from streams.state.deliveries import Deliveries
-from streams.state.eviction import Evictor
 from streams.state.layout import Layout, Rows
 from streams.state.origins import Origins
-from streams.state.snapshot import Snapshot
+from streams.state.snapshots.snapshot import Snapshot
 from streams.state.store import NO_OFFSET, PartitionState, StateError
 from streams.state.tails import Unread
 

@@ -27,10 +27,11 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from streams import local_kafka, topics
-from streams.reading import read_all
-from streams.settings import Settings
-from streams.source_topics import Source
+from streams.kafka.reading import read_all
+from streams.kafka.topics import specifications as topics
+from streams.local_kafka import local_kafka
+from streams.settings.settings import Settings
+from streams.settings.source_topics import Source
 
 FOLDER = Path(__file__).parent
 TIMEOUT_S = 30.0

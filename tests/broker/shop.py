@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import orjson
 
-from streams.items import Embedding, decode_embedding
-from streams.settings import Settings
+from streams.catalog.items import Embedding, decode_embedding
+from streams.settings.settings import Settings
 from tests.broker.conftest import ReadTopic
 from tests.broker.test_worker import event
 

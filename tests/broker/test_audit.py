@@ -10,9 +10,9 @@ import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from streams import replay
-from streams.audit import audit
-from streams.settings import Settings
+from streams.history import replay
+from streams.history.audit import audit
+from streams.settings.settings import Settings
 from tests.broker.conftest import Produce
 from tests.broker.test_worker import clicks, deploy, event  # noqa: F401 - one is a fixture
 from tests.broker.workers import command, run_worker

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from streams import replay, topics
-from streams.audit import audit
-from streams.settings import Settings
+from streams.history import replay
+from streams.history.audit import audit
+from streams.kafka.topics import specifications as topics
+from streams.settings.settings import Settings
 from tests.broker.test_worker import clicks, items
 from tests.broker.workers import SMALL, counted, eventually, finish, run_worker, spawn
 

@@ -11,12 +11,13 @@ import numpy as np
 import orjson
 import pytest
 
-from encoders.hashing import HashingEncoder
-from encoders.projection import Projection
-from streams import fit, topics
-from streams.fit import Fit, fit_projection
-from streams.sampling import Room, texts
-from streams.settings import Settings
+from encoders.fitted.projection import Projection
+from encoders.text.hashing import HashingEncoder
+from streams.kafka.topics import specifications as topics
+from streams.learn import fit
+from streams.learn.fit import Fit, fit_projection
+from streams.learn.sampling import Room, texts
+from streams.settings.settings import Settings
 
 
 def item(number: int, title: str) -> tuple[bytes, bytes]:

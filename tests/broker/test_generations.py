@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from streams import replay, topics
-from streams.audit import audit
-from streams.settings import Settings
+from streams.history import replay
+from streams.history.audit import audit
+from streams.kafka.topics import specifications as topics
+from streams.settings.settings import Settings
 from tests.broker.conftest import MakeSettings, Produce, ReadTopic, await_topic
 from tests.broker.test_worker import clicks, items, latest
 from tests.broker.workers import SMALL, eventually, finish, run_worker, spawn

@@ -10,8 +10,8 @@ import pytest
 from confluent_kafka import Consumer
 from confluent_kafka.admin import AdminClient
 
-from streams import topics
-from streams.settings import Settings
+from streams.kafka.topics import specifications as topics
+from streams.settings.settings import Settings
 from tests.broker.workers import SMALL, eventually, finish, spawn
 
 MakeSettings = Callable[..., Settings]

@@ -26,12 +26,15 @@ from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 
 from sinks.base import Group
 from sinks.kafka import KafkaSink
-from streams import local_kafka, rights, security, topics
-from streams.reading import Reader, ReadError
-from streams.rights import Need
-from streams.settings import Settings
-from streams.source_topics import Source
-from streams.tokens import TokenError
+from streams.kafka import security
+from streams.kafka.reading import Reader, ReadError
+from streams.kafka.tokens import TokenError
+from streams.kafka.topics import rights
+from streams.kafka.topics import specifications as topics
+from streams.kafka.topics.rights import Need
+from streams.local_kafka import local_kafka
+from streams.settings.settings import Settings
+from streams.settings.source_topics import Source
 from tests.broker.token_server import TokenServer
 from tests.broker.workers import SMALL, eventually, finish, logged_workers, run_worker, spawn
 

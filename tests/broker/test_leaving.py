@@ -11,11 +11,12 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
-from streams import local_kafka, topics
-from streams.audit import audit
-from streams.local_kafka import free_port
-from streams.settings import Settings
-from streams.source_topics import Source
+from streams.history.audit import audit
+from streams.kafka.topics import specifications as topics
+from streams.local_kafka import local_kafka
+from streams.local_kafka.local_kafka import free_port
+from streams.settings.settings import Settings
+from streams.settings.source_topics import Source
 from tests.broker.test_worker import clicks, items
 from tests.broker.workers import SMALL, LoggedWorker, eventually, is_ready, logged_workers
 

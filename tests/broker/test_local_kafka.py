@@ -16,9 +16,10 @@ import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 from typer.testing import CliRunner
 
-from streams import kafka_node, local_kafka
-from streams.kafka_files import HOST
-from streams.local_kafka import LocalKafkaError, kafka_cli
+from streams.local_kafka import local_kafka
+from streams.local_kafka import node as kafka_node
+from streams.local_kafka.files import HOST
+from streams.local_kafka.local_kafka import LocalKafkaError, kafka_cli
 
 
 def test_topics_survive_a_restart_and_nothing_is_left_running(
@@ -72,7 +73,7 @@ def test_running_leaves_a_broker_alone_that_ran_before(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
 def test_broker_ends_when_its_owner_is_killed(tmp_path: Path) -> None:
     script = (
-        "import sys, time; from pathlib import Path; from streams import local_kafka\n"
+        "import sys, time; from pathlib import Path; from streams.local_kafka import local_kafka\n"
         "with local_kafka.running(Path(sys.argv[1])) as broker:\n"
         "    print(broker.pid, flush=True); time.sleep(600)"
     )

@@ -9,19 +9,20 @@ from urllib.request import urlopen
 import numpy as np
 import pytest
 
-from encoders.content import Content, ContentEncoder
-from encoders.fusion import GatedFusion
-from streams import replay, topics
-from streams.encoder_app import build_encoder
-from streams.local_kafka import free_port
-from streams.settings import Settings, Source
+from encoders.fitted.fusion import GatedFusion
+from encoders.media.content import Content, ContentEncoder
+from streams.history import replay
+from streams.kafka.topics import specifications as topics
+from streams.local_kafka.local_kafka import free_port
+from streams.settings.settings import Settings, Source
+from streams.wiring.encoder import build_encoder
 from tests.broker.conftest import MakeSettings, Produce, ReadTopic
 from tests.broker.shop import ITEMS, USERS, catalogue, embeddings, item, visits
 from tests.broker.test_words import vector
 from tests.broker.test_worker import event, latest
 from tests.broker.workers import SMALL, command, eventually, run_worker, running_worker
+from tests.encoders.media.tiny_media import as_bytes, make_clip, picture
 from tests.encoders.tiny import make_bert
-from tests.encoders.tiny_media import as_bytes, make_clip, picture
 
 
 @pytest.fixture(scope="module")

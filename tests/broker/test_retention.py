@@ -13,13 +13,13 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from streams import topics
-from streams.audit import audit
-from streams.fetching import FETCH_MAX_WAIT_MS
-from streams.local_kafka import free_port
-from streams.reading import read_all
-from streams.settings import Settings
-from streams.source_topics import Source
+from streams.history.audit import audit
+from streams.kafka.fetching import FETCH_MAX_WAIT_MS
+from streams.kafka.reading import read_all
+from streams.kafka.topics import specifications as topics
+from streams.local_kafka.local_kafka import free_port
+from streams.settings.settings import Settings
+from streams.settings.source_topics import Source
 from streams.state.changelog import WATERMARK_KEY, Watermark
 from tests.broker.conftest import TIMEOUT_S, MakeSettings, Produce, await_topic
 from tests.broker.test_worker import clicks, items

@@ -7,12 +7,12 @@ from confluent_kafka.admin import AdminClient
 
 from sinks.base import Group
 from sinks.kafka import KafkaSink
-from streams import topics
-from streams.record_bounds import KAFKA_DEFAULT, Needs, record_bytes
-from streams.rejected_record import rejected_record
-from streams.rejections import Reason, Rejected
-from streams.rooms import look
-from streams.topic_admin import TopicError
+from streams.events.rejections import Reason, Rejected
+from streams.kafka.topics import specifications as topics
+from streams.kafka.topics.admin import TopicError
+from streams.kafka.topics.limits import look
+from streams.kafka.topics.record_bounds import KAFKA_DEFAULT, Needs, record_bytes
+from streams.worker.stages.rejected_record import rejected_record
 from tests.broker.conftest import MakeSettings, MakeTopic, ReadTopic
 from tests.streams.flows import Record
 

@@ -22,8 +22,9 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from confluent_kafka.admin import AdminClient
 from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 
-from streams import security, topics
-from streams.settings import Settings
+from streams.kafka import security
+from streams.kafka.topics import specifications as topics
+from streams.settings.settings import Settings
 
 WRONG, TOPIC = "guess", "secured"
 MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")

@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from encoders.hashing import HashingEncoder
-from encoders.onnx import OnnxEncoder
-from streams import replay, topics
-from streams.audit import audit
-from streams.encoder_app import build_encoder
-from streams.local_kafka import free_port
-from streams.settings import Settings, Source
+from encoders.onnx.encoder import OnnxEncoder
+from encoders.text.hashing import HashingEncoder
+from streams.history import replay
+from streams.history.audit import audit
+from streams.kafka.topics import specifications as topics
+from streams.local_kafka.local_kafka import free_port
+from streams.settings.settings import Settings, Source
+from streams.wiring.encoder import build_encoder
 from tests.broker.conftest import MakeSettings, Produce, ReadTopic
 from tests.broker.shop import ITEMS, USERS, catalogue, embeddings, visits
 from tests.broker.test_worker import event, items, latest
@@ -90,7 +91,7 @@ def test_what_topics_are_fitted_from_a_topic_a_worker_reads_with(
 @contextmanager
 def served(port: int) -> Iterator[Callable[[], None]]:
     """A server of embeddings, in a process of its own; kill() ends it with its connections."""
-    server = subprocess.Popen([sys.executable, "-m", "tests.encoders.served", str(port)])
+    server = subprocess.Popen([sys.executable, "-m", "tests.encoders.remote.served", str(port)])
 
     def kill() -> None:
         server.kill()

@@ -9,11 +9,11 @@ import pytest
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 from typer.testing import CliRunner
 
-from streams import topics
-from streams.local_kafka import free_port
-from streams.settings import Settings
-from streams.source_topics import Source
-from streams.topics import TopicError, topics_cli
+from streams.kafka.topics import specifications as topics
+from streams.kafka.topics.specifications import TopicError, topics_cli
+from streams.local_kafka.local_kafka import free_port
+from streams.settings.settings import Settings
+from streams.settings.source_topics import Source
 
 MakeSettings = Callable[..., Settings]
 MakeTopic = Callable[..., str]
@@ -97,7 +97,7 @@ def test_topic_that_is_not_there_has_no_partition_count(make_settings: MakeSetti
 def test_no_broker_says_how_to_start_one(
     make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streams.topic_admin.CONNECT_DEADLINE_S", 0.0)
+    monkeypatch.setattr("streams.kafka.topics.admin.CONNECT_DEADLINE_S", 0.0)
     settings = make_settings(kafka_bootstrap_servers=f"127.0.0.1:{free_port()}")
     with pytest.raises(TopicError, match="interestflow kafka start"):
         topics.check(settings)

@@ -8,11 +8,12 @@ import orjson
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from streams import replay, topics
-from streams.audit import audit
-from streams.reading import Reader, ends_of, read_all
-from streams.settings import Settings
-from streams.source_topics import Source
+from streams.history import replay
+from streams.history.audit import audit
+from streams.kafka.reading import Reader, ends_of, read_all
+from streams.kafka.topics import specifications as topics
+from streams.settings.settings import Settings
+from streams.settings.source_topics import Source
 from tests.broker.conftest import MakeSettings, MakeTopic, Produce, ReadTopic
 from tests.broker.test_worker import event, items, latest
 from tests.broker.workers import SMALL, run_worker

@@ -9,8 +9,9 @@ import numpy as np
 import orjson
 import pytest
 
-from encoders.hashing import HashingEncoder
-from streams import replay, topics
+from encoders.text.hashing import HashingEncoder
+from streams.history import replay
+from streams.kafka.topics import specifications as topics
 from tests.broker.conftest import MakeSettings, Produce, ReadTopic
 from tests.broker.test_worker import event, items, latest
 from tests.broker.workers import SMALL, run_worker

@@ -11,12 +11,13 @@ import orjson
 import pytest
 from confluent_kafka import Message
 
-from streams import replay, topics
-from streams.app import build_flow
-from streams.audit import audit
-from streams.local_kafka import free_port
-from streams.settings import Settings
-from streams.source_topics import Source
+from streams.history import replay
+from streams.history.audit import audit
+from streams.kafka.topics import specifications as topics
+from streams.local_kafka.local_kafka import free_port
+from streams.settings.settings import Settings
+from streams.settings.source_topics import Source
+from streams.wiring.app import build_flow
 from tests.broker.workers import SMALL, eventually, is_ready, run_worker, running_worker
 
 MakeSettings = Callable[..., Settings]

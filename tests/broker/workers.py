@@ -17,9 +17,9 @@ from urllib.request import urlopen
 import orjson
 from typer.testing import CliRunner
 
-from streams.cli import app
-from streams.replay import newest_published
-from streams.settings import ENV_PREFIX, Settings
+from streams.commands.main import app
+from streams.history.replay import newest_published
+from streams.settings.settings import ENV_PREFIX, Settings
 
 DEADLINE_S = 90.0
 # Long enough that a worker which waits for a rebalance is not taken for one that has nothing to do.

@@ -14,9 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.action_words import spell
-from streams.adapters import ADAPTERS, adapter
-from streams.events import (
+from streams.events.adapters import ADAPTERS, adapter
+from streams.events.canonical import (
     Event,
     Limits,
     Reason,
@@ -25,6 +24,7 @@ from streams.events import (
     decode_canonical_batch,
     encode,
 )
+from streams.settings.action_words import spell
 from tests.streams.flows import T0, Record
 
 LIMITS = Limits(max_text_length=40)

@@ -11,20 +11,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from encoders.base import Encoder, identity
-from encoders.cache import CachedEncoder
-from encoders.cache_store import VectorStore
-from encoders.content import PICTURE, TEXT, Content
-from encoders.fused import FusedEncoder
-from encoders.fusion import LateFusion, fit_projected
-from encoders.hashing import HashingEncoder
-from encoders.pool import EncoderPool
-from encoders.projection import ProjectedEncoder, Projection
-from encoders.remote import RemoteEncoder
-from encoders.topics import TopicEncoder
+from encoders.core.base import Encoder, identity
+from encoders.fitted.fusion import LateFusion, fit_projected
+from encoders.fitted.projection import ProjectedEncoder, Projection
+from encoders.fitted.topics import TopicEncoder
+from encoders.media.content import PICTURE, TEXT, Content
+from encoders.media.fused import FusedEncoder
+from encoders.remote.encoder import RemoteEncoder
+from encoders.serving.cache import CachedEncoder
+from encoders.serving.cache_store import VectorStore
+from encoders.serving.pool import EncoderPool
+from encoders.text.hashing import HashingEncoder
 from tests.encoders import tiny
-from tests.encoders.media import HashedPictures
-from tests.encoders.served import Script, serving
+from tests.encoders.media.media import HashedPictures
+from tests.encoders.remote.served import Script, serving
 
 WORDS = [
     "red shoes",
@@ -45,7 +45,7 @@ def transformer(make: Callable[[Any], Any], pooling: str = "auto") -> Callable[[
     """Budget and limit are small, so that the texts are cut into several batches, and some are truncated."""
 
     def build(folder: Any) -> Encoder:
-        from encoders.transformer import TransformerEncoder
+        from encoders.text.transformer import TransformerEncoder
 
         return TransformerEncoder(
             str(make(folder / "model")),
@@ -77,9 +77,9 @@ def remote(folder: Any) -> Encoder:
 
 def pictures(folder: Any) -> Encoder:
     """Its texts; its pictures have tests of their own."""
-    from encoders.image import ImageEncoder
-    from encoders.media import FilmEncoder
-    from tests.encoders.tiny_media import make_clip
+    from encoders.media.film import FilmEncoder
+    from encoders.media.image import ImageEncoder
+    from tests.encoders.media.tiny_media import make_clip
 
     return FilmEncoder(ImageEncoder(str(make_clip(folder / "clip")), device="cpu", threads=1))
 
@@ -92,9 +92,9 @@ def topics(folder: Any) -> Encoder:
 
 def onnx(folder: Any) -> Encoder:
     pytest.importorskip("onnxscript", reason="the extra `onnx` is not installed")
-    from encoders.onnx import OnnxEncoder
-    from encoders.onnx_export import export
-    from encoders.weights import load_parts
+    from encoders.checkpoints.weights import load_parts
+    from encoders.onnx.encoder import OnnxEncoder
+    from encoders.onnx.export import export
 
     export(load_parts(str(tiny.make_bert(folder / "bert"))), folder / "onnx", {})
     return OnnxEncoder(folder / "onnx", token_budget=96)
@@ -102,8 +102,8 @@ def onnx(folder: Any) -> Encoder:
 
 def onnx_int8(folder: Any) -> Encoder:
     onnx(folder)
-    from encoders.onnx import OnnxEncoder
-    from encoders.onnx_export import to_int8
+    from encoders.onnx.encoder import OnnxEncoder
+    from encoders.onnx.export import to_int8
 
     to_int8(folder / "onnx", WORDS)
     return OnnxEncoder(folder / "onnx", token_budget=96)

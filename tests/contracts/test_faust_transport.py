@@ -31,9 +31,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
-from streams import fetching, transport
-from streams.coordinator import FrankCoordinator
-from streams.source_ids import from_metadata, to_metadata
+from streams.kafka import fetching, transport
+from streams.kafka.coordinator import FrankCoordinator
+from streams.kafka.topics.ids import from_metadata, to_metadata
 
 TP0 = TP("events", 0)
 

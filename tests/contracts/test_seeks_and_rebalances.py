@@ -13,7 +13,7 @@ from faust.tables.recovery import Recovery
 from faust.transport.drivers.aiokafka import Consumer as AIOKafkaConsumer
 from faust.types import TP
 
-from streams import transport
+from streams.kafka import transport
 
 BEFORE, AFTER = 7, 8
 OURS = TP("events", 0)

@@ -21,11 +21,12 @@ from typing import Any, Self, TypeVar
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from streams import kafka_files, kafka_node
-from streams.kafka_files import HOST
-from streams.kafka_install import find_jars, find_java
-from streams.kafka_node import free_port
-from streams.kafka_warmup import START_DEADLINE_S, warm_options
+from streams.local_kafka import files as kafka_files
+from streams.local_kafka import node as kafka_node
+from streams.local_kafka.files import HOST
+from streams.local_kafka.install import find_jars, find_java
+from streams.local_kafka.node import free_port
+from streams.local_kafka.warmup import START_DEADLINE_S, warm_options
 from tests.faults.node import kill
 from tests.faults.reassign import Moves
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
-from streams.settings import Settings
+from streams.settings.settings import Settings
 from tests.faults import worker
 
 PRELOADED = [

@@ -13,12 +13,12 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from encoders.base import identity
-from streams import topics
-from streams.audit import audit
-from streams.encoder_app import build_encoder
-from streams.items import Item, encode_embedding, fingerprint
-from streams.reading import ReadError, partition_ids
+from encoders.core.base import identity
+from streams.catalog.items import Item, encode_embedding, fingerprint
+from streams.history.audit import audit
+from streams.kafka.reading import ReadError, partition_ids
+from streams.kafka.topics import specifications as topics
+from streams.wiring.encoder import build_encoder
 from tests.faults import invariants
 from tests.faults.crew import Crew
 from tests.faults.load import ITEMS, Events, Load

@@ -9,9 +9,10 @@ from typing import Any
 from confluent_kafka import ConsumerGroupTopicPartitions, Message, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from streams import replay, topics
-from streams.settings import Settings
-from streams.source_topics import Source
+from streams.history import replay
+from streams.kafka.topics import specifications as topics
+from streams.settings.settings import Settings
+from streams.settings.source_topics import Source
 from tests.faults import invariants
 from tests.faults.deployment import NONE_LOST, NONE_TWICE, Deployment, Problems
 from tests.faults.log import Changelog, Tail

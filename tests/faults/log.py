@@ -10,8 +10,8 @@ import numpy as np
 import orjson
 from confluent_kafka import Message
 
-from streams.flow import Flow
-from streams.reading import Reader
+from streams.flow.flow import Flow
+from streams.kafka.reading import Reader
 
 MARK, OWNER = b"\x00watermark", b"\x00owner"
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from sinks.base import Group
-from streams.settings import Settings
+from streams.settings.settings import Settings
 from tests.streams.flows import Record
 
 VECTOR_PARTITIONS = 2

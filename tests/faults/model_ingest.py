@@ -18,13 +18,13 @@ from typing import Any
 import orjson
 
 from sinks.base import Group
-from streams.adapters import adapter
-from streams.events import Limits
-from streams.future import Future as Horizon
-from streams.ingester import Ingester
-from streams.metrics import Metrics
-from streams.rooms import Rooms
-from streams.transport import RecordBatch
+from streams.events.adapters import adapter
+from streams.events.canonical import Limits
+from streams.flow.future import Future as Horizon
+from streams.kafka.topics.limits import Rooms
+from streams.kafka.transport import RecordBatch
+from streams.ops.metrics import Metrics
+from streams.worker.stages.ingest import Ingester
 from tests.streams.flows import T0, Record
 
 EVENTS_ID = "events-1"

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from streams.flow import Flow
+from streams.flow.flow import Flow
 from streams.state.changelog import SourceTopic
 from streams.state.restore import Restoring
 from streams.state.store import PartitionState

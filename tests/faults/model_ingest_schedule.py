@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from random import Random
 
-from streams.flow import Flow
+from streams.flow.flow import Flow
 from tests.faults.deployment import Problems
 from tests.faults.model_ingest import (
     Cluster,

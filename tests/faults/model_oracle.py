@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import orjson
 
-from streams.audit import OUTCOMES
-from streams.flow import Flow
+from streams.flow.flow import Flow
+from streams.history.audit import OUTCOMES
 from streams.state.store import PartitionState
 from tests.faults.deployment import Problems
 from tests.faults.invariants import digest

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from encoders.hashing import HashingEncoder
-from streams.app import build_flow
-from streams.flow import Flow
+from encoders.text.hashing import HashingEncoder
+from streams.flow.flow import Flow
 from streams.recommend import Catalog
-from streams.settings import Settings
+from streams.settings.settings import Settings
 from streams.state.changelog import NO_TERM, SourceTopic
 from streams.state.restore import Restoring
 from streams.state.store import PartitionState
+from streams.wiring.app import build_flow
 from tests.faults.model import Broker
 
 DIM = 8

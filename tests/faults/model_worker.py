@@ -11,13 +11,13 @@ from typing import Any
 from faust.types import TP
 
 from sinks.base import Group
-from streams.metrics import Metrics
-from streams.pipeline import Pipeline
-from streams.recommending import Scheduler
+from streams.kafka.transport import Consumer, RecordBatch
+from streams.ops.metrics import Metrics
 from streams.state.changelog import CONTROL_KEYS
-from streams.state.guard import others
 from streams.state.store import PartitionState
-from streams.transport import Consumer, RecordBatch
+from streams.worker.guard import others
+from streams.worker.pipeline import Pipeline
+from streams.worker.stages.recommend import Scheduler
 from tests.faults.model import Broker, Outbox, Task
 from tests.faults.model_parts import (
     ENCODER,
@@ -93,7 +93,7 @@ class Worker:
         self.tasks["start"] = Task(self._start())
 
     def _start(self) -> Iterator[Any]:
-        """As `streams.worker` does it after a rebalance, before any event flows."""
+        """As `streams.worker.worker` does it after a rebalance, before any event flows."""
         broker, term = self.broker, self.outbox.term
         claimed = self.pipeline.publisher.claim([0], "model")
         yield claimed
@@ -122,7 +122,7 @@ class Worker:
         self.commits._resumed[EVENTS] = self.position
 
     def look(self) -> bool:
-        """See what others wrote since the last look, as `streams.state.guard` does; false where nothing."""
+        """See what others wrote since the last look, as `streams.worker.guard` does; false where nothing."""
         if "republish" in self.tasks:
             return False
         broker, deliveries = self.broker, self.part.deliveries

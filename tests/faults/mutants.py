@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from streams.records import Record
+from streams.events.records import Record
 
 T0 = 1_600_000_000_000
 EVENT: dict[str, Any] = {

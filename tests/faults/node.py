@@ -9,8 +9,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from streams import kafka_node, local_kafka
-from streams.kafka_files import HOST
+from streams.local_kafka import local_kafka
+from streams.local_kafka import node as kafka_node
+from streams.local_kafka.files import HOST
 from tests.faults.proxy import Proxy
 
 HEAP_MB = 384

@@ -10,15 +10,15 @@ import orjson
 from confluent_kafka import Message
 from confluent_kafka.admin import AdminClient
 
-from encoders.base import identity
-from streams.app import build_flow
-from streams.catalogue import Cataloguer
-from streams.encoder_app import build_encoder
-from streams.records import Record
-from streams.replay import replay
-from streams.security import librdkafka_config
-from streams.settings import Settings
-from streams.state.recovery import source_topic
+from encoders.core.base import identity
+from streams.catalog.cataloguer import Cataloguer
+from streams.events.records import Record
+from streams.history.replay import replay
+from streams.kafka.security import librdkafka_config
+from streams.settings.settings import Settings
+from streams.wiring.app import build_flow
+from streams.wiring.encoder import build_encoder
+from streams.worker.recovery import source_topic
 from tests.faults.log import Changelog, Row
 
 

@@ -15,8 +15,9 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from sinks.base import Group
-from streams import ownership, transport
-from streams.worker import Worker
+from streams.kafka import transport
+from streams.worker import ownership
+from streams.worker.worker import Worker
 
 ACK_DEADLINE_S = 60.0
 AROUND_ACKS = ("before changelog ack", "after changelog ack", "before output ack", "after output ack")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from streams import topics
-from streams.settings import Settings
-from streams.source_topics import Source
+from streams.kafka.topics import specifications as topics
+from streams.settings.settings import Settings
+from streams.settings.source_topics import Source
 
 # Short, so that a fault does not take longer than it must; the setting's own lower bound is Kafka's default.
 SESSION_S = 2.0

@@ -20,8 +20,8 @@ import orjson
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 
-from streams.settings import Settings
-from streams.source_topics import Source
+from streams.settings.settings import Settings
+from streams.settings.source_topics import Source
 from tests.faults.deployment import Deployment, until
 from tests.faults.load import ITEMS
 from tests.faults.resident import Watch

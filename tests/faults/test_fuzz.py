@@ -5,8 +5,8 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from streams.adapters import ADAPTERS, adapter
-from streams.events import Event, Limits, Rejected, decode_canonical, decode_canonical_batch, encode
+from streams.events.adapters import ADAPTERS, adapter
+from streams.events.canonical import Event, Limits, Rejected, decode_canonical, decode_canonical_batch, encode
 from tests.faults.mutants import Mutants
 from tests.faults.trials import Tally, require, trials
 

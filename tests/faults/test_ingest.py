@@ -11,7 +11,7 @@ from random import Random
 import pytest
 from confluent_kafka.admin import AdminClient
 
-from streams import local_kafka
+from streams.local_kafka import local_kafka
 from tests.faults.deployment import RATE, until
 from tests.faults.ingest_trials import Trials, stopped
 from tests.faults.ingesting import Ingesting

@@ -10,11 +10,11 @@ import numpy as np
 import orjson
 import pytest
 
-from encoders.hashing import HashingEncoder
-from streams.app import build_flow
-from streams.records import Record
-from streams.settings import Settings
+from encoders.text.hashing import HashingEncoder
+from streams.events.records import Record
+from streams.settings.settings import Settings
 from streams.state.store import PartitionState
+from streams.wiring.app import build_flow
 from tests.faults import invariants, load
 from tests.faults.log import Changelog, Published
 

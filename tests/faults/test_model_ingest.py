@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from streams import provenance
+from streams.events import provenance
 from streams.state.origins import Origins
 from tests.faults.deployment import Problems
 from tests.faults.model_ingest import Rules

@@ -14,11 +14,11 @@ import pytest
 from confluent_kafka import Message, Producer
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
-from encoders.base import identity
-from streams.audit import audit
-from streams.encoder_app import build_encoder
-from streams.items import Item, encode_embedding
-from streams.source_topics import Source
+from encoders.core.base import identity
+from streams.catalog.items import Item, encode_embedding
+from streams.history.audit import audit
+from streams.settings.source_topics import Source
+from streams.wiring.encoder import build_encoder
 from tests.faults.deployment import Deployment, until
 from tests.faults.load import T0
 from tests.faults.log import Tail

@@ -9,7 +9,7 @@ from random import Random
 import pytest
 from confluent_kafka import Producer
 
-from streams.process import FAILED
+from streams.ops.process import FAILED
 from tests.faults.deployment import RATE, Deploy, Deployment, until
 from tests.faults.ingest_trials import Trials
 from tests.faults.node import Node

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from confluent_kafka.admin import NewPartitions, NewTopic
 
-from streams import topics
+from streams.kafka.topics import specifications as topics
 from tests.faults.deployment import Deploy, Deployment, until
 from tests.faults.trials import Tally, require
 

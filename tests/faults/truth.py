@@ -8,8 +8,8 @@ import msgspec
 import orjson
 from confluent_kafka import Message
 
-from streams.records import Record
-from streams.settings import Settings
+from streams.events.records import Record
+from streams.settings.settings import Settings
 from tests.faults.oracle import Oracle
 
 # Where a canonical record may say where it comes from: none of it is looked at.

@@ -15,10 +15,10 @@ import signal
 import sys
 from pathlib import Path
 
-from streams import heap
-from streams.app import build_worker
-from streams.configuration import load
-from streams.settings import Settings
+from streams.ops import heap
+from streams.settings.configuration import load
+from streams.settings.settings import Settings
+from streams.wiring.app import build_worker
 from tests.faults import points
 
 PR_SET_PDEATHSIG = 1
@@ -57,8 +57,8 @@ def forked(settings: Settings, log: Path, point: str = "", nth: int = 1) -> None
 
 def main(settings: Settings, point: str = "", nth: int = 1, orders: Path | None = None) -> None:
     """Run, and turn what a person can cause into a sentence and an exit status, as the command does."""
-    from streams.errors import USER_ERRORS
-    from streams.log_lines import set_up_logging
+    from streams.ops.log_lines import set_up_logging
+    from streams.settings.errors import USER_ERRORS
 
     heap.limit()
     set_up_logging(settings)

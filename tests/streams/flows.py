@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import orjson
 
-from encoders.hashing import HashingEncoder
-from streams.app import build_flow
-from streams.flow import Decoded, Flow, Updated
-from streams.settings import Settings
+from encoders.text.hashing import HashingEncoder
+from streams.flow.flow import Decoded, Flow, Updated
+from streams.settings.settings import Settings
 from streams.state.store import PartitionState
+from streams.wiring.app import build_flow
 
 T0 = 1_600_000_000_000
 DIM = 16

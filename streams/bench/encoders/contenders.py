@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from encoders.base import Vectors
-from encoders.transformer import TransformerEncoder
+from encoders.core.base import Vectors
+from encoders.text.transformer import TransformerEncoder
 from streams.bench.errors import BenchError
 
 OURS, THEIRS, THEIRS_AT_BEST = "interestflow", "sentence-transformers", "sentence-transformers, best batch"

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from transformers import AutoTokenizer, BertConfig, BertModel, Qwen3Config, Qwen3Model
 
-from encoders.transformer import TransformerEncoder
+from encoders.text.transformer import TransformerEncoder
 from streams.bench.encoders import bound
 from streams.bench.encoders.contenders import BATCHES, DEFAULT_BATCH, OURS, THEIRS_AT_BEST, ours, theirs
 from streams.bench.encoders.texts import of_tokens

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from encoders.base import EncoderError
-from encoders.onnx import OnnxEncoder
-from encoders.onnx_export import export, kept_neighbours, to_int8
-from encoders.weights import load_parts
+from encoders.checkpoints.weights import load_parts
+from encoders.core.base import EncoderError
+from encoders.onnx.encoder import OnnxEncoder
+from encoders.onnx.export import export, kept_neighbours, to_int8
 from streams.bench.encoders.contenders import (
     DEFAULT_BATCH,
     MAX_LENGTH,

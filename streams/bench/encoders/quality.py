@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from encoders.base import Vectors
-from encoders.transformer import TransformerEncoder
+from encoders.core.base import Vectors
+from encoders.text.transformer import TransformerEncoder
 from streams.bench.encoders import bound
 from streams.bench.encoders.contenders import (
     DEFAULT_BATCH,

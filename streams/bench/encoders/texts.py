@@ -6,9 +6,9 @@ from pathlib import Path
 from random import Random
 
 from streams.bench.errors import BenchError
+from streams.catalog.items import Item
 from streams.datasets import read_movielens, read_online_retail
-from streams.items import Item
-from streams.simulate import FORMS, THEMES
+from streams.demo.simulate import FORMS, THEMES
 
 RETAIL, MOVIELENS = "uci-online-retail/online_retail.csv.gz", "ml-latest-small"
 PRODUCTS = (

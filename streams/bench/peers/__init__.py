@@ -17,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-from streams import local_kafka
-from streams.bench import workload
 from streams.bench.cluster import PARTITIONS, Cluster
-from streams.bench.contender import Contender, Launch, Wiring
 from streams.bench.errors import BenchError
+from streams.bench.stream import workload
+from streams.bench.stream.contender import Contender, Launch, Wiring
+from streams.local_kafka import local_kafka
 
 REQUIREMENTS = (
     "quixstreams==3.28.1",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from encoders.base import Encoder, Vectors, identity
+from encoders.core.base import Encoder, Vectors, identity
 
 CHUNK = 256
 

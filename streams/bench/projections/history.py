@@ -10,13 +10,13 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from streams.action_rules import DEFAULT_ACTIONS
 from streams.bench.errors import BenchError
+from streams.catalog.items import Item
 from streams.datasets import Dataset, read_movielens, read_online_retail
-from streams.events import Event
+from streams.events.canonical import Event
+from streams.flow.signals import Weighing
 from streams.interest.base import Floats, Longs
-from streams.items import Item
-from streams.signals import Weighing
+from streams.settings.action_rules import DEFAULT_ACTIONS
 
 Bools = npt.NDArray[np.bool_]
 

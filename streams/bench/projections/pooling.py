@@ -6,7 +6,7 @@ from collections import defaultdict, deque
 
 import numpy as np
 
-from encoders.attention_pooling import NONE, AttentionPooling, Training
+from encoders.training.attention_pooling import NONE, AttentionPooling, Training
 from streams.bench.projections.history import History, Rounds
 from streams.interest.base import Floats, Longs
 

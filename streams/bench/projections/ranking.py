@@ -17,7 +17,7 @@ import numpy.typing as npt
 from streams.bench.projections.history import History, Rounds
 from streams.interest.base import Floats, Longs, Signals, schedule
 from streams.interest.decay import DecayModel, HalfLife
-from streams.settings import Settings
+from streams.settings.settings import Settings
 
 Doubles = npt.NDArray[np.float64]
 TOP = 10

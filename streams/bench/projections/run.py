@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from rich.table import Table
 
-from encoders.base import Encoder
+from encoders.core.base import Encoder
 from streams.bench.errors import BenchError, check_names
 from streams.bench.projections.catalogue import encoded
 from streams.bench.projections.history import SOURCES, Source, history, rounds

@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.flow import Flow
+from streams.flow.flow import Flow
 from streams.state.duplicates import event_key
 from tests.streams.flows import apply, make_flow, record
 

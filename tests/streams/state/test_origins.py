@@ -7,14 +7,14 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.flow import Flow
-from streams.provenance import Origin, OriginHeaders, rank_of
+from streams.events.provenance import Origin, OriginHeaders, rank_of
+from streams.flow.flow import Flow
 from streams.state.changelog import SourceTopic
 from streams.state.origins import Origins
 from streams.state.restore import Restoring
 from streams.state.store import PartitionState
+from tests.streams.events.test_isolation import poisoned
 from tests.streams.flows import Record, apply, make_flow, record
-from tests.streams.test_isolation import poisoned
 
 EVENTS = SourceTopic("behavior.events.v1", 4, "idE")
 # Source topic, its partition, and offset of canonical records in log order; small, so that there are repeats.

@@ -1,0 +1,1 @@
+"""Published models: finding, loading and describing them. Knows no encoder."""

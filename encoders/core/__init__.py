@@ -1,0 +1,1 @@
+"""What every encoder promises, and how texts are cut into batches. Knows no model."""

@@ -1,0 +1,1 @@
+"""Pictures, sound and film: where their bytes come from, and what turns them into vectors."""

@@ -1,0 +1,1 @@
+"""Text encoders on ONNX Runtime: export, int8, and running them."""

@@ -1,0 +1,1 @@
+"""Encoders behind a server, and how they are asked. Knows no model."""

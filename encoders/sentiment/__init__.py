@@ -1,0 +1,1 @@
+"""What a text thinks of its subject, as one number. Knows no users."""

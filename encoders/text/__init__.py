@@ -1,0 +1,1 @@
+"""Text encoders on torch, and feature hashing. Knows no other medium."""

@@ -1,0 +1,74 @@
+"""One invocation of `bench stream`: which cases, in order, and what is shown of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from streams.bench import peers
+from streams.bench.cluster import Cluster, cluster
+from streams.bench.errors import check_names
+from streams.bench.harness import Samples, machine
+from streams.bench.show import Say, show
+from streams.bench.stream import latency, memory, ours, recommend, recovery, throughput
+from streams.bench.stream.contender import Contender
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to measure. cases, engines: by name, all where empty.
+
+    events: of a throughput run. rate: events per second of a latency run. active_users: who get recommendations.
+    users: in memory and changelog. warm_up_s: seconds in which the broker compiles its own code.
+    """
+
+    runs: int
+    events: int
+    cases: tuple[str, ...] = ()
+    engines: tuple[str, ...] = ()
+    rate: int = 5000
+    active_users: int = 20_000
+    users: int = 200_000
+    warm_up_s: float = 15.0
+
+
+Case = Callable[[Cluster, Plan, Say], Samples]
+
+
+def _throughput(cluster: Cluster, plan: Plan, say: Say) -> Samples:
+    return throughput.measure(cluster, contenders(plan, say), plan.runs, plan.events, say)
+
+
+CASES: dict[str, Case] = {
+    throughput.CASE: _throughput,
+    latency.CASE: lambda cluster, plan, say: latency.measure(cluster, plan.runs, plan.rate, say),
+    recommend.CASE: lambda cluster, plan, say: recommend.measure(cluster, plan.runs, plan.active_users, say),
+    recovery.CASE: lambda cluster, plan, say: recovery.measure(cluster, plan.runs, plan.users, say),
+    memory.CASE: lambda cluster, plan, say: memory.measure(cluster, plan.runs, plan.users, say),
+}
+ENGINES = (ours.NAME, *(name for name, *_ in peers.PEERS))
+
+
+def contenders(plan: Plan, say: Say) -> list[Contender]:
+    """The engines of the plan, ours first."""
+    chosen = set(plan.engines or ENGINES)
+    mine = [ours.CONTENDER] if ours.NAME in chosen else []
+    return mine + peers.contenders(chosen, say)
+
+
+def run(plan: Plan, json_file: Path | None) -> None:
+    """Measure, show the table, write the rows. Raises BenchError."""
+    check_names("case", plan.cases, CASES)
+    check_names("engine", plan.engines, ENGINES)
+
+    def measure(say: Say) -> Samples:
+        samples = Samples()
+        with cluster() as broker:
+            broker.warm_up(plan.warm_up_s)
+            for name, case in CASES.items():
+                if name in (plan.cases or CASES):
+                    samples.merge(case(broker, plan, say))
+        return samples
+
+    show(measure, json_file, machine())

@@ -1,0 +1,86 @@
+"""Users' states made up for the cases that need many: full rows, without folding millions of events."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from streams.bench.cluster import PARTITIONS
+from streams.bench.stream import workload
+from streams.events.records import Record
+from streams.flow.flow import Flow
+from streams.interest.base import Longs
+from streams.settings.settings import Settings
+from streams.state.bounded.eviction import Evictor
+from streams.state.changelog import Claim, SourceTopic
+from streams.state.deliveries import Deliveries
+from streams.state.layout import Layout
+from streams.state.store import PartitionState
+from streams.wiring.app import build_flow
+
+# The source that the made-up changelog was built from.
+SOURCE = SourceTopic("bench.source", PARTITIONS)
+BATCH = 4000
+TERM = 0
+
+
+def flow() -> Flow:
+    """A flow as a worker has it, its catalogue full."""
+    made = build_flow(Settings(dimensions=workload.DIM, encoder="hashing"), workload.space())
+    for number, vector in enumerate(workload.vectors()):
+        made.catalog.put(workload.item_id(number), vector)
+    return made
+
+
+def records(load: workload.Workload) -> list[Record]:
+    """The load's events as the flow reads them, all in partition 0."""
+    return [Record(SOURCE.topic, 0, at, None, key, value, ()) for at, (key, value) in enumerate(load.records)]
+
+
+def partition(
+    number: int, users: int, consumed: int, layout: Layout, evictor: Evictor | None = None
+) -> PartitionState:
+    """So many users in one partition, taken in by batches as a worker does.
+
+    consumed: items that each has consumed; they are kept outside the rows. evictor: bounds the users in memory.
+    """
+    part = PartitionState(number, layout)
+    if evictor is not None:
+        part.evicted, evictor.tails = evictor, part.tails
+    fill(part, 0, users, consumed)
+    return part
+
+
+def fill(part: PartitionState, first: int, users: int, consumed: int) -> None:
+    """Users number `first` up to `users` (exclusive) come."""
+    for begin in range(first, users, BATCH):
+        ids = [f"user-{part.partition}-{user:07d}" for user in range(begin, min(users, begin + BATCH))]
+        rows = part.rows(ids)
+        part.put(rows, _rows(rows, part.layout))
+        if consumed:
+            _consume(part, rows, consumed)
+        part.trim()
+    part.watermark = users
+    # As an owner leaves it: every output is out.
+    part.deliveries = Deliveries(TERM, 0, Claim(TERM, 0, 0), users)
+
+
+def _rows(rows: Longs, layout: Layout) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
+    """(n, size) bytes of states with a full history of random items."""
+    rng = np.random.default_rng(int(rows[0]))
+    made = np.zeros((len(rows), layout.size), dtype=np.uint8)
+    states = layout.view(made)
+    states["offset"], states["ids"], states["count"] = rows, layout.history, layout.history
+    states["model"]["time"], states["model"]["signals"] = workload.T0, layout.history
+    states["model"]["sums"] = rng.standard_normal(states["model"]["sums"].shape, dtype=np.float32)
+    states["history"]["item"] = rng.integers(2**63, size=states["history"].shape)
+    states["history"]["time"], states["history"]["weight"] = workload.T0, 1.0
+    states["history"]["ordinal"] = np.arange(layout.history)
+    return made
+
+
+def _consume(part: PartitionState, rows: Longs, consumed: int) -> None:
+    rng = np.random.default_rng([1, int(rows[0])])
+    keys = rng.integers(2**63, size=(len(rows), consumed))
+    for row, items in zip(rows.tolist(), keys.tolist(), strict=True):
+        for item in items:
+            part.consumed.add(row, item)

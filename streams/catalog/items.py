@@ -1,0 +1,183 @@
+"""Catalogue items and their embeddings: bytes <-> objects."""
+
+from __future__ import annotations
+
+from binascii import a2b_base64, b2a_base64
+from hashlib import blake2b
+from typing import Protocol
+
+import msgspec
+import numpy as np
+import orjson
+
+from encoders.core.base import Encoder
+from encoders.media.content import Content, ContentEncoder
+from streams.events.canonical import id_problem
+from streams.events.fields import Fields, Invalid
+from streams.events.forgiven import Forgiven
+from streams.events.near_misses import ITEM_NAMES, hint, recognised
+from streams.events.rejections import Limits, Reason, Rejected, envelope_problem
+from streams.events.wrappings import load
+from streams.interest.base import Floats
+
+STAGE = "catalog.decode"
+
+
+class KeyedRecord(Protocol):
+    """What is read of a Kafka record here."""
+
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+
+
+class Item(msgspec.Struct, frozen=True):
+    """One item of `catalog.items.v1`; a null value removes the item of that key."""
+
+    item_id: str
+    title: str = ""
+    description: str = ""
+    categories: list[str] = []
+    media: list[str] = []
+    hidden: bool = False
+
+    def text(self) -> str:
+        """What the encoder reads of the item."""
+        parts = (self.title, ", ".join(self.categories), self.description)
+        return ". ".join(part.strip() for part in parts if part.strip())
+
+
+class Removed(msgspec.Struct, frozen=True):
+    """A tombstone."""
+
+    item_id: str
+
+
+class Embedding(msgspec.Struct, frozen=True):
+    """One record of `catalog.embeddings.v1`: float32 `vector` (dim,), base64 on the wire.
+
+    encoder: identity of the vector space. fingerprint: of what was encoded, to tell a change from a repeat.
+    title: the item's, since workers read no other record of it; empty in records of before it was written.
+    """
+
+    item_id: str
+    vector: str
+    dim: int
+    encoder: str
+    hidden: bool = False
+    fingerprint: str = ""
+    title: str = ""
+
+    def array(self) -> Floats:
+        """(dim,) float32. Raises ValueError where the bytes do not fit `dim`."""
+        values = np.frombuffer(a2b_base64(self.vector), dtype="<f4")
+        if len(values) != self.dim:
+            raise ValueError(f"embedding of {self.item_id!r} has {len(values)} values, not {self.dim}")
+        # Unit rows are expected; what squares to no number would make an interest none.
+        with np.errstate(over="ignore", invalid="ignore"):
+            squares = values @ values
+        if not np.isfinite(squares):
+            raise ValueError(f"embedding of {self.item_id!r} is not finite, or far too long")
+        return values
+
+
+# Of an object among the categories or the media, what counts for it.
+CATEGORY_NAMES, MEDIA_NAMES = ("name", "title", "label"), ("url", "uri", "src", "href")
+
+_decode_item = msgspec.json.Decoder(Item).decode
+_decode_embedding = msgspec.json.Decoder(Embedding).decode
+
+
+def decode_item(
+    record: KeyedRecord, limits: Limits, forgiven: Forgiven | None = None
+) -> Item | Removed | Rejected:
+    """An item record; the id is the value's `item_id`, and a key that is present must agree with it.
+
+    forgiven: counts what was not as documented.
+    """
+    key = (record.key or b"").decode(errors="replace")
+    if record.value is None:
+        return Removed(key) if key else Rejected(Reason.EMPTY_ID, "a removal needs the item id as key", STAGE)
+    if (problem := envelope_problem(record.value, limits, STAGE)) is not None:
+        return problem
+    try:
+        item = _decode_item(record.value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        try:
+            item = _decode_forgiving(record.value, forgiven or Forgiven())
+        except Invalid as invalid:
+            return invalid.rejected(STAGE)
+    # As strict as an event's item_id: an item that no event can name is a mistake.
+    if (problem := id_problem("item_id", item.item_id, limits, STAGE)) is not None:
+        return problem
+    # The embedding's record holds it.
+    if len(item.title) > limits.max_text_length:
+        message = f"title is longer than {limits.max_text_length} characters (INTERESTFLOW_LIMIT_TEXT_LENGTH)"
+        return Rejected(Reason.TEXT_TOO_LONG, message, STAGE)
+    if key and key != item.item_id:
+        return Rejected(Reason.WRONG_TYPE, "the key and item_id differ; key the record by item_id", STAGE)
+    return item
+
+
+def _decode_forgiving(value: bytes, forgiven: Forgiven) -> Item:
+    """An item as a shop's database exports it. Raises Invalid."""
+    loaded = load(value)
+    for kind in loaded.wrapped:
+        forgiven.note("value", kind)
+    fields = Fields(loaded.fields, forgiven, loaded.damaged)
+    if loaded.fields.get("item_id") is None:
+        looks = recognised(loaded.fields)
+        said = f"item_id is missing{hint(loaded.fields, 'item_id', ITEM_NAMES)}"
+        raise Invalid(Reason.EMPTY_ID if looks is None else Reason.FOREIGN_FORMAT, looks or said)
+    return Item(
+        item_id=fields.identifier("item_id", whole=True) or "",
+        title=fields.text("title") or "",
+        description=fields.text("description") or "",
+        categories=fields.strings("categories", CATEGORY_NAMES) or [],
+        media=fields.strings("media", MEDIA_NAMES) or [],
+        hidden=fields.flag("hidden"),
+    )
+
+
+def content_of(item: Item, encoder: Encoder) -> Content:
+    """What the encoder reads of the item: its text, and the media that there is an encoder for."""
+    if not isinstance(encoder, ContentEncoder):
+        return Content(item.text())
+    return Content(item.text(), tuple(sorted({one for one in item.media if encoder.reads(one)})))
+
+
+def fingerprint(item: Item, encoder: str, content: Content | None = None) -> str:
+    """Short hash of all that decides the item's embedding record. content: the item's text alone by default."""
+    content = content or Content(item.text())
+    media = [one for one in content.media if isinstance(one, str)]
+    digest = blake2b(digest_size=12)
+    for part in (encoder, content.text, item.title, "hidden" if item.hidden else "shown", *media):
+        digest.update(part.encode("utf-8", "surrogatepass") + b"\0")
+    return digest.hexdigest()
+
+
+def encode_embedding(item: Item, vector: Floats, encoder: str, mark: str) -> bytes:
+    """The record's value; its key is the item id."""
+    payload = np.ascontiguousarray(vector, dtype="<f4").tobytes()
+    return orjson.dumps(
+        {
+            "item_id": item.item_id,
+            "vector": b2a_base64(payload, newline=False).decode("ascii"),
+            "dim": len(vector),
+            "encoder": encoder,
+            "hidden": item.hidden,
+            "fingerprint": mark,
+            "title": item.title,
+        }
+    )
+
+
+def decode_embedding(key: bytes | None, value: bytes | None) -> Embedding | Removed:
+    """Raises ValueError on a record that is no embedding."""
+    if value is None:
+        return Removed((key or b"").decode(errors="replace"))
+    try:
+        return _decode_embedding(value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(f"not an embedding record: {error}"[:200]) from error

@@ -1,0 +1,49 @@
+"""What all commands do alike: they read the settings, and say what a person can put right in a sentence."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from streams.ops.interrupt import STATUS, leave_at_once
+from streams.settings import configuration
+from streams.settings.settings import Settings, SettingsError
+
+Config = Annotated[Path | None, typer.Option("--config", help="TOML file of settings.")]
+Servers = Annotated[str | None, typer.Option("--bootstrap-servers", help="host:port of the brokers.")]
+
+
+def load_settings(config: Path | None = None, **options: Any) -> Settings:
+    """Settings, or a message that names every wrong one, and exit status 2."""
+    try:
+        return configuration.load(config, **options)
+    except SettingsError as error:
+        fail(str(error), 2)
+
+
+def or_exit(run: Callable[[], None]) -> None:
+    """Turn the errors that a person can cause into a sentence and an exit status."""
+    from encoders.core.base import EncoderError
+    from streams.ops.kafka_errors import told
+    from streams.settings.errors import USER_ERRORS
+
+    caught: tuple[type[Exception], ...] = (EncoderError, *USER_ERRORS)
+    # Until here an interrupt ended the process without a word (see __main__.py); now there may be things to clear up.
+    if signal.getsignal(signal.SIGINT) is leave_at_once:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        run()
+    except caught as error:
+        fail(told(error), 1)
+    except KeyboardInterrupt:
+        raise typer.Exit(STATUS) from None
+
+
+def fail(message: str, status: int) -> NoReturn:
+    """End the command with a sentence."""
+    typer.echo(f"interestflow: {message}", err=True)
+    raise typer.Exit(status)

@@ -1,0 +1,194 @@
+"""What every format promises: any bytes give events, or the reasons why not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Protocol
+
+from streams.events import forgiven as kinds
+from streams.events.adapters.orders import Product, require_item, split
+from streams.events.canonical import Event, SourceRecord, default_event_id, encode, event_problem, fitting_id
+from streams.events.fields import Fields, Invalid, kind_of
+from streams.events.forgiven import Forgiven
+from streams.events.isolation import each
+from streams.events.near_misses import hint, meant, printable, recognised
+from streams.events.records import Record
+from streams.events.rejections import Limits, Reason, Rejected
+from streams.events.wrappings import load
+from streams.settings.action_words import spell
+
+STAGE = "ingest.decode"
+
+
+class Adapter(Protocol):
+    """Reads one foreign format, of one topic."""
+
+    name: str
+    # The value of a right record, by which a bug is told from a record that it cannot take.
+    example: bytes
+    # What was not as documented and was understood all the same.
+    forgiven: Forgiven
+
+    def parse(self, record: SourceRecord, limits: Limits) -> list[Event | Rejected]:
+        """The record's events in order, never none; a record that is wrong as a whole gives one rejection.
+
+        Never raises, whatever the bytes. The same bytes give the same list: an event's index is part of its origin.
+        """
+        ...
+
+
+def parse_each(
+    adapter: Adapter, records: Sequence[SourceRecord], limits: Limits
+) -> Sequence[Sequence[Event | Rejected]]:
+    """`parse` of each, and a rejection where it raises after all. Raises EverythingFailsError (see isolation)."""
+    example = Record("example", 0, 0, None, None, adapter.example, ())
+    results = each(
+        records,
+        lambda record: adapter.parse(record, limits),
+        STAGE,
+        probe=lambda: adapter.parse(example, limits),
+    )
+    return [[result] if isinstance(result, Rejected) else result for result in results]
+
+
+def load_fields(value: bytes, forgiven: Forgiven) -> Fields:
+    """The JSON object in a value. Raises Invalid."""
+    loaded = load(value)
+    for kind in loaded.wrapped:
+        forgiven.note("value", kind)
+    return Fields(loaded.fields, forgiven, loaded.damaged)
+
+
+def build_all(
+    record: SourceRecord, limits: Limits, fields: Fields, event_id: str | None
+) -> list[Event | Rejected]:
+    """Checked events from fields by their canonical names: one, or one per product of an order. Raises Invalid."""
+    products = split(fields)
+    if products is None:
+        return [build(record, limits, fields, event_id or default_event_id(record, limits))]
+    if len(products) > limits.max_events:
+        raise too_many(len(products), limits)
+    order_id = event_id or f"{record.topic}-{record.partition}-{record.offset}"
+    return [
+        _build_product(record, limits, product, fitting_id(f"{order_id}#{index}", limits))
+        for index, product in enumerate(products)
+    ]
+
+
+def too_many(count: int, limits: Limits) -> Invalid:
+    """The way out of a record that holds more events than one may."""
+    message = f"{count} events in one record, more than {limits.max_events} (INTERESTFLOW_LIMIT_EVENTS)"
+    return Invalid(Reason.TOO_MANY_EVENTS, message)
+
+
+def _build_product(record: SourceRecord, limits: Limits, product: Product, event_id: str) -> Event | Rejected:
+    """One product's event; what is wrong with it leaves the others alone."""
+    try:
+        return build(record, limits, product.fields(), event_id)
+    except Invalid as invalid:
+        return invalid.rejected(STAGE)
+
+
+def build(record: SourceRecord, limits: Limits, fields: Fields, event_id: str) -> Event | Rejected:
+    """A checked event from fields by their canonical names. Raises Invalid."""
+    user = _required(fields, "user_id", Reason.MISSING_USER, "an event without user moves no interest")
+    action = spell(_required_action(fields))
+    event = Event(
+        event_id=event_id,
+        user_id=user,
+        action=action,
+        timestamp=_moment(fields, record),
+        source=fields.text("source") or "",
+        item_id=fields.identifier("item_id", whole=True),
+        value=_value(fields),
+        text=fields.text("text"),
+        media=fields.strings("media", ("url", "uri", "src", "href")),
+        session_id=fields.identifier("session_id"),
+        recommendation_id=fields.identifier("recommendation_id"),
+    )
+    if event.item_id is None:
+        require_item(event, fields)
+    if (problem := event_problem(event, limits, STAGE)) is not None:
+        return problem
+    # The canonical form can be longer than what came, by headers or an id: the next stage must accept it.
+    if (size := len(encode(event))) > limits.max_bytes:
+        message = f"{size} bytes as canonical event, more than {limits.max_bytes} (INTERESTFLOW_LIMIT_BYTES)"
+        return Rejected(Reason.TOO_LARGE, message, STAGE)
+    return event
+
+
+def _required(fields: Fields, name: str, reason: Reason, why: str) -> str:
+    found = fields.identifier(name, whole=True)
+    if found is None:
+        raise _missing(fields, name, reason, why)
+    return found
+
+
+def _required_action(fields: Fields) -> str:
+    found = fields.word("action")
+    if found is None or not spell(found):
+        raise _missing(fields, "action", Reason.MISSING_ACTION, "say what the user did")
+    return found
+
+
+def _missing(fields: Fields, name: str, reason: Reason, why: str) -> Invalid:
+    """The way out where a field that decides is not there, with what was probably meant."""
+    given = fields.given
+    if (looks := recognised(given)) is not None:
+        return Invalid(Reason.FOREIGN_FORMAT, looks)
+    state = "empty" if given.get(name) is not None else "missing"
+    return Invalid(reason, f"{name} is {state}{hint(given, name)}: {why}")
+
+
+def _value(fields: Fields) -> float | None:
+    """`value`, or what shops call it of a purchase."""
+    found = fields.number("value")
+    if found is not None:
+        return found
+    for name in ("quantity", "qty"):
+        if name in fields.given and (found := fields.number(name)) is not None:
+            fields.forgiven.note(name, kinds.OTHER_NAME)
+            return found
+    return None
+
+
+def _moment(fields: Fields, record: SourceRecord) -> int:
+    """Milliseconds from a number of milliseconds or an RFC 3339 text; else the record's own. Raises Invalid."""
+    given = fields.present("timestamp")
+    if given is None:
+        return _own_moment(fields, record)
+    if isinstance(given, str):
+        return _parse_time(given)
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        raise Invalid(
+            Reason.BAD_TIMESTAMP, f"timestamp is {kind_of(given)}, not milliseconds or RFC 3339 text"
+        )
+    try:
+        return int(given)
+    except (OverflowError, ValueError) as error:
+        raise Invalid(Reason.BAD_TIMESTAMP, "timestamp is not a finite number") from error
+
+
+def _own_moment(fields: Fields, record: SourceRecord) -> int:
+    if record.timestamp is None or record.timestamp < 0:
+        said = f"timestamp is missing{hint(fields.given, 'timestamp')}, and the record has none of its own"
+        raise Invalid(Reason.MISSING_TIMESTAMP, said)
+    if (name := meant(fields.given, "timestamp")) is not None:
+        fields.forgiven.tell(
+            "timestamp",
+            kinds.NOT_READ,
+            f"{record.topic}: `{printable(name)}` is not read as the time of an event, its Kafka record's own time "
+            f"is: name it `timestamp`",
+        )
+    return record.timestamp
+
+
+def _parse_time(given: str) -> int:
+    try:
+        parsed = datetime.fromisoformat(given.upper())  # RFC 3339 allows a small t and z
+        aware = parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)
+        return round(aware.timestamp() * 1000)
+    except (ValueError, OverflowError) as error:
+        hinted = ": send milliseconds as a number" if given.strip().isdigit() else ""
+        raise Invalid(Reason.BAD_TIMESTAMP, f"timestamp {given[:40]!r} is not RFC 3339{hinted}") from error

@@ -1,0 +1,54 @@
+"""How far ahead an event's own time may be: a clock that is wrong must neither freeze a user nor rewrite a good time.
+
+Where the broker set a record's time (LogAppendTime), that is the bound, here and in every replay. A CreateTime is the
+producer's own claim and bounds nothing: there it is the worker's clock and a tolerance. What is ingested is moved back
+to the bound, and so written. What a company writes into a canonical topic of its own is in the log already: such an
+event is rejected, and a replay leaves out what was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from streams.events.canonical import Event, SourceRecord
+from streams.events.rejections import Reason, Rejected
+from streams.flow.decoded import Decoded
+
+STAGE = "update.decode"
+
+
+@dataclass(frozen=True, slots=True)
+class Future:
+    """Of one worker. clock: seconds since the epoch."""
+
+    clock: Callable[[], float]
+    tolerance_s: float
+
+    def horizon(self) -> int:
+        """Milliseconds since the epoch beyond which nothing can have happened yet."""
+        return round(1000 * (self.clock() + self.tolerance_s))
+
+    def bound(self, event: Event, record: SourceRecord, horizon: int) -> Event:
+        """The event of a source's record, no later than what bounds it; changed in place."""
+        latest = record.timestamp if record.appended and record.timestamp else horizon
+        event.timestamp = min(event.timestamp, latest)
+        return event
+
+    def refuse(self, decoded: Decoded) -> None:
+        """Let canonical events from the future be rejected, of records whose time the broker did not set."""
+        if decoded.recorded.all():
+            return
+        horizon = self.horizon()
+        if max(event.timestamp for event in decoded.events) <= horizon:
+            return
+        for index, recorded in enumerate(decoded.recorded.tolist()):
+            if not recorded and decoded.events[index].timestamp > horizon:
+                decoded.refused[index] = Rejected(Reason.TIMESTAMP_IN_FUTURE, self._message(), STAGE)
+
+    def _message(self) -> str:
+        return (
+            f"timestamp is more than {self.tolerance_s:g} s ahead of the worker's clock "
+            "(INTERESTFLOW_FUTURE_TOLERANCE_S): correct the producer's clock, or let the topic have "
+            "message.timestamp.type=LogAppendTime, which bounds it"
+        )

@@ -1,0 +1,94 @@
+"""The books: every record read has exactly one outcome, and the topics prove it.
+
+Ingest: each record of a raw source becomes canonical events or rejections, told apart by the origin that they carry in
+their headers; one that a crash made us write twice is a repeat, not a second event. Update: each canonical event is
+applied, applied late, a repeat (of the same origin), a duplicate (of the same event id), neutral (nothing to learn
+from), rejected, waiting for its item, or dropped from an overfull waiting list. These counts live in the changelog's
+watermark records, so they are as durable as the states themselves. Recovered is an event that is in the state of a
+worker which ended before it could write how: applied, late, neutral or a duplicate. Catalogue: see
+`streams.history.books.catalogue`.
+
+The topics are read in an order in which a later one holds at least what an earlier one vouches for, so a worker that
+runs meanwhile makes nothing missing: what it has not come to yet is told as not ingested, or unread.
+"""
+
+from __future__ import annotations
+
+from confluent_kafka.admin import AdminClient
+
+from streams.events.rejections import Reason
+from streams.history.books import topics_read
+from streams.history.books.asked import committed, compacted
+from streams.history.books.catalogue import Items, RefusedItems
+from streams.history.books.events import Actions, balance_events, enter_marks
+from streams.history.books.ledger import OUTCOMES, Books
+from streams.history.books.offsets import HIGHEST
+from streams.history.books.shown import show
+from streams.history.books.sources import Ingest, Partition, SourcePartition
+from streams.kafka.security import librdkafka_config
+from streams.kafka.topics.admin import TopicAdmin
+from streams.kafka.topics.ids import ids_now
+from streams.settings.settings import Settings
+from streams.state.changelog import Watermark
+from streams.wiring.app import build_limits
+
+__all__ = ["OUTCOMES", "Books", "audit", "show"]
+
+Marks = dict[int, Watermark]
+
+
+def audit(settings: Settings) -> Books:
+    """Read the topics of a deployment. Raises ReadError, TopicError."""
+    TopicAdmin(settings).topics()  # says within seconds, and by name, that there is no broker
+    config, books = librdkafka_config(settings), Books()
+    admin = AdminClient(config)
+    raw = [source.topic for source in settings.raw_sources]
+    ids = ids_now(admin, [*raw, settings.events_topic, settings.topic_items])
+    offsets = committed(admin, settings.group, {*raw, settings.topic_items}, ids)
+    anywhere, books.notes = compacted(settings, [*raw, settings.events_topic])
+    marks = topics_read.marks(config, settings.topic_state, books)
+    enter_marks(marks, books)
+    sources = _sources(settings, offsets, anywhere)
+    ingest = Ingest({topic: ids[topic] for topic in raw})
+    _events(settings, marks, ingest, settings.events_topic in anywhere, books)
+    refused = RefusedItems(settings.topic_items)
+    topics_read.rejected(config, settings.topic_rejected, ingest, refused)
+    _ingested(ingest, sources, books)
+    read = {
+        partition: offset for (topic, partition), offset in offsets.items() if topic == settings.topic_items
+    }
+    topics_read.items(config, settings, Items(refused, read, build_limits(settings)), books)
+    topics_read.outputs(config, settings, books)
+    return books
+
+
+def _sources(
+    settings: Settings, offsets: dict[Partition, int], anywhere: set[str]
+) -> dict[Partition, SourcePartition]:
+    sources: dict[Partition, SourcePartition] = {}
+    for topic in sorted(source.topic for source in settings.raw_sources):
+        sources |= topics_read.source(librdkafka_config(settings), topic)
+    for where, source in sources.items():
+        source.committed, source.compacted = offsets.get(where), where[0] in anywhere
+    return sources
+
+
+def _events(settings: Settings, marks: Marks, ingest: Ingest, anywhere: bool, books: Books) -> None:
+    rules = settings.action_rules
+    actions = Actions(lambda word: word in rules)
+    config, topic = librdkafka_config(settings), settings.events_topic
+    partitions = topics_read.canonical(config, topic, marks, ingest, actions, books)
+    balance_events(topic, partitions, marks, anywhere, books)
+    ingest.cut(topic, {number: HIGHEST if anywhere else found.begin for number, found in partitions.items()})
+    actions.enter(books)
+
+
+def _ingested(ingest: Ingest, sources: dict[Partition, SourcePartition], books: Books) -> None:
+    for where, source in sources.items():
+        ingest.balance(where, source, books)
+    books.not_ingested = {topic: count for topic, count in books.not_ingested.items() if count}
+    books.forgotten = {topic: count for topic, count in books.forgotten.items() if count}
+    books.repeats = ingest.repeats()
+    books.canonical_repeats, books.rejected_repeats = sum(books.repeats.values()), ingest.rejected_repeats
+    books.rejected = ingest.reasons()
+    books.without_user = books.rejected.pop(Reason.MISSING_USER.value, 0)

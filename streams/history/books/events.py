@@ -1,0 +1,110 @@
+"""What the canonical topic holds against what the states' marks say was read of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from streams.history.books.ledger import OUTCOMES, Books
+from streams.state.changelog import Watermark
+
+# Different words that are counted by name, and characters of each; a producer may write anything.
+MOST_WORDS, LONGEST_WORD = 1000, 64
+# Of these so many are told.
+MOST_TOLD = 20
+# In a mark's books beside the outcomes.
+READ, REMOVED, REFUSED = "read", "removed", "rejected."
+
+
+class _Action(msgspec.Struct):
+    action: str = ""
+
+
+_decode = msgspec.json.Decoder(_Action).decode
+
+
+class Actions:
+    """Events by those of their action words for which there is no rule."""
+
+    def __init__(self, has_rule: Callable[[str], bool]) -> None:
+        self._has_rule = has_rule
+        self._counts: Counter[str] = Counter()
+        self._other = 0
+
+    def add(self, value: bytes | None) -> None:
+        """Look at a canonical record's value; what is no event has no action."""
+        try:
+            action = _decode(value or b"").action
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return
+        if not action or self._has_rule(action):
+            return
+        word = action[:LONGEST_WORD]
+        if word in self._counts or len(self._counts) < MOST_WORDS:
+            self._counts[word] += 1
+        else:
+            self._other += 1
+
+    def enter(self, books: Books) -> None:
+        """The most frequent words, and how many events have others."""
+        told = self._counts.most_common(MOST_TOLD)
+        books.actions_without_rule = dict(told)
+        books.actions_without_rule_other = self._other + self._counts.total() - sum(n for _, n in told)
+
+
+@dataclass(slots=True)
+class CanonicalPartition:
+    """Records of one partition that its mark covers, and those behind it. begin: where the partition begins now."""
+
+    begin: int = 0
+    covered: int = 0
+    unread: int = 0
+
+
+def enter_marks(marks: Mapping[int, Watermark], books: Books) -> None:
+    """The outcomes since the beginning, from the books of all partitions' marks."""
+    outcomes: Counter[str] = Counter()
+    for mark in marks.values():
+        outcomes.update(mark.books)
+    books.read = outcomes.pop(READ, 0)
+    outcomes.pop(REMOVED, 0)
+    refused = [name for name in outcomes if name.startswith(REFUSED)]
+    books.rejected_update = sum(outcomes.pop(name) for name in refused)
+    # A name that is not known here is an outcome, too: it must not unbalance the books.
+    books.outcomes = {name: outcomes.pop(name, 0) for name in OUTCOMES} | dict(outcomes)
+    told = sum(books.outcomes.values()) + books.rejected_update
+    if told != books.read:
+        books.problems.append(f"update read {books.read} events, but {told} have an outcome")
+
+
+def balance_events(
+    topic: str,
+    partitions: Mapping[int, CanonicalPartition],
+    marks: Mapping[int, Watermark],
+    compacted: bool,
+    books: Books,
+) -> None:
+    """Compare per partition: each record that a mark covers was read, and each that was read is there or was removed.
+
+    Where nothing was removed from the topic both are equal. compacted: records may leave the topic anywhere.
+    """
+    for number, found in sorted(partitions.items()):
+        books.unread += found.unread
+        mark = marks.get(number)
+        counts = {} if mark is None else mark.books
+        read, booked = counts.get(READ, 0), counts.get(REMOVED, 0)
+        behind = 0 if mark is None else max(0, found.begin - mark.offset - 1)
+        if removed := booked + behind:
+            books.removed.append({"topic": topic, "partition": number, "offsets": removed})
+        # What is no more may have been read; offsets that were removed unread were not.
+        most = found.covered + max(0, found.begin - removed)
+        if found.covered > read or (read > most and not compacted):
+            books.problems.append(_mismatch(f"{topic}-{number}", read, found.covered, most))
+
+
+def _mismatch(name: str, read: int, covered: int, most: int) -> str:
+    gone = "" if most == covered else f" and at most {most - covered:,} removed since"
+    return f"{name}: {read:,} events were read, but {covered:,} are in the topic up to the mark of the state{gone}"

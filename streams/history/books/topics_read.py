@@ -1,0 +1,130 @@
+"""The passes over the topics of a deployment, each of which is read once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from confluent_kafka import Message
+
+from streams.events.records import Record
+from streams.history.books.catalogue import Items, RefusedItems, embedding_kind
+from streams.history.books.events import Actions, CanonicalPartition
+from streams.history.books.keys import DistinctKeys, NewestValues
+from streams.history.books.ledger import Books
+from streams.history.books.origins import canonical_origin, rejected_origin
+from streams.history.books.sources import Ingest, Partition, SourcePartition
+from streams.kafka.reading import Reader
+from streams.settings.settings import Settings
+from streams.state.changelog import CONTROL_KEYS, WATERMARK_KEY, Watermark
+
+Config = Mapping[str, Any]
+# What a recommendation without items holds.
+NO_ITEMS = b'"items":[]'
+
+
+class Pass:
+    """One reading of a topic up to its end. ends: offsets as they were before. begins: as they were behind it."""
+
+    def __init__(self, config: Config, topic: str) -> None:
+        self._reader = Reader(config, topic)
+        bounds = self._reader.bounds()
+        self.begins = {partition: begin for partition, (begin, _) in bounds.items()}
+        self.ends = {partition: end for partition, (_, end) in bounds.items()}
+
+    def chunks(self) -> Iterator[list[Message]]:
+        """All records, once."""
+        try:
+            yield from self._reader.to_end()
+            # Retention may have come in between.
+            self.begins = {partition: begin for partition, (begin, _) in self._reader.bounds().items()}
+        finally:
+            self._reader.close()
+
+
+def source(config: Config, topic: str) -> dict[Partition, SourcePartition]:
+    """The offsets that a raw source holds."""
+    reading = Pass(config, topic)
+    found = {number: SourcePartition(0, end) for number, end in reading.ends.items()}
+    for messages in reading.chunks():
+        for message in messages:
+            found[message.partition()].present.add(message.offset())
+    for number, partition in found.items():
+        partition.begin = reading.begins[number]
+    return {(topic, number): partition for number, partition in found.items()}
+
+
+def canonical(
+    config: Config, topic: str, known: Mapping[int, Watermark], ingest: Ingest, actions: Actions, books: Books
+) -> dict[int, CanonicalPartition]:
+    """Enter what the canonical topic holds. known: the marks, by partition."""
+    reading = Pass(config, topic)
+    found = {number: CanonicalPartition() for number in reading.begins}
+    places = {number: (topic, number) for number in found}
+    covers = {number: known[number].offset if number in known else -1 for number in found}
+    for messages in reading.chunks():
+        books.canonical += len(messages)
+        for message in messages:
+            number = message.partition()
+            if message.offset() <= covers[number]:
+                found[number].covered += 1
+            else:
+                found[number].unread += 1
+            if not ingest.canonical(canonical_origin(message.headers()), places[number]):
+                books.canonical_direct += 1
+            actions.add(message.value())
+    for number, partition in found.items():
+        partition.begin = reading.begins[number]
+    return found
+
+
+def rejected(config: Config, topic: str, ingest: Ingest, refused: RefusedItems) -> None:
+    """Enter what the rejected topic holds of the raw sources and of the catalogue."""
+    reading = Pass(config, topic)
+    for messages in reading.chunks():
+        for message in messages:
+            if (found := rejected_origin(message.headers())) is not None:
+                ingest.rejected(*found, (topic, int(message.partition() or 0)))
+                refused.add(*found)
+    ingest.cut(topic, reading.begins)
+
+
+def items(config: Config, settings: Settings, found: Items, books: Books) -> None:
+    """Enter what the items topic holds, and compare it with the embeddings."""
+    for messages in Pass(config, settings.topic_items).chunks():
+        for message in messages:
+            found.add(Record.of(message))
+    embedded = NewestValues()
+    for messages in Pass(config, settings.topic_embeddings).chunks():
+        for message in messages:
+            embedded.put(message.key(), embedding_kind(message.value(), message.headers()))
+    found.enter(settings.topic_items, embedded, books)
+
+
+def marks(config: Config, topic: str, books: Books) -> dict[int, Watermark]:
+    """The newest mark of each partition of the state, whose users are counted."""
+    users, newest = DistinctKeys(), dict[int, Watermark]()
+    for messages in Pass(config, topic).chunks():
+        for message in messages:
+            partition, key, value = message.partition(), message.key(), message.value()
+            if value is not None and key == WATERMARK_KEY:
+                newest[partition] = Watermark.newest(newest.get(partition), value)
+            elif value is not None and key not in CONTROL_KEYS:
+                users.add(key, partition)
+    books.users = len(users)
+    return newest
+
+
+def outputs(config: Config, settings: Settings, books: Books) -> None:
+    """Count what was published."""
+    vectors, recommended = DistinctKeys(), NewestValues()
+    for messages in Pass(config, settings.topic_vectors).chunks():
+        books.vector_records += len(messages)
+        for message in messages:
+            vectors.add(message.key())
+    for messages in Pass(config, settings.topic_recommendations).chunks():
+        books.recommendation_records += len(messages)
+        for message in messages:
+            recommended.put(message.key(), NO_ITEMS in (message.value() or NO_ITEMS))
+    books.vector_users = len(vectors)
+    books.recommendation_users, books.recommendation_users_empty = len(recommended), recommended.count(True)

@@ -1,0 +1,156 @@
+"""`interestflow load`: a data set into the topics, catalogue first, then events in event-time order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from sinks.base import Group, Sink
+from sinks.kafka import KafkaSink
+from streams.commands.common import Config, Servers, load_settings, or_exit
+from streams.datasets import DATASETS, Dataset, DatasetError
+from streams.kafka.security import librdkafka_config
+from streams.kafka.topics.specifications import partition_count
+from streams.settings.settings import Settings, SettingsError
+
+CHUNK = 2000
+# Chunks whose deliveries may be outstanding.
+AHEAD = 8
+
+
+def publish(
+    sink: Sink,
+    settings: Settings,
+    dataset: Dataset,
+    limit: int | None = None,
+    pace: Callable[[int], None] = lambda timestamp: None,
+    progress: Callable[[int], None] = lambda count: None,
+) -> tuple[int, int]:
+    """Write items, then events; returns how many. pace: called with each event's time (ms) beforehand.
+
+    Events are keyed by user, so that a user's events stay in order. Raises SinkError, SettingsError.
+    """
+    native = native_topic(settings)
+    items = ((item["item_id"].encode(), orjson.dumps(item)) for item in dataset.items)
+    written = _send(sink, settings.topic_items, items, lambda count: None)
+    events = _paced(islice(dataset.events, limit), pace)
+    return written, _send(sink, native, events, progress)
+
+
+def native_topic(settings: Settings) -> str:
+    """Where events go. Raises SettingsError where no source takes them."""
+    native = next((source.topic for source in settings.raw_sources if source.format == "native"), None)
+    if native is None:
+        raise SettingsError("INTERESTFLOW_SOURCES names no topic of the native format to load events into")
+    return native
+
+
+def _paced(events: Iterable[dict[str, Any]], pace: Callable[[int], None]) -> Iterator[tuple[Any, bytes]]:
+    for event in events:
+        pace(event["timestamp"])
+        user = event["user_id"]
+        yield None if user is None else user.encode(), orjson.dumps(event)
+
+
+def _send(sink: Sink, topic: str, records: Iterator[Any], progress: Callable[[int], None]) -> int:
+    outstanding: list[Future[Sequence[int]]] = []
+    sent = 0
+    while chunk := list(islice(records, CHUNK)):
+        outstanding.append(sink.publish([Group(topic, chunk)]))
+        sent += len(chunk)
+        progress(len(chunk))
+        if len(outstanding) > AHEAD:
+            outstanding.pop(0).result()
+    for future in outstanding:
+        future.result()
+    return sent
+
+
+class Pace:
+    """Waits so that event time passes `factor` times as fast as the clock."""
+
+    def __init__(self, factor: float) -> None:
+        self.factor, self._start = factor, (0, 0.0)
+
+    def __call__(self, timestamp: int) -> None:
+        """timestamp: of the event about to be sent, milliseconds."""
+        if not self._start[1]:
+            self._start = (timestamp, time.monotonic())
+        first, started = self._start
+        ahead = started + (timestamp - first) / 1000 / self.factor - time.monotonic()
+        if ahead > 0:
+            time.sleep(ahead)
+
+
+def _run(settings: Settings, name: str, path: Path, speed: str, limit: int | None) -> None:
+    pace = _parse_speed(speed)
+    started = time.monotonic()
+    dataset = DATASETS[name](path)
+    # Else records for a Kafka or a topic that is not there would wait for minutes.
+    for topic in (settings.topic_items, native_topic(settings)):
+        partition_count(settings, topic)
+    sink = KafkaSink(librdkafka_config(settings))
+    columns = (TextColumn(name), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(name, total=min(dataset.total, limit or dataset.total))
+        items, events = publish(sink, settings, dataset, limit, pace, lambda n: bar.advance(task, n))
+    sink.close(60)
+    notes = "".join(f" {key}={value}" for key, value in dataset.notes.items())
+    typer.echo(f"load: events={events} items={items}{notes} seconds={time.monotonic() - started:.1f}")
+
+
+def _parse_speed(speed: str) -> Callable[[int], None]:
+    if speed == "max":
+        return lambda timestamp: None
+    try:
+        factor = float(speed)
+    except ValueError:
+        factor = 0.0
+    if not factor > 0:
+        raise DatasetError(f"--speed {speed} is neither max nor a factor above 0")
+    return Pace(factor)
+
+
+load_cli = typer.Typer(help="Real data sets into topics, in event-time order.", no_args_is_help=True)
+Speed = Annotated[
+    str, typer.Option(help="Factor of event time (1 is real time, 3600 an hour a second), or max.")
+]
+Limit = Annotated[int | None, typer.Option(min=1, help="Events at most.")]
+# What each holds, and an example.
+HELP = {
+    "online-retail": (
+        "UCI Online Retail: purchases and returns of a gift shop.",
+        "interestflow load online-retail online_retail.csv.gz",
+    ),
+    "movielens": (
+        "MovieLens (small): ratings and tags of films.",
+        "interestflow load movielens ml-latest-small --speed max",
+    ),
+    "lastfm": (
+        "Last.fm (HetRec 2011): tags that listeners gave to artists.",
+        "interestflow load lastfm hetrec2011-lastfm-2k",
+    ),
+}
+
+
+def _add_command(name: str) -> None:
+    def load(
+        path: Path, speed: Speed = "max", limit: Limit = None, servers: Servers = None, config: Config = None
+    ) -> None:
+        settings = load_settings(config, kafka_bootstrap_servers=servers)
+        or_exit(lambda: _run(settings, name, path, speed, limit))
+
+    load_cli.command(name, help="{}\n\nExample: {}".format(*HELP[name]))(load)
+
+
+for _name in DATASETS:
+    _add_command(_name)

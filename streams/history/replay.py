@@ -1,0 +1,177 @@
+"""History through the very same flow, in one process, without consumer group, agents or state topic.
+
+The vectors of a replay equal the published ones bit for bit, given the same item vectors: see `verify`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import orjson
+from confluent_kafka.admin import AdminClient
+
+from encoders.core.base import Encoder
+from streams.catalog.cataloguer import Cataloguer
+from streams.events.canonical import SourceRecord
+from streams.events.provenance import REFUSED_BY, refused_by
+from streams.events.records import Record
+from streams.events.rejections import Reason
+from streams.flow.encoding import Scoring, encode_texts
+from streams.flow.flow import Flow
+from streams.history.books.origins import rejected_origin
+from streams.history.books.waiting import waiting_offsets
+from streams.interest.base import Longs
+from streams.kafka.reading import read_all
+from streams.kafka.security import librdkafka_config
+from streams.kafka.topics.admin import TopicAdmin
+from streams.ops.log_lines import untold
+from streams.settings.settings import Settings
+from streams.state.store import PartitionState
+from streams.wiring.app import build_flow, state_space
+from streams.wiring.encoder import build_encoder, build_scoring
+from streams.worker.recovery import source_topic
+
+# Another size than any live batch: the result must not depend on it.
+BATCH = 1009
+# An id that no item can have.
+NOWHERE = "\x00"
+NOTHING_WAITS: Mapping[int, Longs] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a replay compares with what was published. differing: users whose vectors are not bit for bit equal."""
+
+    users: int
+    events: int
+    differing: list[str]
+    missing: list[str]
+
+    @property
+    def equal(self) -> bool:
+        """True where every user's vector was reproduced."""
+        return not self.differing and not self.missing
+
+
+def replay(
+    flow: Flow,
+    encoder: Encoder,
+    records: Iterable[SourceRecord],
+    scoring: Scoring | None = None,
+    waiting: Mapping[int, Longs] = NOTHING_WAITS,
+) -> Iterator[tuple[bytes, bytes]]:
+    """Fold records, in offset order per partition, and yield each vector record as it comes, (key, value).
+
+    waiting: by partition, offsets of events that wait for their item whatever the catalogue holds.
+    """
+    pending: dict[int, list[SourceRecord]] = defaultdict(list)
+    for record in records:
+        own = pending[record.partition]
+        own.append(record)
+        if len(own) == BATCH:
+            yield from _fold(flow, encoder, scoring, record.partition, own, waiting)
+            pending[record.partition] = []
+    for partition, rest in pending.items():
+        if rest:
+            yield from _fold(flow, encoder, scoring, partition, rest, waiting)
+
+
+def _fold(
+    flow: Flow,
+    encoder: Encoder,
+    scoring: Scoring | None,
+    partition: int,
+    records: list[SourceRecord],
+    waiting: Mapping[int, Longs],
+) -> list[tuple[bytes, bytes]]:
+    if partition not in flow.partitions:
+        flow.partitions[partition] = PartitionState(partition, flow.layout)
+    decoded = flow.decode(records)
+    for index in np.flatnonzero(np.isin(decoded.offsets, waiting.get(partition, ()))).tolist():
+        decoded.events[index].item_id = NOWHERE
+    return flow.update(partition, decoded, encode_texts(encoder, decoded, scoring)).vectors
+
+
+def replay_topic(settings: Settings) -> tuple[dict[bytes, Any], int]:
+    """Replay the canonical topic with the catalogue's embeddings as they are; newest vector record per user."""
+    TopicAdmin(settings).topics()  # says within seconds, and by name, that there is no broker
+    config = librdkafka_config(settings)
+    encoder, scoring = build_encoder(settings), build_scoring(settings)
+    flow = build_flow(settings, state_space(encoder, scoring))
+    flow.reads_from(source_topic(AdminClient(untold(config)), settings.events_topic))
+    cataloguer = Cataloguer(flow.catalog, encoder, flow.options.limits)
+    for messages in read_all(config, settings.topic_embeddings):
+        cataloguer.learn(messages)
+    left_out = refused_for_their_time(config, settings, flow.source.topic_id)
+    records = (r for r in _records(config, settings.events_topic) if (r.partition, r.offset) not in left_out)
+    # An event on an item that was removed later has been applied; one that came later waits in the states.
+    waiting = waiting_offsets(settings) if flow.catalog.recall_removed() else NOTHING_WAITS
+    newest = dict(replay(flow, encoder, records, scoring, waiting))
+    events = sum(part.books["read"] for part in flow.partitions.values())
+    return {key: orjson.loads(value) for key, value in newest.items()}, events
+
+
+def refused_for_their_time(
+    config: dict[str, Any], settings: Settings, events_topic_id: str
+) -> set[tuple[int, int]]:
+    """Partition and offset of the canonical events that this generation's workers took for the future's.
+
+    What was the future then may be the past now, so a replay asks what they decided.
+    """
+    ours = (REFUSED_BY, refused_by(settings.group, events_topic_id))
+    found: set[tuple[int, int]] = set()
+    for messages in read_all(config, settings.topic_rejected):
+        for message in messages:
+            headers = message.headers() or []
+            told = rejected_origin(headers) if ours in headers else None
+            if (
+                told is None
+                or told[1] != Reason.TIMESTAMP_IN_FUTURE
+                or told[0].topic != settings.events_topic
+            ):
+                continue
+            found.add((told[0].partition, told[0].offset))
+    return found
+
+
+def verify(settings: Settings) -> Verdict:
+    """Replay and compare with the newest published vector of each user, bit for bit."""
+    replayed, events = replay_topic(settings)
+    published = newest_published(settings)
+    differing = [
+        key.decode()
+        for key, record in replayed.items()
+        if key in published and published[key]["vector"] != record["vector"]
+    ]
+    missing = [key.decode() for key in replayed.keys() ^ published.keys()]
+    return Verdict(len(replayed), events, differing, missing)
+
+
+def newest_published(settings: Settings) -> dict[bytes, Any]:
+    """The vector record of each user with the highest generation, count, offset, version and term."""
+    newest: dict[bytes, Any] = {}
+    for messages in read_all(librdkafka_config(settings), settings.topic_vectors):
+        for message in messages:
+            if message.value() is None:
+                continue
+            record = orjson.loads(message.value())
+            known = newest.get(message.key())
+            if known is None or _order(record) >= _order(known):
+                newest[message.key()] = record
+    return newest
+
+
+def _order(record: Mapping[str, Any]) -> tuple[int, ...]:
+    # Records of before there were terms have none.
+    names = ("generation", "count", "offset", "version", "term")
+    return tuple(record.get(name, -1) for name in names)
+
+
+def _records(config: dict[str, Any], topic: str) -> Iterator[SourceRecord]:
+    for messages in read_all(config, topic):
+        for message in messages:
+            yield Record.of(message)

@@ -1,0 +1,125 @@
+"""What each topic takes (`max.message.bytes`), as the worker finds it at its start; and records that must fit it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
+
+from sinks.base import Group
+from sinks.properties import BATCH_BYTES
+from streams.events.rejections import Reason, Rejected
+from streams.kafka.topics.admin import TopicError
+from streams.kafka.topics.record_bounds import BATCH_BYTES as AROUND_BATCH
+from streams.kafka.topics.record_bounds import KAFKA_DEFAULT, ORIGIN_BYTES, RECORD_BYTES, Needs, record_bytes
+from streams.settings.settings import Settings
+
+log = logging.getLogger(__name__)
+
+SETTING = "max.message.bytes"
+ASK_S = 30.0
+STAGE = "ingest.publish"
+DENIED = frozenset((KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED))
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """Bytes that these topics take; records that may be longer are made to fit."""
+
+    events: int = KAFKA_DEFAULT
+    rejected: int = KAFKA_DEFAULT
+    recommendations: int = KAFKA_DEFAULT
+
+
+def look(admin: AdminClient, settings: Settings) -> Rooms:
+    """Ask the brokers. Raises TopicError where a topic takes less than records need that cannot be made to fit.
+
+    Where the right to ask is denied, fitted records keep to Kafka's default, and a warning says so.
+    """
+    needs = Needs.of(settings)
+    strict = {settings.topic_state: needs.state, settings.topic_vectors: needs.vectors}
+    strict[settings.topic_embeddings] = needs.embeddings
+    fitted = (settings.topic_events, settings.topic_rejected, settings.topic_recommendations)
+    found = _asked(admin, [*strict, *fitted])
+    for topic, needed in [*strict.items(), *((topic, BATCH_BYTES) for topic in fitted)]:
+        if topic in found and found[topic] < needed:
+            raise TopicError(_too_small(topic, found[topic], needed, settings))
+    return Rooms(*(found.get(topic, KAFKA_DEFAULT) for topic in fitted))
+
+
+def _asked(admin: AdminClient, topics: Sequence[str]) -> Mapping[str, int]:
+    """What each topic takes; of those that are not there, or may not be asked, nothing."""
+    found, denied = {}, []
+    resources = [ConfigResource(ResourceType.TOPIC, topic) for topic in topics]
+    for resource, future in admin.describe_configs(resources, request_timeout=ASK_S).items():
+        try:
+            found[resource.name] = int(future.result(ASK_S)[SETTING].value)
+        except KafkaException as error:
+            if error.args[0].code() in DENIED:
+                denied.append(resource.name)
+            elif error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise
+    if denied:
+        log.warning(
+            "the right DescribeConfigs is denied on %s: %s is taken for %d there; grant it, or see to it that "
+            "`interestflow topics check` finds nothing",
+            ", ".join(denied),
+            SETTING,
+            KAFKA_DEFAULT,
+        )
+    return found
+
+
+def _too_small(topic: str, takes: int, needed: int, settings: Settings) -> str:
+    smaller = " or lower INTERESTFLOW_WAITING_BYTES_PER_USER" if topic == settings.topic_state else ""
+    return (
+        f"{topic} takes records of {takes} bytes, but ours may have {needed}: run `kafka-configs.sh "
+        f"--bootstrap-server {settings.kafka_bootstrap_servers} --alter --entity-type topics --entity-name {topic} "
+        f"--add-config {SETTING}={needed}`{smaller}"
+    )
+
+
+def fitting(canonical: Group, room: int) -> tuple[Group, list[tuple[int, Rejected]]]:
+    """The canonical records that their topic takes, and those that it does not: rejected, by their index.
+
+    canonical: with headers.
+    """
+    headers = canonical.headers or [()] * len(canonical.records)
+    # Nearly all are far from the bound, and this sees it at once.
+    longest = max((len(key or b"") + len(value or b"") for key, value in canonical.records), default=0)
+    if longest + ORIGIN_BYTES + AROUND_BATCH + RECORD_BYTES <= room:
+        return canonical, []
+    sizes = [record_bytes(*record, own) for record, own in zip(canonical.records, headers, strict=True)]
+    kept = [index for index, size in enumerate(sizes) if size <= room]
+    refused = [(index, size) for index, size in enumerate(sizes) if size > room]
+    told = f"bytes as canonical record, but {canonical.topic} takes {room}: raise its {SETTING}, or send less"
+    return (
+        Group(
+            canonical.topic,
+            [canonical.records[i] for i in kept],
+            canonical.partition,
+            [headers[i] for i in kept],
+        ),
+        [(index, Rejected(Reason.TOO_LARGE, f"{size} {told}", STAGE)) for index, size in refused],
+    )
+
+
+def fitting_recommendation(record: tuple[bytes, bytes], room: int) -> tuple[bytes, bytes]:
+    """The record with as many of its items, the best, as fit."""
+    key, value = record
+    if record_bytes(key, value) <= room:
+        return record
+    told: dict[str, Any] = orjson.loads(value)
+    items, least, most = told["items"], 0, len(told["items"])
+    while least < most:
+        middle = (least + most + 1) // 2
+        if record_bytes(key, orjson.dumps({**told, "items": items[:middle]})) <= room:
+            least = middle
+        else:
+            most = middle - 1
+    return key, orjson.dumps({**told, "items": items[:least]})

@@ -1,0 +1,79 @@
+"""How many bytes a record of ours can have, and so what its topic must take (`max.message.bytes`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from streams.interest import MODELS
+from streams.interest.decay import HalfLife
+from streams.settings.settings import Settings
+from streams.state.layout import Layout
+
+Headers = Sequence[tuple[str, bytes | None]]
+
+# Kafka's default of `max.message.bytes`.
+KAFKA_DEFAULT = 1_048_588
+# Of a batch with one record (format 2): its header, and the record's lengths and deltas, each as long as can be.
+BATCH_BYTES, RECORD_BYTES = 61, 24
+HEADER_BYTES = 10
+# The UTF-8 of a character, and what JSON may make of one.
+CHARACTER, ESCAPED = 4, 6
+# Names, numbers and punctuation of our JSON records, and the headers of a canonical record.
+JSON_BYTES, ORIGIN_BYTES = 1024, 2048
+BASE64_VALUE, ARRAY_VALUE = 6, 26
+CONSUMED_BYTES = 8
+REJECTED_BYTES = 8 * 1_048_576
+STEP = 1_048_576
+
+
+def record_bytes(key: bytes | None, value: bytes | None, headers: Headers = ()) -> int:
+    """What a record counts by `max.message.bytes`, sent alone; a few bytes more where its fields are short."""
+    counted = sum(HEADER_BYTES + len(name.encode()) + len(given or b"") for name, given in headers)
+    return BATCH_BYTES + RECORD_BYTES + len(key or b"") + len(value or b"") + counted
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """Bytes that each topic must take, so that every record of these settings fits; Kafka's default at least."""
+
+    events: int
+    rejected: int
+    embeddings: int
+    vectors: int
+    recommendations: int
+    state: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> Needs:
+        """By the settings alone."""
+        around = BATCH_BYTES + RECORD_BYTES
+        key = CHARACTER * settings.limit_id_length
+        name = ESCAPED * settings.limit_id_length
+        per_value = ARRAY_VALUE if settings.vector_format == "array" else BASE64_VALUE
+        vector = per_value * settings.dimensions
+        # An item's vector is always base64; its title is bounded like a text.
+        item = name + BASE64_VALUE * settings.dimensions + ESCAPED * settings.limit_text_length
+        return cls(
+            events=max(KAFKA_DEFAULT, around + key + settings.limit_bytes + ORIGIN_BYTES),
+            rejected=max(REJECTED_BYTES, 2 * settings.limit_bytes),
+            embeddings=max(KAFKA_DEFAULT, around + key + item + JSON_BYTES),
+            vectors=max(KAFKA_DEFAULT, around + key + name + vector + JSON_BYTES),
+            # As many items as fit are recommended.
+            recommendations=KAFKA_DEFAULT,
+            state=_in_steps(around + key + _state(settings)),
+        )
+
+
+def _in_steps(size: int) -> int:
+    """The size, rounded up where it is beyond Kafka's default: a few more dimensions need no other topic then."""
+    return KAFKA_DEFAULT if size <= KAFKA_DEFAULT else -(-size // STEP) * STEP
+
+
+def _state(settings: Settings) -> int:
+    """Bytes of the largest state: row, items consumed, events that wait."""
+    half_life = HalfLife(1.0, "events")
+    model = MODELS[settings.model](settings.dimensions, half_life, half_life, 0.5)
+    row = Layout(model, settings.history_length, "", settings.consumed_per_user, settings.dedupe_window).size
+    consumed = CONSUMED_BYTES * settings.consumed_per_user
+    return row + consumed + settings.waiting_bytes_per_user + JSON_BYTES

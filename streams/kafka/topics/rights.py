@@ -1,0 +1,179 @@
+"""The rights on topics and groups that a worker needs, and those of them that its log-in lacks.
+
+The brokers themselves say what a log-in may do (`include_authorized_operations`), so nothing is tried out.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import AclOperation, AdminClient
+
+from streams.ops.kafka_errors import RIGHTS_ADVICE
+from streams.settings.settings import Settings
+
+Kind = Literal["topic", "group"]
+READ, WRITE, DESCRIBE = AclOperation.READ, AclOperation.WRITE, AclOperation.DESCRIBE
+DESCRIBE_CONFIGS = AclOperation.DESCRIBE_CONFIGS
+TIMEOUT_S = 10.0
+# A broker that has only just started, or has not heard of a new topic yet, knows better a moment later.
+PATIENCE_S = 5.0
+PAUSE_S = 0.2
+NOT_THERE = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC})
+
+
+class RightsError(RuntimeError):
+    """A topic is missing, or a right on a topic or group; the message says which, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What is done with a topic or a group. setting: the environment variable that names it."""
+
+    kind: Kind
+    name: str
+    setting: str
+    operations: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """What of a need is not there: the topic itself where `missing`, else these operations."""
+
+    need: Need
+    operations: tuple[Any, ...]
+    missing: bool = False
+
+    def sentence(self, settings: Settings) -> str:
+        """The resource, what is missing, and what to do."""
+        need = self.need
+        if self.missing:
+            return f"topic {need.name} does not exist: correct {need.setting}, or run `interestflow topics create`"
+        rights = " and ".join(operation.name for operation in self.operations)
+        return (
+            f"{need.kind} {need.name} ({need.setting}): the log-in has no right to {rights}; remove what denies it, "
+            f"and run `{command(settings, need.kind, need.name, self.operations)}`"
+        )
+
+
+def command(settings: Settings, kind: Kind, name: str, operations: Iterable[Any]) -> str:
+    """The `kafka-acls.sh` call that gives the log-in these rights."""
+    # As Kafka's tools spell them: DescribeConfigs.
+    spelt = [operation.name.title().replace("_", "") for operation in operations]
+    asked = " ".join(f"--operation {name}" for name in spelt)
+    return (
+        f"kafka-acls.sh --bootstrap-server {settings.kafka_bootstrap_servers} --add "
+        f"--allow-principal '{_principal(settings)}' {asked} --{kind} '{name}'"
+    )
+
+
+def needs(settings: Settings) -> list[Need]:
+    """All that a worker does with topics and groups."""
+    found = [Need("topic", source.topic, "INTERESTFLOW_SOURCES", (READ,)) for source in settings.raw_sources]
+    own = settings.events_topic == settings.topic_events
+    written = (READ, WRITE) if settings.raw_sources else (READ,)
+    found += [
+        Need(
+            "topic",
+            settings.events_topic,
+            "INTERESTFLOW_TOPIC_EVENTS" if own else "INTERESTFLOW_SOURCES",
+            written,
+        ),
+        Need("topic", settings.topic_rejected, "INTERESTFLOW_TOPIC_REJECTED", (WRITE,)),
+        Need("topic", settings.topic_items, "INTERESTFLOW_TOPIC_ITEMS", (READ,)),
+        Need("topic", settings.topic_embeddings, "INTERESTFLOW_TOPIC_EMBEDDINGS", (READ, WRITE)),
+        Need("topic", settings.topic_vectors, "INTERESTFLOW_TOPIC_VECTORS", (WRITE,)),
+        Need("topic", settings.topic_state, "INTERESTFLOW_APP", (READ, WRITE)),
+    ]
+    if settings.recommend:
+        found.append(
+            Need("topic", settings.topic_recommendations, "INTERESTFLOW_TOPIC_RECOMMENDATIONS", (WRITE,))
+        )
+    found.append(Need("group", settings.group, "INTERESTFLOW_APP", (READ,)))
+    # Where an earlier generation stands is asked of its group.
+    for number in range(1, settings.generation):
+        earlier = settings.model_copy(update={"generation": number})
+        found.append(Need("group", earlier.group, "INTERESTFLOW_APP", (DESCRIBE,)))
+    return found
+
+
+def check_needs(settings: Settings) -> list[Need]:
+    """The same, and what `interestflow topics check` does itself: it reads the settings of all topics but sources."""
+    sources = {source.topic for source in settings.raw_sources}
+    return [
+        replace(need, operations=(*need.operations, DESCRIBE_CONFIGS))
+        if need.kind == "topic" and need.name not in sources
+        else need
+        for need in needs(settings)
+    ]
+
+
+def lacking(admin: AdminClient, wanted: Iterable[Need]) -> list[Lack]:
+    """What of the needs is not there now. Raises KafkaException where the brokers cannot be asked."""
+    topics = {need.name: need for need in wanted if need.kind == "topic"}
+    groups = {need.name: need for need in wanted if need.kind == "group"}
+    asked: dict[str, Any] = {"include_authorized_operations": True, "request_timeout": TIMEOUT_S}
+    answers: list[tuple[Need, Any]] = []
+    if topics:
+        futures = admin.describe_topics(TopicCollection(list(topics)), **asked)
+        answers += [(topics[name], future) for name, future in futures.items()]
+    if groups:
+        futures = admin.describe_consumer_groups(list(groups), **asked)
+        answers += [(groups[name], future) for name, future in futures.items()]
+    return [lack for need, answer in answers if (lack := _compare(need, answer)) is not None]
+
+
+def watch(admin: AdminClient, settings: Settings) -> None:
+    """`require`, of the topics alone, for who asks again and again.
+
+    Who has lost a right on the group is told so by its coordinator. The admin client's question to that one ends
+    the process where it goes away meanwhile (confluentinc/librdkafka#4605). Whether the brokers are there at all is
+    asked first, in a way that ends in time.
+    """
+    admin.list_topics(settings.events_topic, timeout=TIMEOUT_S)
+    require(admin, settings, kinds=("topic",))
+
+
+def require(
+    admin: AdminClient,
+    settings: Settings,
+    clock: Callable[[], float] = time.monotonic,
+    patience_s: float = PATIENCE_S,
+    kinds: Collection[str] = ("topic", "group"),
+) -> None:
+    """Return once every topic is there with every right that a worker needs. kinds: of the resources.
+
+    clock: monotonic seconds. Raises RightsError where something is still missing after `patience_s` seconds, and
+    KafkaException where the brokers cannot be asked.
+    """
+    wanted, began = [need for need in needs(settings) if need.kind in kinds], clock()
+    while found := lacking(admin, wanted):
+        if clock() - began >= patience_s:
+            raise RightsError("; ".join(lack.sentence(settings) for lack in found))
+        time.sleep(PAUSE_S)
+
+
+def _compare(need: Need, answer: Any) -> Lack | None:
+    try:
+        allowed = answer.result(2 * TIMEOUT_S).authorized_operations
+    except KafkaException as error:
+        code = error.args[0].code()
+        if need.kind == "topic" and code in NOT_THERE:
+            return Lack(need, need.operations, missing=True)
+        if code in RIGHTS_ADVICE:
+            # Who may not even describe it is not told what else is denied; each of these rights implies that one.
+            return Lack(need, need.operations)
+        raise
+    # A broker without an authorizer allows everything, and says so.
+    left = tuple(one for one in need.operations if allowed is not None and one not in allowed)
+    return Lack(need, left) if left else None
+
+
+def _principal(settings: Settings) -> str:
+    if settings.kafka_sasl_username is not None:
+        return f"User:{settings.kafka_sasl_username}"
+    return "User:ANONYMOUS" if settings.kafka_security_protocol == "PLAINTEXT" else "User:NAME"

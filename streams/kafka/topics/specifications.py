@@ -1,0 +1,226 @@
+"""The topics of a deployment: what each must be like, making them, and checking those that are there.
+
+Kafka's own topic settings are described at https://kafka.apache.org/documentation/#topicconfigs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, Any
+
+import typer
+
+from streams.commands.common import Config, Servers, load_settings, or_exit
+from streams.kafka.topics.admin import TopicAdmin, TopicError, TopicSpec
+from streams.kafka.topics.record_bounds import Needs
+from streams.kafka.topics.rights import DESCRIBE_CONFIGS, check_needs
+from streams.settings.settings import Settings
+
+__all__ = ["TopicError", "TopicSpec", "prefixed", "specs", "create", "check", "partition_count", "topics_cli"]
+
+MIB = 1_048_576
+
+# A paused old owner of a partition may append older records after the new owner's; compaction must not remove
+# the newer one before the new owner has seen it and written again, or a consumer could have compared the two.
+# Longer than the longest pause of a worker.
+MIN_COMPACTION_LAG_MS = 600_000
+# Compaction leaves the newest segment alone: small segments bound what a restart has to read.
+COMPACTED = {"cleanup.policy": "compact", "segment.bytes": str(128 * MIB)}
+# Consumers and recoveries keep the newest of a key's records, wherever it stands.
+ORDERED = {**COMPACTED, "min.compaction.lag.ms": str(MIN_COMPACTION_LAG_MS)}
+# Events are old the moment they are loaded from history: retention counts from their arrival, and their own
+# time, which may be wrong, is never the record's.
+ARRIVAL = {"message.timestamp.type": "LogAppendTime"}
+# The history from which a new generation is rebuilt; lower it where you may not keep it.
+FOREVER = {"retention.ms": "-1"}
+YEAR_MS = 365 * 86_400_000
+
+
+def prefixed(prefix: str) -> dict[str, str]:
+    """Settings that give every topic of ours its default name behind a prefix: deployments that never meet."""
+    fields = Settings.model_fields.items()
+    return {name: prefix + str(field.default) for name, field in fields if name.startswith("topic_")}
+
+
+def specs(settings: Settings) -> list[TopicSpec]:
+    """All topics that the settings name: sources first, state last.
+
+    Raises TopicError if two roles share a topic.
+    """
+    needs = Needs.of(settings)
+    rejected = {"cleanup.policy": "delete", "retention.ms": str(YEAR_MS)}
+    configs = [(source.topic, {"cleanup.policy": "delete", **ARRIVAL}) for source in settings.raw_sources]
+    configs += [
+        (settings.events_topic, {"cleanup.policy": "delete", **ARRIVAL, **FOREVER, **_taking(needs.events)}),
+        (settings.topic_rejected, {**rejected, **_taking(needs.rejected)}),
+        (settings.topic_items, COMPACTED),
+        (settings.topic_embeddings, {**COMPACTED, **_taking(needs.embeddings)}),
+        (settings.topic_vectors, {**ORDERED, **ARRIVAL, **_taking(needs.vectors)}),
+        (settings.topic_recommendations, {**ORDERED, **ARRIVAL, **_taking(needs.recommendations)}),
+        # The lag counts from when a record comes, not from when a paused worker made it.
+        (settings.topic_state, {**ORDERED, **ARRIVAL, **_taking(needs.state)}),
+    ]
+    names = [name for name, _ in configs]
+    shared = sorted({name for name in names if names.count(name) > 1})
+    if shared:
+        raise TopicError(f"more than one role uses the topic {', '.join(shared)}: give each its own name")
+    return [
+        TopicSpec(name, settings.partitions, settings.replication_factor, config) for name, config in configs
+    ]
+
+
+def _taking(size: int) -> dict[str, str]:
+    """A topic's setting, so that records of so many bytes fit."""
+    return {"max.message.bytes": str(size)}
+
+
+def create(settings: Settings) -> list[str]:
+    """Make the topics that are missing; returns their names. Those that exist are left as they are.
+
+    The state topic gets as many partitions as the events topic has. Raises TopicError.
+    """
+    client = TopicAdmin(settings)
+    *others, state = specs(settings)
+    created = client.create(others)
+    events = client.known(settings.events_topic)
+    if events is None:
+        raise TopicError(
+            f"topic {settings.events_topic} was made, but the brokers do not show it: run this again"
+        )
+    return created + client.create([replace(state, partitions=events)])
+
+
+def check(settings: Settings) -> list[str]:
+    """One sentence per topic that is missing or wrong and per right that a worker lacks, with what to do.
+
+    Raises TopicError where the brokers cannot be asked.
+    """
+    client = TopicAdmin(settings)
+    topics = client.topics()
+    wanted = specs(settings)
+    lacks = [lack for lack in client.lacking(check_needs(settings)) if not lack.missing]
+    denied = {lack.need.name for lack in lacks if DESCRIBE_CONFIGS in lack.operations}
+    raw = {source.topic for source in settings.raw_sources}
+    shown = [s for s in wanted if s.name in topics and s.name not in denied | raw]  # those are yours to shape
+    configs = client.configs([spec.name for spec in shown])
+    problems = [lack.sentence(settings) for lack in lacks]
+    # One that may not be described is not listed.
+    hidden = {lack.need.name for lack in lacks}
+    problems += [
+        f"{spec.name} is missing: run `interestflow topics create`"
+        for spec in wanted
+        if spec.name not in topics.keys() | hidden
+    ]
+    for spec in shown:
+        problems += _wrong_copies(spec, topics[spec.name].partitions, settings)
+        problems += _wrong_config(spec, configs[spec.name], settings)
+    return problems + _wrong_partitions(settings, client.partitions())
+
+
+def partition_count(settings: Settings, topic: str) -> int:
+    """Partitions of a topic. Raises TopicError where there is no such topic."""
+    count = TopicAdmin(settings).known(topic)
+    if count is None:
+        raise TopicError(f"topic {topic} does not exist: run `interestflow topics create`")
+    return count
+
+
+def _wrong_copies(spec: TopicSpec, partitions: Mapping[int, Any], settings: Settings) -> list[str]:
+    copies = min(len(partition.replicas) for partition in partitions.values())
+    if copies >= spec.replication_factor:
+        return []
+    return [
+        f"{spec.name} has {copies} copies, not {spec.replication_factor}: raise them with "
+        f"`kafka-reassign-partitions.sh --bootstrap-server {settings.kafka_bootstrap_servers} "
+        f"--reassignment-json-file FILE --execute`, or set INTERESTFLOW_REPLICATION_FACTOR={copies}"
+    ]
+
+
+def _wrong_config(spec: TopicSpec, config: Mapping[str, str], settings: Settings) -> list[str]:
+    """Settings of a topic without which data is lost; the others are a matter of taste."""
+    wrong = {}
+    if set(config["cleanup.policy"].split(",")) != {spec.cleanup_policy}:
+        wrong["cleanup.policy"] = spec.cleanup_policy
+    lag = spec.config.get("min.compaction.lag.ms", "0")
+    if int(config["min.compaction.lag.ms"]) < int(lag):
+        wrong["min.compaction.lag.ms"] = lag
+    stamp = spec.config.get("message.timestamp.type", "CreateTime")
+    # Of events it bounds their own times, and of states the lag counts from it.
+    bounding = int(lag) or spec.name == settings.events_topic
+    if bounding and config["message.timestamp.type"] != stamp:
+        wrong["message.timestamp.type"] = stamp
+    # Nothing is written to a canonical topic of a company's own.
+    written = spec.name != settings.events_topic or settings.raw_sources
+    takes = spec.config.get("max.message.bytes", "0") if written else "0"
+    if int(config["max.message.bytes"]) < int(takes):
+        wrong["max.message.bytes"] = takes
+    return [
+        f"{spec.name} has {key}={config[key]}, not {value}: run `kafka-configs.sh --bootstrap-server "
+        f"{settings.kafka_bootstrap_servers} --alter --entity-type topics --entity-name {spec.name} "
+        f"--add-config {key}={value}`"
+        for key, value in wrong.items()
+    ]
+
+
+def _wrong_partitions(settings: Settings, partitions: Mapping[str, int]) -> list[str]:
+    events, state = partitions.get(settings.events_topic), partitions.get(settings.topic_state)
+    if events is None or state is None or events == state:
+        return []
+    return [
+        f"{settings.topic_state} has {state} partitions and {settings.events_topic} has {events}: a user's "
+        "state would lie elsewhere than its events. "
+        f"Set INTERESTFLOW_GENERATION={settings.generation + 1} and run `interestflow topics create`; "
+        "the state is rebuilt by replay"
+    ]
+
+
+topics_cli = typer.Typer(help="The topics of a deployment.", no_args_is_help=True)
+Partitions = Annotated[int | None, typer.Option("--partitions", help="Partitions of each new topic.")]
+Copies = Annotated[int | None, typer.Option("--replication-factor", help="Copies of each topic.")]
+
+
+@topics_cli.command("create")
+def create_command(
+    config: Config = None,
+    bootstrap_servers: Servers = None,
+    partitions: Partitions = None,
+    replication_factor: Copies = None,
+) -> None:
+    """Make the topics that are missing; those that exist are left as they are.
+
+    Example: interestflow topics create --partitions 8
+    """
+    settings = load_settings(
+        config,
+        kafka_bootstrap_servers=bootstrap_servers,
+        partitions=partitions,
+        replication_factor=replication_factor,
+    )
+
+    def run() -> None:
+        created = create(settings)
+        typer.echo("\n".join(f"created {name}" for name in created) or "all topics are there")
+
+    or_exit(run)
+
+
+@topics_cli.command("check")
+def check_command(
+    config: Config = None, bootstrap_servers: Servers = None, replication_factor: Copies = None
+) -> None:
+    """Name the topics that are missing or wrong, the rights that are missing, and what to do; then exit status 1.
+
+    Example: interestflow topics check --bootstrap-servers 127.0.0.1:9092
+    """
+    settings = load_settings(
+        config, kafka_bootstrap_servers=bootstrap_servers, replication_factor=replication_factor
+    )
+
+    def run() -> None:
+        if problems := check(settings):
+            typer.echo("\n".join(problems), err=True)
+            raise typer.Exit(1)
+        typer.echo("all topics are there and right")
+
+    or_exit(run)

@@ -1,0 +1,1 @@
+"""What is fitted or trained from data: projections, fusions, topics, text encoders. Knows no running worker."""

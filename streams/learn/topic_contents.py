@@ -1,0 +1,61 @@
+"""What is learned from: the items of the catalogue topic and the events of the canonical one, as they are now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from streams.catalog.items import Item, Removed, decode_item
+from streams.events.canonical import Event, decode_canonical
+from streams.events.records import Record
+from streams.kafka.reading import ReadError, read_all
+from streams.kafka.security import librdkafka_config
+from streams.settings.settings import Settings
+from streams.wiring.app import build_limits
+
+
+def changes(settings: Settings) -> Iterator[Item | Removed]:
+    """Items and removals of the catalogue topic, up to its end now; what is neither is left to the worker."""
+    limits = build_limits(settings)
+    for messages in read_all(librdkafka_config(settings), settings.topic_items):
+        for message in messages:
+            item = decode_item(_Record(message.key(), message.value()), limits)
+            if isinstance(item, Item | Removed):
+                yield item
+
+
+def items(settings: Settings) -> dict[str, Item]:
+    """The items in the catalogue topic, by id."""
+    newest: dict[str, Item] = {}
+    for change in changes(settings):
+        if isinstance(change, Removed):
+            newest.pop(change.item_id, None)
+        else:
+            newest[change.item_id] = change
+    return newest
+
+
+def texts(settings: Settings) -> dict[str, str]:
+    """Their texts, by id."""
+    return {item_id: item.text() for item_id, item in items(settings).items()}
+
+
+def events(settings: Settings) -> Iterator[Event]:
+    """The events of the canonical topic, up to its end now; what is none is left out. Raises ReadError where all is."""
+    limits, found = build_limits(settings), False
+    for messages in read_all(librdkafka_config(settings), settings.events_topic):
+        for message in messages:
+            event = decode_canonical(Record.of(message), limits)
+            if isinstance(event, Event):
+                found = True
+                yield event
+    if not found:
+        raise ReadError(
+            f"{settings.events_topic} holds no event to learn from: workers write there what they read from the "
+            f"sources, so run one first, with what needs no events (`interestflow fit projection`, or where media "
+            f"are encoded `interestflow fit fusion --no-gate`)"
+        )
+
+
+class _Record:
+    def __init__(self, key: bytes | None, value: bytes | None) -> None:
+        self.key, self.value = key, value

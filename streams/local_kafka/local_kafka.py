@@ -1,0 +1,199 @@
+"""A local Apache Kafka on loopback: one node, broker and controller in one, for the demo, tests and benches.
+
+Needs nothing but Python (see `kafka_install`). Everything of a broker lies in its home folder:
+`server.properties`, `data/`, `logs/server.log` (Kafka's own log), `logs/console.log` (the JVM's output) and
+`broker.json` (process id and address).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated
+
+import typer
+
+from streams.commands.common import fail
+from streams.local_kafka import files as kafka_files
+from streams.local_kafka import node as kafka_node
+from streams.local_kafka.files import HOST
+from streams.local_kafka.install import LocalKafkaError, find_jars, find_java
+from streams.local_kafka.node import free_port
+from streams.local_kafka.warmup import START_DEADLINE_S, warm_options
+
+__all__ = ["Broker", "LocalKafkaError", "start", "stop", "status", "running", "free_port", "kafka_cli"]
+
+NOT_RUNNING = 3
+NO_PROPERTIES: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """A running broker: its address for clients (host:port), process id and home folder."""
+
+    bootstrap_servers: str
+    pid: int
+    home: Path
+
+
+def default_home() -> Path:
+    """`kafka` in the folder named by INTERESTFLOW_HOME, by default `.interestflow` in the current one."""
+    return Path(os.environ.get("INTERESTFLOW_HOME") or ".interestflow").absolute() / "kafka"
+
+
+def start(
+    home: Path,
+    *,
+    port: int = 9092,
+    properties: Mapping[str, str] = NO_PROPERTIES,
+    heap_mb: int = 512,
+    tied: bool = False,
+) -> Broker:
+    """Start the broker of `home`, or return it as it is if it runs already; returns once it answers.
+
+    port: of the plaintext listener on loopback, 0 for a free one. properties: broker settings over ours;
+    `listeners` and its like are added to ours. heap_mb: most Java heap, in MiB. tied: the broker ends when
+    this process dies, however that happens (Linux only; elsewhere without effect).
+    Raises LocalKafkaError: no Java, no jars, port in use, or the broker does not come up (with its log).
+    """
+    home = home.absolute()
+    with _locked(home):
+        broker = status(home)
+        if broker is not None:
+            return broker
+        broker = _launch(home, port or free_port(), properties, heap_mb, tied)
+        try:
+            _remember(broker)
+            kafka_node.wait_until_up(home, broker.pid, broker.bootstrap_servers, START_DEADLINE_S)
+        except BaseException:
+            kafka_node.terminate(home, broker.pid)
+            raise
+        return broker
+
+
+def _launch(home: Path, port: int, properties: Mapping[str, str], heap_mb: int, tied: bool) -> Broker:
+    """A broker whose process was started, though it may not answer yet."""
+    java, jars = find_java(), find_jars(home)
+    kafka_node.require_free(port)
+    kafka_files.write_files(home, kafka_files.node_properties(home, port, free_port(), properties))
+    kafka_node.format_data(home, java, jars)
+    options = [f"-Xmx{heap_mb}m", "-Xms128m", *warm_options(java, jars)]
+    return Broker(f"{HOST}:{port}", kafka_node.launch(home, java, jars, options, tied=tied), home)
+
+
+def stop(home: Path) -> bool:
+    """Stop the broker of `home`: SIGTERM, after a deadline SIGKILL. False if none was running."""
+    home = home.absolute()
+    if not home.is_dir():
+        return False
+    with _locked(home):
+        broker = status(home)
+        if broker is not None:
+            kafka_node.terminate(home, broker.pid)
+        return broker is not None
+
+
+def status(home: Path) -> Broker | None:
+    """The running broker of `home`, or None; what a dead broker left behind counts for nothing."""
+    home = home.absolute()
+    try:
+        known = json.loads((home / "broker.json").read_text())
+        broker = Broker(known["bootstrap_servers"], int(known["pid"]), home)
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+    return broker if kafka_node.is_running(home, broker.pid) else None
+
+
+@contextmanager
+def running(
+    home: Path, *, port: int = 0, properties: Mapping[str, str] = NO_PROPERTIES, heap_mb: int = 512
+) -> Iterator[Broker]:
+    """A broker for the length of the block. One that ran before stays; ours ends, whatever happens."""
+    before = status(home)
+    if before is not None:
+        yield before
+        return
+    try:
+        yield start(home, port=port, properties=properties, heap_mb=heap_mb, tied=True)
+    finally:
+        stop(home)
+
+
+def _remember(broker: Broker) -> None:
+    known = {"pid": broker.pid, "bootstrap_servers": broker.bootstrap_servers}
+    (broker.home / "broker.json").write_text(json.dumps(known))
+
+
+@contextmanager
+def _locked(home: Path) -> Iterator[None]:
+    """One process at a time starts or stops the broker of a home."""
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        lock = (home / "lock").open("w")
+    except OSError as error:
+        raise LocalKafkaError(
+            f"cannot write to {home} ({error.strerror}): choose another with --home"
+        ) from None
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+kafka_cli = typer.Typer(
+    help="A local Apache Kafka for trying things out; it needs no Java.", no_args_is_help=True
+)
+Home = Annotated[
+    Path | None,
+    typer.Option("--home", help="The broker's folder; default: .interestflow/kafka.", show_default=False),
+]
+
+
+@kafka_cli.command("start")
+def start_command(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on loopback; 0 for a free one.")] = 9092,
+    home: Home = None,
+) -> None:
+    """Start the local broker, or show it if it runs already.
+
+    Example: interestflow kafka start --port 9092
+    """
+    # The first start fetches jars and makes a cache: half a minute that wants an explanation.
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        broker = start(home or default_home(), port=port)
+    except LocalKafkaError as error:
+        fail(str(error), 1)
+    typer.echo(f"running: bootstrap servers {broker.bootstrap_servers}, pid {broker.pid}, home {broker.home}")
+
+
+@kafka_cli.command("stop")
+def stop_command(home: Home = None) -> None:
+    """Stop the local broker; its topics stay for the next start.
+
+    Example: interestflow kafka stop
+    """
+    try:
+        stopped = stop(home or default_home())
+    except LocalKafkaError as error:
+        fail(str(error), 1)
+    typer.echo("stopped" if stopped else "was not running")
+
+
+@kafka_cli.command("status")
+def status_command(home: Home = None) -> None:
+    """Show whether the local broker runs: exit status 0 if so, 3 if not.
+
+    Example: interestflow kafka status --home .interestflow/kafka
+    """
+    broker = status(home or default_home())
+    if broker is None:
+        typer.echo("not running")
+        raise typer.Exit(NOT_RUNNING)
+    typer.echo(f"running: bootstrap servers {broker.bootstrap_servers}, pid {broker.pid}, home {broker.home}")

@@ -1,0 +1,134 @@
+"""What a person reads on standard error: our own lines, and of the clients' those that say something new."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from streams.ops.kafka_errors import FINAL
+from streams.settings.settings import Settings
+
+# Libraries under Faust, which are quiet unless something is wrong; then they say the same many times a second.
+log = logging.getLogger(__name__)
+
+LIBRARIES = ("faust", "mode", "aiokafka")
+LIBRDKAFKA = "librdkafka"
+EVERY_S = 10.0
+_numbers = re.compile(r"\d+")
+# What librdkafka puts before each line: facility, client and thread.
+_prefix = re.compile(r"^\w+ \[[^\]]*\] \[thrd:[^\]]*\]: ")
+# What the clients say while a broker is away or another one takes over, each of them and again and again.
+_connection = re.compile(
+    r"^(FAIL|ERROR|REQTMOUT|GETPID|SESSTMOUT|COORD\w*) |Unable (to )?connect|Error sending|marking coordinator dead"
+    r"|Marking the coordinator dead|Heartbeat (failed|session)|Group Coordinator Request failed|Failed fetch messages"
+    r"|Unable to (update|request) metadata|OffsetCommit failed|Connection at .* closed|Error in fetch|not a leader"
+    r"|Unable to get topic/partition metadata|Got error .* for topic-partition|coordinator is not available"
+)
+# librdkafka says the same of a connection every 30 s.
+QUIET_S = 35.0
+
+
+class Seldom(logging.Filter):
+    """Lets a library say the same, but for numbers, once in a while; how often it was held back is told then."""
+
+    def __init__(self, every_s: float = EVERY_S, clock: Callable[[], float] = time.monotonic) -> None:
+        """clock: monotonic seconds."""
+        super().__init__()
+        self.every, self.clock = every_s, clock
+        # Logger and message -> when it may be said again, and how often it was not.
+        self._said: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """False for what was said a moment ago."""
+        error = record.exc_info[1] if record.exc_info else None
+        if getattr(error, "errno", None) in FINAL and type(error).__module__.startswith("aiokafka"):
+            return False  # the worker ends for it, and says why in a sentence
+        if record.name.partition(".")[0] not in (*LIBRARIES, LIBRDKAFKA):
+            return True
+        now, message = self.clock(), record.getMessage()
+        about = record.name, _numbers.sub("#", message)
+        again, held_back = self._said.get(about, (now, 0))
+        if now < again:
+            self._said[about] = again, held_back + 1
+            return False
+        self._said = {key: told for key, told in self._said.items() if now < told[0]}
+        self._said[about] = now + self.every, 0
+        if held_back:
+            record.msg, record.args = f"{message} ({held_back} more like it)", ()
+        return True
+
+
+class Connections(logging.Filter):
+    """Tells once of connections that fail, where all clients do each time; and once when none has for a while."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """clock: monotonic seconds."""
+        super().__init__()
+        self.clock = clock
+        self._lock = threading.Lock()
+        # When the first and the last of them failed.
+        self._failing: tuple[float, float] | None = None
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """False for a failure but the first."""
+        if record.name.partition(".")[0] not in (*LIBRARIES, LIBRDKAFKA):
+            return True
+        message, now = record.getMessage(), self.clock()
+        plain = _prefix.sub("", message)
+        record.msg, record.args = plain, ()
+        if "atal" in message or not _connection.search(message):
+            return True
+        with self._lock:
+            first = self._failing is None
+            self._failing = (now if self._failing is None else self._failing[0]), now
+        record.name, record.levelno, record.levelname = __name__, logging.WARNING, "WARNING"
+        record.msg = f"a connection to Kafka fails, and the clients try again: {plain}"
+        record.exc_info = None
+        return first
+
+    def settle(self) -> None:
+        """Called now and then while the brokers answer."""
+        with self._lock:
+            failing = self._failing
+            if failing is None or self.clock() - failing[1] < QUIET_S:
+                return
+            self._failing = None
+        log.info("the connections to Kafka stand again; they failed for %.1f s", failing[1] - failing[0])
+
+
+CONNECTIONS = Connections()
+
+
+def set_up_logging(settings: Settings) -> None:
+    """Logs on standard error; the libraries' own chatter only when something is wrong."""
+    logging.basicConfig(
+        level=settings.log_level.upper(),
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    for handler in logging.getLogger().handlers:
+        if settings.log_level != "debug":
+            handler.addFilter(CONNECTIONS)
+        handler.addFilter(Seldom())
+    quiet = logging.WARNING if settings.log_level != "debug" else logging.DEBUG
+    for name in (*LIBRARIES, LIBRDKAFKA):
+        logging.getLogger(name).setLevel(quiet)
+
+
+def told(config: Mapping[str, Any]) -> dict[str, Any]:
+    """librdkafka properties by which a client that is polled writes its lines into our log."""
+    return {**_quiet(config), "logger": logging.getLogger(LIBRDKAFKA)}
+
+
+def untold(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The same for a client that nobody polls: what fails is raised, and it writes nothing."""
+    return {**_quiet(config), "log_level": 0}
+
+
+def _quiet(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in config.items() if name not in ("logger", "log_level")}

@@ -1,0 +1,264 @@
+"""Every metric, and the endpoints that show them. Metrics wrap what they measure and never steer it.
+
+No label carries a user or item id: label values are outcomes, reasons, stages and topics.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from http import HTTPStatus
+from socketserver import ThreadingMixIn
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make_wsgi_app
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from encoders.core.base import counts, layers, timings
+from streams.state.store import PartitionState
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+LAG_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 60, 600, 3600, 86_400, 864_000)
+PREFIX = "interestflow_"
+ENCODER_COUNTS = {
+    "cache": "Texts by what had them: memory (hit), disk or nothing (miss); evicted from memory; not asked of a disk",
+    "remote": "Requests to the encoder's server, those of them that were retries, and those not sent while it rests",
+    "tokens": "Tokens encoded, those of them unknown, and padding computed beside them; texts truncated",
+    "sentiment": "Texts whose sentiment was scored, and those of no language that the model knows",
+    "seconds": "Seconds that the encoder spent, by step",
+    "queue": "Requests to the encoder's workers, those pushed back; batches made of them, those of several requests "
+    "(joined), those that failed together (again), and their texts",
+    "queue_seconds": "Seconds that requests waited for their first batch, and that workers were busy",
+}
+SIZES = (1, 10, 100, 250, 500, 1000, 2500, 5000, 10_000)
+
+
+class Metrics:
+    """One registry per worker, so that tests and several workers in a process do not share counts."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        counter, gauge, histogram = self._counter, self._gauge, self._histogram
+        self.events = counter("events", "Canonical events by outcome", "outcome")
+        self.ingested = counter("ingested", "Source records by topic and outcome", "topic", "outcome")
+        self.rejected = counter("rejected", "Rejected records by stage and reason", "stage", "reason")
+        self.items = counter("items", "Records of the catalogue by outcome", "outcome")
+        self.media_failed = counter(
+            "media_failed", "Media of items that could not be read, by reason", "medium", "reason"
+        )
+        self.published = counter("published", "Records published, by topic", "topic")
+        self.errors = counter("stage_errors", "Batches that failed, by stage", "stage")
+        self.batch_events = histogram("batch_events", "Events per partition batch", SIZES, "stage")
+        self.seconds = histogram("stage_seconds", "Seconds per batch and stage", SECONDS, "stage")
+        self.event_lag = histogram(
+            "event_time_lag_seconds", "Publish time minus event time, newest event of a batch", LAG_SECONDS
+        )
+        self.latency = histogram(
+            "end_to_end_seconds", "Broker record time to delivered vector, oldest of a batch", LAG_SECONDS
+        )
+        self.consumer_lag = gauge("consumer_lag_records", "Records not yet processed", "topic", "partition")
+        self.catalog = gauge("catalog_items", "Items in the catalogue, by visibility", "visibility")
+        self.waiting = gauge("waiting_events", "Events that wait for their item", "partition")
+        self.foreign = counter(
+            "foreign_records", "Changelog records that a replaced worker wrote over ours", "partition"
+        )
+        self.removed = counter(
+            "removed_offsets", "Offsets of sources that were removed unread", "topic", "partition"
+        )
+        self.retries = counter("retries", "Failed attempts that were repeated, by what failed", "stage")
+        self.paused = gauge("paused", "1 while something that failed is waited for", "stage")
+        self.recovered = gauge("recovered_users", "Users read back by the recovery under way or last done")
+
+    def _counter(self, name: str, about: str, *labels: str) -> Counter:
+        return Counter(PREFIX + name, about, labels, registry=self.registry)
+
+    def _gauge(self, name: str, about: str, *labels: str) -> Gauge:
+        return Gauge(PREFIX + name, about, labels, registry=self.registry)
+
+    def _histogram(self, name: str, about: str, buckets: Sequence[float], *labels: str) -> Histogram:
+        return Histogram(PREFIX + name, about, labels, buckets=buckets, registry=self.registry)
+
+    def watch(self, encoder: object) -> None:
+        """Show what an encoder or a sentiment model counts, whenever the metrics are read."""
+        self.registry.register(_EncoderCounts(encoder))
+
+    def watch_users(self, partitions: Mapping[int, PartitionState]) -> None:
+        """Show how many users are in memory and how many evicted, whenever the metrics are read."""
+        self.registry.register(_Users(partitions))
+
+    def watch_told(
+        self, forgiven: Mapping[str, Mapping[tuple[str, str], int]], unknown: Mapping[str, int]
+    ) -> None:
+        """Show forgiven fields, by topic, and actions without a rule, whenever the metrics are read."""
+        self.registry.register(_Told(forgiven, unknown))
+
+    @contextmanager
+    def observe(self, stage: str) -> Iterator[None]:
+        """Time a stage and count its failures."""
+        started = time.perf_counter()
+        try:
+            yield
+        except BaseException:
+            self.errors.labels(stage).inc()
+            raise
+        finally:
+            self.seconds.labels(stage).observe(time.perf_counter() - started)
+
+    def book(self, outcomes: Mapping[str, int]) -> None:
+        """Count a batch's outcomes; `waiting` may fall and is a gauge of its own."""
+        for outcome, count in outcomes.items():
+            if outcome.startswith("rejected."):
+                self.rejected.labels("update", outcome.removeprefix("rejected.")).inc(count)
+            elif outcome != "waiting" and count > 0:
+                self.events.labels(outcome).inc(count)
+
+    def book_items(self, outcomes: Mapping[str, int]) -> None:
+        """Count a batch of the catalogue by what became of its records."""
+        for outcome, count in outcomes.items():
+            self.items.labels(outcome).inc(count)
+
+
+class _EncoderCounts(Collector):
+    """Reads the counts that an encoder and those that it wraps keep themselves (see encoders.core.base.counts)."""
+
+    def __init__(self, encoder: object) -> None:
+        self.encoder = encoder
+
+    def collect(self) -> Iterator[Metric]:
+        """One counter per thing counted or timed, labelled by kind."""
+        for name, kinds in (counts(self.encoder) | timings(self.encoder)).items():
+            family = CounterMetricFamily(f"{PREFIX}encoder_{name}", ENCODER_COUNTS[name], labels=["kind"])
+            for kind, count in kinds.items():
+                family.add_metric([kind], count)
+            yield family
+        for layer in layers(self.encoder):
+            if hasattr(layer, "queued"):
+                about = "Texts that wait for one of the encoder's workers"
+                yield GaugeMetricFamily(f"{PREFIX}encoder_queued_texts", about, value=layer.queued)
+
+
+class _Told(Collector):
+    """Reads what formats forgave and which actions have no rule, as their owners count it."""
+
+    def __init__(
+        self, forgiven: Mapping[str, Mapping[tuple[str, str], int]], unknown: Mapping[str, int]
+    ) -> None:
+        self.forgiven, self.unknown = forgiven, unknown
+
+    def collect(self) -> Iterator[Metric]:
+        """Forgiven fields by topic and kind, and events by the action that has no rule."""
+        about = "Fields that were not as documented and were understood or passed over, by kind"
+        fields = CounterMetricFamily(f"{PREFIX}forgiven", about, labels=["topic", "field", "kind"])
+        for topic, kinds in self.forgiven.items():
+            for (field, kind), count in dict(kinds).items():
+                fields.add_metric([topic, field, kind], count)
+        yield fields
+        about = "Events whose action has no rule, by action"
+        actions = CounterMetricFamily(f"{PREFIX}unknown_actions", about, labels=["action"])
+        for action, count in dict(self.unknown).items():
+            actions.add_metric([action], count)
+        yield actions
+
+
+class _Users(Collector):
+    """Reads the states' own counts; those of what moved begin anew with every recovery."""
+
+    def __init__(self, partitions: Mapping[int, PartitionState]) -> None:
+        self.partitions = partitions
+
+    def collect(self) -> Iterator[Metric]:
+        """Users by partition and place, and moves between the places."""
+        users = GaugeMetricFamily(
+            f"{PREFIX}users", "Users in the state, by place", labels=["partition", "place"]
+        )
+        moved = CounterMetricFamily(
+            f"{PREFIX}users_moved", "Users evicted to the local file and returned", labels=["partition", "to"]
+        )
+        # A copy: the model thread changes what is ours.
+        for number, part in list(self.partitions.items()):
+            users.add_metric([str(number), "memory"], len(part))
+            if (evicted := part.evicted) is not None:
+                users.add_metric([str(number), "file"], evicted.count)
+                moved.add_metric([str(number), "file"], evicted.evictions)
+                moved.add_metric([str(number), "memory"], evicted.returns)
+        yield users
+        yield moved
+
+
+class Health:
+    """What /livez and /readyz answer: alive unless it says otherwise, ready once it says so and nothing pauses."""
+
+    def __init__(self) -> None:
+        self.alive = True
+        self.ready = False
+        self.reason = "starting"
+        self._paused: dict[str, str] = {}
+
+    def set_ready(self, ready: bool, reason: str = "") -> None:
+        """reason: why not, for the person who asks."""
+        self.ready, self.reason = ready, reason
+
+    def pause(self, stage: str, reason: str) -> None:
+        """Not ready until `resume`, whatever else is said."""
+        self._paused[stage] = reason
+
+    def resume(self, stage: str) -> None:
+        """Take a pause back."""
+        self._paused.pop(stage, None)
+
+    def readiness(self) -> tuple[bool, str]:
+        """What /readyz answers, and why not."""
+        paused = "; ".join(list(self._paused.values()))
+        return self.ready and not paused, paused or self.reason
+
+
+class PortError(RuntimeError):
+    """The address of the metrics cannot be listened on; the message names the settings."""
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:  # the base class's name
+        """A probe every few seconds is not worth a log line."""
+
+
+def serve(metrics: Metrics, health: Health, host: str, port: int) -> tuple[Callable[[], None], int]:
+    """Serve /metrics, /livez and /readyz; returns how to stop it, and the port (for port 0).
+
+    Raises PortError where the address cannot be listened on.
+    """
+    show_metrics = make_wsgi_app(metrics.registry)
+
+    def answer(environ: dict[str, Any], start: Any) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        if path == "/metrics":
+            shown: Iterable[bytes] = show_metrics(environ, start)
+            return shown
+        ready, reason = health.readiness()
+        states = {"/livez": (health.alive, "alive"), "/readyz": (ready, "ready")}
+        good, word = states.get(path, (False, ""))
+        status = HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE if word else HTTPStatus.NOT_FOUND
+        start(f"{status.value} {status.phrase}", [("Content-Type", "text/plain; charset=utf-8")])
+        return [f"{word if good else reason or 'not found'}\n".encode()]
+
+    try:
+        server = make_server(host, port, answer, server_class=_Server, handler_class=_Quiet)
+    except OSError as error:
+        raise PortError(
+            f"cannot serve metrics on {host}:{port} ({error.strerror or error}): set INTERESTFLOW_METRICS_PORT to a "
+            f"free port, or to 0 for any, and INTERESTFLOW_METRICS_HOST to an address of this machine"
+        ) from error
+    threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
+
+    def stop() -> None:
+        server.shutdown()
+        server.server_close()
+
+    return stop, server.server_port

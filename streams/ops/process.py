@@ -1,0 +1,86 @@
+"""The worker's process: its garbage collector, and the hard ways out."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from streams.ops.kafka_errors import told
+
+log = logging.getLogger(__name__)
+
+# New objects until Python looks for cycles among them; its default of 700 is reached many times in each batch.
+YOUNG_OBJECTS = 50_000
+FAILED, TOO_SLOW = 70, 75
+
+
+@contextmanager
+def spared_collector() -> Iterator[None]:
+    """Modules and models live as long as the worker, and a batch's thousands of objects hold no cycles."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(YOUNG_OBJECTS, 20, 20)
+    try:
+        yield
+    finally:
+        # What stays frozen is never taken apart, and libraries of nanobind list all that as leaked at the exit.
+        gc.unfreeze()
+
+
+def fail(error: BaseException) -> None:
+    """End the process at once: nothing unacknowledged is lost, it is read again."""
+    from streams.settings.errors import USER_ERRORS  # late, for some of these are defined by who uses this
+
+    # Of what a person can put right the sentence says all.
+    log.critical("cannot go on: %s", told(error), exc_info=None if isinstance(error, USER_ERRORS) else error)
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(FAILED)  # not sys.exit: other threads may hang, and nothing may be acknowledged any more
+
+
+def exit_after(seconds: float) -> None:
+    """End the process at once where it still runs then."""
+
+    def leave() -> None:
+        log.error("shutdown took longer than %g s: leaving at once; it waits here:\n%s", seconds, stacks())
+        logging.shutdown()
+        os._exit(TOO_SLOW)
+
+    timer = threading.Timer(seconds, leave)
+    timer.daemon = True
+    timer.start()
+
+
+def stacks() -> str:
+    """Where each thread and each task of any event loop stands, as tracebacks; for whoever asks why it hangs."""
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    told = [
+        f"thread {names.get(ident, ident)}:\n{''.join(traceback.format_stack(frame))}"
+        for ident, frame in sys._current_frames().items()
+    ]
+    # Not `asyncio.all_tasks`, which wants the loop: Faust's consumer has one of its own.
+    # By type, for objects may do anything when they are asked for their class.
+    tasks = [one for one in gc.get_objects() if issubclass(type(one), asyncio.Task) and not one.done()]
+    return "\n".join([*told, *(f"{task.get_name()}:\n{_awaited(task)}" for task in tasks)])
+
+
+def _awaited(task: asyncio.Task[Any]) -> str:
+    """The task's coroutine, what it awaits, and so on, which a task's own stack does not tell."""
+    told: list[str] = []
+    at: Any = task.get_coro()
+    while at is not None:
+        frame = getattr(at, "cr_frame", None) or getattr(at, "gi_frame", None)
+        if frame is None:
+            told.append(f"  {at!r}\n")
+            break
+        told += traceback.format_stack(frame, limit=1)
+        at = getattr(at, "cr_await", None) or getattr(at, "gi_yieldfrom", None)
+    return "".join(told)

@@ -1,0 +1,1 @@
+"""Every setting, the weights of actions, and the errors for users. Knows no other room."""

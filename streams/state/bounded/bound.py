@@ -1,0 +1,40 @@
+"""A worker's bound of users in memory: shared among its partitions, with a new local file for every recovery."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from streams.state.bounded.eviction import Evictor
+from streams.state.bounded.spill_file import ScratchFile
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What each partition of one assignment gets. most: users in memory."""
+
+    file: ScratchFile
+    most: int
+
+    def evictor(self) -> Evictor:
+        """For one partition."""
+        return Evictor(self.file, self.most)
+
+
+class Bound:
+    """The bound of one worker."""
+
+    def __init__(self, users: int, folder: Path) -> None:
+        """users: in memory, at most, over all partitions. folder: for the files of those who are not."""
+        self.users, self.folder = users, folder
+        self._kept: Share | None = None
+
+    def share(self, partitions: int) -> Share:
+        """For a recovery of so many partitions; to be kept once its states are in use. Raises StateError."""
+        return Share(ScratchFile(self.folder), max(1, self.users // max(1, partitions)))
+
+    def keep(self, share: Share | None) -> None:
+        """The states of this one are in use, those of the one before no longer."""
+        if self._kept is not None:
+            self._kept.file.close()
+        self._kept = share

@@ -1,0 +1,1 @@
+"""A partition's state as one local file. Knows no Kafka client."""

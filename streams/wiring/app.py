@@ -1,0 +1,185 @@
+"""The only place that builds things: settings -> encoder (see encoder_app), model, state, sink, agents, worker."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import faust
+
+from encoders.core.base import Encoder, identity
+from sinks.kafka import KafkaSink
+from streams.events.adapters import adapter
+from streams.events.canonical import Limits
+from streams.flow.behaviour_text import LANGUAGES, TemplateError, Templates
+from streams.flow.encoding import Scoring
+from streams.flow.flow import Flow, FlowOptions
+from streams.flow.outputs import Writer
+from streams.flow.signals import Tone, Weighing
+from streams.interest import MODELS
+from streams.interest.decay import HalfLife
+from streams.kafka import security, transport
+from streams.kafka.brokers import delivery_deadline
+from streams.ops.backoff import Backoff
+from streams.ops.log_lines import told
+from streams.ops.metrics import Health, Metrics
+from streams.ops.process import fail
+from streams.recommend import Catalog, ContentRecommender
+from streams.settings.action_words import ActionSet, known_word, spell
+from streams.settings.settings import Settings, SettingsError
+from streams.state.layout import Layout
+from streams.wiring.encoder import build_encoder, build_scoring
+from streams.worker import agents
+from streams.worker.pipeline import Pipeline
+from streams.worker.worker import Worker
+
+# Batches of a partition that may be on their way beside those whose deliveries are awaited: fetch ahead.
+AHEAD = 4
+
+
+def build_flow(settings: Settings, space: str) -> Flow:
+    """The pure flow. space: identity of the vector space (see `state_space`)."""
+    if settings.model not in MODELS:
+        raise SettingsError(f"no interest model {settings.model!r}; there are: {', '.join(MODELS)}")
+    model = MODELS[settings.model](
+        settings.dimensions,
+        HalfLife(settings.short_half_life, settings.short_half_life_unit),
+        HalfLife(settings.long_half_life, settings.long_half_life_unit),
+        settings.short_share,
+    )
+    options = build_options(settings)
+    if options.templates is not None:
+        space = f"{space} {options.templates.version}"
+    return Flow(
+        model,
+        Layout(model, settings.history_length, space, settings.consumed_per_user, settings.dedupe_window),
+        Catalog(settings.dimensions, titles=options.templates is not None),
+        ContentRecommender(),
+        Weighing(
+            settings.action_rules,
+            settings.default_action_weight,
+            Tone(settings.sentiment_neutral, settings.sentiment_gain),
+        ),
+        Writer(settings.model, settings.generation, settings.vector_format),
+        options,
+    )
+
+
+def state_space(encoder: Encoder, scoring: Scoring | None) -> str:
+    """Identity of all models that decide a state: states of two never mix."""
+    space = identity(encoder)
+    return space if scoring is None else f"{space} {identity(scoring.sentiment)}"
+
+
+def build_options(settings: Settings) -> FlowOptions:
+    """The settings that the flow reads."""
+    return FlowOptions(
+        limits=build_limits(settings),
+        top_k=settings.top_k,
+        reasons=settings.reasons,
+        recommend=settings.recommend,
+        exclude_consumed=settings.exclude_consumed,
+        consuming_actions=ActionSet(settings.consuming_actions, settings.action_rules),
+        waiting_per_user=settings.waiting_per_user,
+        waiting_bytes_per_user=settings.waiting_bytes_per_user,
+        waiting_per_partition=settings.waiting_per_partition,
+        text_share=settings.text_share,
+        templates=build_templates(settings),
+        events_topic=settings.events_topic,
+    )
+
+
+def build_templates(settings: Settings) -> Templates | None:
+    """What events say in words, or None where items are read. Raises SettingsError."""
+    if not settings.behaviour_as_text:
+        return None
+    words = LANGUAGES[settings.template_language]
+    own = {spell(action): template for action, template in settings.templates.items()}
+    known = settings.action_rules.keys() | words.keys()
+    if unknown := sorted(action for action in own if known_word(action, known) is None):
+        raise SettingsError(
+            f"INTERESTFLOW_TEMPLATES: no rule for {', '.join(unknown)}: add it to INTERESTFLOW_ACTIONS, or name one of "
+            f"{', '.join(sorted(known))}"
+        )
+    try:
+        return Templates({**words, **own})
+    except TemplateError as error:
+        raise SettingsError(f"INTERESTFLOW_TEMPLATES: {error}") from error
+
+
+def build_limits(settings: Settings) -> Limits:
+    """Bounds on what is read."""
+    return Limits(
+        max_bytes=settings.limit_bytes,
+        max_depth=settings.limit_depth,
+        max_id_length=settings.limit_id_length,
+        max_text_length=settings.limit_text_length,
+        max_events=settings.limit_events,
+    )
+
+
+class StreamApp(faust.App):  # type: ignore[misc]  # Faust ships no types
+    """A Faust app whose worker tells the transport where to start and when all is done."""
+
+    scratch: tempfile.TemporaryDirectory[str]
+    outstanding_batches: int
+    state_seeks: Any
+    state_let_go: Any
+    state_moved: Any
+    state_topic_ids: Any
+
+
+def build_faust_app(settings: Settings) -> StreamApp:
+    """The Faust app without its agents."""
+    transport.register()
+    # Faust wants a data folder even where it has no tables; it goes with the worker.
+    scratch = tempfile.TemporaryDirectory(prefix="interestflow-", ignore_cleanup_errors=True)
+    servers = ";".join(
+        f"{transport.SCHEME}://{server}" for server in settings.kafka_bootstrap_servers.split(",")
+    )
+    app = StreamApp(
+        settings.group,
+        broker=servers,
+        broker_credentials=security.faust_broker_credentials(settings),
+        broker_max_poll_records=settings.batch_events,
+        broker_session_timeout=settings.session_timeout_s,
+        broker_heartbeat_interval=settings.session_timeout_s / 10,
+        broker_commit_interval=settings.commit_interval_s,
+        broker_request_timeout=max(90.0, settings.session_timeout_s),
+        consumer_group_instance_id=settings.group_instance_id,
+        consumer_auto_offset_reset="earliest",
+        # A worker that joined while it could not ask for a topic's partitions asks again so soon.
+        consumer_metadata_max_age_ms=10_000,
+        consumer_max_fetch_size=4 * 1024 * 1024,
+        # /table would serve states to anyone who asks.
+        web_enabled=False,
+        # The transport waits for what has begun; a batch that had not is never acknowledged, it is read again.
+        stream_wait_empty=False,
+        # Topics are made by `interestflow topics create`, with the right clean-up policy.
+        topic_allow_declare=False,
+        # Nothing here is done by one worker alone, so none needs to be elected by a topic of its own.
+        topic_disable_leader=True,
+        datadir=Path(scratch.name),
+        Topic=transport.BatchTopic,
+    )
+    app.scratch = scratch
+    app.outstanding_batches = settings.batches_in_flight + AHEAD
+    return app
+
+
+def build_worker(settings: Settings) -> Worker:
+    """Everything, wired. Raises SettingsError, SecurityError or EncoderError that says what to do."""
+    security.require(settings)
+    kafka = told(security.librdkafka_config(settings))
+    encoder = build_encoder(settings)
+    scoring = build_scoring(settings)
+    flow = build_flow(settings, state_space(encoder, scoring))
+    faust_app = build_faust_app(settings)
+    adapters = {source.topic: adapter(source.format) for source in settings.raw_sources}
+    metrics, health = Metrics(), Health()
+    backoff = Backoff(metrics, health, settings.retry_deadline_s)
+    sink = KafkaSink(kafka, delivery_deadline(settings.retry_deadline_s))
+    pipeline = Pipeline(settings, flow, encoder, sink, adapters, metrics, fail, backoff, scoring)
+    agents.register(faust_app, pipeline, settings)
+    return Worker(settings, faust_app, pipeline, health, kafka)

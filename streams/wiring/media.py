@@ -1,0 +1,96 @@
+"""Builds what sees and hears the media that the settings name; beside `app`, the only place that names them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from encoders.core.base import Encoder
+from encoders.fitted.fusion import GatedFusion, LateFusion
+from encoders.media.content import PICTURE, TEXT, TRANSCRIPT
+from encoders.media.fused import FusedEncoder
+from encoders.media.sources import Sources
+from streams.settings.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from encoders.media.film import FilmEncoder, SpeechTranscriber
+    from encoders.media.recordings import Limits
+
+
+def build_pictures(settings: Settings) -> FilmEncoder | None:
+    """What sees pictures and films, where the settings name a model for them. Raises EncoderError."""
+    if settings.image_encoder is None:
+        return None
+    from encoders.media.film import FilmEncoder
+    from encoders.media.image import ImageEncoder
+
+    pictures = ImageEncoder(
+        settings.image_encoder,
+        revision=settings.image_encoder_revision,
+        sources=_sources(settings),
+        max_pixels=settings.media_max_pixels,
+        threads=settings.encoder_threads,
+    )
+    return FilmEncoder(pictures, _limits(settings))
+
+
+def build_transcripts(settings: Settings) -> SpeechTranscriber | None:
+    """What hears recordings and films, where the settings name a model for them. Raises EncoderError."""
+    if settings.speech_encoder is None:
+        return None
+    from encoders.media.film import SpeechTranscriber
+
+    return SpeechTranscriber(
+        settings.speech_encoder,
+        revision=settings.speech_encoder_revision,
+        language=settings.speech_language,
+        sources=_sources(settings),
+        limits=_limits(settings),
+        threads=settings.encoder_threads,
+    )
+
+
+def _sources(settings: Settings) -> Sources:
+    return Sources(
+        settings.media_folder, settings.media_hosts, settings.media_max_bytes, settings.media_timeout_s
+    )
+
+
+def _limits(settings: Settings) -> Limits:
+    from encoders.media.recordings import Limits
+
+    return Limits(
+        seconds=settings.media_max_seconds,
+        frames=settings.media_frames,
+        pixels=settings.media_max_pixels,
+        deadline_s=settings.media_decode_timeout_s,
+    )
+
+
+def fusion_weights(settings: Settings) -> dict[str, float]:
+    """What each medium counts."""
+    return {
+        TEXT: settings.fusion_text_weight,
+        PICTURE: settings.fusion_picture_weight,
+        TRANSCRIPT: settings.fusion_transcript_weight,
+    }
+
+
+def fuse(settings: Settings, fitted: Path | None, text: Callable[[], Encoder]) -> FusedEncoder | None:
+    """The encoder of contents, of unrelated dimensions where nothing is fitted; None where media are ignored.
+
+    text: builds the encoder of texts. Raises SettingsError, EncoderError.
+    """
+    pictures, transcripts = build_pictures(settings), build_transcripts(settings)
+    if pictures is None and transcripts is None:
+        return None
+    if settings.projection is not None:
+        raise SettingsError(
+            "INTERESTFLOW_PROJECTION is of texts alone: leave it out, and set INTERESTFLOW_FUSION to a file of "
+            "`interestflow fit fusion`, which brings pictures and texts to INTERESTFLOW_DIMENSIONS"
+        )
+    weights = fusion_weights(settings)
+    fusion = GatedFusion.load(fitted) if fitted else partial(LateFusion, weights=weights)
+    return FusedEncoder(text(), fusion, pictures, transcripts)

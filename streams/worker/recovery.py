@@ -1,0 +1,117 @@
+"""From the changelog back to the state: bulk read, newest record per user, seek behind the watermark."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from confluent_kafka import Message
+from confluent_kafka.admin import AdminClient
+
+from streams.kafka.log_bounds import log_ends, log_starts
+from streams.kafka.reading import Reader, partition_ids
+from streams.kafka.topics.ids import known_ids
+from streams.state.bounded.eviction import Evictor
+from streams.state.changelog import SourceTopic
+from streams.state.layout import Layout
+from streams.state.restore import Restoring
+from streams.state.snapshots.snapshot import Snapshot
+from streams.state.store import PartitionState, StateError
+
+# First offset and end offset (one past the last) by partition.
+Bounds = Mapping[int, tuple[int, int]]
+# Rows for which room is made beforehand, at most; beyond, arenas double as they fill.
+MOST_RESERVED = 1 << 18
+
+
+def source_topic(admin: AdminClient, topic: str) -> SourceTopic:
+    """The canonical topic as it is now. Raises ReadError where there is none."""
+    partitions = partition_ids(admin, topic)
+    return SourceTopic(topic, len(partitions), known_ids(admin, [topic])[topic])
+
+
+def check_changelog(admin: AdminClient, topic: str, source: SourceTopic) -> None:
+    """Raises StateError where the changelog has other partitions than the canonical topic, ReadError without one."""
+    found = len(partition_ids(admin, topic))
+    if found != source.partitions:
+        raise StateError(
+            f"{source.topic} has {source.partitions} partitions, but its state topic {topic} has {found}: users "
+            f"have moved between partitions. Raise INTERESTFLOW_GENERATION, run `interestflow topics create` and "
+            f"let the worker replay"
+        )
+
+
+def recover(
+    config: Mapping[str, Any],
+    topic: str,
+    partitions: Sequence[int],
+    layout: Layout,
+    source: SourceTopic,
+    terms: Mapping[int, int],
+    deadline_s: float,
+    progress: Callable[[int], None] = lambda users: None,
+    evictor: Callable[[], Evictor | None] = lambda: None,
+    start: Callable[[Bounds], Mapping[int, Snapshot]] = lambda bounds: {},
+) -> dict[int, PartitionState]:
+    """States of these partitions as their changelog says.
+
+    source: the canonical topic, which must be the one that the state was built from. terms: changelog offset of
+    the record by which each partition was taken over; behind it nobody else may write. evictor: gives each
+    partition what bounds its users in memory, if anything. start: gives snapshots by partition, for the bounds of
+    its changelog; what lies behind them is read.
+    progress: called with the users found so far. Raises StateError, or ReadError after the deadline.
+    """
+    if not partitions:
+        return {}
+    restoring = {partition: Restoring(partition, layout, evictor()) for partition in partitions}
+    reader = Reader(config, topic, list(partitions))
+    try:
+        bounds = reader.bounds()
+        for partition, (begin, end) in bounds.items():
+            # At least one record per user was written, so there are no more users than that.
+            restoring[partition].reserve(min(end - begin, MOST_RESERVED))
+        begun = start(bounds)
+        for partition, snapshot in begun.items():
+            restoring[partition].fill(snapshot)
+        reader.start_at({partition: snapshot.offset for partition, snapshot in begun.items()})
+        for messages in reader.to_end(deadline_s):
+            # They come in runs of one partition.
+            for partition, run in groupby(messages, Message.partition):
+                found = list(run)
+                restoring[partition].add(
+                    [m.key() for m in found], [m.value() for m in found], [m.offset() for m in found]
+                )
+            progress(sum(map(len, restoring.values())))
+    finally:
+        reader.close()
+    return {p: found.state(source, terms[p]) for p, found in restoring.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Positions:
+    """Of partitions of the canonical topic. starts: offset to read from. begins: first offset that is still there."""
+
+    starts: dict[int, int]
+    begins: dict[int, int]
+
+
+def positions(admin: AdminClient, source: str, states: Mapping[int, PartitionState]) -> Positions:
+    """Where to read on. Raises StateError where offsets lie, KafkaException.
+
+    What may not have been rejected for good is read again, not to be folded but for its rejections.
+    """
+    asked = [(source, partition) for partition in states]
+    begins, ends = log_starts(admin, asked), log_ends(admin, asked)
+    starts = {}
+    for partition, state in states.items():
+        begin, end = begins[source, partition], ends[source, partition]
+        if state.watermark + 1 > end:
+            raise StateError(
+                f"{source}-{partition} ends at offset {end}, but the state has applied up to {state.watermark}: the "
+                f"topic was recreated or truncated. Raise INTERESTFLOW_GENERATION, run `interestflow topics "
+                f"create` and let the worker replay"
+            )
+        starts[partition] = max(begin, state.resume_offset)
+    return Positions(starts, {partition: begins[source, partition] for partition in states})

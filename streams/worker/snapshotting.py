@@ -1,0 +1,127 @@
+"""When snapshots are taken: every so often, and when a worker ends in order."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from streams.ops.apart import apart
+from streams.state.changelog import SourceTopic
+from streams.state.snapshots.copying import Copying
+from streams.state.snapshots.snapshot import Expected, Snapshot, load, path, save
+from streams.state.store import PartitionState
+from streams.worker.pipeline import Pipeline
+from streams.worker.recovery import Bounds
+
+log = logging.getLogger(__name__)
+
+# Between looks whether all that a copy holds has been delivered.
+PAUSE_S = 0.05
+
+
+class Snapshotter:
+    """Saves the partitions' states, one after another, so that memory is taken for one copy at a time.
+
+    Does nothing where the settings name no folder.
+    """
+
+    def __init__(self, pipeline: Pipeline, ask: Callable[[], SourceTopic]) -> None:
+        """ask: gives the changelog's topic as it is; may block."""
+        self.pipeline, self.ask = pipeline, ask
+        self.folder, self.interval = pipeline.settings.snapshot_dir, pipeline.settings.snapshot_interval_s
+        # The changelog's topic before anything was recovered from it: with a younger id, offsets of an older topic
+        # would pass as its own. And where its partitions began.
+        self.changelog = SourceTopic(pipeline.settings.topic_state, 0)
+        self._begins: dict[int, int] = {}
+        # What each partition's last snapshot contains.
+        self._saved: dict[int, int] = {}
+        # A round that is cancelled leaves its file being written.
+        self._writing = threading.Lock()
+
+    def look(self) -> None:
+        """Before a recovery, while no states are in use: see which topic the changelog is. May block."""
+        if self.folder is not None:
+            self.changelog = self.ask()
+
+    def start(self, bounds: Bounds) -> dict[int, Snapshot]:
+        """For a recovery: the snapshots that can be used. bounds: those of the changelog, now. May block."""
+        if self.folder is None:
+            return {}
+        # Asked for after the bounds, so that a topic made anew in between has another id than the snapshots say.
+        pipeline, changelog, found = self.pipeline, self.ask(), {}
+        for partition, (begin, end) in bounds.items():
+            self._begins[partition] = begin
+            expected = Expected(partition, pipeline.flow.layout, pipeline.flow.source, changelog, begin, end)
+            one = load(path(self.folder, changelog.topic, partition), expected)
+            if one is not None:
+                found[partition] = one
+                users, behind = len(one.users), end - one.offset
+                log.info(
+                    "partition %d: %d users of a snapshot, %d changelog offsets behind it",
+                    partition,
+                    users,
+                    behind,
+                )
+        return found
+
+    async def run(self) -> None:
+        """For ever. Raises SinkError where a delivery failed."""
+        while self.folder is not None:
+            await asyncio.sleep(self.interval)
+            await self.save()
+
+    async def save(self) -> None:
+        """Of every partition that has changed since its last snapshot. What cannot be written is logged."""
+        if self.folder is None:
+            return
+        for part in list(self.pipeline.flow.partitions.values()):
+            if part.deliveries.contained != self._saved.get(part.partition) and self._alone(part):
+                await self._save(self.folder, part)
+
+    async def _save(self, folder: Path, part: PartitionState) -> None:
+        copying, on_model = Copying(part), self.pipeline.on_model
+        # A call each, so that batches come in between.
+        while await on_model(copying.more):
+            pass
+        of = await on_model(self._finish, copying)
+        if of is None:
+            return
+        while not await on_model(part.deliveries.out, copying.change):
+            await asyncio.sleep(PAUSE_S)
+        if self._alone(part):
+            await apart(self._write, folder, copying, *of)
+
+    def _finish(self, copying: Copying) -> tuple[SourceTopic, int] | None:
+        """The changelog that the copy is of, and its first offset; None where the state is in use no more.
+
+        On the model thread.
+        """
+        part = copying.part
+        if self.pipeline.flow.partitions.get(part.partition) is not part:
+            return None
+        copying.finish()
+        return self.changelog, self._begins[part.partition]
+
+    def _alone(self, part: PartitionState) -> bool:
+        """Where somebody else wrote, a newer owner may have: a copy is of no use from then on."""
+        if not part.deliveries.alone:
+            log.info(
+                "no snapshot of partition %d before its next recovery: others wrote into its changelog",
+                part.partition,
+            )
+        return part.deliveries.alone
+
+    def _write(self, folder: Path, copying: Copying, changelog: SourceTopic, begin: int) -> None:
+        partition = copying.part.partition
+        with self._writing:
+            found = copying.snapshot(changelog, begin)
+            try:
+                save(folder, found)
+            except OSError as error:
+                log.warning("no snapshot of partition %d was saved: %s", partition, error)
+                return
+        self._saved[partition] = found.offset
+        log.info("saved %d users of partition %d", len(found.users), partition)

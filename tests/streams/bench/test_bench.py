@@ -1,0 +1,180 @@
+"""What a benchmark makes of its samples, and that what engines are given has one right answer. No Kafka."""
+
+from __future__ import annotations
+
+import json
+import sys
+from binascii import a2b_base64
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from streams.bench import (
+    bench_cli,
+    memory,
+    ours,
+    peers,
+    recommend,
+    run,
+    states,
+    throughput,
+    workload,
+)
+from streams.bench.errors import BenchError
+from streams.bench.harness import Row, Samples
+from streams.bench.peers.arithmetic import Fold, Job, State
+from streams.bench.show import Say, show
+from streams.bench.stream.contender import Contender, Wiring
+from streams.bench.stream.workload import Workload
+from streams.events.canonical import decode_stored
+from streams.settings.configuration import load
+from streams.state.store import PartitionState
+
+ABSENT = Contender("absent", 1.0, "missing. Do this.", None)
+
+
+def test_rows_are_least_median_and_greatest_and_ratios_are_taken_by_round() -> None:
+    samples = Samples()
+    for mine, other in ((10.0, 1.0), (30.0, 2.0), (20.0, 4.0)):
+        samples.add("case", "ours", "rate", "1/s", mine)
+        samples.add("case", "other", "rate", "1/s", other)
+    samples.missing("case", "absent", "rate", "1/s")
+    samples.add_ratios("case", "rate", "ours", ["other", "absent"])
+    assert samples.rows() == [
+        Row("case", "ours", "rate", "1/s", 10.0, 20.0, 30.0, 3),
+        Row("case", "other", "rate", "1/s", 1.0, 2.0, 4.0, 3),
+        Row("case", "absent", "rate", "1/s", None, None, None, 0),
+        Row("case", "ours / other", "rate_ratio", "x", 5.0, 10.0, 15.0, 3),
+        Row("case", "ours / absent", "rate_ratio", "x", None, None, None, 0),
+    ]
+
+
+def test_what_is_missing_is_shown_and_the_notes_stand_below(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["__main__.py", "bench", "stream"])
+    samples = Samples(notes={"absent": "missing. Do this."})
+    samples.missing("case", "absent", "rate", "1/s")
+
+    def measure(say: Say) -> Samples:
+        say("half of it")
+        return samples
+
+    show(measure, tmp_path / "deep" / "rows.json", "two cores")
+    shown, told = capsys.readouterr()
+    assert shown.count("missing") == 4
+    assert "absent: missing. Do this." in shown
+    assert shown.startswith("two cores\ninterestflow bench stream\n")
+    assert told == "half of it\n"
+    assert json.loads((tmp_path / "deep" / "rows.json").read_text()) == [
+        {
+            "case": "case",
+            "engine": "absent",
+            "metric": "rate",
+            "unit": "1/s",
+            "min": None,
+            "median": None,
+            "max": None,
+            "runs": 0,
+        }
+    ]
+
+
+def test_our_fold_the_peers_fold_and_plain_folding_agree(tmp_path: Path) -> None:
+    made = Workload(2000, users=50)
+    wiring = Wiring("", "", "", "test", tmp_path)
+    job = Job(**peers.job(wiring))
+    fold, found = Fold(job), {}
+    packed: dict[str, bytes] = {}
+    flow = states.flow()
+    flow.partitions[0] = part = PartitionState(0, flow.layout)
+    records = states.records(made)
+    for at in range(0, len(records), 300):
+        flow.update(0, flow.decode(records[at : at + 300]), np.zeros((0, workload.DIM), dtype=np.float32))
+    for _, value in made.records:
+        event = json.loads(value)
+        user = event["user_id"]
+        state = State.of(packed[user]) if user in packed else fold.start()
+        found[user] = fold.step(state, event)
+        packed[user] = state.to_bytes()
+    ours_now = flow.model.interest(flow.layout.view(part.arena)["model"][: len(part)])
+    wanted = made.expected(made.count)
+    assert set(wanted) == set(found) == set(part.users)
+    for user, vector in wanted.items():
+        theirs = np.frombuffer(a2b_base64(found[user]["vector"]), dtype="<f4")
+        np.testing.assert_allclose(ours_now[part.row_of[user]], vector, atol=1e-5)
+        np.testing.assert_allclose(theirs, vector, atol=1e-5)
+    assert sum(record["count"] for record in found.values()) == made.count
+
+
+def test_an_engine_that_cannot_run_has_missing_rows_and_a_missing_ratio() -> None:
+    absent = [replace(contender, prepare=None) for contender in (ours.CONTENDER, ABSENT)]
+    found = throughput.measure(SimpleNamespace(), absent, 1, 1000, lambda line: None)  # type: ignore[arg-type]
+    rows = {(row.engine, row.metric): row.median for row in found.rows()}
+    assert rows["absent", "events_per_s"] is None
+    assert rows["interestflow / absent", "events_per_s_ratio"] is None
+    assert found.notes["absent"] == ABSENT.note
+
+
+def test_a_lost_event_and_a_wrong_vector_are_refused() -> None:
+    made = Workload(500, users=5)
+    right = {user: (100, vector) for user, vector in made.expected(500).items()}
+    throughput.check(right, made)
+    user = "user-00000"  # one of those that are compared
+    with pytest.raises(BenchError, match="hold 499 events, but 500 were written"):
+        throughput.check({**right, user: (99, right[user][1])}, made)
+    with pytest.raises(BenchError, match=f"the vector of {user} is wrong by"):
+        throughput.check({**right, user: (100, -right[user][1])}, made)
+
+
+def test_every_event_is_one_that_the_stream_takes() -> None:
+    made = Workload(300)
+    events = [decode_stored(value) for _, value in made.records]
+    assert [key.decode() for key, _ in made.records] == [event.user_id for event in events]
+    assert {event.action for event in events} <= set(workload.WEIGHTS)
+    assert Workload(300).records == made.records
+
+
+def test_the_worker_gets_its_settings_by_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = SimpleNamespace(servers="127.0.0.1:1")
+    given, environment = ours.deployment(cluster, "x.", sources="in:canonical", recommend=False)  # type: ignore[arg-type]
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert load() == given
+    assert given.events_topic == "in"
+    assert not given.recommend
+
+
+def test_peers_that_cannot_be_installed_are_missing_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("INTERESTFLOW_HOME", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    said: list[str] = []
+    found = run.contenders(run.Plan(1, 1000, engines=("quix", "interestflow")), said.append)
+    assert [contender.name for contender in found] == ["interestflow", "quix"]
+    assert found[1].prepare is None
+    assert "pip install uv" in found[1].note
+    assert "pip install uv" in said[-1]
+
+
+@pytest.mark.parametrize(("option", "value"), [("--case", "nothing"), ("--engine", "nobody")])
+def test_a_name_that_is_none_is_refused_with_those_that_are(option: str, value: str) -> None:
+    result = CliRunner().invoke(bench_cli, ["stream", option, value])
+    assert result.exit_code == 1
+    assert f"{value}; there are: " in result.output
+
+
+def test_help_has_an_example() -> None:
+    assert "interestflow bench stream" in CliRunner().invoke(bench_cli, ["stream", "--help"]).output
+
+
+def test_users_are_counted_in_memory_and_recommendations() -> None:
+    assert len(recommend.child(40, 2)["users_per_s"]) == 2
+    found = memory.child(4000, 2)
+    assert found["arena"] == [states.flow().layout.size]

@@ -1,0 +1,347 @@
+"""The catalogue's two ways: items to encode, and embeddings to learn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+
+from encoders.core.base import identity
+from encoders.fitted.fusion import LateFusion
+from encoders.media.content import Content
+from encoders.media.fused import FusedEncoder
+from encoders.text.hashing import HashingEncoder
+from streams.catalog.cataloguer import Cataloguer, Changes
+from streams.catalog.items import Item, Removed, decode_embedding, decode_item, encode_embedding
+from streams.events.canonical import Limits, Reason, Rejected
+from streams.events.isolation import EverythingFailsError
+from streams.recommend import Catalog
+from tests.encoders.media.media import HashedPictures
+from tests.streams.flows import DIM, Record, item_vector
+
+ENCODER = HashingEncoder(DIM)
+SPACE = identity(ENCODER)
+
+
+@dataclass(frozen=True)
+class Message:
+    """What is read of a confluent-kafka message here."""
+
+    k: bytes | None
+    v: bytes | None
+
+    def key(self) -> bytes | None:
+        return self.k
+
+    def value(self) -> bytes | None:
+        return self.v
+
+
+@pytest.fixture
+def cataloguer() -> Cataloguer:
+    return Cataloguer(Catalog(DIM), ENCODER, Limits())
+
+
+def item(item_id: str, **fields: Any) -> Record:
+    return Record(orjson.dumps({"item_id": item_id, **fields}), 0, key=item_id.encode())
+
+
+def removal(item_id: str) -> Record:
+    return Record(None, 0, key=item_id.encode())
+
+
+def publish(cataloguer: Cataloguer, *records: Record) -> Changes:
+    """Through the encoder into the topic, and back from there into the catalogue."""
+    changes = cataloguer.changes(records)
+    written = cataloguer.records(changes, ENCODER.encode(changes.texts()))
+    cataloguer.learn([Message(key, value) for key, value in written])
+    return changes
+
+
+def embedding(item_id: str, vector: Any, space: str = SPACE) -> Message:
+    return Message(item_id.encode(), encode_embedding(Item(item_id), vector, space, "f"))
+
+
+# --- items --------------------------------------------------------------------------------------------------------
+
+
+def test_an_item_becomes_its_texts_vector(cataloguer: Cataloguer) -> None:
+    publish(cataloguer, item("i", title=" Red mug ", categories=["kitchen", "gifts"], description="For tea"))
+    (expected,) = ENCODER.encode(["Red mug. kitchen, gifts. For tea"])
+    assert np.array_equal(cataloguer.catalog.vectors[cataloguer.catalog.row_of["i"]], expected)
+
+
+def test_an_item_that_did_not_change_is_not_encoded_again(cataloguer: Cataloguer) -> None:
+    publish(cataloguer, item("i", title="Red mug"))
+    changes = publish(cataloguer, item("i", title="Red mug"))
+    assert (changes.items, changes.unchanged) == ([], 1)
+
+
+@pytest.mark.parametrize("change", [{"title": "Blue mug"}, {"categories": ["kitchen"]}, {"hidden": True}])
+def test_any_change_that_shows_is_encoded(cataloguer: Cataloguer, change: dict[str, Any]) -> None:
+    publish(cataloguer, item("i", title="Red mug"))
+    changes = publish(cataloguer, item("i", **{"title": "Red mug", **change}))
+    assert [changed.item_id for changed, _ in changes.items] == ["i"]
+
+
+def test_a_hidden_item_is_known_but_not_shown(cataloguer: Cataloguer) -> None:
+    publish(cataloguer, item("i", title="Red mug", hidden=True))
+    assert "i" in cataloguer.catalog
+    assert not cataloguer.catalog.live[cataloguer.catalog.row_of["i"]]
+
+
+def test_a_removed_item_leaves_and_may_come_back(cataloguer: Cataloguer) -> None:
+    publish(cataloguer, item("i", title="Red mug"))
+    changes = publish(cataloguer, removal("i"))
+    assert changes.removed == ["i"]
+    assert "i" not in cataloguer.catalog
+    publish(cataloguer, item("i", title="Red mug"))
+    assert "i" in cataloguer.catalog
+
+
+def test_a_change_and_back_before_it_was_learnt_is_written() -> None:
+    """Else the catalogue would stay with the change, or without the item."""
+    for between in (item("i", title="Blue mug"), removal("i")):
+        cataloguer = Cataloguer(Catalog(DIM), ENCODER, Limits())
+        publish(cataloguer, item("i", title="Red mug"))
+        cataloguer.changes([between])
+        changes = cataloguer.changes([item("i", title="Red mug")])
+        assert [changed.title for changed, _ in changes.items] == ["Red mug"]
+
+
+def test_of_one_batch_the_newest_record_of_an_item_counts(cataloguer: Cataloguer) -> None:
+    changes = publish(
+        cataloguer, item("a", title="1"), item("b", title="1"), removal("a"), item("b", title="2"), removal("c"),
+        item("c", title="3"),
+    )  # fmt: skip
+    assert changes.removed == ["a"]
+    assert [(changed.item_id, changed.title) for changed, _ in changes.items] == [("b", "2"), ("c", "3")]
+
+
+def test_every_record_of_a_batch_is_counted_once(cataloguer: Cataloguer) -> None:
+    publish(cataloguer, item("same"), item("old"))
+    changes = cataloguer.changes(
+        [
+            item("same"),
+            item("a", title="1"),
+            item("a", title="2"),
+            removal("old"),
+            removal("nobody"),
+            Record(b"{", 0),
+        ]
+    )
+    assert changes.outcomes() == {
+        "encoded": 1, "unchanged": 1, "replaced": 1, "removed": 1, "removed_unknown": 1, "refused": 1,
+    }  # fmt: skip
+
+
+def test_a_removal_of_an_unknown_item_is_told_once_and_says_so_in_its_record(
+    cataloguer: Cataloguer, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish(cataloguer, item("old"))
+    # Brought and removed by one batch: known. Removed a second time, as what is read again: known, too.
+    changes = cataloguer.changes(
+        [item("brief"), removal("brief"), removal("old"), removal("nobody"), item("new")]
+    )
+    assert changes.unknown == {"nobody"}
+    again = cataloguer.changes([removal("old"), removal("nobody")])
+    assert again.unknown == {"nobody"}
+    told = [line.getMessage() for line in caplog.records]
+    assert ["'nobody', which is not in the catalogue" in line for line in told] == [True]
+    records, headers = cataloguer.records(changes, ENCODER.encode(changes.texts())), changes.headers()
+    assert headers is not None
+    assert {key: own for (key, _), own in zip(records, headers, strict=True)} == {
+        b"brief": [], b"old": [], b"nobody": [("interestflow.unknown", b"")], b"new": [],
+    }  # fmt: skip
+    assert cataloguer.changes([item("other")]).headers() is None
+
+
+def test_ever_new_unknown_items_do_not_fill_the_log(
+    cataloguer: Cataloguer, caplog: pytest.LogCaptureFixture
+) -> None:
+    cataloguer.changes([removal(f"n{n}") for n in range(500)])
+    assert len(caplog.records) == 100
+
+
+WRONG: list[tuple[Record, Reason]] = [
+    (Record(None, 0), Reason.EMPTY_ID),
+    (Record(b"", 0, key=b"i"), Reason.EMPTY_VALUE),
+    (Record(b"{", 0, key=b"i"), Reason.NOT_JSON),
+    (Record(b'{"item_id":"\xff"}', 0), Reason.NOT_UTF8),
+    (Record(b"[]", 0, key=b"i"), Reason.NOT_AN_OBJECT),
+    (Record(b"{}", 0, key=b"i"), Reason.EMPTY_ID),
+    (item("", title="x"), Reason.EMPTY_ID),
+    (item("i" * 257), Reason.ID_TOO_LONG),
+    (item("a\nb"), Reason.ID_CONTROL_CHARACTERS),
+    (item("i", title=["red"]), Reason.WRONG_TYPE),
+    (item("i", categories=[["kitchen"]]), Reason.WRONG_TYPE),
+    (Record(b'{"item_id":"i","x":%s}' % (b"[" * 90_000), 0), Reason.TOO_DEEP),
+    (item("i", title="x" * 1_048_577), Reason.TOO_LARGE),
+    (Record(orjson.dumps({"item_id": "i"}), 0, key=b"j"), Reason.WRONG_TYPE),
+]
+
+
+@pytest.mark.parametrize(("record", "expected"), WRONG)
+def test_what_is_no_item_is_rejected_with_the_reason(record: Record, expected: Reason) -> None:
+    found = decode_item(record, Limits())
+    assert isinstance(found, Rejected)
+    assert (found.reason, found.stage) == (expected, "catalog.decode")
+
+
+def test_one_bad_record_does_not_hold_up_the_others(cataloguer: Cataloguer) -> None:
+    bad = Record(b"{", 0)
+    changes = publish(cataloguer, item("a"), bad, item("b"))
+    assert [record for record, _ in changes.rejected] == [bad]
+    assert {"a", "b"} == set(cataloguer.catalog.row_of)
+
+
+def test_a_record_without_key_is_an_item_too() -> None:
+    assert decode_item(Record(b'{"item_id":"i"}', 0), Limits()) == Item("i")
+
+
+# --- embeddings ---------------------------------------------------------------------------------------------------
+
+
+def test_a_vector_comes_back_bit_for_bit() -> None:
+    vector = item_vector(3)
+    found = decode_embedding(b"i", encode_embedding(Item("i", hidden=True), vector, SPACE, "f"))
+    assert not isinstance(found, Removed)
+    assert np.array_equal(found.array(), vector)
+    assert (found.item_id, found.hidden, found.fingerprint, found.encoder) == ("i", True, "f", SPACE)
+
+
+def test_embeddings_of_another_space_are_counted_and_left_out(cataloguer: Cataloguer) -> None:
+    foreign = [embedding("a", item_vector(1), "other@1"), embedding("b", item_vector(1)[:-1])]
+    assert cataloguer.learn([*foreign, embedding("c", item_vector(2))]) == ["c"]
+    assert cataloguer.foreign == 2
+    assert list(cataloguer.catalog.row_of) == ["c"]
+
+
+def test_broken_embeddings_are_left_out(cataloguer: Cataloguer) -> None:
+    right = orjson.loads(embedding("a", item_vector(1)).v or b"")
+    broken = [
+        b"{",
+        b"\xff",
+        b'{"x":' + b"[" * 90_000,
+        orjson.dumps({**right, "vector": "no base64!"}),
+        orjson.dumps({**right, "vector": right["vector"][:-8]}),
+        embedding("a", np.full(DIM, np.nan, dtype=np.float32)).v,
+    ]
+    messages = [Message(b"a", value) for value in broken]
+    assert cataloguer.learn([*messages, embedding("z", item_vector(2))]) == ["z"]
+    assert "a" not in cataloguer.catalog
+
+
+# --- media --------------------------------------------------------------------------------------------------------
+
+
+def fused(**parts: Any) -> FusedEncoder:
+    def late(widths: dict[str, int]) -> LateFusion:
+        return LateFusion(widths, dict.fromkeys(widths, 1.0))
+
+    return FusedEncoder(ENCODER, late, **{"pictures": HashedPictures(8), **parts})
+
+
+def pass_through(cataloguer: Cataloguer, encoder: FusedEncoder, *records: Record) -> Changes:
+    changes = cataloguer.changes(records)
+    written = cataloguer.records(changes, cataloguer.encode(changes, encoder))
+    cataloguer.learn([Message(key, value) for key, value in written])
+    return changes
+
+
+def with_media(encoder: FusedEncoder) -> Cataloguer:
+    return Cataloguer(Catalog(encoder.dim), encoder, Limits())
+
+
+def test_an_item_becomes_the_vector_of_all_its_media() -> None:
+    encoder = fused()
+    cataloguer = with_media(encoder)
+    pass_through(cataloguer, encoder, item("i", title="Red mug", media=["a.jpg", "b.jpg", "talk.mp3"]))
+    (expected,) = encoder.encode_contents([Content("Red mug", ("a.jpg", "b.jpg"))])
+    assert np.array_equal(cataloguer.catalog.vectors[cataloguer.catalog.row_of["i"]], expected)
+
+
+@pytest.mark.parametrize(
+    ("media", "encoded"),
+    [(["a.jpg", "b.jpg"], 0), (["b.jpg", "a.jpg", "talk.mp3"], 0), (["a.jpg"], 1), (["a.jpg", "c.jpg"], 1)],
+)
+def test_an_item_is_encoded_again_where_a_medium_that_is_read_changed(media: list[str], encoded: int) -> None:
+    encoder = fused()
+    cataloguer = with_media(encoder)
+    pass_through(cataloguer, encoder, item("i", title="Red mug", media=["a.jpg", "b.jpg"]))
+    changes = pass_through(cataloguer, encoder, item("i", title="Red mug", media=media))
+    assert len(changes.items) == encoded
+
+
+def test_without_an_encoder_for_them_media_change_nothing(cataloguer: Cataloguer) -> None:
+    publish(cataloguer, item("i", title="Red mug"))
+    assert publish(cataloguer, item("i", title="Red mug", media=["a.jpg"])).unchanged == 1
+
+
+def test_what_is_left_of_an_item_is_encoded_and_the_rest_is_told_and_tried_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    encoder = fused()
+    cataloguer = with_media(encoder)
+    records = [item(f"i{n}", title="Red mug", media=["broken.jpg", f"{n}.jpg"]) for n in range(3)]
+    changes = pass_through(cataloguer, encoder, *records)
+    (expected,) = encoder.encode_contents([Content("Red mug", ("1.jpg",))])
+    assert np.array_equal(cataloguer.catalog.vectors[cataloguer.catalog.row_of["i1"]], expected)
+    assert [(one.medium, one.reason) for one in changes.media_failed] == [
+        ("picture", "FileNotFoundError")
+    ] * 3
+    other = item("other", title="hat", media=["broken because of the other reason.jpg"])
+    pass_through(cataloguer, encoder, other)
+    assert [line.message.partition(" (told once")[0] for line in caplog.records] == [
+        "picture 'broken.jpg' of item 'i0' cannot be read: it is broken: send it again"
+    ]
+    # Sent again, it is worth another try; what was read whole is not.
+    assert len(cataloguer.changes(records).items) == 3
+    cataloguer = with_media(encoder)
+    pass_through(cataloguer, encoder, *records, item("whole", media=["a.jpg"]))
+    assert [one.item_id for one, _ in cataloguer.changes([*records, item("whole", media=["a.jpg"])]).items] == [
+        "i0", "i1", "i2",
+    ]  # fmt: skip
+
+
+def test_an_item_of_which_nothing_can_be_read_is_rejected_and_its_neighbours_are_known() -> None:
+    encoder = fused()
+    cataloguer = with_media(encoder)
+    bad = item("bad", media=["broken.jpg"])
+    changes = pass_through(cataloguer, encoder, item("a", media=["a.jpg"]), bad, item("b", title="hat"))
+    assert [(record, reason.reason, reason.stage) for record, reason in changes.rejected] == [
+        (bad, Reason.MEDIA_UNREADABLE, "catalog.encode")
+    ]
+    assert set(cataloguer.catalog.row_of) == {"a", "b"}
+    assert len(changes.media_failed) == 1
+    assert [one.item_id for one, _ in cataloguer.changes([bad]).items] == ["bad"]
+
+
+def test_where_the_encoder_of_pictures_is_down_no_item_is_rejected() -> None:
+    pictures = HashedPictures(8)
+    encoder = fused(pictures=pictures)
+    cataloguer = with_media(encoder)
+    pictures.down = True
+    with pytest.raises(EverythingFailsError, match="out of memory"):
+        pass_through(cataloguer, encoder, item("a", title="hat"), item("b", title="mug", media=["b.jpg"]))
+
+
+def test_a_picture_that_the_encoder_cannot_take_is_isolated() -> None:
+    class Picky(HashedPictures):
+        def encode_images(self, images: Any) -> Any:
+            vectors = super().encode_images(images)
+            vectors[["nan" in str(image) for image in images]] = np.nan
+            return vectors
+
+    encoder = fused(pictures=Picky(8))
+    cataloguer = with_media(encoder)
+    changes = pass_through(
+        cataloguer, encoder, item("a", media=["a.jpg"]), item("n", title="x", media=["nan.jpg"]),
+        item("z", title="z", media=["broken.jpg"]), item("b", media=["broken.jpg"]),
+    )  # fmt: skip
+    assert {reason.reason for _, reason in changes.rejected} == {Reason.NOT_FINITE, Reason.MEDIA_UNREADABLE}
+    assert set(cataloguer.catalog.row_of) == {"a", "z"}
+    assert len(changes.media_failed) == 2

@@ -1,0 +1,66 @@
+"""Whatever verb meets a Kafka that is not there says so in one sentence, and no client's own line gets out."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from streams.local_kafka.local_kafka import free_port
+
+RAW = ("%3|", "%4|", "%6|", "rdkafka#", "KafkaError{", "Traceback", "[thrd:")
+EVENTS = "id,Invoice"
+VERBS = [
+    ["worker"],
+    ["audit"],
+    ["replay"],
+    ["topics", "create"],
+    ["topics", "check"],
+    ["fit", "projection", "--output", "projection.safetensors"],
+    ["fit", "topics", "--output", "topics"],
+    ["train", "encoder", "--output", "encoder"],
+    ["load", "movielens", "films"],
+]
+
+
+def run(folder: Path, words: list[str], server: str) -> subprocess.CompletedProcess[str]:
+    """The verb in a process, as a person would."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("INTERESTFLOW_")}
+    own = {
+        "INTERESTFLOW_KAFKA_BOOTSTRAP_SERVERS": server,
+        "INTERESTFLOW_ENCODER": "hashing",
+        "INTERESTFLOW_METRICS_PORT": "0",
+        "INTERESTFLOW_RETRY_DEADLINE_S": "1",
+    }
+    command = [sys.executable, "-m", "streams", *words]
+    return subprocess.run(
+        command, env=kept | own, cwd=folder, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """With a tiny data set."""
+    films = tmp_path / "films"
+    films.mkdir()
+    (films / "movies.csv").write_text("movieId,title,genres\n1,A film,Drama\n")
+    (films / "ratings.csv").write_text("userId,movieId,rating,timestamp\n1,1,4.0,1600000000\n")
+    (films / "tags.csv").write_text("userId,movieId,tag,timestamp\n1,1,dark,1600000000\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize("words", VERBS, ids=" ".join)
+def test_a_closed_port_is_told_in_a_sentence(folder: Path, words: list[str]) -> None:
+    server = f"127.0.0.1:{free_port()}"
+    done = run(folder, words, server)
+    said = done.stdout + done.stderr
+    assert done.returncode == 1, said
+    for part in RAW:
+        assert part not in said
+    last = said.strip().splitlines()[-1]
+    assert last.startswith("interestflow: ")
+    assert server in said
+    assert "INTERESTFLOW_KAFKA_BOOTSTRAP_SERVERS" in last

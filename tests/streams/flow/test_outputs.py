@@ -1,0 +1,155 @@
+"""What subscribers get: vectors in either form, and reasons that add up."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streams.flow.outputs import Writer
+from streams.flow.rendering import Quoted, ranked_items, remembered
+from streams.recommend import Ranked, Reasons
+from streams.state.layout import HISTORY_DTYPE
+from tests.streams.flows import T0, apply, make_flow, record
+
+
+def states(users: int) -> Any:
+    rows = np.zeros(users, dtype=[("offset", "<i8"), ("count", "<i8"), ("term", "<i8")])
+    rows["offset"], rows["count"], rows["term"] = np.arange(users) + 100, np.arange(users), 40
+    return rows
+
+
+def written(vector_format: str, vectors: Any) -> list[dict[str, Any]]:
+    users = [f"u{row}" for row in range(len(vectors))]
+    counts, as_of = np.arange(len(vectors)) + 7, np.arange(len(vectors)) + T0
+    writer = Writer("decay", 2, vector_format)
+    records = writer.vectors(3, users, states(len(vectors)), counts, as_of, vectors)
+    assert [key.decode() for key, _ in records] == users
+    return [orjson.loads(value) for _, value in records]
+
+
+def floats(encoded: str) -> Any:
+    return np.frombuffer(b64decode(encoded), dtype="<f4")
+
+
+@given(seed=st.integers(0, 99), users=st.integers(0, 5), dim=st.integers(1, 9))
+@settings(max_examples=40, deadline=None)
+def test_both_forms_hold_the_same_floats_to_the_bit(seed: int, users: int, dim: int) -> None:
+    vectors = np.random.default_rng(seed).standard_normal((users, dim)).astype(np.float32)
+    packed, arrays = written("base64", vectors), written("array", vectors)
+    assert len(packed) == len(arrays) == users
+    for row in range(users):
+        assert np.array_equal(floats(packed[row]["vector"]), vectors[row])
+        assert np.array_equal(np.array(arrays[row]["vector"], dtype=np.float32), vectors[row])
+
+
+def test_a_vector_record_says_whose_and_as_of_when() -> None:
+    (_, second) = written("base64", np.zeros((2, 4), dtype=np.float32))
+    del second["vector"]
+    assert second == {
+        "user_id": "u1",
+        "model": "decay",
+        "generation": 2,
+        "partition": 3,
+        "offset": 101,
+        "version": 2,
+        "term": 40,
+        "count": 8,
+        "as_of": T0 + 1,
+        "dim": 4,
+    }
+
+
+def test_a_vector_that_is_a_slice_of_another_is_written_right() -> None:
+    wide = np.arange(12, dtype=np.float32).reshape(3, 4)
+    assert floats(written("base64", wide[:, 1:3])[1]["vector"]).tolist() == [5.0, 6.0]
+
+
+def test_a_recommendation_is_called_by_the_state_that_it_is_of() -> None:
+    writer = Writer("decay", 2, "base64")
+    ((key, value),) = writer.recommendations(3, ["ü"], states(1), np.array([4]), np.array([T0]), ["[]"])
+    found = orjson.loads(value)
+    assert key == "ü".encode()
+    assert found["recommendation_id"] == "2-3-100-1-ü"
+    assert (found["count"], found["as_of"], found["items"]) == (4, T0, [])
+
+
+def missing_last(rows: Any) -> Any:
+    return np.take_along_axis(rows, np.argsort(rows < 0, axis=-1, kind="stable"), axis=-1)
+
+
+@given(seed=st.integers(0, 999), top=st.integers(1, 4))
+@settings(max_examples=60, deadline=None)
+def test_contributions_and_the_rest_add_up_to_the_score(seed: int, top: int) -> None:
+    rng = np.random.default_rng(seed)
+    index = missing_last(rng.integers(-1, 4, (2, 3, top)).astype(np.int32))
+    parts = np.where(index >= 0, rng.standard_normal((2, 3, top)), 0).astype(np.float32)
+    ranked = Ranked(
+        missing_last(rng.integers(-1, 5, (2, 3)).astype(np.int32)),
+        rng.standard_normal((2, 3)).astype(np.float32),
+    )
+    reasons = Reasons(index, parts, np.zeros((2, 3), dtype=np.float32))
+    history = np.zeros((2, 4), dtype=HISTORY_DTYPE)
+    history["time"] = T0 + np.arange(4)
+    # What is quoted must come back as it was.
+    ids = ["plain", 'with "quotes"', "back\\slash", "ünï", "\u2028"]
+    events = remembered(history, np.array([[0, 1, 2, -1]] * 2, dtype=np.int32), ids, {0: 'a"b'}, Quoted())
+    lists = [orjson.loads(items) for items in ranked_items(ids, ranked, reasons, events, Quoted())]
+    for user, row in zip(lists, ranked.rows.tolist(), strict=True):
+        assert [shown["item_id"] for shown in user] == [ids[at] for at in row if at >= 0]
+    told = {
+        reason["item_id"]: reason["timestamp"] for u in lists for shown in u for reason in shown["reasons"]
+    }
+    wanted = {ids[0]: T0, ids[1]: T0 + 1, ids[2]: T0 + 2, None: T0 + 3}
+    assert told.items() <= wanted.items()
+    assert {reason["action"] for u in lists for shown in u for reason in shown["reasons"]} <= {'a"b'}
+    assert [len(items) for items in lists] == (ranked.rows >= 0).sum(axis=1).tolist()
+    for shown in (item for items in lists for item in items):
+        total = sum(reason["contribution"] for reason in shown["reasons"]) + shown["other"]
+        assert total == pytest.approx(shown["score"], abs=1e-9)
+
+
+def test_reasons_are_told_in_the_words_of_the_events() -> None:
+    flow = make_flow(exclude_consumed=False)
+    apply(flow, [record(0, item="i2", action="like"), record(1, item="i5", action="purchase", value=1)])
+    ((_, value),) = flow.recommend(0, np.array([0]))
+    told = {
+        (reason["item_id"], reason["action"], reason["timestamp"])
+        for shown in orjson.loads(value)["items"]
+        for reason in shown["reasons"]
+    }
+    assert told == {("i2", "like", T0), ("i5", "purchase", T0 + 1)}
+
+
+def test_an_action_whose_word_was_forgotten_is_told_as_other() -> None:
+    """States remember checksums; a restarted worker learns words without a rule anew as they come."""
+    flow = make_flow(exclude_consumed=False, default_action_weight=1.0)
+    apply(flow, [record(0, item="i2", action="wink")])
+    again = make_flow(exclude_consumed=False, default_action_weight=1.0)
+    again.partitions[0] = flow.partitions[0]
+    ((_, value),) = again.recommend(0, np.array([0]))
+    assert {r["action"] for shown in orjson.loads(value)["items"] for r in shown["reasons"]} == {"other"}
+
+
+def test_no_reasons_may_be_wanted() -> None:
+    flow = make_flow(reasons=0, exclude_consumed=False)
+    apply(flow, [record(0)])
+    ((_, value),) = flow.recommend(0, np.array([0]))
+    assert {tuple(shown["reasons"]) for shown in orjson.loads(value)["items"]} == {()}
+
+
+def test_a_search_counts_before_there_is_any_item() -> None:
+    flow = make_flow(items=0)
+    assert len(apply(flow, [record(0, item=None, action="search", text="hat")]).vectors) == 1
+
+
+def test_a_recommendation_of_an_empty_catalogue_is_empty() -> None:
+    flow = make_flow(items=0)
+    apply(flow, [record(0, item=None, action="search", text="hat")])
+    ((_, value),) = flow.recommend(0, np.array([0]))
+    assert orjson.loads(value)["items"] == []

@@ -1,0 +1,82 @@
+"""Whose a changelog record is: a gap among the owner's own records may hold some of its own; and how a guard ends."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import threading
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from streams.ops.apart import apart
+from streams.state.changelog import OWNER_KEY, WATERMARK_KEY
+from streams.state.deliveries import Deliveries
+from streams.state.store import PartitionState
+from streams.worker import guard
+from streams.worker.guard import others
+from tests.streams.state.test_store import SOURCE, layout
+
+OWN, REPLACED = 20, 10
+
+
+def records_of(term: int) -> list[tuple[bytes, bytes | None]]:
+    """A row and the mark behind it, as an owner of this term writes them."""
+    part = PartitionState(0, layout())
+    part.deliveries = Deliveries(term)
+    rows = part.rows(["somebody"])
+    changed = part.take(rows)
+    part.stamp(part.layout.view(changed))
+    part.put(rows, changed)
+    return [*part.records(rows, changed), part.watermark_record(SOURCE)]
+
+
+def test_rows_and_marks_of_another_term_are_others() -> None:
+    assert others(records_of(REPLACED), layout(), OWN) == [b"somebody", WATERMARK_KEY]
+
+
+def test_own_records_and_claims_of_the_partition_are_not() -> None:
+    assert others([*records_of(OWN), (OWNER_KEY, b"{}")], layout(), OWN) == []
+
+
+@pytest.mark.parametrize("value", [None, b"too short for a row"])
+def test_what_does_not_say_whose_it_is_is_somebody_elses(value: bytes | None) -> None:
+    assert others([(b"somebody", value)], layout(), OWN) == [b"somebody"]
+
+
+class InUse:
+    """A reader with which a thread is reading until it is released."""
+
+    def __init__(self, *_: Any) -> None:
+        self.reading, self.released, self.closed = threading.Event(), threading.Event(), False
+
+    def bounds(self, _owned: list[int]) -> dict[int, tuple[int, int]]:
+        self.reading.set()
+        self.released.wait(10)
+        return {}
+
+    def close(self) -> None:
+        self.closed = True
+
+
+async def test_a_guard_that_is_stopped_leaves_a_reader_alone_with_which_a_thread_reads(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """To close it in the middle of a call crashes the process, or never returns."""
+    reader = InUse()
+    monkeypatch.setattr(guard, "Reader", lambda *_: reader)
+    monkeypatch.setattr(guard, "PAUSE_S", 0.0)
+    pipeline = SimpleNamespace(
+        settings=SimpleNamespace(topic_state="state"), flow=SimpleNamespace(partitions={})
+    )
+    brokers: Any = SimpleNamespace(kafka={}, ask=apart)
+    running = asyncio.ensure_future(
+        guard.Guard(cast("Any", pipeline), brokers, itertools.count(0, guard.LOOK_S).__next__).run()
+    )
+    assert await asyncio.to_thread(reader.reading.wait, 10)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert not reader.closed
+    reader.released.set()
