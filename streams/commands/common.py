@@ -5,13 +5,15 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from streams.ops.interrupt import STATUS, leave_at_once
-from streams.settings import configuration
-from streams.settings.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    # Settings take most of the time in which `--help` is there.
+    from streams.settings.settings import Settings
 
 Config = Annotated[Path | None, typer.Option("--config", help="TOML file of settings.")]
 Servers = Annotated[str | None, typer.Option("--bootstrap-servers", help="host:port of the brokers.")]
@@ -19,6 +21,9 @@ Servers = Annotated[str | None, typer.Option("--bootstrap-servers", help="host:p
 
 def load_settings(config: Path | None = None, **options: Any) -> Settings:
     """Settings, or a message that names every wrong one, and exit status 2."""
+    from streams.settings import configuration
+    from streams.settings.settings import SettingsError
+
     try:
         return configuration.load(config, **options)
     except SettingsError as error:
@@ -29,7 +34,7 @@ def or_exit(run: Callable[[], None]) -> None:
     """Turn the errors that a person can cause into a sentence and an exit status."""
     from encoders.core.base import EncoderError
     from streams.ops.kafka_errors import told
-    from streams.settings.errors import USER_ERRORS
+    from streams.ops.user_errors import USER_ERRORS
 
     caught: tuple[type[Exception], ...] = (EncoderError, *USER_ERRORS)
     # Until here an interrupt ended the process without a word (see __main__.py); now there may be things to clear up.

@@ -1,4 +1,4 @@
-"""`interestflow load`: a data set into the topics, catalogue first, then events in event-time order."""
+"""A data set into the topics: its catalogue first, then its events in event-time order."""
 
 from __future__ import annotations
 
@@ -7,16 +7,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import orjson
-import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from sinks.base import Group, Sink
 from sinks.kafka import KafkaSink
-from streams.commands.common import Config, Servers, load_settings, or_exit
 from streams.datasets import DATASETS, Dataset, DatasetError
 from streams.kafka.security import librdkafka_config
 from streams.kafka.topics.specifications import partition_count
@@ -91,7 +89,11 @@ class Pace:
             time.sleep(ahead)
 
 
-def _run(settings: Settings, name: str, path: Path, speed: str, limit: int | None) -> None:
+def load(settings: Settings, name: str, path: Path, speed: str, limit: int | None) -> str:
+    """Load the data set of this name, with a progress bar; returns what was written, for a person.
+
+    speed: a factor of event time, or "max". limit: events at most. Raises DatasetError, SettingsError, SinkError.
+    """
     pace = _parse_speed(speed)
     started = time.monotonic()
     dataset = DATASETS[name](path)
@@ -105,7 +107,7 @@ def _run(settings: Settings, name: str, path: Path, speed: str, limit: int | Non
         items, events = publish(sink, settings, dataset, limit, pace, lambda n: bar.advance(task, n))
     sink.close(60)
     notes = "".join(f" {key}={value}" for key, value in dataset.notes.items())
-    typer.echo(f"load: events={events} items={items}{notes} seconds={time.monotonic() - started:.1f}")
+    return f"load: events={events} items={items}{notes} seconds={time.monotonic() - started:.1f}"
 
 
 def _parse_speed(speed: str) -> Callable[[int], None]:
@@ -118,39 +120,3 @@ def _parse_speed(speed: str) -> Callable[[int], None]:
     if not factor > 0:
         raise DatasetError(f"--speed {speed} is neither max nor a factor above 0")
     return Pace(factor)
-
-
-load_cli = typer.Typer(help="Real data sets into topics, in event-time order.", no_args_is_help=True)
-Speed = Annotated[
-    str, typer.Option(help="Factor of event time (1 is real time, 3600 an hour a second), or max.")
-]
-Limit = Annotated[int | None, typer.Option(min=1, help="Events at most.")]
-# What each holds, and an example.
-HELP = {
-    "online-retail": (
-        "UCI Online Retail: purchases and returns of a gift shop.",
-        "interestflow load online-retail online_retail.csv.gz",
-    ),
-    "movielens": (
-        "MovieLens (small): ratings and tags of films.",
-        "interestflow load movielens ml-latest-small --speed max",
-    ),
-    "lastfm": (
-        "Last.fm (HetRec 2011): tags that listeners gave to artists.",
-        "interestflow load lastfm hetrec2011-lastfm-2k",
-    ),
-}
-
-
-def _add_command(name: str) -> None:
-    def load(
-        path: Path, speed: Speed = "max", limit: Limit = None, servers: Servers = None, config: Config = None
-    ) -> None:
-        settings = load_settings(config, kafka_bootstrap_servers=servers)
-        or_exit(lambda: _run(settings, name, path, speed, limit))
-
-    load_cli.command(name, help="{}\n\nExample: {}".format(*HELP[name]))(load)
-
-
-for _name in DATASETS:
-    _add_command(_name)

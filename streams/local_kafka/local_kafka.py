@@ -9,18 +9,13 @@ from __future__ import annotations
 
 import fcntl
 import json
-import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated
 
-import typer
-
-from streams.commands.common import fail
 from streams.local_kafka import files as kafka_files
 from streams.local_kafka import node as kafka_node
 from streams.local_kafka.files import HOST
@@ -28,9 +23,8 @@ from streams.local_kafka.install import LocalKafkaError, find_jars, find_java
 from streams.local_kafka.node import free_port
 from streams.local_kafka.warmup import START_DEADLINE_S, warm_options
 
-__all__ = ["Broker", "LocalKafkaError", "start", "stop", "status", "running", "free_port", "kafka_cli"]
+__all__ = ["Broker", "LocalKafkaError", "start", "stop", "status", "running", "free_port"]
 
-NOT_RUNNING = 3
 NO_PROPERTIES: Mapping[str, str] = MappingProxyType({})
 
 
@@ -144,56 +138,3 @@ def _locked(home: Path) -> Iterator[None]:
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-kafka_cli = typer.Typer(
-    help="A local Apache Kafka for trying things out; it needs no Java.", no_args_is_help=True
-)
-Home = Annotated[
-    Path | None,
-    typer.Option("--home", help="The broker's folder; default: .interestflow/kafka.", show_default=False),
-]
-
-
-@kafka_cli.command("start")
-def start_command(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on loopback; 0 for a free one.")] = 9092,
-    home: Home = None,
-) -> None:
-    """Start the local broker, or show it if it runs already.
-
-    Example: interestflow kafka start --port 9092
-    """
-    # The first start fetches jars and makes a cache: half a minute that wants an explanation.
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
-        broker = start(home or default_home(), port=port)
-    except LocalKafkaError as error:
-        fail(str(error), 1)
-    typer.echo(f"running: bootstrap servers {broker.bootstrap_servers}, pid {broker.pid}, home {broker.home}")
-
-
-@kafka_cli.command("stop")
-def stop_command(home: Home = None) -> None:
-    """Stop the local broker; its topics stay for the next start.
-
-    Example: interestflow kafka stop
-    """
-    try:
-        stopped = stop(home or default_home())
-    except LocalKafkaError as error:
-        fail(str(error), 1)
-    typer.echo("stopped" if stopped else "was not running")
-
-
-@kafka_cli.command("status")
-def status_command(home: Home = None) -> None:
-    """Show whether the local broker runs: exit status 0 if so, 3 if not.
-
-    Example: interestflow kafka status --home .interestflow/kafka
-    """
-    broker = status(home or default_home())
-    if broker is None:
-        typer.echo("not running")
-        raise typer.Exit(NOT_RUNNING)
-    typer.echo(f"running: bootstrap servers {broker.bootstrap_servers}, pid {broker.pid}, home {broker.home}")

@@ -16,10 +16,11 @@ import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 from typer.testing import CliRunner
 
+from streams.commands.kafka import kafka_cli
 from streams.local_kafka import local_kafka
 from streams.local_kafka import node as kafka_node
 from streams.local_kafka.files import HOST
-from streams.local_kafka.local_kafka import LocalKafkaError, kafka_cli
+from streams.local_kafka.local_kafka import LocalKafkaError
 
 
 def test_topics_survive_a_restart_and_nothing_is_left_running(

@@ -9,8 +9,9 @@ import pytest
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 from typer.testing import CliRunner
 
+from streams.commands.topics import topics_cli
 from streams.kafka.topics import specifications as topics
-from streams.kafka.topics.specifications import TopicError, topics_cli
+from streams.kafka.topics.specifications import TopicError
 from streams.local_kafka.local_kafka import free_port
 from streams.settings.settings import Settings
 from streams.settings.source_topics import Source

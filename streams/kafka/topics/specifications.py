@@ -7,17 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-
-from streams.commands.common import Config, Servers, load_settings, or_exit
 from streams.kafka.topics.admin import TopicAdmin, TopicError, TopicSpec
 from streams.kafka.topics.record_bounds import Needs
 from streams.kafka.topics.rights import DESCRIBE_CONFIGS, check_needs
 from streams.settings.settings import Settings
 
-__all__ = ["TopicError", "TopicSpec", "prefixed", "specs", "create", "check", "partition_count", "topics_cli"]
+__all__ = ["TopicError", "TopicSpec", "prefixed", "specs", "create", "check", "partition_count"]
 
 MIB = 1_048_576
 
@@ -173,54 +170,3 @@ def _wrong_partitions(settings: Settings, partitions: Mapping[str, int]) -> list
         f"Set INTERESTFLOW_GENERATION={settings.generation + 1} and run `interestflow topics create`; "
         "the state is rebuilt by replay"
     ]
-
-
-topics_cli = typer.Typer(help="The topics of a deployment.", no_args_is_help=True)
-Partitions = Annotated[int | None, typer.Option("--partitions", help="Partitions of each new topic.")]
-Copies = Annotated[int | None, typer.Option("--replication-factor", help="Copies of each topic.")]
-
-
-@topics_cli.command("create")
-def create_command(
-    config: Config = None,
-    bootstrap_servers: Servers = None,
-    partitions: Partitions = None,
-    replication_factor: Copies = None,
-) -> None:
-    """Make the topics that are missing; those that exist are left as they are.
-
-    Example: interestflow topics create --partitions 8
-    """
-    settings = load_settings(
-        config,
-        kafka_bootstrap_servers=bootstrap_servers,
-        partitions=partitions,
-        replication_factor=replication_factor,
-    )
-
-    def run() -> None:
-        created = create(settings)
-        typer.echo("\n".join(f"created {name}" for name in created) or "all topics are there")
-
-    or_exit(run)
-
-
-@topics_cli.command("check")
-def check_command(
-    config: Config = None, bootstrap_servers: Servers = None, replication_factor: Copies = None
-) -> None:
-    """Name the topics that are missing or wrong, the rights that are missing, and what to do; then exit status 1.
-
-    Example: interestflow topics check --bootstrap-servers 127.0.0.1:9092
-    """
-    settings = load_settings(
-        config, kafka_bootstrap_servers=bootstrap_servers, replication_factor=replication_factor
-    )
-
-    def run() -> None:
-        if problems := check(settings):
-            typer.echo("\n".join(problems), err=True)
-            raise typer.Exit(1)
-        typer.echo("all topics are there and right")
-
-    or_exit(run)

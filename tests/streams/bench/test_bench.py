@@ -13,23 +13,15 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from streams.bench import (
-    bench_cli,
-    memory,
-    ours,
-    peers,
-    recommend,
-    run,
-    states,
-    throughput,
-    workload,
-)
+from streams.bench import peers
 from streams.bench.errors import BenchError
 from streams.bench.harness import Row, Samples
 from streams.bench.peers.arithmetic import Fold, Job, State
 from streams.bench.show import Say, show
+from streams.bench.stream import memory, ours, recommend, run, states, throughput, workload
 from streams.bench.stream.contender import Contender, Wiring
 from streams.bench.stream.workload import Workload
+from streams.commands.bench import bench_cli
 from streams.events.canonical import decode_stored
 from streams.settings.configuration import load
 from streams.state.store import PartitionState

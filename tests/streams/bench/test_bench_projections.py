@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from streams.bench import bench_cli
 from streams.bench.projections.history import SOURCES, History, rounds
 from streams.bench.projections.pooling import LENGTH, recent
 from streams.bench.projections.ranking import bootstrap, decayed, judge, ranks, targets
+from streams.commands.bench import bench_cli
 
 ITEMS, DIM = 9, 4
 DAY = 86_400_000

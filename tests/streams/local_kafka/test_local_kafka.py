@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from streams.commands.kafka import kafka_cli
 from streams.local_kafka import files as kafka_files
 from streams.local_kafka import install as kafka_install
 from streams.local_kafka import local_kafka
@@ -129,4 +130,4 @@ def test_settings_file_escapes_and_is_the_owners_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("verb", ["start", "stop", "status"])
 def test_help_has_an_example(verb: str) -> None:
-    assert f"interestflow kafka {verb}" in CliRunner().invoke(local_kafka.kafka_cli, [verb, "--help"]).output
+    assert f"interestflow kafka {verb}" in CliRunner().invoke(kafka_cli, [verb, "--help"]).output

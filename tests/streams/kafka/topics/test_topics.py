@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from typer.testing import CliRunner
 
+from streams.commands.topics import topics_cli
 from streams.kafka.topics.admin import TopicAdmin, TopicSpec
-from streams.kafka.topics.specifications import TopicError, create, specs, topics_cli
+from streams.kafka.topics.specifications import TopicError, create, specs
 from streams.settings.settings import Settings
 from streams.settings.source_topics import Source
 

@@ -1,0 +1,121 @@
+"""`interestflow bench`: what the product costs and how it compares, measured on a local Apache Kafka."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from streams.commands.common import load_settings, or_exit
+
+JsonFile = Annotated[
+    Path | None, typer.Option("--json", help="Write the rows here too, as a JSON list.", dir_okay=False)
+]
+
+bench_cli = typer.Typer(
+    help="Measure speed, latency and memory on a local Apache Kafka.", no_args_is_help=True
+)
+
+
+@bench_cli.command("stream")
+def stream(
+    json_file: JsonFile = None,
+    runs: Annotated[int, typer.Option(min=1, help="Rounds; all engines take turns within each.")] = 5,
+    case: Annotated[list[str] | None, typer.Option(help="Only this case; may be repeated.")] = None,
+    engine: Annotated[list[str] | None, typer.Option(help="Only this engine; may be repeated.")] = None,
+    events: Annotated[int, typer.Option(min=1000, help="Events of a throughput run.")] = 400_000,
+) -> None:
+    """Throughput beside other engines, latency, recommendations, recovery and memory.
+
+    Progress goes to standard error. Example: interestflow bench stream --case throughput --json bench.json
+    """
+
+    def measure() -> None:
+        from streams.bench.stream.run import Plan, run
+
+        run(Plan(runs, events, tuple(case or ()), tuple(engine or ())), json_file)
+
+    # So that an engine and the broker are ended in order when we are told to stop.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    _or_exit(measure)
+
+
+@bench_cli.command("encoders")
+def encoders(
+    json_file: JsonFile = None,
+    runs: Annotated[int, typer.Option(min=1, help="Rounds; both sides take turns within each.")] = 5,
+    case: Annotated[list[str] | None, typer.Option(help="Only this case; may be repeated.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder that holds uci-online-retail and ml-latest-small.", file_okay=False, exists=True
+        ),
+    ] = None,
+    texts: Annotated[int, typer.Option(min=300, help="Texts of a round.")] = 1000,
+) -> None:
+    """Texts per CPU second beside sentence-transformers, on catalogue texts and on two languages mixed.
+
+    Progress goes to standard error. Example: interestflow bench encoders --case mixed --json bench.json
+    """
+
+    def measure() -> None:
+        from streams.bench.encoders.run import Plan, run
+
+        run(Plan(runs, texts, data, tuple(case or ())), json_file)
+
+    _or_exit(measure)
+
+
+@bench_cli.command("projections")
+def projections(
+    data: Annotated[
+        Path,
+        typer.Option(
+            help="Folder that holds uci-online-retail and ml-latest-small.", file_okay=False, exists=True
+        ),
+    ],
+    json_file: JsonFile = None,
+    vectors: Annotated[
+        Path | None, typer.Option(help="Folder in which encoded catalogues are kept.", file_okay=False)
+    ] = None,
+    dimensions: Annotated[int, typer.Option(min=2, help="What the vectors are reduced to.")] = 128,
+    seed: Annotated[int, typer.Option(min=0, help="Of random projection, training, resamples and ties.")] = 0,
+    space: Annotated[list[str] | None, typer.Option(help="Only this space; may be repeated.")] = None,
+    source: Annotated[list[str] | None, typer.Option(help="Only this data set; may be repeated.")] = None,
+    users: Annotated[
+        int | None, typer.Option(min=1, help="Users at most, drawn by the seed; default: all.")
+    ] = None,
+) -> None:
+    """Which space of item vectors best foretells what users do next, on real histories; needs no Kafka.
+
+    The encoder is that of the settings. Example: interestflow bench projections --data DIR
+    """
+    settings = load_settings()
+
+    def measure() -> None:
+        from streams.bench.projections.run import Plan, run
+        from streams.wiring.encoder import build_raw_encoder
+
+        plan = Plan(data, vectors, dimensions, seed, tuple(space or ()), tuple(source or ()), users)
+        run(plan, build_raw_encoder(settings), json_file)
+
+    _or_exit(measure)
+
+
+def _or_exit(measure: Callable[[], None]) -> None:
+    def attempt() -> None:
+        try:
+            measure()
+        except ModuleNotFoundError as error:
+            if error.name != "psutil":
+                raise
+            from streams.bench.errors import BenchError
+
+            advice = "the benchmark needs psutil: run `pip install 'interestflow[bench,local]'`"
+            raise BenchError(advice) from error
+
+    or_exit(attempt)

@@ -1,0 +1,49 @@
+"""`interestflow worker`: one worker, until it is told to stop."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from streams.commands.common import Config, Servers, load_settings, or_exit
+
+
+def run_worker(
+    config: Config = None,
+    bootstrap_servers: Servers = None,
+    exit_when_idle: Annotated[
+        float | None, typer.Option(help="Stop after so many seconds without work; default: never.")
+    ] = None,
+) -> None:
+    """Run one worker: topics in, interest vectors and recommendations out.
+
+    Example: INTERESTFLOW_PROJECTION=projection.safetensors interestflow worker --exit-when-idle 5
+    """
+    settings = load_settings(config, kafka_bootstrap_servers=bootstrap_servers)
+    from streams.ops.log_lines import set_up_logging
+
+    set_up_logging(settings)
+    # Imported late: Faust and torch take seconds, which --help should not.
+    import asyncio
+    import logging
+
+    from streams.ops import heap
+
+    # Before any thread.
+    heap.limit()
+    from streams.ops.metrics import serve
+    from streams.wiring.app import build_worker
+
+    async def run() -> None:
+        worker = build_worker(settings)
+        stop, port = serve(
+            worker.pipeline.metrics, worker.health, settings.metrics_host, settings.metrics_port
+        )
+        logging.getLogger("streams").info("metrics on http://%s:%d/metrics", settings.metrics_host, port)
+        try:
+            await worker.run(exit_when_idle)
+        finally:
+            stop()
+
+    or_exit(lambda: asyncio.run(run()))
