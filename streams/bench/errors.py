@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from streams.settings.errors import UserError
 
-class BenchError(RuntimeError):
+
+class BenchError(UserError):
     """A measurement is not possible or not valid; the message says why and what to do."""
 
 

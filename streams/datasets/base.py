@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from streams.settings.errors import UserError
 
-class DatasetError(ValueError):
+
+class DatasetError(UserError):
     """The path holds no such data set; the message says which files are expected."""
 
 

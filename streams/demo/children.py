@@ -14,13 +14,14 @@ from typing import Any
 
 from streams.local_kafka.install import LocalKafkaError
 from streams.ops.tied import tie
+from streams.settings.errors import UserError
 from streams.settings.settings import ENV_PREFIX
 
 LOG_TAIL_LINES = 30
 STOP_PATIENCE_S = 10.0
 
 
-class ChildError(RuntimeError):
+class ChildError(UserError):
     """A child process ended as it should not have; the message says which, with the end of its log."""
 
 

@@ -13,6 +13,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from streams.kafka.clients import close_later, make
 from streams.kafka.tokens import TokenError
 from streams.ops.kafka_errors import NO_TOPIC, is_final, sentence
+from streams.settings.errors import UserError
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ KNOWN_WITHIN_S = 5.0
 KNOWN_PAUSE_S = 0.1
 
 
-class ReadError(RuntimeError):
+class ReadError(UserError):
     """A topic could not be read to its end; the message says what to do."""
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from streams.kafka.login_checks import SASL_ONLY, given, login_problems, variable
 from streams.kafka.tokens import Tokens, tokens
+from streams.settings.errors import UserError
 from streams.settings.settings import Settings
 
 # host:port, a name, an IPv4 address or an IPv6 address in brackets.
@@ -27,7 +28,7 @@ _SSL_ONLY = (*_SSL_FILES, "kafka_ssl_key_password")
 LONGEST_RECONNECT_MS = 1000
 
 
-class SecurityError(ValueError):
+class SecurityError(UserError):
     """Security settings that one of the Kafka clients cannot honour; the message names each problem."""
 
 

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import httpx
 
+from streams.settings.errors import UserError
 from streams.settings.kafka import KafkaSettings
 
 TIMEOUT_S = 10.0
@@ -25,7 +26,7 @@ USED_SHARE = 0.8
 AWS_EXTRA = "install the extra: pip install 'interestflow[aws]'"
 
 
-class TokenError(RuntimeError):
+class TokenError(UserError):
     """No token can be had; the message says why and what to do. away: whether asking again may help."""
 
     def __init__(self, message: str, *, away: bool = False) -> None:

@@ -18,6 +18,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from streams.settings.errors import UserError
+
 logger = logging.getLogger(__name__)
 
 KAFKA_VERSION = "4.3.1"
@@ -28,7 +30,7 @@ COORDINATES = f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}+org.apache.logging.l
 INSTALL_HINT = "run `pip install 'interestflow[local]'`"
 
 
-class LocalKafkaError(RuntimeError):
+class LocalKafkaError(UserError):
     """The local broker cannot do what was asked; the message says why and what to do."""
 
 

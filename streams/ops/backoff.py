@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from streams.ops.kafka_errors import told
 from streams.ops.metrics import Health, Metrics
+from streams.settings.errors import UserError
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ LONGEST_S = 30.0
 ADVICE_AFTER_S = 10.0
 
 
-class GaveUpError(RuntimeError):
+class GaveUpError(UserError):
     """What was waited for did not come back in time; the message says what to do."""
 
 

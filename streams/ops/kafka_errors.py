@@ -7,6 +7,8 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
 
+from streams.settings.errors import UserError
+
 LOG_IN = (
     "check INTERESTFLOW_KAFKA_SASL_USERNAME, INTERESTFLOW_KAFKA_SASL_PASSWORD and INTERESTFLOW_KAFKA_SASL_MECHANISM, "
     "or what begins with INTERESTFLOW_KAFKA_OAUTH_"
@@ -67,7 +69,7 @@ _NOISE = re.compile(r" \(after \d+ms in state \w+(, \d+ identical error\(s\) sup
 _ELSE = "look at the brokers' logs"
 
 
-class GroupError(RuntimeError):
+class GroupError(UserError):
     """The consumer group cannot be joined, or what it reads is refused; the message names it and what to do."""
 
 

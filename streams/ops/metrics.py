@@ -19,6 +19,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from encoders.core.base import counts, layers, timings
+from streams.settings.errors import UserError
 from streams.state.store import PartitionState
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -216,7 +217,7 @@ class Health:
         return self.ready and not paused, paused or self.reason
 
 
-class PortError(RuntimeError):
+class PortError(UserError):
     """The address of the metrics cannot be listened on; the message names the settings."""
 
 

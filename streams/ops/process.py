@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from streams.ops.kafka_errors import told
+from streams.ops.user_errors import USER_ERRORS
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +38,6 @@ def spared_collector() -> Iterator[None]:
 
 def fail(error: BaseException) -> None:
     """End the process at once: nothing unacknowledged is lost, it is read again."""
-    from streams.settings.errors import USER_ERRORS  # late, for some of these are defined by who uses this
-
     # Of what a person can put right the sentence says all.
     log.critical("cannot go on: %s", told(error), exc_info=None if isinstance(error, USER_ERRORS) else error)
     logging.shutdown()

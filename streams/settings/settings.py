@@ -21,6 +21,7 @@ from pydantic_settings import (
 
 from streams.settings.action_rules import DEFAULT_ACTIONS, LARGEST_WEIGHT, ActionRule, by_spelled_word
 from streams.settings.encoder import CommaSeparated, EncoderSettings
+from streams.settings.errors import UserError
 from streams.settings.kafka import KafkaSettings
 from streams.settings.source_topics import Source, Sources
 
@@ -32,7 +33,7 @@ HalfLifeUnit = Literal["seconds", "events"]
 DAY_S = 86_400.0
 
 
-class SettingsError(ValueError):
+class SettingsError(UserError):
     """One message that names every wrong setting and what to do about it."""
 
 

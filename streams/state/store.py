@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.interest.base import Longs
+from streams.settings.errors import UserError
 from streams.state.changelog import NOTHING, WATERMARK_KEY, Claim, SourceTopic, Watermark
 from streams.state.deliveries import Deliveries
 from streams.state.layout import Layout, Rows
@@ -43,7 +44,7 @@ class Evicted(Protocol):
         ...
 
 
-class StateError(RuntimeError):
+class StateError(UserError):
     """The changelog cannot be used as it is; the message says what to do."""
 
 

@@ -58,7 +58,7 @@ def forked(settings: Settings, log: Path, point: str = "", nth: int = 1) -> None
 def main(settings: Settings, point: str = "", nth: int = 1, orders: Path | None = None) -> None:
     """Run, and turn what a person can cause into a sentence and an exit status, as the command does."""
     from streams.ops.log_lines import set_up_logging
-    from streams.settings.errors import USER_ERRORS
+    from streams.ops.user_errors import USER_ERRORS
 
     heap.limit()
     set_up_logging(settings)

@@ -15,6 +15,7 @@ from streams.kafka.reading import KNOWN_WITHIN_S, is_away
 from streams.kafka.security import librdkafka_config
 from streams.kafka.topics.rights import Lack, Need, lacking
 from streams.ops.kafka_errors import is_final, sentence
+from streams.settings.errors import UserError
 from streams.settings.settings import Settings
 
 TIMEOUT_S = 30.0
@@ -24,7 +25,7 @@ CONNECT_DEADLINE_S = 10.0
 CONNECT_ATTEMPT_S = 1.0
 
 
-class TopicError(RuntimeError):
+class TopicError(UserError):
     """Topics cannot be asked for or made; the message says why and what to do."""
 
 

@@ -14,6 +14,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AclOperation, AdminClient
 
 from streams.ops.kafka_errors import RIGHTS_ADVICE
+from streams.settings.errors import UserError
 from streams.settings.settings import Settings
 
 Kind = Literal["topic", "group"]
@@ -26,7 +27,7 @@ PAUSE_S = 0.2
 NOT_THERE = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC})
 
 
-class RightsError(RuntimeError):
+class RightsError(UserError):
     """A topic is missing, or a right on a topic or group; the message says which, and what to do."""
 
 
