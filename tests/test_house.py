@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -14,14 +14,35 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("streams", "encoders", "sinks")
 KAFKA = {"faust", "mode", "aiokafka", "confluent_kafka"}
-PURE = {
-    "streams.events.rejections",
-    "streams.events.canonical",
-    "streams.flow.flow",
-    "streams.flow.batch",
-    "streams.interest",
-    "streams.recommend",
+
+# The rooms of a package, from the ground up: each imports only from itself and from those before it.
+ROOMS = {
+    "streams": (
+        *(
+            "settings",
+            "events",
+            "interest",
+            "recommend",
+            "datasets",
+            "state",
+            "flow",
+            "ops",
+            "catalog",
+            "kafka",
+        ),
+        *("worker", "wiring", "local_kafka", "demo", "history", "learn", "bench", "commands"),
+    ),
+    "encoders": (
+        *("core", "fitted", "checkpoints", "remote", "serving"),
+        *("text", "onnx", "media", "sentiment", "training"),
+    ),
 }
+# Rooms that know nothing of one another, in whichever order they stand.
+STRANGERS = ({"interest", "recommend", "datasets"},)
+# What a room holds at most beside its `__init__`.
+ROOM_FILES = 12
+# Rooms without a Kafka client, metrics or models: what happens to an event is the same wherever it is run.
+PURE = ("streams.events", "streams.interest", "streams.recommend", "streams.state", "streams.flow")
 
 TOP_LEVEL = {
     *PACKAGES,
@@ -79,11 +100,10 @@ def statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
             yield from statements(getattr(statement, field, []))
 
 
-@cache
-def imports(module: str) -> frozenset[str]:
-    """Names of the modules that a module imports anywhere in it, within functions too."""
+def imported(nodes: Iterable[ast.AST], module: str) -> set[str]:
+    """Names of the modules that these statements import."""
     found = set()
-    for statement in statements(ast.parse(MODULES[module].read_text()).body):
+    for statement in nodes:
         if isinstance(statement, ast.Import):
             found |= {alias.name for alias in statement.names}
         elif isinstance(statement, ast.ImportFrom):
@@ -93,7 +113,36 @@ def imports(module: str) -> frozenset[str]:
             found |= {
                 f"{origin}.{a.name}" if f"{origin}.{a.name}" in MODULES else origin for a in statement.names
             }
-    return frozenset(found)
+    return found
+
+
+@cache
+def imports(module: str) -> frozenset[str]:
+    """Names of the modules that a module imports when it runs, within functions too."""
+    return frozenset(imported(statements(ast.parse(MODULES[module].read_text()).body), module))
+
+
+def room(module: str) -> str | None:
+    """The room of a module: the package within `streams` or `encoders`; None for what stands in neither."""
+    package, _, rest = module.partition(".")
+    name = rest.partition(".")[0]
+    return name if name in ROOMS.get(package, ()) else None
+
+
+def out_of_order(module: str, source: str) -> list[str]:
+    """What a module imports from a room that stands behind its own. All imports count, a type checker's too."""
+    package, own = module.partition(".")[0], room(module)
+    if own is None:
+        return []
+    order = ROOMS[package].index
+    found = []
+    for target in sorted(imported(ast.walk(ast.parse(source)), module)):
+        other = room(target) if target.partition(".")[0] == package else None
+        if other is None or other == own:
+            continue
+        if order(other) > order(own) or any({own, other} <= group for group in STRANGERS):
+            found.append(f"{module} imports {target}")
+    return found
 
 
 def reached(module: str) -> dict[str, str]:
@@ -132,16 +181,46 @@ def test_sinks_know_no_models() -> None:
     assert trespasses("sinks", {"streams", "encoders", "torch", "faust", "mode", "aiokafka"}) == []
 
 
-@pytest.mark.parametrize("package", sorted(PURE))
+@pytest.mark.parametrize("package", PURE)
 def test_what_happens_to_an_event_knows_neither_kafka_nor_metrics(package: str) -> None:
     assert within(package)
-    assert trespasses(package, {*KAFKA, "prometheus_client", "torch", "transformers"}) == []
+    assert trespasses(package, {*KAFKA, "prometheus_client"}) == []
 
 
-@pytest.mark.parametrize(("package", "other"), [("interest", "recommend"), ("recommend", "interest")])
-def test_interest_and_recommend_meet_only_in_the_flow(package: str, other: str) -> None:
-    seen = {target for module in within(f"streams.{package}") for target in reached(module)}
-    assert not seen & set(within(f"streams.{other}"))
+def test_rooms_import_only_from_rooms_before_them() -> None:
+    assert [line for module, path in MODULES.items() for line in out_of_order(module, path.read_text())] == []
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "from streams.worker import worker",
+        "import streams.worker.worker",
+        "def f():\n    from streams.kafka.reading import read_all",
+        "if TYPE_CHECKING:\n    from streams.ops.metrics import Metrics",
+    ],
+)
+def test_an_import_against_the_order_is_found(planted: str) -> None:
+    assert out_of_order("streams.flow.flow", planted)
+    assert out_of_order("streams.commands.main", planted) == []
+
+
+def test_an_import_of_a_stranger_is_found() -> None:
+    assert out_of_order("streams.recommend.content", "from streams.interest.decay import DecayModel")
+
+
+def test_every_module_has_a_room() -> None:
+    wiring = {"streams", "streams.__main__", "encoders"}
+    assert [m for m in MODULES if m.partition(".")[0] in ROOMS and m not in wiring and room(m) is None] == []
+
+
+def test_rooms_say_what_they_are_for_and_hold_few_files() -> None:
+    for folder in sorted({path.parent for path in MODULES.values()}):
+        text = (folder / "__init__.py").read_text()
+        assert ast.get_docstring(ast.parse(text)), f"{folder} has no docstring"
+        assert len(list(folder.glob("*.py"))) - 1 <= ROOM_FILES, (
+            f"{folder} holds more than {ROOM_FILES} files"
+        )
 
 
 def test_the_walk_follows_imports() -> None:
