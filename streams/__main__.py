@@ -1,4 +1,4 @@
-"""Entry point of `interestflow` and of `python -m streams`: quiet from the first moment. The verbs: streams.commands."""
+"""Entry point of `interestflow` and of `python -m streams`: quiet from the first moment. Verbs: streams.commands."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from faust.tables.recovery import RebalanceAgain
 from faust.topics import Topic as FaustTopic
+from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import TRANSPORTS
 from faust.transport.drivers.aiokafka import Consumer as AIOKafkaConsumer
 from faust.transport.drivers.aiokafka import Transport as AIOKafkaTransport
@@ -236,6 +237,19 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
                 raise RebalanceAgain from error
         if not self._assigned_still(generation):
             raise RebalanceAgain
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """As Faust's, and to the beginning where nothing is committed.
+
+        aiokafka leaves such a position as it is. It may stand behind records that a fetch took while the assignment
+        changed: they were dropped, and would never be read again.
+        """
+        committed: Mapping[TP, int | None] = await super().seek_to_committed()
+        begun = [ensure_TP(tp) for tp, offset in committed.items() if not offset or offset < 0]
+        begins = await self.earliest_offsets(*begun) if begun else {}
+        for tp, offset in begins.items():
+            await self.seek(ensure_TP(tp), offset)
+        return committed
 
     def _assigned_still(self, generation: int) -> bool:
         now: int = self.app.consumer_generation_id

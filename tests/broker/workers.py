@@ -30,6 +30,7 @@ SMALL: dict[str, Any] = {
     "dimensions": 16,
     "batch_events": 50,
     "recommend_interval_s": 0.2,
+    "commit_interval_s": 0.3,
 }
 
 

@@ -86,6 +86,25 @@ async def test_what_fails_without_a_rebalance_is_told(monkeypatch: pytest.Monkey
         await Seeking({OURS: 5}).perform_seek()
 
 
+async def test_where_nothing_is_committed_reading_begins_at_the_beginning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """aiokafka sets no position there: what a fetch took and a rebalance dropped would never be read."""
+    never, at_zero, beyond = (TP("raw", partition) for partition in range(3))
+
+    async def committed(_: object) -> dict[TP, int | None]:
+        return {never: None, at_zero: 0, beyond: 7}
+
+    async def earliest(_: object, *asked: TP) -> dict[TP, int]:
+        return {tp: 3 + tp.partition for tp in asked}
+
+    monkeypatch.setattr(AIOKafkaConsumer, "seek_to_committed", committed)
+    monkeypatch.setattr(Seeking, "earliest_offsets", earliest)
+    consumer = Seeking({})
+    assert await consumer.seek_to_committed() == {never: None, at_zero: 0, beyond: 7}
+    assert consumer.at == {never: 3, at_zero: 4}
+
+
 def test_fausts_recovery_takes_it_and_waits_for_the_next() -> None:
     source = inspect.getsource(Recovery)
     handler = source[source.index("except RebalanceAgain") :]
