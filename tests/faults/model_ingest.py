@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -39,12 +39,14 @@ class Rules:
     """What ingest does to be right; each can be switched off, to see that it is needed.
 
     gapless: once the broker has refused a record, the partition gets nothing that came behind it. awaited: an offset
-    is committed once all before it is delivered. ids: a source that is made anew has another id.
+    is committed once all before it is delivered. ids: a source that is made anew has another id. seeks: an assignment
+    begins at the beginning where nothing is committed, and not behind what a fetch took meanwhile and was dropped.
     """
 
     gapless: bool = True
     awaited: bool = True
     ids: bool = True
+    seeks: bool = True
 
 
 @dataclass(slots=True)
@@ -136,7 +138,8 @@ class Outbox:
 class Worker:
     """One process that ingests all partitions of the sources for one group (a generation)."""
 
-    def __init__(self, cluster: Cluster, group: int) -> None:
+    def __init__(self, cluster: Cluster, group: int, taken: Callable[[], int] = lambda: 0) -> None:
+        """taken: how many records of a partition a fetch took while the assignment came, which are dropped."""
         self.cluster, self.group = cluster, group
         cluster.terms += 1
         self.term = cluster.owner[group] = cluster.terms
@@ -148,6 +151,10 @@ class Worker:
         self.ingester.reads_from(ids, EVENTS_ID)
         places = [(n, p) for n, s in cluster.sources.items() for p in range(len(s.records))]
         self.positions = {place: cluster.start(group, place) for place in places}
+        for place in places:
+            dropped = taken()
+            if not cluster.rules.seeks and (group, place) not in cluster.committed:
+                self.positions[place] += dropped
         self.unacked: dict[Place, deque[tuple[int, Future[None]]]] = defaultdict(deque)
 
     @property

@@ -108,7 +108,7 @@ class Schedule:
         empty = [group for group, member in self.members.items() if member is None]
         if empty:
             group = self.rng.choice(empty)
-            self.members[group] = Worker(self.cluster, group)
+            self.members[group] = Worker(self.cluster, group, lambda: self.rng.choice((0, 0, 0, 3)))
         return bool(empty)
 
     def _crash(self) -> bool:

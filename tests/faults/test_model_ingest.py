@@ -70,6 +70,7 @@ MUTATIONS: dict[str, Callable[[Patch], Rules]] = {
     "records behind a refused one are taken": lambda _: Rules(gapless=False),
     "committed before it is delivered": lambda _: Rules(awaited=False),
     "a source made anew keeps its id": lambda _: Rules(ids=False),
+    "a position stays where nothing is committed": lambda _: Rules(seeks=False),
 }
 
 
