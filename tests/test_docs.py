@@ -19,6 +19,7 @@ from streams.events.adapters.native import NativeAdapter
 from streams.events.canonical import Event, Limits
 from streams.events.records import Record
 from streams.events.rejections import Reason
+from streams.settings.action_rules import DEFAULT_ACTIONS
 from streams.settings.settings import CONFIG_VARIABLE, ENV_PREFIX
 
 ROOT = Path(__file__).parent.parent
@@ -201,3 +202,15 @@ def test_the_rule_of_the_highest_record_is_the_outputs_own() -> None:
     assert not newer(old, old)
     assert newer({**old, "term": 4}, old)
     assert not newer({**old, "count": 4, "offset": 99}, old)
+
+
+def test_the_weights_of_actions_are_the_defaults() -> None:
+    rows = re.findall(
+        r"^\| ((?:`\w+`[,;]? ?)+)\| ([-\d; ]+) \|", (ROOT / "docs" / "concepts.md").read_text(), re.MULTILINE
+    )
+    told = {}
+    for names, weights in rows:
+        groups, each = names.split(";"), weights.replace("-", "-").split(";")
+        for group, weight in zip(groups, each, strict=True):
+            told |= dict.fromkeys(re.findall(r"`(\w+)`", group), float(weight))
+    assert told == {action: rule.weight for action, rule in DEFAULT_ACTIONS.items()}
