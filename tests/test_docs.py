@@ -21,6 +21,7 @@ from streams.events.records import Record
 from streams.events.rejections import Reason
 from streams.settings.action_rules import DEFAULT_ACTIONS
 from streams.settings.settings import CONFIG_VARIABLE, ENV_PREFIX
+from tests.test_house import ROOMS
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -214,3 +215,10 @@ def test_the_weights_of_actions_are_the_defaults() -> None:
         for group, weight in zip(groups, each, strict=True):
             told |= dict.fromkeys(re.findall(r"`(\w+)`", group), float(weight))
     assert told == {action: rule.weight for action, rule in DEFAULT_ACTIONS.items()}
+
+
+def test_rooms_are_listed_from_the_ground_up() -> None:
+    (table,) = re.findall(r"\| room \|.*?\n\n", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert tuple(re.findall(r"`streams/(\w+)`", table)) == ROOMS["streams"]
+    (line,) = re.findall(r"rooms of `encoders`.*", (ROOT / "CONTRIBUTING.md").read_text())
+    assert tuple(re.findall(r"`(\w+)`", line))[1:] == ROOMS["encoders"]
