@@ -46,7 +46,7 @@ PURE = ("streams.events", "streams.interest", "streams.recommend", "streams.stat
 
 TOP_LEVEL = {
     *PACKAGES,
-    *("deploy", "tests", "pyproject.toml", "README.md"),
+    *("deploy", "docs", "tests", "pyproject.toml", "README.md"),
     *("CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "constraints.txt", ".ci", ".gitignore"),
     "RELIABILITY.md",  # written by `make faults`
 }

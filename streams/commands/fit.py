@@ -16,7 +16,7 @@ fit_cli = typer.Typer(help="Fit what the stream needs from data that is there.",
 def fit_projection_command(
     output: Annotated[Path, typer.Option(help="File to write.")] = Path("projection.safetensors"),
     method: Annotated[
-        str, typer.Option(help="pca, svd, random or truncate; encoders/README.md says how to choose.")
+        str, typer.Option(help="pca, svd, random or truncate; docs/encoders.md says how to choose.")
     ] = "pca",
     whiten: Annotated[
         float | None, typer.Option(help="Whitening exponent, 0 to 1, of pca and svd; half by default.")

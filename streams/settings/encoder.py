@@ -98,7 +98,7 @@ class EncoderSettings(BaseModel):
 
     # --- Space ---
     # Dimensions of item and interest vectors; a user's state grows with them. 128 of MiniLM's 384 foretell as well
-    # as all (the table in encoders/README.md).
+    # as all (the table in docs/encoders.md).
     dimensions: int = Field(default=128, ge=2, le=4096)
     # File made by `interestflow fit projection`; needed where the encoder's own dimension differs, and worth having
     # where it does not, for subtracting the catalogue's mean is most of the gain. Another file is another space, so

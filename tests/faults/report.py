@@ -18,13 +18,15 @@ TARGET = Path(__file__).parent.parent.parent / "RELIABILITY.md"
 CONFIDENCE = 0.95
 HEAD = """# Reliability
 
-What was done to running workers and to a real local Apache Kafka under load, how often, and what held each time.
-`make faults` runs it; how each fault is made stands in `tests/faults`, what each invariant says in
-`tests/faults/invariants.py`. A column shows in how many trials its invariant was breached, of how many if that
-was not all of them. The bound is what the rate of trials with a breach of any of them lies below, at 95 %
-confidence: three in the number of trials where there was none (the rule of three), Clopper and Pearson's otherwise.
+Faults were injected into running workers and a real local Apache Kafka under load. This page shows how often each fault
+was tried, and what held each time. `make faults` runs the trials. `tests/faults` holds the faults, and
+`tests/faults/invariants.py` the invariants.
 
-Each fault's last run, with the commit that it was tried on; {date}, {machine}.
+- A column of an invariant shows in how many trials it was breached ("of N" where fewer trials checked it).
+- "rate below" is the upper bound, at 95 % confidence, of the rate of trials in which any invariant is breached. Without
+  a breach it is three divided by the number of trials (the rule of three); otherwise it is Clopper and Pearson's.
+
+Each row is the fault's last run, at the commit shown; {date}, {machine}.
 
 """
 
@@ -81,7 +83,7 @@ def table(rows: list[dict[str, Any]]) -> list[str]:
 
 def _cell(failures: int, trials: int, most: int) -> str:
     if not trials:
-        return "not told"
+        return "not checked"
     return f"{failures}" if trials == most else f"{failures} of {trials:,}"
 
 

@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from tests.faults.load import Events, Load
 
-# Weighs nothing by the README: it counts as read, and moves no interest.
+# Weighs nothing (docs/concepts.md): it counts as read, and moves no interest.
 UNMOVING = b'"action":"impression"'
 
 

@@ -1,4 +1,4 @@
-"""What the vectors must be, by the README alone: each source event once, in the order that the log first has it."""
+"""What the vectors must be, by docs/guarantees.md: each source event once, in the order of the log."""
 
 from __future__ import annotations
 
