@@ -42,7 +42,7 @@ class RoutedLog:
     def close(self, deadline_s: float) -> int:
         """Deliver what is outstanding for at most `deadline_s` seconds; returns how many records and rows were not."""
         ends = time.monotonic() + deadline_s
-        closing = (*self._destinations, self._log)
+        closing: list[Destination | Sink] = [*self._destinations, self._log]
         return sum(one.close(max(0.0, ends - time.monotonic())) for one in closing)
 
     def _upsert(self, groups: Sequence[Group]) -> list[Future[Any]]:
