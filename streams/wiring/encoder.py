@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from encoders.core.base import Encoder, layers
+from encoders.core.options import EncoderOptions
 from encoders.fitted.projection import ProjectedEncoder, Projection
 from encoders.media.fused import FusedEncoder
 from encoders.sentiment.base import Sentiment
@@ -20,6 +21,8 @@ from streams.wiring.media import fuse
 
 # Of a joint batch, where the encoder itself does not say how many tokens it takes at once.
 BATCH_TOKENS = 1024
+# Registered encoders that are named without more.
+BARE = ("hashing", "topics")
 # Settings that models of transformers alone heed, as they do `encoder_pooling`.
 UNHEEDED = ("encoder_prompt", "encoder_prompt_name", "encoder_truncate_dim")
 
@@ -29,12 +32,15 @@ def build_raw_encoder(settings: Settings) -> Encoder:
     name = encoder_name(settings.encoder)
     if name in ENCODERS.built_in and name != TRANSFORMERS:
         _require_no_effect_lost(settings, name)
-    encoder: Encoder = ENCODERS.build(name, settings)
+    options: EncoderOptions = settings
+    encoder: Encoder = ENCODERS.build(name, options)
     return encoder
 
 
 def _require_no_effect_lost(settings: Settings, name: str) -> None:
     """Raises SettingsError where something is set that the encoder would not heed."""
+    if name in BARE and settings.encoder != name:
+        raise SettingsError(f"INTERESTFLOW_ENCODER={settings.encoder}: {name} takes nothing behind its name")
     unheeded = [field for field in UNHEEDED if getattr(settings, field) is not None]
     # What is exported to ONNX pools by the mean.
     if settings.encoder_pooling not in (("auto", "mean") if name == "onnx" else ("auto",)):
