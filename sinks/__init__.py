@@ -1,4 +1,10 @@
-"""Records into the world: one destination per file, one contract suite for all.
+"""Records into the world: logs, which keep every record in order, and destinations, which keep the newest by key.
 
 Knows how to deliver; knows nothing of models, encoders or the stream.
 """
+
+# Name -> factory(settings, log: base.Sink) -> base.Destination, beside the destination that it makes.
+BUILT_IN = {
+    "kafka": "sinks.kafka_tables:from_settings",
+    "memory": "sinks.memory:from_settings",
+}

@@ -1,10 +1,13 @@
-"""What every destination promises.
+"""What the two kinds of sinks promise.
 
-`publish` takes groups of records and returns a future that resolves once each of them is durable, or fails
-with the first error. It resolves to one offset per group: where the last record of a group stands that names its
-partition, -1 for the others. Records of one topic and partition are delivered in the order given, across calls, and
-without gaps: what is delivered of them is a prefix of what was handed over. A sink that failed to deliver a record
-takes no more: every later `publish` raises SinkError.
+The log keeps every record in order and gives offsets, which the changelog needs. `publish` takes groups of records and
+returns a future that resolves once each of them is durable, or fails with the first error. It resolves to one offset
+per group: where the last record of a group stands that names its partition, -1 for the others. Records of one topic and
+partition are delivered in the order given, across calls, and without gaps: what is delivered of them is a prefix of
+what was handed over. A log that failed to deliver a record takes no more: every later `publish` raises SinkError.
+
+A destination keeps the newest row of each key in a table: a database, a search engine, a compacted topic. A row may
+come twice, and rows of several workers in any order; versions say which of two counts.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 Header = tuple[str, bytes]
 KeyValue = tuple[bytes | None, bytes | None]
@@ -37,7 +40,7 @@ class Group:
 
 
 class Sink(Protocol):
-    """A destination of records."""
+    """The log."""
 
     def publish(self, groups: Sequence[Group]) -> Future[Sequence[int]]:
         """Hand the records over without waiting. The future fails with SinkError."""
@@ -45,4 +48,31 @@ class Sink(Protocol):
 
     def close(self, deadline_s: float) -> int:
         """Deliver what is outstanding for at most `deadline_s` seconds; returns how many were not."""
+        ...
+
+
+class Row(NamedTuple):
+    """The value of one key in a table.
+
+    version: of two rows of a key the one with the greater version counts, compared number by number.
+    """
+
+    key: bytes
+    version: tuple[int, ...]
+    value: bytes
+
+
+class Destination(Protocol):
+    """Tables of rows by key."""
+
+    def upsert(self, table: str, rows: Sequence[Row]) -> Future[Any]:
+        """Take rows over without waiting; from any thread.
+
+        A row replaces that of its key, unless that has a greater version. The future resolves, to anything, once all
+        rows are durable, and fails with SinkError: then the process ends, and the rows come again after its restart.
+        """
+        ...
+
+    def close(self, deadline_s: float) -> int:
+        """Deliver what is outstanding for at most `deadline_s` seconds; returns how many rows were not."""
         ...

@@ -53,10 +53,10 @@ TOP_LEVEL = {
 
 # What is chosen by a setting, and the files beside its own that may name it: where things are built, and lists.
 CONCRETE = {
-    "DecayModel": {"streams/interest/__init__.py"},
+    "DecayModel": set(),
     "ContentRecommender": {"streams/recommend/__init__.py"},
-    "NativeAdapter": {"streams/events/adapters/__init__.py"},
-    "CloudEventsAdapter": {"streams/events/adapters/__init__.py"},
+    "NativeAdapter": set(),
+    "CloudEventsAdapter": set(),
     "HashingEncoder": set(),
     "TransformerEncoder": set(),
     "OnnxEncoder": set(),

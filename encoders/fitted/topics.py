@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from encoders.core.base import EncoderError, Vectors
+from encoders.core.options import EncoderOptions
 from encoders.fitted.fitted_file import FittedFile
 from encoders.fitted.moments import Doubles
 
@@ -149,3 +150,12 @@ def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
 
 def _advice(what: str) -> str:
     return f"{what}: fit topics from a catalogue's texts, and save them, anew"
+
+
+def from_settings(options: EncoderOptions) -> TopicEncoder:
+    """From the file of `interestflow fit topics`. Raises EncoderError."""
+    if options.topics is None:
+        raise EncoderError(
+            "the encoder topics needs a file: run `interestflow fit topics` and set INTERESTFLOW_TOPICS to it"
+        )
+    return TopicEncoder.load(options.topics)

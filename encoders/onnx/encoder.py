@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from encoders.core.base import EncoderError, Vectors
 from encoders.core.batching import cut
+from encoders.core.options import EncoderOptions
 from encoders.core.statistics import EncodeStats
 
 PREFIX = "onnx:"
@@ -122,3 +123,9 @@ def _session(path: Path, threads: int) -> Any:
 
 def _advice(folder: Path) -> str:
     return f"make it with `interestflow export onnx --output {folder}`"
+
+
+def from_settings(options: EncoderOptions) -> OnnxEncoder:
+    """From the folder of `onnx:FOLDER`. Raises EncoderError."""
+    folder = Path(options.encoder.removeprefix(PREFIX))
+    return OnnxEncoder(folder, max_length=options.encoder_max_tokens, threads=options.encoder_threads)

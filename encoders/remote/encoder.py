@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 
 from encoders.core.base import EncoderError, Vectors, encodable
+from encoders.core.options import EncoderOptions
 from encoders.remote.circuit import Circuit
 from encoders.remote.embeddings_server import Endpoint, RemoteRefusedError, Server
 
@@ -162,3 +163,23 @@ def _numbers(embedding: str | list[float]) -> Any:
     if isinstance(embedding, str):
         return np.frombuffer(base64.b64decode(embedding, validate=True), dtype="<f4")
     return embedding
+
+
+def from_settings(options: EncoderOptions) -> RemoteEncoder:
+    """A model behind the URL that the settings name as encoder. Raises EncoderError."""
+    if options.encoder_remote_model is None:
+        raise EncoderError(
+            "a remote encoder needs INTERESTFLOW_ENCODER_REMOTE_MODEL, the model's name on its server"
+        )
+    return RemoteEncoder(
+        Endpoint(
+            options.encoder.removeprefix("remote:"),
+            options.encoder_remote_model,
+            options.encoder_remote_api_key,
+            options.encoder_remote_dimensions,
+        ),
+        revision=options.encoder_revision or "",
+        timeout_s=options.encoder_remote_timeout_s,
+        concurrency=options.encoder_remote_concurrency,
+        texts_per_request=options.encoder_remote_batch,
+    )

@@ -13,6 +13,7 @@ from hashlib import blake2b
 import numpy as np
 
 from encoders.core.base import Vectors
+from encoders.core.options import EncoderOptions
 
 NGRAM = 3
 
@@ -56,3 +57,8 @@ def _slot(feature: str, dim: int, seed: int) -> tuple[int, float]:
     digest = blake2b(feature.encode("utf-8", "surrogatepass"), digest_size=8, salt=salt).digest()
     hashed = int.from_bytes(digest, "little")
     return (hashed >> 1) % dim, 1.0 if hashed & 1 else -1.0
+
+
+def from_settings(options: EncoderOptions) -> HashingEncoder:
+    """With as many dimensions as the stream has."""
+    return HashingEncoder(options.dimensions)

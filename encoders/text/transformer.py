@@ -27,6 +27,7 @@ from encoders.checkpoints.loading import (
 from encoders.checkpoints.model_card import ModelCard
 from encoders.core.base import EncoderError, Vectors
 from encoders.core.batching import cut
+from encoders.core.options import EncoderOptions
 from encoders.core.statistics import EncodeStats
 from encoders.text.forward import choose
 from encoders.text.pooling import POOLINGS, Pooler
@@ -128,3 +129,17 @@ def _pooling(wanted: str, card: ModelCard, *, decoder: bool) -> str:
     if wanted not in POOLINGS:
         raise EncoderError(f"there is no pooling {wanted!r}: choose auto, {', '.join(POOLINGS)}")
     return wanted
+
+
+def from_settings(options: EncoderOptions) -> TransformerEncoder:
+    """The model that the settings name as encoder. Raises EncoderError."""
+    return TransformerEncoder(
+        options.encoder.removeprefix("transformers:"),
+        revision=options.encoder_revision,
+        max_length=options.encoder_max_tokens,
+        pooling=options.encoder_pooling,
+        prompt=options.encoder_prompt,
+        prompt_name=options.encoder_prompt_name,
+        truncate_dim=options.encoder_truncate_dim,
+        threads=options.encoder_threads,
+    )

@@ -1,15 +1,11 @@
-"""How a user's interest moves: one model per file, one line per model in `MODELS`.
+"""How a user's interest moves: one model per file. Knows no items, topics or events.
 
 A model owns a fixed-size state per user and three verbs: `update` folds signals into states, `interest`
 reads the published vector off a state, `coefficients` says how much each remembered event weighs in it.
-The contract suite in tests/contracts runs over every entry by itself.
+The contract suite in tests/contracts runs over every model of the registry by itself.
 """
 
 from streams.interest.base import InterestModel, Signals, schedule
-from streams.interest.decay import DecayModel
+from streams.settings.registries import MODELS
 
-MODELS: dict[str, type[DecayModel]] = {
-    "decay": DecayModel,
-}
-
-__all__ = ["MODELS", "DecayModel", "InterestModel", "Signals", "schedule"]
+__all__ = ["MODELS", "InterestModel", "Signals", "schedule"]

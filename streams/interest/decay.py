@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.interest.base import Floats, Longs, Signals, States, running_times, unit
+from streams.settings.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,3 +130,13 @@ def _first_times(signals: Signals, users: int) -> Longs:
     begins = slice(0, int(signals.starts[1]) if len(signals.starts) > 1 else 0)
     first[signals.users[begins]] = signals.times[begins]
     return first
+
+
+def from_settings(settings: Settings) -> DecayModel:
+    """With the half-lives and the share of the settings."""
+    return DecayModel(
+        settings.dimensions,
+        HalfLife(settings.short_half_life, settings.short_half_life_unit),
+        HalfLife(settings.long_half_life, settings.long_half_life_unit),
+        settings.short_share,
+    )

@@ -1,14 +1,24 @@
 """Which items fit an interest: the catalogue's vectors, rankings over them, and the reasons of a ranking.
 
-A recommender is one file here that fulfils `base.Recommender`; it never sees users, events or topics.
+A recommender is one file here that fulfils `base.Recommender`; it never sees users, events or topics. The contract
+suite in tests/contracts runs over every one of the registry by itself.
 """
 
 from streams.recommend.base import Queries, Ranked, Reasons, Recommender
 from streams.recommend.catalog import Catalog, item_key
 from streams.recommend.content import ContentRecommender
 from streams.recommend.explain import explain
+from streams.settings.registries import RECOMMENDERS
+from streams.settings.settings import Settings
+
+
+def content_from_settings(settings: Settings) -> Recommender:
+    """Ranks the whole catalogue by the interest vector; no setting changes how."""
+    return ContentRecommender()
+
 
 __all__ = [
+    "RECOMMENDERS",
     "Catalog",
     "ContentRecommender",
     "Queries",

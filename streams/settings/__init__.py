@@ -1,1 +1,1 @@
-"""Every setting, the weights of actions, and the errors for users. Knows no other room."""
+"""Every setting, what a setting may name, the weights of actions, and the errors for users. Imports no other room."""

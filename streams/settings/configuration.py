@@ -61,4 +61,5 @@ def _sentence(problem: Any) -> str:
     if not field:
         return str(problem["msg"]).removeprefix("Value error, ")
     shown = "" if is_secret(field) else f" (got {problem['input']!r})"
-    return f"{ENV_PREFIX}{field.upper()}: {problem['msg']}{shown}"[:400]
+    said = str(problem["msg"]).removeprefix("Value error, ")
+    return f"{ENV_PREFIX}{field.upper()}: {said}{shown}"[:400]

@@ -6,8 +6,10 @@ import json
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 from pydantic_settings import NoDecode
+
+from streams.settings.registries import require_encoder
 
 
 def _listed(given: object) -> object:
@@ -29,9 +31,10 @@ class EncoderSettings(BaseModel):
 
     # --- Text ---
     # `hashing`, `demo` (the MiniLM of the PyPI package), a URL (see Remote), `onnx:FOLDER` (of `interestflow export
-    # onnx`, on a CPU faster than the same model otherwise), or the name or folder of any model of the transformers
-    # library; for texts that are not English, a multilingual one.
-    encoder: str = "demo"
+    # onnx`, on a CPU faster than the same model otherwise), `topics` (see below), that of an installed package (its
+    # name, or its name, a colon and what it takes), or the name or folder of any model of the transformers library; for
+    # texts that are not English, a multilingual one.
+    encoder: Annotated[str, AfterValidator(require_encoder)] = "demo"
     # Commit of a named model; without it, the newest one, and the log says which.
     encoder_revision: str | None = None
     encoder_max_tokens: int = Field(default=256, ge=8)

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -23,6 +23,7 @@ from streams.settings.action_rules import DEFAULT_ACTIONS, LARGEST_WEIGHT, Actio
 from streams.settings.encoder import CommaSeparated, EncoderSettings
 from streams.settings.errors import UserError
 from streams.settings.kafka import KafkaSettings
+from streams.settings.registries import MODELS, RECOMMENDERS, SINKS
 from streams.settings.source_topics import Source, Sources
 
 ENV_PREFIX = "INTERESTFLOW_"
@@ -81,7 +82,8 @@ class Settings(KafkaSettings, EncoderSettings, BaseSettings):
     future_tolerance_s: float = Field(default=60.0, ge=0, le=3600)
 
     # --- Interest ----------------------------------------------------------------------------------
-    model: str = "decay"
+    # `decay`, or the model of an installed package. Another one needs another generation.
+    model: Annotated[str, AfterValidator(MODELS.require)] = "decay"
     # Short-term half-life: what the user is after now. In seconds, or in the user's own events.
     short_half_life: float = Field(default=5.0, gt=0, allow_inf_nan=False)
     short_half_life_unit: HalfLifeUnit = "events"
@@ -122,6 +124,8 @@ class Settings(KafkaSettings, EncoderSettings, BaseSettings):
 
     # --- Recommendations ---------------------------------------------------------------------------
     recommend: bool = True
+    # `content` (the items whose vectors are nearest), or the recommender of an installed package.
+    recommender: Annotated[str, AfterValidator(RECOMMENDERS.require)] = "content"
     top_k: int = Field(default=20, ge=1, le=1000)
     # True where nobody consumes twice (films, news); false where they do (shops, music).
     exclude_consumed: bool = True
@@ -144,6 +148,9 @@ class Settings(KafkaSettings, EncoderSettings, BaseSettings):
     # --- Output ------------------------------------------------------------------------------------
     # base64: little-endian float32, compact; array: JSON numbers, for readers without a decoder.
     vector_format: Literal["base64", "array"] = "base64"
+    # Where vectors and recommendations go: `kafka` (their topics, which audit and replay read), and the destinations of
+    # installed packages. A batch is acknowledged when all of them have it.
+    destinations: Annotated[CommaSeparated, AfterValidator(SINKS.require_all)] = ("kafka",)
 
     # --- Throughput and latency --------------------------------------------------------------------
     # Events fetched into one partition batch at most; larger is faster, smaller is smoother.
@@ -201,6 +208,8 @@ class Settings(KafkaSettings, EncoderSettings, BaseSettings):
             )
         if any(s.topic == self.events_topic and s.format != "canonical" for s in self.sources):
             problems.append(f"sources: {self.events_topic} is canonical; give it the format canonical")
+        if "kafka" not in self.destinations:
+            problems.append("destinations: kafka must be one of them, for audit and replay read its topics")
         if (self.users_in_memory is None) != (self.evicted_dir is None):
             problems.append("users_in_memory, evicted_dir: set both, or neither for all users in memory")
         if self.users_in_memory is not None and self.snapshot_dir is not None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_settings import NoDecode
+
+from streams.settings.registries import FORMATS
 
 
 class Source(BaseModel):
@@ -15,7 +17,7 @@ class Source(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     topic: str = Field(min_length=1)
-    format: Literal["native", "cloudevents", "canonical"] = "native"
+    format: Annotated[str, AfterValidator(FORMATS.require)] = "native"
 
 
 def parse(given: Any) -> Any:

@@ -9,7 +9,6 @@ from typing import Any
 import faust
 
 from encoders.core.base import Encoder, identity
-from sinks.kafka import KafkaSink
 from streams.events.adapters import adapter
 from streams.events.canonical import Limits
 from streams.flow.behaviour_text import LANGUAGES, TemplateError, Templates
@@ -17,18 +16,17 @@ from streams.flow.encoding import Scoring
 from streams.flow.flow import Flow, FlowOptions
 from streams.flow.outputs import Writer
 from streams.flow.signals import Tone, Weighing
-from streams.interest import MODELS
-from streams.interest.decay import HalfLife
+from streams.interest import MODELS, InterestModel
 from streams.kafka import security, transport
-from streams.kafka.brokers import delivery_deadline
 from streams.ops.backoff import Backoff
 from streams.ops.log_lines import told
 from streams.ops.metrics import Health, Metrics
 from streams.ops.process import fail
-from streams.recommend import Catalog, ContentRecommender
+from streams.recommend import RECOMMENDERS, Catalog
 from streams.settings.action_words import ActionSet, known_word, spell
 from streams.settings.settings import Settings, SettingsError
 from streams.state.layout import Layout
+from streams.wiring.destinations import build_log
 from streams.wiring.encoder import build_encoder, build_scoring
 from streams.worker import agents
 from streams.worker.pipeline import Pipeline
@@ -40,14 +38,7 @@ AHEAD = 4
 
 def build_flow(settings: Settings, space: str) -> Flow:
     """The pure flow. space: identity of the vector space (see `state_space`)."""
-    if settings.model not in MODELS:
-        raise SettingsError(f"no interest model {settings.model!r}; there are: {', '.join(MODELS)}")
-    model = MODELS[settings.model](
-        settings.dimensions,
-        HalfLife(settings.short_half_life, settings.short_half_life_unit),
-        HalfLife(settings.long_half_life, settings.long_half_life_unit),
-        settings.short_share,
-    )
+    model: InterestModel = MODELS.build(settings.model, settings)
     options = build_options(settings)
     if options.templates is not None:
         space = f"{space} {options.templates.version}"
@@ -55,7 +46,7 @@ def build_flow(settings: Settings, space: str) -> Flow:
         model,
         Layout(model, settings.history_length, space, settings.consumed_per_user, settings.dedupe_window),
         Catalog(settings.dimensions, titles=options.templates is not None),
-        ContentRecommender(),
+        RECOMMENDERS.build(settings.recommender, settings),
         Weighing(
             settings.action_rules,
             settings.default_action_weight,
@@ -176,10 +167,10 @@ def build_worker(settings: Settings) -> Worker:
     scoring = build_scoring(settings)
     flow = build_flow(settings, state_space(encoder, scoring))
     faust_app = build_faust_app(settings)
-    adapters = {source.topic: adapter(source.format) for source in settings.raw_sources}
+    adapters = {source.topic: adapter(source.format, settings) for source in settings.raw_sources}
     metrics, health = Metrics(), Health()
     backoff = Backoff(metrics, health, settings.retry_deadline_s)
-    sink = KafkaSink(kafka, delivery_deadline(settings.retry_deadline_s))
+    sink = build_log(settings, kafka)
     pipeline = Pipeline(settings, flow, encoder, sink, adapters, metrics, fail, backoff, scoring)
     agents.register(faust_app, pipeline, settings)
     return Worker(settings, faust_app, pipeline, health, kafka)

@@ -1,72 +1,52 @@
-"""Builds the encoder that the settings name; beside `app`, the only place that names one."""
+"""Builds the encoder that the settings name, with its projection, workers and cache."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from encoders.core.base import Encoder, layers
+from encoders.core.options import EncoderOptions
 from encoders.fitted.projection import ProjectedEncoder, Projection
-from encoders.fitted.topics import TopicEncoder
 from encoders.media.fused import FusedEncoder
-from encoders.onnx.encoder import PREFIX, OnnxEncoder
 from encoders.sentiment.base import Sentiment
 from encoders.serving.cache import CachedEncoder
 from encoders.serving.cache_store import VectorStore
 from encoders.serving.pool import EncoderPool
-from encoders.text.hashing import HashingEncoder
 from streams.flow.encoding import Scoring
 from streams.settings.action_words import ActionSet, known_word
 from streams.settings.encoder import SENTIMENT_ACTIONS
+from streams.settings.registries import ENCODERS, TRANSFORMERS, encoder_name
 from streams.settings.settings import Settings, SettingsError
 from streams.wiring.media import fuse
 
 # Of a joint batch, where the encoder itself does not say how many tokens it takes at once.
 BATCH_TOKENS = 1024
-URLS = ("http://", "https://")
+# Registered encoders that are named without more.
+BARE = ("hashing", "topics")
 # Settings that models of transformers alone heed, as they do `encoder_pooling`.
 UNHEEDED = ("encoder_prompt", "encoder_prompt_name", "encoder_truncate_dim")
 
 
 def build_raw_encoder(settings: Settings) -> Encoder:
-    """The encoder by name, before projection and cache. Raises SettingsError, EncoderError."""
-    if settings.encoder in ("hashing", "topics") or settings.encoder.startswith((PREFIX, *URLS)):
-        _require_no_effect_lost(settings)
-    if settings.encoder == "hashing":
-        return HashingEncoder(settings.dimensions)
-    if settings.encoder.startswith(URLS):
-        return _remote(settings)
-    if settings.encoder == "topics":
-        if settings.topics is None:
-            raise SettingsError(
-                "the encoder topics needs a file: run `interestflow fit topics` and set INTERESTFLOW_TOPICS to it"
-            )
-        return TopicEncoder.load(settings.topics)
-    if settings.encoder.startswith(PREFIX):
-        folder = Path(settings.encoder.removeprefix(PREFIX))
-        return OnnxEncoder(folder, max_length=settings.encoder_max_tokens, threads=settings.encoder_threads)
-    # Imported late: torch takes seconds, and whoever hashes needs none of it.
-    from encoders.text.transformer import TransformerEncoder
-
-    return TransformerEncoder(
-        settings.encoder,
-        revision=settings.encoder_revision,
-        max_length=settings.encoder_max_tokens,
-        pooling=settings.encoder_pooling,
-        prompt=settings.encoder_prompt,
-        prompt_name=settings.encoder_prompt_name,
-        truncate_dim=settings.encoder_truncate_dim,
-        threads=settings.encoder_threads,
-    )
+    """The encoder by name, before projection and cache. Raises SettingsError, EncoderError, RegistryError."""
+    name = encoder_name(settings.encoder)
+    if name in ENCODERS.built_in and name != TRANSFORMERS:
+        _require_no_effect_lost(settings, name)
+    options: EncoderOptions = settings
+    encoder: Encoder = ENCODERS.build(name, options)
+    return encoder
 
 
-def _require_no_effect_lost(settings: Settings) -> None:
+def _require_no_effect_lost(settings: Settings, name: str) -> None:
     """Raises SettingsError where something is set that the encoder would not heed."""
-    unheeded = [name for name in UNHEEDED if getattr(settings, name) is not None]
-    exported = settings.encoder.startswith(PREFIX)  # by its mean
-    if settings.encoder_pooling not in (("auto", "mean") if exported else ("auto",)):
+    if name in BARE and settings.encoder != name:
+        raise SettingsError(f"INTERESTFLOW_ENCODER={settings.encoder}: {name} takes nothing behind its name")
+    unheeded = [field for field in UNHEEDED if getattr(settings, field) is not None]
+    # What is exported to ONNX pools by the mean.
+    if settings.encoder_pooling not in (("auto", "mean") if name == "onnx" else ("auto",)):
         unheeded.append("encoder_pooling")
     if unheeded:
-        names = ", ".join(f"INTERESTFLOW_{name.upper()}" for name in unheeded)
+        names = ", ".join(f"INTERESTFLOW_{field.upper()}" for field in unheeded)
         raise SettingsError(
             f"INTERESTFLOW_ENCODER={settings.encoder} does not heed {names}: unset that, or set INTERESTFLOW_ENCODER "
             f"to a model of transformers"
@@ -120,28 +100,6 @@ def _pooled(encoder: Encoder, settings: Settings) -> Encoder:
     )
 
 
-def _remote(settings: Settings) -> Encoder:
-    from encoders.remote.embeddings_server import Endpoint
-    from encoders.remote.encoder import RemoteEncoder
-
-    if settings.encoder_remote_model is None:
-        raise SettingsError(
-            "a remote encoder needs INTERESTFLOW_ENCODER_REMOTE_MODEL, the model's name on its server"
-        )
-    return RemoteEncoder(
-        Endpoint(
-            settings.encoder,
-            settings.encoder_remote_model,
-            settings.encoder_remote_api_key,
-            settings.encoder_remote_dimensions,
-        ),
-        revision=settings.encoder_revision or "",
-        timeout_s=settings.encoder_remote_timeout_s,
-        concurrency=settings.encoder_remote_concurrency,
-        texts_per_request=settings.encoder_remote_batch,
-    )
-
-
 def _cached(encoder: Encoder, settings: Settings) -> Encoder:
     folder = settings.encoder_cache_dir
     if not settings.encoder_cache_items:
@@ -176,7 +134,7 @@ def build_sentiment(settings: Settings) -> Sentiment:
         from encoders.sentiment.lexicon import LexiconSentiment
 
         return LexiconSentiment()
-    # Imported late, as above.
+    # Imported late: torch takes seconds, and whoever scores with a lexicon needs none of it.
     from encoders.sentiment.classifier import SentimentClassifier
 
     return SentimentClassifier(

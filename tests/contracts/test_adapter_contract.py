@@ -1,4 +1,4 @@
-"""What every input format promises; runs over each entry of ADAPTERS, and the canonical format, by itself."""
+"""What every input format promises; runs over each entry of FORMATS, and the canonical format, by itself."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.events.adapters import ADAPTERS, adapter
+from streams.events.adapters import FORMATS, adapter
 from streams.events.canonical import (
     Event,
     Limits,
@@ -33,7 +33,7 @@ TIGHT = Limits(max_bytes=300, max_depth=3, max_id_length=8, max_action_length=5,
 
 Parser = Callable[[Record, Limits], list[Event | Rejected]]
 PARSERS: dict[str, Parser] = {
-    **{name: adapter(name).parse for name in ADAPTERS},
+    **{name: adapter(name).parse for name in FORMATS},
     "canonical": lambda record, limits: [decode_canonical(record, limits)],
 }
 

@@ -1,4 +1,4 @@
-"""What every encoder promises; each implementation runs through it."""
+"""What every encoder promises; runs over each entry of ENCODERS, and over those that wrap others."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from encoders.core.base import Encoder, identity
+from encoders.core.base import Encoder, close, identity
 from encoders.fitted.fusion import LateFusion, fit_projected
 from encoders.fitted.projection import ProjectedEncoder, Projection
 from encoders.fitted.topics import TopicEncoder
 from encoders.media.content import PICTURE, TEXT, Content
 from encoders.media.fused import FusedEncoder
-from encoders.remote.encoder import RemoteEncoder
 from encoders.serving.cache import CachedEncoder
 from encoders.serving.cache_store import VectorStore
 from encoders.serving.pool import EncoderPool
 from encoders.text.hashing import HashingEncoder
+from streams.settings.registries import ENCODERS
+from streams.settings.settings import Settings
 from tests.encoders import tiny
 from tests.encoders.media.media import HashedPictures
 from tests.encoders.remote.served import Script, serving
@@ -69,9 +70,18 @@ def projected(folder: Any) -> Encoder:
 SERVERS = ExitStack()
 
 
+def registered(name: str, **options: Any) -> Encoder:
+    """As the settings choose it."""
+    made: Encoder = ENCODERS.build(name, Settings(**{"encoder": name, **options}))
+    return made
+
+
 def remote(folder: Any) -> Encoder:
-    encoder = RemoteEncoder(SERVERS.enter_context(serving(Script(32))), texts_per_request=4)
-    SERVERS.callback(encoder.close)
+    endpoint = SERVERS.enter_context(serving(Script(32)))
+    encoder = registered(
+        "remote", encoder=endpoint.url, encoder_remote_model=endpoint.model, encoder_remote_batch=4
+    )
+    SERVERS.callback(close, encoder)
     return encoder
 
 
@@ -87,17 +97,18 @@ def pictures(folder: Any) -> Encoder:
 def topics(folder: Any) -> Encoder:
     random = np.random.default_rng(0)
     words = ["red", "shoes", "mug", "красный", "42"]
-    return TopicEncoder(words, random.gamma(1.0, size=(6, len(words))) + 0.1, 1 / 6)
+    made = TopicEncoder(words, random.gamma(1.0, size=(6, len(words))) + 0.1, 1 / 6)
+    made.save(folder / "topics")
+    return registered("topics", topics=folder / "topics")
 
 
 def onnx(folder: Any) -> Encoder:
     pytest.importorskip("onnxscript", reason="the extra `onnx` is not installed")
     from encoders.checkpoints.weights import load_parts
-    from encoders.onnx.encoder import OnnxEncoder
     from encoders.onnx.export import export
 
     export(load_parts(str(tiny.make_bert(folder / "bert"))), folder / "onnx", {})
-    return OnnxEncoder(folder / "onnx", token_budget=96)
+    return registered("onnx", encoder=f"onnx:{folder / 'onnx'}")
 
 
 def onnx_int8(folder: Any) -> Encoder:
@@ -121,7 +132,8 @@ def late_fusion(widths: dict[str, int]) -> LateFusion:
 
 
 MAKERS: dict[str, Callable[[Any], Encoder]] = {
-    "hashing": lambda folder: HashingEncoder(32),
+    "hashing": lambda folder: registered("hashing", dimensions=32),
+    "transformers": lambda folder: registered("transformers", encoder=str(tiny.make_bert(folder / "model"))),
     "bert": transformer(tiny.make_bert),
     "roberta max": transformer(tiny.make_roberta, "max"),
     "mpnet": transformer(tiny.make_mpnet),
@@ -140,6 +152,10 @@ MAKERS: dict[str, Callable[[Any], Encoder]] = {
     "fused": fused,
     "fused late": lambda folder: FusedEncoder(HashingEncoder(24), late_fusion, HashedPictures()),
 }
+
+
+def test_every_encoder_is_under_contract() -> None:
+    assert set(ENCODERS) <= MAKERS.keys()
 
 
 @pytest.fixture(scope="module", params=sorted(MAKERS))

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.interest import MODELS, Signals, schedule
-from streams.interest.decay import HalfLife
+from streams.settings.settings import Settings
 
 DIM = 8
 # More than the decay model folds user by user, so that both of its ways are taken.
@@ -24,7 +24,9 @@ def model(request: pytest.FixtureRequest) -> Any:
 
 
 def make(name: str) -> Any:
-    return MODELS[name](DIM, HalfLife(3, "events"), HalfLife(3600.0, "seconds"), 0.5)
+    return MODELS.build(
+        name, Settings(dimensions=DIM, short_half_life=3, short_half_life_unit="events", long_half_life=3600)
+    )
 
 
 def fold(model: Any, states: Any, log: list[tuple[int, int, float, int]]) -> None:

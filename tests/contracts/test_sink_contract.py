@@ -1,4 +1,4 @@
-"""What every sink promises. The Kafka sink runs on librdkafka's own mock cluster here: no broker needed."""
+"""What every log promises. That of Kafka runs on librdkafka's own mock cluster here: no broker needed."""
 
 from __future__ import annotations
 

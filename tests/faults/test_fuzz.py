@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from streams.events.adapters import ADAPTERS, adapter
+from streams.events.adapters import FORMATS, adapter
 from streams.events.canonical import Event, Limits, Rejected, decode_canonical, decode_canonical_batch, encode
 from tests.faults.mutants import Mutants
 from tests.faults.trials import Tally, require, trials
@@ -24,10 +24,10 @@ def problem_of(parsed: Event | Rejected) -> list[str]:
     return [] if again == parsed else [f"its canonical form is read as {again!r}"]
 
 
-@pytest.mark.parametrize("name", sorted(ADAPTERS))
+@pytest.mark.parametrize("name", sorted(FORMATS))
 def test_mutated_source_records(name: str) -> None:
     tally, mutants = Tally(f"fuzz: {name}"), Mutants(name)
-    for number in range(trials(100_000, 2_000) // len(ADAPTERS)):
+    for number in range(trials(100_000, 2_000) // len(list(FORMATS))):
         record = mutants.next()
         try:
             parsed = adapter(name).parse(record, LIMITS)

@@ -1,20 +1,14 @@
-"""One file per foreign format of behaviour events, and their list."""
+"""One file per format of behaviour events that producers write. Knows no topics and no client of Kafka."""
 
 from streams.events.adapters.base import Adapter
-from streams.events.adapters.cloudevents import CloudEventsAdapter
-from streams.events.adapters.native import NativeAdapter
-
-ADAPTERS: dict[str, type[Adapter]] = {
-    "native": NativeAdapter,
-    "cloudevents": CloudEventsAdapter,
-}
+from streams.settings.registries import FORMATS
+from streams.settings.settings import Settings
 
 
-def adapter(name: str) -> Adapter:
-    """The adapter of a format. Raises ValueError that names the known ones."""
-    if name not in ADAPTERS:
-        raise ValueError(f"no format {name!r}; there are: {', '.join(ADAPTERS)}, canonical")
-    return ADAPTERS[name]()
+def adapter(name: str, settings: Settings | None = None) -> Adapter:
+    """The adapter of a format, by default for the default settings. Raises RegistryError that names the known ones."""
+    made: Adapter = FORMATS.build(name, settings or Settings())
+    return made
 
 
-__all__ = ["ADAPTERS", "Adapter", "adapter"]
+__all__ = ["FORMATS", "Adapter", "adapter"]

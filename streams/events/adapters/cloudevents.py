@@ -24,6 +24,7 @@ from streams.events.rejections import Limits, Reason, Rejected, envelope_problem
 from streams.events.wrappings import load_any
 from streams.settings.action_rules import DEFAULT_ACTIONS
 from streams.settings.action_words import known_word, spell
+from streams.settings.settings import Settings
 
 STRUCTURED = "application/cloudevents+json"
 BATCHED = "application/cloudevents-batch+json"
@@ -183,3 +184,8 @@ def _text_headers(record: SourceRecord) -> dict[str, str]:
 
 def _media_type(content_type: str) -> str:
     return content_type.split(";", 1)[0].strip().lower()
+
+
+def from_settings(settings: Settings) -> CloudEventsAdapter:
+    """CloudEvents; no setting changes how it is read."""
+    return CloudEventsAdapter()

@@ -22,7 +22,7 @@ from encoders.remote.encoder import REST_S, RemoteEncoder
 from encoders.text.hashing import HashingEncoder
 from streams.events.isolation import EverythingFailsError
 from streams.flow.encoding import encode_isolating
-from streams.settings.settings import Settings, SettingsError
+from streams.settings.settings import Settings
 from streams.wiring.encoder import build_raw_encoder
 from tests.encoders.remote.served import DIM, Answer, Script, serving
 
@@ -338,5 +338,5 @@ def test_the_settings_pick_it(rig: Rig) -> None:
 
 
 def test_a_url_needs_the_models_name() -> None:
-    with pytest.raises(SettingsError, match="ENCODER_REMOTE_MODEL"):
+    with pytest.raises(EncoderError, match="ENCODER_REMOTE_MODEL"):
         build_raw_encoder(Settings(encoder="http://127.0.0.1:1/v1"))

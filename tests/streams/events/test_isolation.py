@@ -18,7 +18,7 @@ from encoders.serving.cache import CachedEncoder
 from encoders.text.hashing import HashingEncoder
 from streams.catalog.cataloguer import Cataloguer
 from streams.catalog.items import Item, encode_embedding, fingerprint
-from streams.events.adapters import ADAPTERS
+from streams.events.adapters import FORMATS, adapter
 from streams.events.adapters.base import parse_each
 from streams.events.adapters.native import NativeAdapter
 from streams.events.canonical import Event, Limits, Reason, Rejected
@@ -264,10 +264,10 @@ def test_a_record_on_which_an_adapter_raises_is_rejected_alone(monkeypatch: pyte
         parse_each(adapter, log, LIMITS)
 
 
-@pytest.mark.parametrize("name", sorted(ADAPTERS))
+@pytest.mark.parametrize("name", sorted(FORMATS))
 def test_an_adapters_example_is_an_event(name: str) -> None:
-    adapter = ADAPTERS[name]()
-    (event,) = adapter.parse(Record(adapter.example, 0), LIMITS)
+    made = adapter(name)
+    (event,) = made.parse(Record(made.example, 0), LIMITS)
     assert isinstance(event, Event)
 
 

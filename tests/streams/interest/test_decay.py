@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.interest import DecayModel, Signals, schedule
+from streams.interest import Signals, schedule
 from streams.interest.base import running_times, unit
-from streams.interest.decay import HalfLife
+from streams.interest.decay import DecayModel, HalfLife
 
 DIM = 4
 T0 = 1_600_000_000_000

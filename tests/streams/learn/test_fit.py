@@ -10,6 +10,7 @@ import orjson
 import pytest
 from typer.testing import CliRunner
 
+from encoders.core.base import EncoderError
 from encoders.fitted.projection import Projection, ProjectionError
 from encoders.text.hashing import HashingEncoder
 from streams.commands.main import app
@@ -123,5 +124,5 @@ def test_topics_are_fitted_and_encode(topic: list[Message], tmp_path: Path) -> N
     kinds = encoder.encode(["kind1 maker1", "maker1 kind1", "kind2 maker5"])
     assert np.array_equal(kinds[0], kinds[1])
     assert not np.array_equal(kinds[0], kinds[2])
-    with pytest.raises(SettingsError, match="interestflow fit topics"):
+    with pytest.raises(EncoderError, match="interestflow fit topics"):
         build_encoder(Settings(encoder="topics", dimensions=4))

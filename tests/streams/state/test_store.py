@@ -13,8 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.interest import DecayModel
-from streams.interest.decay import HalfLife
+from streams.interest.decay import DecayModel, HalfLife
 from streams.state.changelog import NO_TERM, OWNER_KEY, WATERMARK_KEY, SourceTopic, Waiting, Watermark
 from streams.state.deliveries import Deliveries, Handed
 from streams.state.layout import Layout

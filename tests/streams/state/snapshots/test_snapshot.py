@@ -15,8 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streams.interest import DecayModel
-from streams.interest.decay import HalfLife
+from streams.interest.decay import DecayModel, HalfLife
 from streams.state.changelog import NOTHING, Claim, SourceTopic, Waiting, Watermark
 from streams.state.deliveries import Deliveries
 from streams.state.layout import Layout

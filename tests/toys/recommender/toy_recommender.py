@@ -1,0 +1,38 @@
+"""Recommender `newest`: the items that came last, whatever the user's interest."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from streams.recommend import Catalog, Queries, Ranked
+from streams.settings.settings import Settings
+
+
+class NewestRecommender:
+    """An item's score is its row."""
+
+    def recommend(self, catalog: Catalog, queries: Queries, k: int) -> Ranked:
+        """See Recommender."""
+        self._check(catalog, queries, k)
+        rows = np.full((len(queries), k), -1, dtype=np.int32)
+        scores = np.zeros((len(queries), k), dtype=np.float32)
+        newest = np.flatnonzero(catalog.live)[::-1].tolist()
+        for user, banned in enumerate(map(set, queries.exclude)):
+            best = [row for row in newest if row not in banned][:k]
+            rows[user, : len(best)] = scores[user, : len(best)] = best
+        return Ranked(rows, scores)
+
+    def _check(self, catalog: Catalog, queries: Queries, k: int) -> None:
+        if k < 1:
+            raise ValueError(f"k must be at least 1, not {k}")
+        if queries.vectors.shape[1] != catalog.dim:
+            raise ValueError("queries and catalogue have different dimensions")
+        if not np.isfinite(queries.vectors).all():
+            raise ValueError("a query is not finite")
+        if any(row >= len(catalog.item_ids) for banned in queries.exclude for row in banned):
+            raise ValueError("an excluded row does not exist")
+
+
+def from_settings(settings: Settings) -> NewestRecommender:
+    """The same for all settings."""
+    return NewestRecommender()
