@@ -10,9 +10,9 @@ from zlib import crc32
 import numpy as np
 
 from streams.events.canonical import Event
-from streams.flow.setting_aside import UNKNOWN, set_aside_unknown
+from streams.flow.setting_aside import UNKNOWN_ITEM, set_aside_unknown
 from streams.flow.signals import times
-from streams.interest.base import Floats, Longs, Schedule, Signals, schedule
+from streams.interest.base import NO_ITEM, Floats, Longs, Schedule, Signals, schedule
 from streams.state.changelog import Waiting
 from streams.state.duplicates import Keys, Mask, event_keys, fresh_events, remember
 from streams.state.layout import Rows
@@ -22,8 +22,6 @@ from streams.state.store import PartitionState
 if TYPE_CHECKING:
     from streams.flow.decoded import Decoded
     from streams.flow.flow import Flow
-
-NO_ITEM, UNKNOWN_ITEM = -2, UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +125,7 @@ class Batch:
         set_aside, aside = set_aside_unknown(self, outcomes)
         before = flow.model.counts(states["model"][: self.signalled]).copy()
         signals, indices = self._signals(states, texts)
-        late = flow.model.update(states["model"][: self.signalled], signals)
+        late = flow.model.update(states["model"][: self.signalled], signals).late
         self._remember(states["history"], signals, indices, before)
         done = self.position[~set_aside]
         offsets = states["offset"].copy()
@@ -168,8 +166,8 @@ class Batch:
         order = self.plan.order
         when = times(chosen, self.recorded[indices])[order]
         indices = indices[order]
-        vectors = self._vectors(indices, texts)
-        return Signals(self.plan.starts, self.plan.users, when, weights[order], vectors), indices
+        vectors, items = self._vectors(indices, texts), self.items[indices]
+        return Signals(self.plan.starts, self.plan.users, when, weights[order], vectors, items), indices
 
     def _vectors(self, indices: Longs, texts: Floats) -> Floats:
         """(n, dim) what each event is about: its item, plus a share of its text; or its text alone.

@@ -28,14 +28,14 @@ from streams.events.forgiven import Forgiven
 from streams.events.isolation import each
 from streams.events.provenance import OriginReader
 from streams.events.records import Record
-from streams.flow.batch import NO_ITEM, action_key
+from streams.flow.batch import action_key
 from streams.flow.behaviour_text import Templates
 from streams.flow.decoded import Decoded, KeyValues, Updated
 from streams.flow.folding import fold_isolating
 from streams.flow.outputs import Writer
 from streams.flow.rendering import Quoted, ranked_items, remembered
 from streams.flow.signals import Weighing
-from streams.interest.base import Floats, InterestModel, Longs
+from streams.interest.base import NO_ITEM, Explainable, Floats, InterestModel, Longs, States
 from streams.recommend import Catalog, Queries, Recommender, explain
 from streams.state.changelog import SourceTopic, Waiting
 from streams.state.layout import Layout
@@ -202,12 +202,10 @@ class Flow:
         known, row_of_key = history["item"].tolist(), catalog.row_of_key
         history_rows = np.array([[row_of_key.get(k, -1) for k in keys] for keys in known], dtype=np.int32)
         queries = Queries(
-            vectors=self.model.interest(model),
+            vectors=self.model.interest(model).vectors[:, 0],
             exclude=[self._excluded(part, row) for row in rows.tolist()],
             history_rows=history_rows,
-            history_coefficients=self.model.coefficients(
-                model, history["time"], history["weight"], history["ordinal"].astype(np.int64)
-            ),
+            history_coefficients=self._coefficients(model, history)[:, 0],
         )
         ranked = self.recommender.recommend(catalog, queries, options.top_k)
         reasons = explain(catalog, ranked, queries, options.reasons)
@@ -217,6 +215,13 @@ class Flow:
         users = [part.users[row] for row in rows.tolist()]
         counts, times = self.model.counts(model), self.model.times(model)
         return self.writer.recommendations(partition, users, states, counts, times, items)
+
+    def _coefficients(self, states: States, history: Any) -> Floats:
+        """(U, n, H) weight of each remembered event in each vector; all 0 from a model that cannot say."""
+        if not isinstance(self.model, Explainable):
+            return np.zeros((len(states), 1, self.layout.history), dtype=np.float32)
+        ordinals = history["ordinal"].astype(np.int64)
+        return self.model.coefficients(states, history["time"], history["weight"], ordinals)
 
     def action_keys(self, actions: Sequence[str]) -> list[int]:
         """Checksums under which states remember these action words; the words are kept to name reasons."""
@@ -235,8 +240,8 @@ class Flow:
     def vectors(self, part: PartitionState, rows: Longs, states: Any) -> KeyValues:
         """Vector records of users' states."""
         model, users = states["model"], [part.users[row] for row in rows.tolist()]
-        counts, as_of, vectors = self.model.counts(model), self.model.times(model), self.model.interest(model)
-        return self.writer.vectors(part.partition, users, states, counts, as_of, vectors)
+        counts, as_of = self.model.counts(model), self.model.times(model)
+        return self.writer.vectors(part.partition, users, states, counts, as_of, self.model.interest(model))
 
     def _excluded(self, part: PartitionState, row: int) -> list[int]:
         if not self.options.exclude_consumed:

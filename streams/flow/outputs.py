@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from streams.interest.base import Floats, Longs
+from streams.interest.base import Floats, Interests, Longs
 
 
 class Writer:
@@ -21,18 +21,25 @@ class Writer:
         self._vectors: Callable[[Floats], list[Any]] = _arrays if vector_format == "array" else _base64
 
     def vectors(
-        self, partition: int, users: Sequence[str], states: Any, counts: Longs, as_of: Longs, vectors: Floats
+        self,
+        partition: int,
+        users: Sequence[str],
+        states: Any,
+        counts: Longs,
+        as_of: Longs,
+        interests: Interests,
     ) -> list[tuple[bytes, bytes]]:
         """One (key, value) per user; of two a consumer keeps the higher (generation, count, offset, version, term).
 
         counts: (n,) events that made each vector; it comes before the offset, for an event that waited for its
         item is older than others that were in the vector before. The term is that of the state's last change:
         of two workers the one that replaced the other counts, since they may apply events that had waited in
-        another order. as_of: (n,) event time of the newest, ms.
+        another order. as_of: (n,) event time of the newest, ms. A record has `vector` where the model has one vector
+        per user, `vectors` and their `shares` where it has several.
         """
-        dim = vectors.shape[1]
+        dim = interests.vectors.shape[2]
         model, generation = self.model, self.generation
-        columns = _columns(users, states, counts, as_of, self._vectors(vectors))
+        columns = _columns(users, states, counts, as_of, self._rendered(interests))
         dumps = orjson.dumps
         return [
             (
@@ -49,11 +56,23 @@ class Writer:
                         "count": count,
                         "as_of": time,
                         "dim": dim,
-                        "vector": vector,
+                        **rendered,
                     }
                 ),
             )
-            for user, offset, version, term, count, time, vector in columns
+            for user, offset, version, term, count, time, rendered in columns
+        ]
+
+    def _rendered(self, interests: Interests) -> list[dict[str, Any]]:
+        """What each record says of its user's vectors."""
+        users, number, dim = interests.vectors.shape
+        rows = self._vectors(interests.vectors.reshape(-1, dim))
+        if number == 1:
+            return [{"vector": row} for row in rows]
+        shares = interests.shares.tolist()
+        return [
+            {"vectors": rows[user * number : (user + 1) * number], "shares": shares[user]}
+            for user in range(users)
         ]
 
     def recommendations(

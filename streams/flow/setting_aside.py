@@ -18,12 +18,13 @@ from streams.state.tails import waiting_bytes
 if TYPE_CHECKING:
     from streams.flow.batch import Batch
 
-UNKNOWN = -1
+# Beside the catalogue's rows and NO_ITEM.
+UNKNOWN_ITEM = -2
 
 
 def set_aside_unknown(batch: Batch, outcomes: Counter[str]) -> tuple[Mask, list[tuple[int, Waiting]]]:
     """(n,) true for events of unknown items; and those of them that are to wait, within bounds."""
-    aside: Mask = (batch.items == UNKNOWN) & (batch.base != 0)
+    aside: Mask = (batch.items == UNKNOWN_ITEM) & (batch.base != 0)
     kept: list[tuple[int, Waiting]] = []
     kept_of: Counter[int] = Counter()
     bytes_of: Counter[int] = Counter()

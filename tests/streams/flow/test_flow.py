@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from streams.flow.flow import Flow
 from streams.state.changelog import SourceTopic
 from streams.state.restore import Restoring
+from streams.state.store import StateError
 from tests.streams.flows import DIM, T0, Record, apply, item_vector, make_flow, record, settle, vectors
 
 USERS = [f"u{i}" for i in range(9)]
@@ -163,6 +164,26 @@ def restore(flow: Flow, log: dict[bytes, bytes]) -> None:
     restoring = Restoring(0, flow.layout)
     restoring.add(list(log), list(log.values()), range(len(log)))
     flow.partitions[0] = restoring.state(SourceTopic("t", 1))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"short_half_life": 6},
+        {"short_half_life_unit": "seconds"},
+        {"long_half_life": 3600},
+        {"long_half_life_unit": "events"},
+        {"short_share": 0.4},
+    ],
+)
+def test_a_state_of_other_half_lives_is_refused_with_what_to_do(changed: dict[str, Any]) -> None:
+    """Its sums were decayed by others; read on, they would be neither the old interest nor the new one."""
+    flow = make_flow()
+    state = dict(apply(flow, [record(0)]).state)
+    mark_key, mark = flow.partitions[0].watermark_record(SourceTopic("t", 1))
+    restore(make_flow(), {**state, mark_key: mark})
+    with pytest.raises(StateError, match=r"another model, half-life, .* raise INTERESTFLOW_GENERATION"):
+        restore(make_flow(**changed), {**state, mark_key: mark})
 
 
 def test_a_crash_between_release_and_update_loses_no_waiting_event() -> None:
