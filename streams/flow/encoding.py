@@ -30,20 +30,6 @@ class Scoring:
     actions: Container[str]
 
 
-def encode_texts(encoder: Encoder, decoded: Decoded, scoring: Scoring | None = None) -> Floats:
-    """Vectors (t, dim) of the batch's texts, which are scored too; refuses the events whose text has no vector or
-    no score. Raises as `encode_isolating`."""
-    if scoring is not None:
-        score_texts(scoring, decoded)
-    vectors, refused = encode_isolating(encoder, decoded.texts(), STAGE)
-    if not refused:
-        return vectors
-    encoded = [index for row, index in enumerate(decoded.text_events()) if row not in refused]
-    decoded.refuse(refused)
-    # An event with two texts is refused for one of them, and takes the other's vector with it.
-    return vectors[[row for row, index in enumerate(encoded) if index not in decoded.refused]]
-
-
 def encode_isolating(
     encoder: Encoder, texts: Sequence[str], stage: str
 ) -> tuple[Floats, dict[int, Rejected]]:
@@ -72,7 +58,7 @@ def score_texts(scoring: Scoring, decoded: Decoded) -> None:
             raise FloatingPointError("the sentiment of a text does not lie in [-1, 1]")
         return scores
 
-    asked = decoded.saying(scoring.actions)
+    asked = decoded.with_text(scoring.actions)
     texts = [decoded.events[index].text or "" for index in asked]
     scores, refused = _isolating(score, texts, np.zeros(0, dtype=np.float32), SCORE_STAGE)
     scored = [index for row, index in enumerate(asked) if row not in refused]
