@@ -33,7 +33,7 @@ from streams.flow.queries import QueryBuilder
 from streams.flow.rendering import Quoted, ranked_items
 from streams.flow.signals import Weighing
 from streams.interest.base import Floats, InterestModel, Longs
-from streams.recommend import Catalog, Recommender, explain
+from streams.recommend import Catalog, Recommender
 from streams.state.changelog import SourceTopic
 from streams.state.layout import Layout
 from streams.state.store import PartitionState
@@ -115,10 +115,9 @@ class Flow:
         part, catalog = self.partitions[partition], self.catalog
         states = self.layout.view(part.take(rows))
         queries = self._queries.build(part, rows, states)
-        ranked = self.recommender.recommend(catalog, queries, self.options.top_k)
-        reasons = explain(catalog, ranked, queries, self.options.reasons)
+        ranked = self.recommender.recommend(catalog, queries, self.options.top_k, self.options.reasons)
         events = self._history.rendered(states["history"], queries.history_rows, self._quoted)
-        items = ranked_items(catalog.item_ids, ranked, reasons, events, self._quoted)
+        items = ranked_items(catalog.item_ids, ranked, events, self._quoted)
         users, model = [part.users[row] for row in rows.tolist()], states["model"]
         counts, times = self.model.counts(model), self.model.times(model)
         return self.writer.recommendations(partition, users, states, counts, times, items)

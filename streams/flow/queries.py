@@ -23,18 +23,20 @@ class QueryBuilder:
 
     def build(self, part: PartitionState, rows: Longs, states: Any) -> Queries:
         """One query for each of the users' rows (U,) with their states (U,)."""
+        interests = self._model.interest(states["model"])
         return Queries(
-            vectors=self._model.interest(states["model"]).vectors[:, 0],
+            vectors=interests.vectors,
+            shares=interests.shares,
             exclude=[self._excluded(part, row) for row in rows.tolist()],
             history_rows=self._history.rows(states["history"]),
-            history_coefficients=self._coefficients(states)[:, 0],
+            history_coefficients=self._coefficients(states, interests.shares.shape[1]),
         )
 
-    def _coefficients(self, states: Any) -> Floats:
-        """(U, n, H) weight of each remembered event in each vector; all 0 from a model that cannot say."""
+    def _coefficients(self, states: Any, number: int) -> Floats:
+        """(U, n, H) weight of each remembered event in each of n vectors; all 0 from a model that cannot say."""
         history = states["history"]
         if not isinstance(self._model, Explainable):
-            return np.zeros((len(states), 1, history.shape[1]), dtype=np.float32)
+            return np.zeros((len(states), number, history.shape[1]), dtype=np.float32)
         ordinals = history["ordinal"].astype(np.int64)
         return self._model.coefficients(states["model"], history["time"], history["weight"], ordinals)
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import orjson
 
 from streams.interest.base import Floats, Longs
-from streams.recommend.base import Ranked, Reasons, Rows
+from streams.recommend.base import Ranked, Rows
 
 Doubles = npt.NDArray[np.float64]
 
@@ -50,13 +50,16 @@ def remembered(
 
 
 def ranked_items(
-    item_ids: Sequence[str], ranked: Ranked, reasons: Reasons, events: Sequence[Sequence[str]], quoted: Quoted
+    item_ids: Sequence[str], ranked: Ranked, events: Sequence[Sequence[str]], quoted: Quoted
 ) -> list[str]:
     """Per user a JSON array of items with scores and reasons; contributions and `other` add up to the score.
 
     events: what `remembered` gave. As in `Ranked` and `Reasons`, what is missing stands at the end.
     """
-    users, k = ranked.rows.shape
+    (users, k), reasons = ranked.rows.shape, ranked.reasons
+    if reasons.features:
+        features = [f'{{"feature":{quoted[name]},"contribution":' for name in reasons.features]
+        events = [[*own, *features] for own in events]
     # Six digits are what a float32 score is good for; `other` is taken after rounding, so that sums agree.
     scores, parts = _rounded(ranked.scores), _rounded(reasons.contributions)
     others = _rounded(scores - parts.sum(axis=-1))

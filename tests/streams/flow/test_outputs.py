@@ -105,14 +105,14 @@ def test_contributions_and_the_rest_add_up_to_the_score(seed: int, top: int) -> 
     ranked = Ranked(
         missing_last(rng.integers(-1, 5, (2, 3)).astype(np.int32)),
         rng.standard_normal((2, 3)).astype(np.float32),
+        Reasons(index, parts, np.zeros((2, 3), dtype=np.float32)),
     )
-    reasons = Reasons(index, parts, np.zeros((2, 3), dtype=np.float32))
     history = np.zeros((2, 4), dtype=HISTORY_DTYPE)
     history["time"] = T0 + np.arange(4)
     # What is quoted must come back as it was.
     ids = ["plain", 'with "quotes"', "back\\slash", "ünï", "\u2028"]
     events = remembered(history, np.array([[0, 1, 2, -1]] * 2, dtype=np.int32), ids, {0: 'a"b'}, Quoted())
-    lists = [orjson.loads(items) for items in ranked_items(ids, ranked, reasons, events, Quoted())]
+    lists = [orjson.loads(items) for items in ranked_items(ids, ranked, events, Quoted())]
     for user, row in zip(lists, ranked.rows.tolist(), strict=True):
         assert [shown["item_id"] for shown in user] == [ids[at] for at in row if at >= 0]
     told = {
