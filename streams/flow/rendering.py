@@ -60,21 +60,7 @@ def ranked_items(
     if reasons.features:
         features = [f'{{"feature":{quoted[name]},"contribution":' for name in reasons.features]
         events = [[*own, *features] for own in events]
-    # Six digits are what a float32 score is good for; `other` is taken after rounding, so that sums agree.
-    scores, parts = _rounded(ranked.scores), _rounded(reasons.contributions)
-    others = _rounded(scores - parts.sum(axis=-1))
-    columns = [
-        ["", *[","] * (k - 1)] * users,
-        ['{"item_id":'] * (users * k),
-        [quoted[item_ids[row]] if row >= 0 else "" for row in ranked.rows.ravel().tolist()],
-        [',"score":'] * (users * k),
-        _numbers(scores),
-        [',"reasons":['] * (users * k),
-        *_reason_columns(reasons.index, parts, events),
-        ['],"other":'] * (users * k),
-        _numbers(others),
-        ["}"] * (users * k),
-    ]
+    columns = _columns(item_ids, ranked, events, quoted)
     width = len(columns)
     pieces = [""] * (users * k * width)
     for place, column in enumerate(columns):
@@ -83,6 +69,27 @@ def ranked_items(
     lengths = ((ranked.rows >= 0).sum(axis=1) * width).tolist()
     return [
         f"[{''.join(pieces[start : start + length])}]" for start, length in zip(starts, lengths, strict=True)
+    ]
+
+
+def _columns(
+    item_ids: Sequence[str], ranked: Ranked, events: Sequence[Sequence[str]], quoted: Quoted
+) -> list[list[str]]:
+    """The pieces of all items, by column, U * k in each."""
+    (users, k), reasons = ranked.rows.shape, ranked.reasons
+    # Six digits are what a float32 score is good for; `other` is taken after rounding, so that sums agree.
+    scores, parts = _rounded(ranked.scores), _rounded(reasons.contributions)
+    return [
+        ["", *[","] * (k - 1)] * users,
+        ['{"item_id":'] * (users * k),
+        [quoted[item_ids[row]] if row >= 0 else "" for row in ranked.rows.ravel().tolist()],
+        [',"score":'] * (users * k),
+        _numbers(scores),
+        [',"reasons":['] * (users * k),
+        *_reason_columns(reasons.index, parts, events),
+        ['],"other":'] * (users * k),
+        _numbers(_rounded(scores - parts.sum(axis=-1))),
+        ["}"] * (users * k),
     ]
 
 
