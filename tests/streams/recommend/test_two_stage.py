@@ -33,7 +33,8 @@ class Popular:
             live = [row for row in np.flatnonzero(catalog.live).tolist() if row not in excluded][: self.most]
             rows[user, : len(live)] = live
         return Candidates(
-            rows, {"popularity": np.where(rows < 0, np.nan, 1.0 / (1 + rows)).astype(np.float32)}
+            rows,
+            {"popularity": np.where(rows < 0, np.nan, 1.0 / (1 + np.maximum(rows, 0))).astype(np.float32)},
         )
 
 
@@ -44,14 +45,15 @@ class Blend:
     def rank(
         self, catalog: Catalog, queries: Queries, candidates: Candidates, k: int, reasons: int
     ) -> Ranked:
-        content = ContentRanker().rank(catalog, queries, candidates, candidates.rows.shape[1], EVENTS)
+        every = max(k, candidates.rows.shape[1])
+        content = ContentRanker().rank(catalog, queries, candidates, every, EVENTS)
         popularity = np.where(content.rows < 0, 0, 1.0 / (1 + np.maximum(content.rows, 0))).astype(np.float32)
         rows, scores = best_first(content.rows, content.scores + popularity, k)
         place = [
             [own.index(row) if row >= 0 else 0 for row in best]
             for own, best in zip(content.rows.tolist(), rows.tolist(), strict=True)
         ]
-        chosen = np.array(place, dtype=np.int64)[:, :, None]
+        chosen = np.array(place, dtype=np.int64).reshape(*rows.shape, 1)
         found = rows >= 0
         feature = np.where(found, EVENTS, -1).astype(np.int32)[:, :, None]
         share = np.where(found, 1.0 / (1 + np.maximum(rows, 0)), 0).astype(np.float32)[:, :, None]
@@ -167,10 +169,8 @@ def test_a_feature_is_published_as_a_reason_beside_events() -> None:
     assert len(items) == 8
     for item in items:
         first, *events = item["reasons"]
-        assert first == {
-            "feature": "popularity",
-            "contribution": pytest.approx(1 / (1 + int(item["item_id"][1:]))),
-        }
+        popularity = 1 / (1 + int(item["item_id"][1:]))
+        assert first == {"feature": "popularity", "contribution": pytest.approx(popularity, abs=1e-6)}
         assert {reason["item_id"] for reason in events} <= {"i2", "i5"}
         total = first["contribution"] + sum(reason["contribution"] for reason in events) + item["other"]
         assert total == pytest.approx(item["score"], abs=1e-9)
