@@ -71,7 +71,8 @@ class Queries:
     def active(self) -> Mask:
         """(U, n) true for vectors that count: those that are not zero, or all of a user without any preference."""
         some: Mask = self.weighted().any(axis=2)
-        return some | ~some.any(axis=1, keepdims=True)
+        counted: Mask = some | ~some.any(axis=1, keepdims=True)
+        return counted
 
 
 @dataclass(frozen=True, slots=True)

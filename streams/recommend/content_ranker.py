@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from streams.recommend.base import Candidates, Floats, Queries, Ranked, Rows
 from streams.recommend.catalog import Catalog
@@ -63,9 +64,7 @@ def _scores(catalog: Catalog, queries: Queries, candidates: Candidates) -> Float
     return scores
 
 
-def _largest(
-    catalog: Catalog, queries: Queries, users: np.ndarray[tuple[int], np.dtype[np.intp]], rows: Rows
-) -> Floats:
+def _largest(catalog: Catalog, queries: Queries, users: npt.NDArray[np.intp], rows: Rows) -> Floats:
     """(c,) the largest product of each item with one of its user's vectors that count."""
     number, active = queries.vectors.shape[1], queries.active()
     vectors = queries.weighted().reshape(-1, catalog.dim)

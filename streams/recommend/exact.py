@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -12,7 +14,7 @@ AT_ONCE = 1024
 
 
 def dots(
-    vectors: Floats, users: npt.NDArray[np.integer], items: Floats, rows: npt.NDArray[np.integer]
+    vectors: Floats, users: npt.NDArray[np.integer[Any]], items: Floats, rows: npt.NDArray[np.integer[Any]]
 ) -> Floats:
     """(c,) products of vectors[users] and items[rows], added up in an order that depends on dim alone.
 

@@ -206,7 +206,8 @@ def test_of_several_vectors_the_best_one_counts(seed: int, number: int, items: i
     vectors = generator.standard_normal((5, number, 6)).round(1).astype(np.float32)
     vectors[generator.random((5, number)) < 0.3] = 0
     shares = generator.choice([0.0, 0.25, 1.0], (5, number)).astype(np.float32)
-    exclude = [{int(row) for row in generator.integers(0, items, 3)} if items else () for _ in range(5)]
+    drawn = generator.integers(0, max(items, 1), (5, 3)).tolist()
+    exclude = [set(rows) if items else set[int]() for rows in drawn]
     none, coefficients = np.zeros((5, 0), dtype=np.int32), np.zeros((5, number, 0), dtype=np.float32)
     found = ContentRecommender(2, 7).recommend(
         catalog, Queries(vectors, shares, exclude, none, coefficients), k
