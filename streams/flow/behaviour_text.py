@@ -9,6 +9,9 @@ from string import Formatter
 import orjson
 
 from streams.events.canonical import Event
+from streams.flow.decoded import Decoded
+from streams.interest.base import NO_ITEM, Floats
+from streams.recommend import Catalog
 from streams.settings.action_words import PerWord, known_word
 
 FIELDS = ("title", "text", "value")
@@ -78,6 +81,21 @@ class Templates:
         if not all(known[field] for field in fields):
             return None
         return self._templates[action].format_map(known)
+
+    def fill_all(self, decoded: Decoded, weights: Floats, catalog: Catalog) -> bool:
+        """Fill the sentences of a batch's events that have none and whose item is known; true where any is new.
+
+        weights: (n,) of the events' actions; an event of weight 0 needs no sentence.
+        """
+        before = len(decoded.sentences)
+        for index, weight in enumerate(weights.tolist()):
+            event = decoded.events[index]
+            row = NO_ITEM if event.item_id is None else catalog.row_of.get(event.item_id)
+            if weight == 0 or row is None or index in decoded.sentences:
+                continue
+            if sentence := self.fill(event, "" if row == NO_ITEM else catalog.title(row)):
+                decoded.sentences[index] = sentence
+        return len(decoded.sentences) > before
 
 
 def _fields(action: str, template: str) -> frozenset[str]:

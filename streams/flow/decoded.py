@@ -9,103 +9,143 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from streams.events.canonical import Event, Rejected, SourceRecord
-from streams.events.provenance import Origin
-from streams.interest.base import Floats, Longs
+from streams.events.provenance import Origin, OriginReader
+from streams.interest.base import Floats, ItemDeltas, Longs
 
 KeyValues = list[tuple[bytes, bytes]]
 
 
 @dataclass(slots=True)
 class Decoded:
-    """A batch of one partition as events. offsets, recorded (ms): (n,) of each event's record.
-
-    refused: events by index that cannot be encoded. scores: sentiment, -1 to 1, of the texts that are scored, by
-    their event's index. told: what events say in words, by index, in place of their items. records: (n,) theirs,
-    none of events that had waited. origins: (n,) where ingest had them from; empty where no event has one. keys: (n,)
-    of the ids of events that had waited.
-    """
+    """A batch of one partition as n events; indices of events count from 0."""
 
     events: list[Event]
+    # (n,) offset of each event's record.
     offsets: Longs
+    # (n,) when the broker took each event's record, milliseconds; 0 where it did not say.
     recorded: Longs
+    # Of the batch's last record, whether it is an event or not.
     last_offset: int = -1
+    # Records that are no events.
     rejected: list[tuple[SourceRecord, Rejected]] = field(default_factory=list)
-    released: bool = False  # events that waited for their item: read and booked once before
+    # True of events that waited for their item: they were read and booked before.
+    waited: bool = False
+    # Events that must not be folded, by index, with the reason.
     refused: dict[int, Rejected] = field(default_factory=dict)
+    # Sentiment, -1 to 1, of the texts that are scored, by their event's index.
     scores: dict[int, float] = field(default_factory=dict)
-    told: dict[int, str] = field(default_factory=dict)
+    # Filled templates, which are encoded in place of the events' items, by index.
+    sentences: dict[int, str] = field(default_factory=dict)
+    # (n,) the events' records; empty for events that waited.
     records: Sequence[SourceRecord] = ()
+    # (n,) where ingest read each event; empty where no event says so.
     origins: Sequence[Origin | None] = ()
+    # (n,) key of each event's id for events that waited; empty for others.
     keys: Sequence[int] = ()
 
+    @classmethod
+    def of(
+        cls, records: Sequence[SourceRecord], results: Sequence[Event | Rejected], origins: OriginReader
+    ) -> Decoded:
+        """Records of one partition, at least one, with what each was decoded to."""
+        both = list(zip(records, results, strict=True))
+        rejected = [(record, result) for record, result in both if isinstance(result, Rejected)]
+        kept = [record for record, result in both if type(result) is Event] if rejected else records
+        return cls(
+            events=[result for result in results if type(result) is Event],
+            offsets=np.array([record.offset for record in kept], dtype=np.int64),
+            recorded=np.array([r.timestamp or 0 if r.appended else 0 for r in kept], dtype=np.int64),
+            last_offset=records[-1].offset,
+            rejected=rejected,
+            records=kept,
+            origins=origins.read(kept),
+        )
+
     def read_after(self, offset: int) -> int:
-        """How many records lie behind an offset."""
+        """How many of the records stand behind an offset."""
         rejected = sum(record.offset > offset for record, _ in self.rejected)
         return int((self.offsets > offset).sum()) + rejected
 
     def texts(self) -> list[str]:
-        """Texts to encode: free ones, in order of the events that have one and are not refused, then the told ones."""
-        own = [self.events[index].text or "" for index in self._speaking()]
-        return own + [text for index, text in self.told.items() if index not in self.refused]
+        """The t texts to encode, none of a refused event: the events' own in order, then the sentences."""
+        own = [self.events[index].text or "" for index in self._with_text()]
+        return own + [text for index, text in self.sentences.items() if index not in self.refused]
 
     def text_events(self) -> list[int]:
         """The index of the event of each of `texts()`."""
-        return self._speaking() + [index for index in self.told if index not in self.refused]
+        return self._with_text() + [index for index in self.sentences if index not in self.refused]
 
     def text_positions(self) -> tuple[Longs, Longs]:
-        """(n,) indices among `texts()`, of which none is refused, of each event's own text and of what is told of it;
-        -1 where there is none."""
+        """(n,) each: the indices among `texts()` of each event's own text and of its sentence; -1 for none.
+
+        Only where no event is refused.
+        """
         has = np.array([bool(event.text) for event in self.events], dtype=bool)
-        told_at = np.full(len(self.events), -1, dtype=np.int64)
-        told_at[list(self.told)] = int(has.sum()) + np.arange(len(self.told))
-        return np.where(has, np.cumsum(has) - 1, -1), told_at
+        sentence_at = np.full(len(self.events), -1, dtype=np.int64)
+        sentence_at[list(self.sentences)] = int(has.sum()) + np.arange(len(self.sentences))
+        return np.where(has, np.cumsum(has) - 1, -1), sentence_at
 
-    def saying(self, actions: Container[str]) -> list[int]:
+    def with_text(self, actions: Container[str]) -> list[int]:
         """Indices of the events of these actions that have a text and are not refused."""
-        return [index for index in self._speaking() if self.events[index].action in actions]
+        return [index for index in self._with_text() if self.events[index].action in actions]
 
-    def refuse(self, texts: Mapping[int, Rejected]) -> None:
-        """Leave out the events of these texts, by their index in `texts`."""
+    def refuse_texts(self, rejected: Mapping[int, Rejected], vectors: Floats) -> Floats:
+        """Refuse the events of texts that could not be encoded, by their index in `texts()`.
+
+        vectors: of the other texts. Returns those of `texts()` as it is then: an event with two texts is refused
+        for one of them and takes the other's vector with it.
+        """
+        if not rejected:
+            return vectors
         events = self.text_events()
-        self.refused.update({events[index]: reason for index, reason in texts.items()})
+        encoded = [event for index, event in enumerate(events) if index not in rejected]
+        self.refused.update({events[index]: reason for index, reason in rejected.items()})
+        return vectors[[row for row, event in enumerate(encoded) if event not in self.refused]]
 
     def ready(self) -> Sequence[int]:
         """Indices of the events that are not refused."""
         everything = range(len(self.events))
         return [i for i in everything if i not in self.refused] if self.refused else everything
 
-    def share(self, indices: Sequence[int], texts: Floats) -> tuple[Decoded, Floats]:
-        """The events of these indices by themselves. texts (t, dim): vectors of `texts()`."""
+    def subset(self, indices: Sequence[int], texts: Floats) -> tuple[Decoded, Floats]:
+        """The events of these indices, none refused, and their texts' vectors. texts (t, dim): of `texts()`."""
         if len(indices) == len(self.events):
             return self, texts
-        events, place = [self.events[i] for i in indices], {index: at for at, index in enumerate(indices)}
-        rows = [row for row, index in enumerate(self.text_events()) if index in place]
+        at = {index: position for position, index in enumerate(indices)}
+        rows = [row for row, index in enumerate(self.text_events()) if index in at]
         chosen = np.array(indices, dtype=np.int64)
-        offsets, recorded = self.offsets[chosen], self.recorded[chosen]
-        scores = {place[index]: score for index, score in self.scores.items() if index in place}
-        told = {place[index]: text for index, text in self.told.items() if index in place}
-        origins = [self.origins[i] for i in indices] if self.origins else ()
-        keys = [self.keys[i] for i in indices] if self.keys else ()
-        part = Decoded(events, offsets, recorded, released=self.released, scores=scores, told=told)
-        part.origins, part.keys = origins, keys
-        return part, texts[rows]
+        some = Decoded(
+            events=[self.events[i] for i in indices],
+            offsets=self.offsets[chosen],
+            recorded=self.recorded[chosen],
+            waited=self.waited,
+            scores={at[index]: score for index, score in self.scores.items() if index in at},
+            sentences={at[index]: text for index, text in self.sentences.items() if index in at},
+            origins=[self.origins[i] for i in indices] if self.origins else (),
+            keys=[self.keys[i] for i in indices] if self.keys else (),
+        )
+        return some, texts[rows]
 
-    def _speaking(self) -> list[int]:
+    def _with_text(self) -> list[int]:
         return [i for i, event in enumerate(self.events) if event.text and i not in self.refused]
 
 
 @dataclass(slots=True)
 class Updated:
-    """What a batch changed: changelog records in order, interest vectors, and the outcomes by name.
+    """What a batch changed."""
 
-    rows: (n,) whose the changelog records are. isolated: records that are events, but could not be handled.
-    """
-
+    # Changelog records, in order.
     state: KeyValues
+    # Interest vectors.
     vectors: KeyValues
+    # How many events ended in which way.
     outcomes: Counter[str]
+    # (n,) the users' rows of the changelog records.
     rows: Longs
+    # Records that are events, but could not be handled.
     isolated: list[tuple[SourceRecord, Rejected]] = field(default_factory=list)
+    # What the model says of items, each with the offsets (m,) of the events that it comes from.
+    item_deltas: list[tuple[Longs, ItemDeltas]] = field(default_factory=list)
 
     @classmethod
     def of(cls, runs: Sequence[Updated]) -> Updated:
@@ -113,9 +153,10 @@ class Updated:
         if len(runs) == 1:
             return runs[0]
         state = dict(record for run in runs for record in run.state)
-        rows = dict.fromkeys(row for run in runs for row in run.rows.tolist())
         vectors = dict(record for run in runs for record in run.vectors)
+        rows = np.array(list(dict.fromkeys(row for run in runs for row in run.rows.tolist())), dtype=np.int64)
         outcomes = Counter[str]()
         for run in runs:
             outcomes.update(run.outcomes)
-        return cls(list(state.items()), list(vectors.items()), outcomes, np.array(list(rows), dtype=np.int64))
+        deltas = [delta for run in runs for delta in run.item_deltas]
+        return cls(list(state.items()), list(vectors.items()), outcomes, rows, item_deltas=deltas)

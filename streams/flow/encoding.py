@@ -1,4 +1,4 @@
-"""Texts to vectors and scores, around texts that a model cannot take: isolated, their neighbours read all the same."""
+"""Encodes and scores texts. A text that a model cannot take is isolated; its neighbours are read all the same."""
 
 from __future__ import annotations
 
@@ -18,30 +18,16 @@ from streams.interest.base import Floats
 
 STAGE = "update.encode"
 SCORE_STAGE = "update.sentiment"
-# Numbered, since a cache would answer for an encoder that is gone.
+# Each known good text has a number of its own: a cache would answer for an encoder that is gone.
 _known_good = count()
 
 
 @dataclass(frozen=True, slots=True)
 class Scoring:
-    """What tells a text's sentiment, and the actions whose texts it is asked for."""
+    """A sentiment model, and the actions whose texts it scores."""
 
     sentiment: Sentiment
     actions: Container[str]
-
-
-def encode_texts(encoder: Encoder, decoded: Decoded, scoring: Scoring | None = None) -> Floats:
-    """Vectors (t, dim) of the batch's texts, which are scored too; refuses the events whose text has no vector or
-    no score. Raises as `encode_isolating`."""
-    if scoring is not None:
-        score_texts(scoring, decoded)
-    vectors, refused = encode_isolating(encoder, decoded.texts(), STAGE)
-    if not refused:
-        return vectors
-    encoded = [index for row, index in enumerate(decoded.text_events()) if row not in refused]
-    decoded.refuse(refused)
-    # An event with two texts is refused for one of them, and takes the other's vector with it.
-    return vectors[[row for row, index in enumerate(encoded) if index not in decoded.refused]]
 
 
 def encode_isolating(
@@ -61,7 +47,7 @@ def encode_isolating(
 
 
 def score_texts(scoring: Scoring, decoded: Decoded) -> None:
-    """Enter the scores of the texts of these actions; refuses the events whose text has none.
+    """Score the texts of the events of these actions; refuse the events whose text gets no score.
 
     Raises EverythingFailsError where the model fails for texts that are known to be good.
     """
@@ -72,7 +58,7 @@ def score_texts(scoring: Scoring, decoded: Decoded) -> None:
             raise FloatingPointError("the sentiment of a text does not lie in [-1, 1]")
         return scores
 
-    asked = decoded.saying(scoring.actions)
+    asked = decoded.with_text(scoring.actions)
     texts = [decoded.events[index].text or "" for index in asked]
     scores, refused = _isolating(score, texts, np.zeros(0, dtype=np.float32), SCORE_STAGE)
     scored = [index for row, index in enumerate(asked) if row not in refused]
@@ -83,7 +69,7 @@ def score_texts(scoring: Scoring, decoded: Decoded) -> None:
 def _isolating(
     read: Callable[[Sequence[str]], Floats], texts: Sequence[str], nothing: Floats, stage: str
 ) -> tuple[Floats, dict[int, Rejected]]:
-    """What `read` makes of the texts, one row each; `nothing` of none."""
+    """What `read` makes of each text, by row, and why not, by index, of the others. nothing: the result for no text."""
     if not texts:
         return nothing, {}
 
@@ -98,7 +84,7 @@ def _isolating(
 def encode_contents(
     encoder: ContentEncoder, contents: Sequence[Content], stage: str
 ) -> tuple[Floats, dict[int, Rejected], dict[int, tuple[Failure, ...]]]:
-    """The same of contents; and by index the media that were left out, of those refused too.
+    """Encode contents as `encode_isolating` encodes texts; also by index the media that could not be read.
 
     A content is refused where nothing can be read of it. Raises EverythingFailsError.
     """

@@ -1,71 +1,47 @@
 """What happens to a batch of events: decode, encode, update, recommend. READ THIS FIRST.
 
-Pure: records in, records out; no Kafka, no clock, no threads. The agents call these verbs in this order, and
-so do the replay and the tests, which is why they give the same vectors bit for bit. One thread at a time.
+Pure: records in, records out; no Kafka, no clock, no threads. The worker calls these verbs in this order, and so do
+the replay and the tests, which is why they give the same vectors bit for bit. One thread at a time, but for `encode`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
-import numpy as np
-
+from encoders.core.base import Encoder
 from streams.events.canonical import (
     DECODE_STAGE,
-    Event,
-    Limits,
-    Rejected,
     SourceRecord,
     decode_canonical,
     decode_canonical_batch,
-    decode_stored,
     good_record,
 )
 from streams.events.forgiven import Forgiven
 from streams.events.isolation import each
 from streams.events.provenance import OriginReader
 from streams.events.records import Record
-from streams.flow.batch import NO_ITEM, action_key
-from streams.flow.behaviour_text import Templates
 from streams.flow.decoded import Decoded, KeyValues, Updated
-from streams.flow.folding import fold_isolating
+from streams.flow.encoding import STAGE as ENCODE_STAGE
+from streams.flow.encoding import Scoring, encode_isolating, score_texts
+from streams.flow.event_history import EventHistory
+from streams.flow.folding.folder import EventFolder
+from streams.flow.folding.waiting import ready_events, still_waiting
+from streams.flow.options import FlowOptions
 from streams.flow.outputs import Writer
-from streams.flow.rendering import Quoted, ranked_items, remembered
+from streams.flow.queries import QueryBuilder
+from streams.flow.rendering import Quoted, ranked_items
 from streams.flow.signals import Weighing
 from streams.interest.base import Floats, InterestModel, Longs
-from streams.recommend import Catalog, Queries, Recommender, explain
-from streams.state.changelog import SourceTopic, Waiting
+from streams.recommend import Catalog, Recommender
+from streams.state.changelog import SourceTopic
 from streams.state.layout import Layout
 from streams.state.store import PartitionState
 
-# What a batch is, told here too.
+# What a batch is, and what the flow needs of the settings, can be imported from here too.
 __all__ = ["Decoded", "Flow", "FlowOptions", "KeyValues", "Updated"]
 
 KNOWN_GOOD = Record("", 0, 0, None, None, good_record(), ())
-
-
-@dataclass(frozen=True, slots=True)
-class FlowOptions:
-    """What the flow needs of the settings; see there for how to choose each."""
-
-    limits: Limits
-    top_k: int = 20
-    reasons: int = 3
-    recommend: bool = True
-    exclude_consumed: bool = True
-    consuming_actions: Container[str] = frozenset()
-    waiting_per_user: int = 64
-    waiting_bytes_per_user: int = 2_097_152
-    waiting_per_partition: int = 100_000
-    # Part of an event's text in its vector beside its item's; an event without item is its text alone.
-    text_share: float = 0.3
-    # What an event says in words, to be encoded in place of its item; none for the items themselves.
-    templates: Templates | None = None
-    # The topic that the events come from, told in the rejection of one that had waited.
-    events_topic: str = "behavior.events.v1"
 
 
 class Flow:
@@ -86,11 +62,14 @@ class Flow:
         self.partitions: dict[int, PartitionState] = {}
         # The canonical topic, and the reader of the origins in it; see `reads_from`.
         self.source = SourceTopic(options.events_topic, 0)
-        self.origins = OriginReader("")
-        # Words behind the checksums in the states. Those with a rule are known before an event has them.
-        self._actions = {action: action_key(action) for action in weighing.weight_of}
+        self._origins = OriginReader("")
+        self._history = EventHistory(layout.history, catalog, weighing.weight_of)
+        self._folder = EventFolder(model, layout, catalog, weighing, writer, options, self._history)
+        self._queries = QueryBuilder(model, catalog, self._history, options.exclude_consumed)
         self._quoted = Quoted()
         self.forgiven = Forgiven()
+
+    # --- the four verbs ---------------------------------------------------------------------------------
 
     def decode(self, records: Sequence[SourceRecord]) -> Decoded:
         """Canonical events of one partition's records, in order; what is no event is rejected, not lost."""
@@ -102,41 +81,20 @@ class Flow:
             probe=lambda: decode_canonical(KNOWN_GOOD, limits),
             at_once=lambda: decode_canonical_batch(records, limits, self.forgiven),
         )
-        rejected = [(r, e) for r, e in zip(records, results, strict=True) if isinstance(e, Rejected)]
-        kept = [r for r, e in zip(records, results, strict=True) if type(e) is Event] if rejected else records
-        decoded = Decoded(
-            events=[e for e in results if type(e) is Event],
-            offsets=np.array([record.offset for record in kept], dtype=np.int64),
-            recorded=np.array([r.timestamp or 0 if r.appended else 0 for r in kept], dtype=np.int64),
-            last_offset=records[-1].offset,
-            rejected=rejected,
-            records=kept,
-            origins=self.origins.read(kept),
-        )
-        self.tell(decoded)
+        decoded = Decoded.of(records, results, self._origins)
+        self.fill_templates(decoded)
         return decoded
 
-    def reads_from(self, source: SourceTopic) -> None:
-        """Say which canonical topic the records are of, before any is decoded."""
-        if source != self.source:
-            self.source, self.origins = source, OriginReader(source.topic_id)
+    @staticmethod
+    def encode(encoder: Encoder, decoded: Decoded, scoring: Scoring | None = None) -> Floats:
+        """Vectors (t, dim) of `decoded.texts()`, which are scored too; refuses events without a vector or a score.
 
-    def tell(self, decoded: Decoded) -> bool:
-        """Put the behaviour of known items into words, where that is read; True where there is more to encode now.
-
-        What an item's event says must not hang on when the item was learnt: `update` comes when nothing is untold.
+        May run on any thread. Raises EverythingFailsError where texts that are known to be good fail too.
         """
-        templates, catalog, before = self.options.templates, self.catalog, len(decoded.told)
-        if templates is None:
-            return False
-        for index, weight in enumerate(self.weighing.base(decoded.events).tolist()):
-            event = decoded.events[index]
-            row = NO_ITEM if event.item_id is None else catalog.row_of.get(event.item_id)
-            if weight == 0 or row is None or index in decoded.told:
-                continue
-            if text := templates.fill(event, "" if row == NO_ITEM else catalog.title(row)):
-                decoded.told[index] = text
-        return len(decoded.told) > before
+        if scoring is not None:
+            score_texts(scoring, decoded)
+        vectors, rejected = encode_isolating(encoder, decoded.texts(), ENCODE_STAGE)
+        return decoded.refuse_texts(rejected, vectors)
 
     def update(self, partition: int, decoded: Decoded, texts: Floats) -> Updated:
         """Fold a batch into the partition's states. texts (t, dim): vectors of `decoded.texts()`.
@@ -145,111 +103,66 @@ class Flow:
         before. Raises EverythingFailsError: then the process must end.
         """
         part = self.partitions[partition]
-        if decoded.released:
+        if decoded.waited:
             part.waiting.release({event.item_id or "" for event in decoded.events})
-        updated = fold_isolating(self, part, decoded, texts)
+        updated = self._folder.fold(part, decoded, texts)
         self._book(part, decoded, updated.outcomes)
         part.trim()
         return updated
 
-    def unpublished(self, partition: int) -> KeyValues:
-        """After a recovery: vectors in the state that may never have been published."""
-        part = self.partitions[partition]
-        return self._moved(part, part.unpublished)
-
-    def again(self, partition: int, rows: Longs) -> Updated:
-        """These users' changelog records and vectors once more, as a change of its own."""
-        part = self.partitions[partition]
-        changed = part.take(rows)
-        part.stamp(self.layout.view(changed))
-        part.put(rows, changed)
-        if self.options.recommend:
-            part.mark_due(rows)
-        return Updated(part.records(rows, changed), self._moved(part, rows), Counter(), rows)
-
-    def released(self) -> dict[int, Decoded]:
-        """Events whose item is known by now, by partition, ready for `update`; until then they wait on."""
-        ready: dict[int, Decoded] = {}
-        for number, part in self.partitions.items():
-            waiting = part.waiting.waiting_for(part.waiting.rows_by_item.keys() & self.catalog.row_of.keys())
-            if waiting:
-                ready[number] = decoded = Decoded(
-                    events=[self._event(w) for w in waiting],
-                    offsets=np.array([w.offset for w in waiting], dtype=np.int64),
-                    recorded=np.array([w.recorded for w in waiting], dtype=np.int64),
-                    released=True,
-                    keys=[w.key for w in waiting],
-                )
-                self.tell(decoded)
-        return ready
-
-    def still_waiting(self, partition: int, decoded: Decoded) -> bool:
-        """True where `update` may apply these released events: each is in the state and still waits there."""
-        part = self.partitions.get(partition)
-        if part is None:
-            return False
-        events = zip(decoded.events, decoded.offsets.tolist(), strict=True)
-        return all(
-            event.user_id in part.row_of and part.waiting.holds(part.row_of[event.user_id], offset)
-            for event, offset in events
-        )
-
     def recommend(self, partition: int, rows: Longs) -> KeyValues:
-        """Recommendation records for the users of these rows, with reasons."""
-        part, catalog, options = self.partitions[partition], self.catalog, self.options
+        """Recommendation records for the users of these rows (U,), with reasons."""
+        part, catalog = self.partitions[partition], self.catalog
         states = self.layout.view(part.take(rows))
-        history, model = states["history"], states["model"]
-        known, row_of_key = history["item"].tolist(), catalog.row_of_key
-        history_rows = np.array([[row_of_key.get(k, -1) for k in keys] for keys in known], dtype=np.int32)
-        queries = Queries(
-            vectors=self.model.interest(model),
-            exclude=[self._excluded(part, row) for row in rows.tolist()],
-            history_rows=history_rows,
-            history_coefficients=self.model.coefficients(
-                model, history["time"], history["weight"], history["ordinal"].astype(np.int64)
-            ),
-        )
-        ranked = self.recommender.recommend(catalog, queries, options.top_k)
-        reasons = explain(catalog, ranked, queries, options.reasons)
-        words = {key: word for word, key in self._actions.items()}
-        events = remembered(history, history_rows, catalog.item_ids, words, self._quoted)
-        items = ranked_items(catalog.item_ids, ranked, reasons, events, self._quoted)
-        users = [part.users[row] for row in rows.tolist()]
+        queries = self._queries.build(part, rows, states)
+        ranked = self.recommender.recommend(catalog, queries, self.options.top_k, self.options.reasons)
+        events = self._history.rendered(states["history"], queries.history_rows, self._quoted)
+        items = ranked_items(catalog.item_ids, ranked, events, self._quoted)
+        users, model = [part.users[row] for row in rows.tolist()], states["model"]
         counts, times = self.model.counts(model), self.model.times(model)
         return self.writer.recommendations(partition, users, states, counts, times, items)
 
-    def action_keys(self, actions: Sequence[str]) -> list[int]:
-        """Checksums under which states remember these action words; the words are kept to name reasons."""
-        known = self._actions
-        for action in actions:
-            if action not in known:
-                known[action] = action_key(action)
-        return [known[action] for action in actions]
+    # --- around them ------------------------------------------------------------------------------------
 
-    def _moved(self, part: PartitionState, rows: Longs) -> KeyValues:
-        """Vectors of those of the rows that have one: an event has moved them."""
-        states = self.layout.view(part.take(rows))
-        moved = self.model.counts(states["model"]) > 0
-        return self.vectors(part, rows[moved], states[moved])
+    def reads_from(self, source: SourceTopic) -> None:
+        """Say which canonical topic the records are of, before any is decoded."""
+        if source != self.source:
+            self.source, self._origins = source, OriginReader(source.topic_id)
 
-    def vectors(self, part: PartitionState, rows: Longs, states: Any) -> KeyValues:
-        """Vector records of users' states."""
-        model, users = states["model"], [part.users[row] for row in rows.tolist()]
-        counts, as_of, vectors = self.model.counts(model), self.model.times(model), self.model.interest(model)
-        return self.writer.vectors(part.partition, users, states, counts, as_of, vectors)
+    def fill_templates(self, decoded: Decoded) -> bool:
+        """Write out the behaviour on items that are known by now; true where there is more to encode than before.
 
-    def _excluded(self, part: PartitionState, row: int) -> list[int]:
-        if not self.options.exclude_consumed:
-            return []
-        row_of_key = self.catalog.row_of_key
-        return [row_of_key[key] for key in part.consumed.keys(row) if key in row_of_key]
+        An item may be learnt while its batch is encoded. So that a replay, which knows it from the start, finds the
+        same, `update` is called only once this returns false.
+        """
+        templates = self.options.templates
+        if templates is None:
+            return False
+        return templates.fill_all(decoded, self.weighing.base(decoded.events), self.catalog)
 
-    def _event(self, waiting: Waiting) -> Event:
-        # Checked when it began to wait: limits that were tightened since do not lose it.
-        return decode_stored(waiting.event)
+    def ready_events(self) -> dict[int, Decoded]:
+        """Waiting events whose item is known by now, by partition, for `encode` and `update`; until then they wait."""
+        ready = ready_events(self.partitions, self.catalog)
+        for decoded in ready.values():
+            self.fill_templates(decoded)
+        return ready
+
+    def still_waiting(self, partition: int, decoded: Decoded) -> bool:
+        """True where `update` may take these ready events: the partition is here, and they wait in it."""
+        part = self.partitions.get(partition)
+        return part is not None and still_waiting(part, decoded)
+
+    def republish(self, partition: int, rows: Longs) -> Updated:
+        """The changelog records and vectors of these rows (n,) once more, as a change of its own."""
+        return self._folder.republish(self.partitions[partition], rows)
+
+    def unpublished(self, partition: int) -> KeyValues:
+        """After a recovery: vectors in the state that may never have been published."""
+        part = self.partitions[partition]
+        return self._folder.vectors(part, part.unpublished)
 
     def _book(self, part: PartitionState, decoded: Decoded, outcomes: Counter[str]) -> None:
-        if decoded.released:
+        if decoded.waited:
             outcomes["waiting"] -= len(decoded.events)
         else:
             self.weighing.unknown.count(decoded.events)

@@ -1,9 +1,9 @@
-"""How far ahead an event's own time may be: a clock that is wrong must neither freeze a user nor rewrite a good time.
+"""Bounds how far ahead an event's own time may be. A wrong clock must not freeze a user, nor change a good time.
 
 Where the broker set a record's time (LogAppendTime), that is the bound, here and in every replay. A CreateTime is the
-producer's own claim and bounds nothing: there it is the worker's clock and a tolerance. What is ingested is moved back
-to the bound, and so written. What a company writes into a canonical topic of its own is in the log already: such an
-event is rejected, and a replay leaves out what was.
+producer's own claim and bounds nothing: there the worker's clock and a tolerance are the bound. Ingest moves an event
+back to the bound before it writes it. An event in a canonical topic that a company writes itself is in the log already:
+it is rejected, and a replay leaves out what the worker rejected.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ STAGE = "update.decode"
 
 @dataclass(frozen=True, slots=True)
 class Future:
-    """Of one worker. clock: seconds since the epoch."""
+    """The bound of one worker. clock: seconds since the epoch."""
 
     clock: Callable[[], float]
     tolerance_s: float
@@ -30,13 +30,13 @@ class Future:
         return round(1000 * (self.clock() + self.tolerance_s))
 
     def bound(self, event: Event, record: SourceRecord, horizon: int) -> Event:
-        """The event of a source's record, no later than what bounds it; changed in place."""
+        """Move the event of a source's record back to its bound, in place, where it is later. horizon: milliseconds."""
         latest = record.timestamp if record.appended and record.timestamp else horizon
         event.timestamp = min(event.timestamp, latest)
         return event
 
     def refuse(self, decoded: Decoded) -> None:
-        """Let canonical events from the future be rejected, of records whose time the broker did not set."""
+        """Refuse canonical events from the future whose records' time the broker did not set."""
         if decoded.recorded.all():
             return
         horizon = self.horizon()

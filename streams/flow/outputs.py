@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from streams.interest.base import Floats, Longs
+from streams.interest.base import Floats, Interests, Longs
 
 
 class Writer:
@@ -21,39 +21,28 @@ class Writer:
         self._vectors: Callable[[Floats], list[Any]] = _arrays if vector_format == "array" else _base64
 
     def vectors(
-        self, partition: int, users: Sequence[str], states: Any, counts: Longs, as_of: Longs, vectors: Floats
+        self,
+        partition: int,
+        users: Sequence[str],
+        states: Any,
+        counts: Longs,
+        as_of: Longs,
+        interests: Interests,
     ) -> list[tuple[bytes, bytes]]:
         """One (key, value) per user; of two a consumer keeps the higher (generation, count, offset, version, term).
 
         counts: (n,) events that made each vector; it comes before the offset, for an event that waited for its
         item is older than others that were in the vector before. The term is that of the state's last change:
         of two workers the one that replaced the other counts, since they may apply events that had waited in
-        another order. as_of: (n,) event time of the newest, ms.
+        another order. as_of: (n,) event time of the newest, ms. A record has `vector` where the model has one vector
+        per user, `vectors` and their `shares` where it has several.
         """
-        dim = vectors.shape[1]
-        model, generation = self.model, self.generation
-        columns = _columns(users, states, counts, as_of, self._vectors(vectors))
-        dumps = orjson.dumps
+        dim, dumps = interests.vectors.shape[2], orjson.dumps
+        heads = self._heads(partition, users, states, counts, as_of)
+        rendered = self._rendered(interests)
         return [
-            (
-                user.encode(),
-                dumps(
-                    {
-                        "user_id": user,
-                        "model": model,
-                        "generation": generation,
-                        "partition": partition,
-                        "offset": offset,
-                        "version": version,
-                        "term": term,
-                        "count": count,
-                        "as_of": time,
-                        "dim": dim,
-                        "vector": vector,
-                    }
-                ),
-            )
-            for user, offset, version, term, count, time, vector in columns
+            (user.encode(), dumps({**head, "dim": dim, **vectors}))
+            for user, head, vectors in zip(users, heads, rendered, strict=True)
         ]
 
     def recommendations(
@@ -69,44 +58,45 @@ class Writer:
 
         The id is the same whenever the same state is recommended again.
         """
-        columns = _columns(users, states, counts, as_of, items)
+        records, heads = [], self._heads(partition, users, states, counts, as_of)
+        for user, head, ranked in zip(users, heads, items, strict=True):
+            number = f"{self.generation}-{partition}-{head['offset']}-{head['version']}-{user}"
+            named = {"user_id": user, "recommendation_id": number}
+            records.append((user.encode(), orjson.dumps({**named, **head, "items": orjson.Fragment(ranked)})))
+        return records
+
+    def _heads(
+        self, partition: int, users: Sequence[str], states: Any, counts: Longs, as_of: Longs
+    ) -> Iterator[dict[str, Any]]:
+        """What each record says of its user and of the state that it was made from."""
+        model, generation = self.model, self.generation
+        offsets, terms = states["offset"].tolist(), states["term"].tolist()
+        versions = (states["count"] + 1).tolist()
+        columns = zip(users, offsets, versions, terms, counts.tolist(), as_of.tolist(), strict=True)
+        for user, offset, version, term, count, time in columns:
+            yield {
+                "user_id": user,
+                "model": model,
+                "generation": generation,
+                "partition": partition,
+                "offset": offset,
+                "version": version,
+                "term": term,
+                "count": count,
+                "as_of": time,
+            }
+
+    def _rendered(self, interests: Interests) -> list[dict[str, Any]]:
+        """What each record says of its user's vectors."""
+        users, number, dim = interests.vectors.shape
+        rows = self._vectors(interests.vectors.reshape(-1, dim))
+        if number == 1:
+            return [{"vector": row} for row in rows]
+        shares = interests.shares.tolist()
         return [
-            (
-                user.encode(),
-                orjson.dumps(
-                    {
-                        "user_id": user,
-                        "recommendation_id": f"{self.generation}-{partition}-{offset}-{version}-{user}",
-                        "model": self.model,
-                        "generation": self.generation,
-                        "partition": partition,
-                        "offset": offset,
-                        "version": version,
-                        "term": term,
-                        "count": count,
-                        "as_of": time,
-                        "items": orjson.Fragment(ranked),
-                    }
-                ),
-            )
-            for user, offset, version, term, count, time, ranked in columns
+            {"vectors": rows[user * number : (user + 1) * number], "shares": shares[user]}
+            for user in range(users)
         ]
-
-
-def _columns(
-    users: Sequence[str], states: Any, counts: Longs, as_of: Longs, last: Sequence[Any]
-) -> Iterator[tuple[str, int, int, int, int, int, Any]]:
-    """User, offset, version, term, count and time of each record, and what it is about."""
-    return zip(
-        users,
-        states["offset"].tolist(),
-        (states["count"] + 1).tolist(),
-        states["term"].tolist(),
-        counts.tolist(),
-        as_of.tolist(),
-        last,
-        strict=True,
-    )
 
 
 def _base64(vectors: Floats) -> list[Any]:

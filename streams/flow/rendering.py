@@ -15,7 +15,7 @@ import numpy.typing as npt
 import orjson
 
 from streams.interest.base import Floats, Longs
-from streams.recommend.base import Ranked, Reasons, Rows
+from streams.recommend.base import Ranked, Rows
 
 Doubles = npt.NDArray[np.float64]
 
@@ -50,28 +50,17 @@ def remembered(
 
 
 def ranked_items(
-    item_ids: Sequence[str], ranked: Ranked, reasons: Reasons, events: Sequence[Sequence[str]], quoted: Quoted
+    item_ids: Sequence[str], ranked: Ranked, events: Sequence[Sequence[str]], quoted: Quoted
 ) -> list[str]:
     """Per user a JSON array of items with scores and reasons; contributions and `other` add up to the score.
 
     events: what `remembered` gave. As in `Ranked` and `Reasons`, what is missing stands at the end.
     """
-    users, k = ranked.rows.shape
-    # Six digits are what a float32 score is good for; `other` is taken after rounding, so that sums agree.
-    scores, parts = _rounded(ranked.scores), _rounded(reasons.contributions)
-    others = _rounded(scores - parts.sum(axis=-1))
-    columns = [
-        ["", *[","] * (k - 1)] * users,
-        ['{"item_id":'] * (users * k),
-        [quoted[item_ids[row]] if row >= 0 else "" for row in ranked.rows.ravel().tolist()],
-        [',"score":'] * (users * k),
-        _numbers(scores),
-        [',"reasons":['] * (users * k),
-        *_reason_columns(reasons.index, parts, events),
-        ['],"other":'] * (users * k),
-        _numbers(others),
-        ["}"] * (users * k),
-    ]
+    (users, k), reasons = ranked.rows.shape, ranked.reasons
+    if reasons.features:
+        features = [f'{{"feature":{quoted[name]},"contribution":' for name in reasons.features]
+        events = [[*own, *features] for own in events]
+    columns = _columns(item_ids, ranked, events, quoted)
     width = len(columns)
     pieces = [""] * (users * k * width)
     for place, column in enumerate(columns):
@@ -80,6 +69,27 @@ def ranked_items(
     lengths = ((ranked.rows >= 0).sum(axis=1) * width).tolist()
     return [
         f"[{''.join(pieces[start : start + length])}]" for start, length in zip(starts, lengths, strict=True)
+    ]
+
+
+def _columns(
+    item_ids: Sequence[str], ranked: Ranked, events: Sequence[Sequence[str]], quoted: Quoted
+) -> list[list[str]]:
+    """The pieces of all items, by column, U * k in each."""
+    (users, k), reasons = ranked.rows.shape, ranked.reasons
+    # Six digits are what a float32 score is good for; `other` is taken after rounding, so that sums agree.
+    scores, parts = _rounded(ranked.scores), _rounded(reasons.contributions)
+    return [
+        ["", *[","] * (k - 1)] * users,
+        ['{"item_id":'] * (users * k),
+        [quoted[item_ids[row]] if row >= 0 else "" for row in ranked.rows.ravel().tolist()],
+        [',"score":'] * (users * k),
+        _numbers(scores),
+        [',"reasons":['] * (users * k),
+        *_reason_columns(reasons.index, parts, events),
+        ['],"other":'] * (users * k),
+        _numbers(_rounded(scores - parts.sum(axis=-1))),
+        ["}"] * (users * k),
     ]
 
 

@@ -20,7 +20,7 @@ from streams.events.canonical import SourceRecord
 from streams.events.provenance import REFUSED_BY, refused_by
 from streams.events.records import Record
 from streams.events.rejections import Reason
-from streams.flow.encoding import Scoring, encode_texts
+from streams.flow.encoding import Scoring
 from streams.flow.flow import Flow
 from streams.history.books.origins import rejected_origin
 from streams.history.books.waiting import waiting_offsets
@@ -93,7 +93,7 @@ def _fold(
     decoded = flow.decode(records)
     for index in np.flatnonzero(np.isin(decoded.offsets, waiting.get(partition, ()))).tolist():
         decoded.events[index].item_id = NOWHERE
-    return flow.update(partition, decoded, encode_texts(encoder, decoded, scoring)).vectors
+    return flow.update(partition, decoded, Flow.encode(encoder, decoded, scoring)).vectors
 
 
 def replay_topic(settings: Settings) -> tuple[dict[bytes, Any], int]:

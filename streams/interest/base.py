@@ -9,7 +9,7 @@ boundaries were. That is what makes a replay equal the live run bit for bit.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 Longs = npt.NDArray[np.int64]
 States = npt.NDArray[Any]  # structured rows; the model's dtype says which fields
+NO_ITEM = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Signals:
     times: (n,) event time, milliseconds since the epoch.
     weights: (n,) signed weight of the signal.
     vectors: (n, dim) what the event was about, float32, usually unit rows.
+    items: (n,) catalogue row of the event's item; NO_ITEM for an event that is its text alone.
     """
 
     starts: Longs
@@ -35,9 +37,53 @@ class Signals:
     times: Longs
     weights: Floats
     vectors: Floats
+    items: Longs
 
     def __len__(self) -> int:
         return len(self.times)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemDeltas:
+    """What a batch's signals say of items, for a model that learns of items from all users.
+
+    items: (m,) catalogue row that each delta is for.
+    signals: (m,) position in `Signals` of the signal that the delta comes from.
+    values: (m,) structured rows; the model says which fields.
+    """
+
+    items: Longs
+    signals: Longs
+    values: npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What an update did beside changing the states.
+
+    late: signals that were older than the newest one of their user.
+    deltas: what the signals say of items; None from a model that learns of users alone.
+    """
+
+    late: int
+    deltas: ItemDeltas | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Interests:
+    """What U users are interested in, as n vectors each.
+
+    vectors: (U, n, dim) float32, unit rows, or zeros where a user has fewer or where interests cancel out.
+    shares: (U, n) float32 weight of each vector, at least 0; 1 for a model with one vector per user.
+    """
+
+    vectors: Floats
+    shares: Floats
+
+    @classmethod
+    def single(cls, vectors: Floats) -> Interests:
+        """Interests of one vector per user. vectors: (U, dim)."""
+        return cls(vectors[:, None, :], np.ones((len(vectors), 1), dtype=np.float32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,19 +158,25 @@ def unit(vectors: Floats) -> Floats:
 
 
 class InterestModel(Protocol):
-    """Folds signals into states of fixed size."""
+    """Folds signals into states of fixed size.
+
+    name: as in the registry and in what is published.
+    version: a short text that differs where a hyper-parameter or a fitted file differs, and is the same on every
+        machine. It is part of the state layout's id, so that a worker refuses states that another version built.
+    """
 
     name: str
     dim: int
+    version: str
 
     def state_dtype(self) -> np.dtype[Any]:
         """Structured dtype of one user's state; all zeros is the state of a user never seen."""
         ...
 
-    def update(self, states: States, signals: Signals) -> int:
-        """Fold the signals into states (U,), in place; returns how many came late.
+    def update(self, states: States, signals: Signals) -> Change:
+        """Fold the signals into states (U,), in place.
 
-        Deterministic, per user in log order. A signal is late if it is older than its user's newest one.
+        Deterministic, per user in log order.
         """
         ...
 
@@ -136,12 +188,20 @@ class InterestModel(Protocol):
         """(U,) signals folded into each state so far."""
         ...
 
-    def interest(self, states: States) -> Floats:
-        """(U, dim) the published vectors: unit rows, or zeros where interests cancel out."""
+    def interest(self, states: States) -> Interests:
+        """The published vectors of states (U,), of the same number n of vectors for every state."""
         ...
 
+
+@runtime_checkable
+class Explainable(Protocol):
+    """An interest model that can say exactly how much each event has in its vectors.
+
+    A model need not be explainable; then recommendations give no event as a reason.
+    """
+
     def coefficients(self, states: States, times: Longs, weights: Floats, ordinals: Longs) -> Floats:
-        """(U, H) weight with which each remembered event's vector enters `interest`.
+        """(U, n, H) weight with which each remembered event's vector enters each vector of `interest`.
 
         times (U, H) milliseconds, weights (U, H), ordinals (U, H): which of the user's signals, from 0.
         """

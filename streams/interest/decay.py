@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from streams.interest.base import Floats, Longs, Signals, States, running_times, unit
+from streams.interest.base import Change, Floats, Interests, Longs, Signals, States, running_times, unit
 from streams.settings.settings import Settings
 
 
@@ -32,6 +32,9 @@ class HalfLife:
         factors: Floats = np.exp2(elapsed * (-1.0 / self.value)).astype(np.float32)
         return factors
 
+    def __str__(self) -> str:
+        return f"{float(self.value)!r} {self.unit}"
+
 
 class DecayModel:
     """Short- and long-term interest as decayed sums; the published vector is a mix of their directions."""
@@ -43,13 +46,14 @@ class DecayModel:
         self.dim = dim
         self.half_lives = (short, long)
         self.shares = np.array([short_share, 1.0 - short_share], dtype=np.float32)
+        self.version = f"short {short}, long {long}, share {float(short_share)!r}"
 
     def state_dtype(self) -> np.dtype[Any]:
         """time (ms) of the newest event, number of signals so far, sums (2, dim): short, long."""
         return np.dtype([("time", "<i8"), ("signals", "<i8"), ("sums", "<f4", (2, self.dim))])
 
-    def update(self, states: States, signals: Signals) -> int:
-        """Fold in place, by the module's formula; returns the number of late signals."""
+    def update(self, states: States, signals: Signals) -> Change:
+        """Fold in place, by the module's formula."""
         initial = np.where(states["signals"] > 0, states["time"], _first_times(signals, len(states)))
         before, after = running_times(signals, initial)
         one = np.ones(len(signals))
@@ -63,7 +67,7 @@ class DecayModel:
         np.maximum.at(initial, signals.users, after)
         states["time"] = initial
         states["signals"] += np.bincount(signals.users, minlength=len(states))
-        return int(np.count_nonzero(lateness))
+        return Change(int(np.count_nonzero(lateness)))
 
     def times(self, states: States) -> Longs:
         """(U,) ms."""
@@ -75,13 +79,13 @@ class DecayModel:
         counts: Longs = states["signals"]
         return counts
 
-    def interest(self, states: States) -> Floats:
-        """(U, dim): unit(share * unit(short) + (1 - share) * unit(long))."""
+    def interest(self, states: States) -> Interests:
+        """One vector each: unit(share * unit(short) + (1 - share) * unit(long))."""
         directions = unit(states["sums"])
-        return unit(directions[:, 0] * self.shares[0] + directions[:, 1] * self.shares[1])
+        return Interests.single(unit(directions[:, 0] * self.shares[0] + directions[:, 1] * self.shares[1]))
 
     def coefficients(self, states: States, times: Longs, weights: Floats, ordinals: Longs) -> Floats:
-        """(U, H): linear, hence exact: interest = sum over all events of coefficient * vector."""
+        """(U, 1, H): linear, hence exact: interest = sum over all events of coefficient * vector."""
         sums = states["sums"]
         norms = np.sqrt((sums * sums).sum(axis=-1))
         mixed = (unit(sums) * self.shares[:, None]).sum(axis=1)
@@ -93,7 +97,7 @@ class DecayModel:
             scale = norms[:, index] * length
             scale = np.divide(self.shares[index], scale, out=np.zeros_like(scale), where=scale > 0)
             total += half_life.factor(elapsed, since) * scale[:, None]
-        return total * weights
+        return (total * weights)[:, None, :]
 
 
 # From this many users in a round downwards, going user by user costs less than going round by round.

@@ -1,8 +1,11 @@
-"""What every recommender shares: questions, answers, and the contract."""
+"""What every recommender shares: questions, answers, and the contract of its two halves.
+
+A candidate source names items that may fit; a ranker orders them and says why. `two_stage` puts them together.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,76 +16,140 @@ from streams.recommend.catalog import Catalog
 
 Floats = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int32]
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
 class Queries:
-    """What U users are interested in.
+    """What U users are interested in. Raises ValueError where the shapes do not fit each other."""
 
-    vectors: (U, dim) the interest vectors, finite; an all-zero row is a user without a preference.
-    exclude: per user the catalogue rows to leave out, 0 to n - 1, in any order.
-    history_rows: (U, H) catalogue rows of the remembered events that made the vector, -1 for none.
-    history_coefficients: (U, H) c_e with which the vector of event e enters the query:
-        query = sum_e c_e * v_e + what came from events no longer remembered.
-    Raises ValueError where the shapes do not fit each other.
-    """
-
+    # (U, n, dim) the interest vectors, finite; an all-zero row is no preference.
     vectors: Floats
+    # (U, n) weight of each vector, at least 0.
+    shares: Floats
+    # Per user the catalogue rows to leave out, 0 to items - 1, in any order.
     exclude: Sequence[Collection[int]]
+    # (U, H) catalogue rows of the remembered events that made the vectors; -1 for none.
     history_rows: Rows
+    # (U, n, H) c_e with which the vector v_e of event e enters each interest vector:
+    # vector = sum_e c_e * v_e + what came from events no longer remembered.
     history_coefficients: Floats
 
     def __post_init__(self) -> None:
         shape, users = self.history_rows.shape, len(self.vectors)
-        if self.vectors.ndim != 2 or len(shape) != 2 or shape[0] != users or len(self.exclude) != users:
+        if self.vectors.ndim != 3 or len(shape) != 2 or shape[0] != users or len(self.exclude) != users:
             raise ValueError(
-                f"queries need one row per user: vectors (U, dim), not {self.vectors.shape}; "
+                f"queries need one row per user: vectors (U, n, dim), not {self.vectors.shape}; "
                 f"history_rows (U, H), not {shape}; U collections in exclude, not {len(self.exclude)}"
             )
-        if self.history_coefficients.shape != shape:
+        number = self.vectors.shape[1]
+        if self.shares.shape != (users, number):
             raise ValueError(
-                f"each remembered event needs one coefficient: history_rows is {shape}, "
-                f"history_coefficients {self.history_coefficients.shape}"
+                f"each vector needs one share: vectors are {self.vectors.shape}, shares {self.shares.shape}"
+            )
+        if self.history_coefficients.shape != (users, number, shape[1]):
+            raise ValueError(
+                f"each remembered event needs one coefficient per vector: history_rows is {shape}, vectors are "
+                f"{self.vectors.shape}, history_coefficients {self.history_coefficients.shape}"
             )
 
     def __len__(self) -> int:
         return len(self.vectors)
 
+    @classmethod
+    def single(
+        cls, vectors: Floats, exclude: Sequence[Collection[int]], history_rows: Rows, coefficients: Floats
+    ) -> Queries:
+        """Queries of one vector per user. vectors: (U, dim). coefficients: (U, H)."""
+        ones = np.ones((len(vectors), 1), dtype=np.float32)
+        return cls(vectors[:, None], ones, exclude, history_rows, coefficients[:, None])
+
+    def weighted(self) -> Floats:
+        """(U, n, dim) the vectors times their shares."""
+        return self.vectors * self.shares[:, :, None]
+
+    def active(self) -> Mask:
+        """(U, n) true for vectors that count: those that are not zero, or all of a user without any preference."""
+        some: Mask = self.weighted().any(axis=2)
+        counted: Mask = some | ~some.any(axis=1, keepdims=True)
+        return counted
+
 
 @dataclass(frozen=True, slots=True)
-class Ranked:
-    """The best items of each user, best first.
+class Candidates:
+    """Items that may fit, per user at most c, each once: live ones that are not excluded."""
 
-    rows: (U, k) catalogue rows; -1 after the last item where fewer than k may be recommended.
-    scores: (U, k) float32, not rising along a row; 0 where rows is -1.
-    """
-
+    # (U, c) catalogue rows; -1 after a user's last candidate.
     rows: Rows
-    scores: Floats
+    # By source, (U, c) its own scores for a ranker to use; NaN where the source says nothing of the item.
+    scores: Mapping[str, Floats]
 
 
 @dataclass(frozen=True, slots=True)
 class Reasons:
-    """Why: the remembered events that contribute most to each item's score, strongest first.
+    """Why: the terms that contribute most to each item's score, strongest first. All terms add up to the score."""
 
-    index: (U, k, r) position in the user's history, -1 where there are fewer than r.
-    contributions: (U, k, r) float32, signed; 0 where index is -1.
-    rest: (U, k) float32, from all other events: contributions.sum(-1) + rest = score, to float32 rounding.
-    """
-
+    # (U, k, r) which term; -1 where there are fewer than r. Terms 0 to H - 1 are the events of the user's history, by
+    # their position there; H + i is the feature of the name `features[i]`.
     index: Rows
+    # (U, k, r) float32, signed; 0 where index is -1.
     contributions: Floats
+    # (U, k) float32, from all other terms: contributions.sum(-1) + rest = score, to float32 rounding.
     rest: Floats
+    # Names of what contributes beside events, as `popularity`.
+    features: tuple[str, ...] = ()
+
+    @classmethod
+    def none(cls, scores: Floats) -> Reasons:
+        """No term is named. scores: (U, k)."""
+        nothing = np.zeros((*scores.shape, 0), dtype=np.float32)
+        return cls(nothing.astype(np.int32), nothing, scores)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """The best items of each user, best first."""
+
+    # (U, k) catalogue rows; -1 after the last item where fewer than k may be recommended.
+    rows: Rows
+    # (U, k) float32, not rising along a row; 0 where rows is -1.
+    scores: Floats
+    reasons: Reasons
+
+
+class CandidateSource(Protocol):
+    """Finds items that may fit interests."""
+
+    def candidates(self, catalog: Catalog, queries: Queries, k: int) -> Candidates:
+        """Live items for each user without those excluded for the user; enough that k of them can be recommended.
+
+        Deterministic, and a user's candidates depend on the user's own query alone, bit for bit: not on who
+        else is in the batch. Raises ValueError on k < 1, another dimension, vectors that are not finite or
+        excluded rows that do not exist.
+        """
+        ...
+
+
+class Ranker(Protocol):
+    """Orders candidates and says why."""
+
+    def rank(
+        self, catalog: Catalog, queries: Queries, candidates: Candidates, k: int, reasons: int
+    ) -> Ranked:
+        """The k best candidates of each user, with the `reasons` strongest terms of each score.
+
+        Deterministic, and a user's answer depends on the user's own query and candidates alone, bit for bit.
+        """
+        ...
 
 
 class Recommender(Protocol):
     """Finds the items that fit interests best."""
 
-    def recommend(self, catalog: Catalog, queries: Queries, k: int) -> Ranked:
-        """The k best live items of each user without those excluded for the user.
+    def recommend(self, catalog: Catalog, queries: Queries, k: int, reasons: int = 0) -> Ranked:
+        """The k best live items of each user without those excluded for the user, with reasons.
 
         Deterministic, and a user's answer depends on the user's own query alone, bit for bit: not on who
-        else is in the batch. Raises ValueError on k < 1, another dimension, vectors that are not finite or
-        excluded rows that do not exist.
+        else is in the batch. Raises ValueError as `CandidateSource.candidates`.
         """
         ...

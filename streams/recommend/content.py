@@ -12,14 +12,18 @@ have a maximum of at least the k-th largest group maximum, so k items do.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
 
-from streams.recommend.base import Floats, Queries, Ranked
+from streams.recommend.base import Candidates, Floats, Queries, Rows
 from streams.recommend.catalog import MAX_LENGTH, Catalog
+from streams.recommend.content_ranker import CONTENT, ContentRanker, best_first
+from streams.recommend.exact import dots
+from streams.recommend.two_stage import TwoStageRecommender
 
 Longs = npt.NDArray[np.int64]
 
@@ -28,16 +32,15 @@ BANNED = np.float32(-np.inf)
 # Groups per wanted item: the more, the tighter the bound (here about k / 32 candidates too many) and the
 # dearer the partition of the group maxima.
 GROUPS_PER_ITEM = 16
-# Candidates scored at a time: few enough that their vectors stay in cache, also where thousands of items tie.
-CANDIDATES = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class ContentRecommender:
-    """Scores are dot products of the query and the item vectors: cosines where both are unit rows.
+class ContentSource:
+    """The items of the largest dot products with the query: cosines where both are unit rows.
 
     A zero query scores every item 0.0 and ranks by row: the longest known items first, never nothing.
-    Equal scores rank the smaller row first. Excluded rows and rows that are not live are left out.
+    Equal scores rank the smaller row first. Where a user has several vectors, an item's score is the largest of its
+    products with one of them times its share.
 
     users_per_chunk, items_per_tile: bound the score matrix (64 x 16,384 float32 are 4 MiB) so that it stays
     in the processor's cache, for any number of users and items; the answer does not depend on them.
@@ -46,19 +49,23 @@ class ContentRecommender:
     users_per_chunk: int = 64
     items_per_tile: int = 16_384
 
-    def recommend(self, catalog: Catalog, queries: Queries, k: int) -> Ranked:
-        """See `Recommender.recommend`; returns rows and scores (U, k)."""
+    def candidates(self, catalog: Catalog, queries: Queries, k: int) -> Candidates:
+        """The k best items, best first, with their exact scores under the name of CONTENT."""
         vectors, lengths = _checked(catalog, queries, k)
         margins = _margins(lengths, catalog)
-        exclusions = _Exclusions.of(queries, len(catalog.item_ids))
-        rows = np.full((len(queries), k), -1, dtype=np.int32)
-        scores = np.zeros((len(queries), k), dtype=np.float32)
-        for first in range(0, len(queries), self.users_per_chunk):
+        number = queries.vectors.shape[1]
+        exclusions = _Exclusions.of(queries.exclude, number, len(catalog.item_ids))
+        rows = np.full((len(vectors), k), -1, dtype=np.int32)
+        scores = np.zeros((len(vectors), k), dtype=np.float32)
+        for first in range(0, len(vectors), self.users_per_chunk):
             chunk = slice(first, first + self.users_per_chunk)
             best = self._best(catalog, vectors[chunk], margins[chunk], exclusions.of_users(chunk), k)
             rows[chunk][best.users, best.ranks] = best.rows
             scores[chunk][best.users, best.ranks] = best.scores
-        return Ranked(rows, scores)
+        if number > 1:
+            rows[~queries.active().ravel()] = -1
+            rows, scores = _best_of_each(rows.reshape(-1, number * k), scores.reshape(-1, number * k), k)
+        return Candidates(rows, {CONTENT: scores})
 
     def _best(self, catalog: Catalog, vectors: Floats, margins: Floats, out: _Exclusions, k: int) -> _Best:
         """The k best of every user of a chunk, carried from one tile of items to the next."""
@@ -72,7 +79,7 @@ class ContentRecommender:
             _ban(products, catalog.live[tile], out.of_items(tile))
             users, rows = _candidates(products, group, floor, margins, k)
             rows += first
-            best = best.merged(users, rows, _dots(vectors, users, items, rows), k)
+            best = best.merged(users, rows, dots(vectors, users, items, rows), k)
             last = best.ranks == k - 1
             floor[best.users[last]] = best.scores[last]
         return best
@@ -114,9 +121,12 @@ class _Exclusions:
     rows: Longs
 
     @staticmethod
-    def of(queries: Queries, items: int) -> _Exclusions:
-        counts = np.fromiter(map(len, queries.exclude), dtype=np.int64, count=len(queries))
-        rows = np.fromiter(chain.from_iterable(queries.exclude), dtype=np.int64, count=int(counts.sum()))
+    def of(exclude: Sequence[Collection[int]], number: int, items: int) -> _Exclusions:
+        """number: of vectors per user; each has the user's exclusions."""
+        if number > 1:
+            exclude = [rows for rows in exclude for _ in range(number)]
+        counts = np.fromiter(map(len, exclude), dtype=np.int64, count=len(exclude))
+        rows = np.fromiter(chain.from_iterable(exclude), dtype=np.int64, count=int(counts.sum()))
         if len(rows) and not 0 <= rows.min() <= rows.max() < items:
             raise ValueError(
                 f"excluded rows go from {rows.min()} to {rows.max()}, the catalogue has 0 to {items - 1}: "
@@ -134,17 +144,18 @@ class _Exclusions:
 
 
 def _checked(catalog: Catalog, queries: Queries, k: int) -> tuple[Floats, npt.NDArray[np.float64]]:
-    """The query vectors, contiguous, and their lengths (U,)."""
+    """The query vectors times their shares (U * n, dim), contiguous, and their lengths (U * n,)."""
     if k < 1:
         raise ValueError(f"k, the number of items per user, must be at least 1, not {k}")
-    vectors = np.ascontiguousarray(queries.vectors, dtype=np.float32)
-    if vectors.shape[1] != catalog.dim:
+    dim, number = queries.vectors.shape[2], queries.vectors.shape[1]
+    vectors = np.ascontiguousarray(queries.weighted().reshape(-1, dim), dtype=np.float32)
+    if dim != catalog.dim:
         raise ValueError(
-            f"query vectors have {vectors.shape[1]} dimensions, the catalogue {catalog.dim}: "
+            f"query vectors have {dim} dimensions, the catalogue {catalog.dim}: "
             f"use the interest model and the catalogue of one generation"
         )
     lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
-    wrong = np.flatnonzero(~(lengths <= MAX_LENGTH))
+    wrong = np.unique(np.flatnonzero(~(lengths <= MAX_LENGTH)) // number)
     if len(wrong):
         raise ValueError(
             f"the query vectors at positions {wrong[:5].tolist()} (the first 5) are not finite or "
@@ -198,19 +209,20 @@ def _candidates(products: Floats, group: int, floor: Floats, margins: Floats, k:
     return np.divmod(np.flatnonzero(products >= bound[:, None]), width)
 
 
-def _dots(vectors: Floats, users: Longs, items: Floats, rows: Longs) -> Floats:
-    """(c,) products of each candidate's query and item, added up in one order that depends on dim alone."""
-    dots = np.empty(len(rows), dtype=np.float32)
-    for first in range(0, len(rows), CANDIDATES):
-        part = slice(first, first + CANDIDATES)
-        terms = np.take(items, rows[part], axis=0)
-        terms *= np.take(vectors, users[part], axis=0)
-        width = terms.shape[1]
-        while width > 1:
-            # Fold the upper half onto the lower; of an odd number the middle one waits.
-            half = (width + 1) // 2
-            terms[:, : width - half] += terms[:, half:width]
-            width = half
-        dots[part] = terms[:, 0]
-    # A sum of -0.0 becomes 0.0: equal scores look equal.
-    return dots + np.float32(0)
+def _best_of_each(rows: Rows, scores: Floats, k: int) -> tuple[Rows, Floats]:
+    """(U, k) the best of each user's items (U, c), each with the largest of its scores.
+
+    These are the k best of all items: one that is among no vector's k best is behind k items by every vector.
+    """
+    order = np.lexsort((-scores, rows), axis=-1)
+    rows, scores = np.take_along_axis(rows, order, axis=1), np.take_along_axis(scores, order, axis=1)
+    rows[:, 1:][rows[:, 1:] == rows[:, :-1]] = -1
+    return best_first(rows, scores, k)
+
+
+class ContentRecommender(TwoStageRecommender):
+    """Recommends the items that are most like the interest, and says which events made it so."""
+
+    def __init__(self, users_per_chunk: int = 64, items_per_tile: int = 16_384) -> None:
+        """See ContentSource."""
+        super().__init__((ContentSource(users_per_chunk, items_per_tile),), ContentRanker())

@@ -1,56 +1,65 @@
 """Why an item was recommended: the events whose part in its score is largest.
 
-The query is linear in the events that made it, q = sum_e c_e v_e + (what is no longer remembered), so the
+An interest vector is linear in the events that made it, q = sum_e c_e v_e + (what is no longer remembered), so the
 score of item i is exactly q·v_i = sum_e c_e (v_e·v_i) + rest: each event has its own share, and no surrogate
-model is needed.
+model is needed. Where a user has several vectors, the one whose product is the item's score explains it.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from streams.recommend.base import Floats, Queries, Ranked, Reasons, Rows
+from streams.recommend.base import Floats, Queries, Reasons, Rows
 from streams.recommend.catalog import Catalog
 
 # Users at a time: their items' and events' vectors stay in cache (36 vectors per user at k 20 and H 16).
 USERS = 64
 
 
-def explain(catalog: Catalog, ranked: Ranked, queries: Queries, top: int = 3) -> Reasons:
+def explain(catalog: Catalog, queries: Queries, rows: Rows, scores: Floats, top: int = 3) -> Reasons:
     """The `top` events per ranked item with the largest absolute contribution c_e (v_e·v_i), sign kept.
 
-    ranked must answer these queries on this catalogue. Returns index and contributions (U, k, top) and rest
-    (U, k); equal contributions name the earlier position in the history. Events without a row, or that
-    contribute exactly nothing, are no reason. Raises ValueError on top < 0 or batches of different sizes.
+    rows, scores: (U, k) the ranking of these queries on this catalogue, by content. Equal contributions name the
+    earlier position in the history. Events without a row, or that contribute exactly nothing, are no reason.
+    Raises ValueError on top < 0 or batches of different sizes.
     """
-    if top < 0 or len(ranked.rows) != len(queries):
+    if top < 0 or len(rows) != len(queries):
         raise ValueError(
             f"explain needs top of at least 0, not {top}, and the ranking of these {len(queries)} queries, "
-            f"not of {len(ranked.rows)} others"
+            f"not of {len(rows)} others"
         )
-    shape = (*ranked.rows.shape, top)
+    shape = (*rows.shape, top)
     index = np.full(shape, -1, dtype=np.int32)
     contributions = np.zeros(shape, dtype=np.float32)
-    if len(catalog.item_ids) and ranked.rows.size and queries.history_rows.size:
+    if len(catalog.item_ids) and rows.size and queries.history_rows.size:
         for first in range(0, len(queries), USERS):
             chunk = slice(first, first + USERS)
-            shares = _shares(catalog.vectors, ranked.rows[chunk], queries, chunk)
-            found, parts = _strongest(shares, top)
+            found, parts = _strongest(_shares(catalog.vectors, rows[chunk], queries, chunk), top)
             index[chunk, :, : found.shape[2]] = found
             contributions[chunk, :, : found.shape[2]] = parts
-    return Reasons(index, contributions, ranked.scores - contributions.sum(axis=-1))
+    return Reasons(index, contributions, scores - contributions.sum(axis=-1))
 
 
 def _shares(items: Floats, rows: Rows, queries: Queries, chunk: slice) -> Floats:
     """(u, k, H) contribution of every remembered event to every ranked item's score."""
     history = queries.history_rows[chunk]
-    coefficients = np.where(history >= 0, queries.history_coefficients[chunk], np.float32(0))
-    events = np.take(items, np.maximum(history, 0), axis=0)
     wanted = np.take(items, np.maximum(rows, 0), axis=0)
+    coefficients = _coefficients(wanted, queries, chunk)
+    events = np.take(items, np.maximum(history, 0), axis=0)
     shares: Floats = np.matmul(wanted, events.transpose(0, 2, 1))
-    shares *= coefficients[:, None, :]
+    shares *= np.where(history[:, None, :] >= 0, coefficients, np.float32(0))
     shares[rows < 0] = 0
     return shares
+
+
+def _coefficients(wanted: Floats, queries: Queries, chunk: slice) -> Floats:
+    """(u, k or 1, H) the coefficients of the vector that explains each item. wanted: (u, k, dim) the items."""
+    coefficients = queries.history_coefficients[chunk] * queries.shares[chunk][:, :, None]
+    if coefficients.shape[1] == 1:
+        return coefficients
+    products = np.matmul(wanted, queries.weighted()[chunk].transpose(0, 2, 1))
+    best = np.where(queries.active()[chunk][:, None, :], products, -np.inf).argmax(axis=2)
+    return np.take_along_axis(coefficients, best[:, :, None], axis=1)
 
 
 def _strongest(shares: Floats, top: int) -> tuple[Rows, Floats]:

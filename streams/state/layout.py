@@ -37,6 +37,8 @@ class Layout:
     ) -> None:
         """space: identity of the vector space (encoder, revision, projection): states of two never mix.
 
+        Neither do states of two versions of a model, for its half-lives are in every sum.
+
         consumed: items remembered as consumed, at most; beyond it a user's oldest are forgotten.
         window: event ids remembered per user, by which repeats are told (see `duplicates`).
 
@@ -64,7 +66,7 @@ class Layout:
         )
         self.history, self.consumed = history, consumed
         self.size = self.dtype.itemsize
-        described = f"{TAIL_FORMAT} {model.name} {self.dtype.descr!r} {space}"
+        described = f"{TAIL_FORMAT} {model.name} {model.version} {self.dtype.descr!r} {space}"
         self.id = f"{crc32(described.encode()):08x}"
 
     def view(self, rows: Rows) -> npt.NDArray[Any]:

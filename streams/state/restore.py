@@ -151,7 +151,7 @@ class Restoring:
         if mark.layout != self._layout.id:
             raise StateError(
                 self._mismatch(
-                    "another model, encoder, projection, dimension, history length or window of event ids"
+                    "another model, half-life, encoder, projection, dimension, history length or window of event ids"
                 )
             )
         built = mark.source

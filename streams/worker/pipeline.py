@@ -21,7 +21,7 @@ from encoders.core.base import Encoder
 from sinks.base import Group, Sink
 from streams.catalog.cataloguer import Cataloguer
 from streams.events.adapters.base import Adapter
-from streams.flow.encoding import Scoring, encode_texts
+from streams.flow.encoding import Scoring
 from streams.flow.flow import Decoded, Flow
 from streams.flow.future import Future
 from streams.interest.base import Floats
@@ -153,7 +153,7 @@ class Pipeline:
 
     def _update_told(self, partition: int, decoded: Decoded, texts: Floats) -> Any:
         """Fold, or None where items were learnt meanwhile of which something is to be encoded first."""
-        return None if self.flow.tell(decoded) else self.update_now(partition, decoded, texts)
+        return None if self.flow.fill_templates(decoded) else self.update_now(partition, decoded, texts)
 
     def _decode_now(self, batch: RecordBatch) -> tuple[Decoded, Any]:
         """The batch's events and, where no text has to be encoded first, the future of their deliveries."""
@@ -203,7 +203,7 @@ class Pipeline:
     async def apply_waiting(self) -> None:
         """Apply the events whose item has become known: it was learnt, or the state came back from a recovery."""
         async with self._releasing:
-            for partition, decoded in (await self.on_model(self.flow.released)).items():
+            for partition, decoded in (await self.on_model(self.flow.ready_events)).items():
                 self.last_activity = time.monotonic()
                 texts = await self._encode(decoded)
                 await asyncio.wrap_future(
@@ -229,7 +229,7 @@ class Pipeline:
     async def _encode(self, decoded: Decoded) -> Floats:
         if not decoded.texts():
             return self._no_texts
-        return await self._encoder.run(encode_texts, self.encoder, decoded, self.scoring)
+        return await self._encoder.run(Flow.encode, self.encoder, decoded, self.scoring)
 
     def spawn(self, work: Any) -> None:
         """Run in the background; a failure there ends the process."""

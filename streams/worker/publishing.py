@@ -58,7 +58,7 @@ class Publisher:
         """After a recovery, on the model thread: what the changelog does not vouch for, or holds in the wrong order."""
         taken = []
         for number, part in self.flow.partitions.items():
-            updated = self.flow.again(number, part.stale)
+            updated = self.flow.republish(number, part.stale)
             updated.vectors = self.flow.unpublished(number)
             taken.append(self.hand_over(part, updated))
         return taken
@@ -67,7 +67,7 @@ class Publisher:
         """Users whose older state somebody else has written behind ours; on the model thread."""
         if self.flow.partitions.get(part.partition) is not part:
             return self.publish([])
-        delivered = self.hand_over(part, self.flow.again(part.partition, part.known_rows(sorted(users))))
+        delivered = self.hand_over(part, self.flow.republish(part.partition, part.known_rows(sorted(users))))
         part.trim()
         return delivered
 

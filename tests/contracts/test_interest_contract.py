@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.interest import MODELS, Signals, schedule
+from streams.interest.base import Explainable, Interests
 from streams.settings.settings import Settings
 
 DIM = 8
@@ -39,8 +40,13 @@ def fold(model: Any, states: Any, log: list[tuple[int, int, float, int]]) -> Non
     times = np.array([entry[1] for entry in log], dtype=np.int64)[order]
     weights = np.array([entry[2] for entry in log], dtype=np.float32)[order]
     vectors = np.stack([vector(entry[3]) for entry in log])[order]
+    items = np.array([entry[3] for entry in log], dtype=np.int64)[order]
     touched = states[plan.touched]
-    model.update(touched, Signals(plan.starts, plan.users, times, weights, vectors))
+    change = model.update(touched, Signals(plan.starts, plan.users, times, weights, vectors, items))
+    if change.deltas is not None:
+        assert len(change.deltas.items) == len(change.deltas.signals) == len(change.deltas.values)
+        assert set(change.deltas.items.tolist()) <= set(items.tolist())
+        assert set(change.deltas.signals.tolist()) <= set(range(len(log)))
     states[plan.touched] = touched
 
 
@@ -86,34 +92,51 @@ def test_other_users_do_not_matter(name: str, log: Any, seed: int) -> None:
     assert mixed.tobytes() == alone.tobytes()
 
 
-def test_interest_is_a_unit_row_or_zero(model: Any) -> None:
+def test_interests_are_unit_rows_or_zero_with_shares(model: Any) -> None:
     states = np.zeros(USERS, dtype=model.state_dtype())
     fold(model, states, [(0, 1_600_000_000_000, 1.0, 1), (1, 1_600_000_000_000, -2.0, 2)])
-    lengths = np.linalg.norm(model.interest(states), axis=1)
-    assert lengths == pytest.approx([1, 1] + [0] * (USERS - 2), abs=1e-6)
+    found = model.interest(states)
+    assert isinstance(found, Interests)
+    users, number, dim = found.vectors.shape
+    assert (users, dim, found.shares.shape) == (USERS, DIM, (USERS, number))
+    assert (found.vectors.dtype, found.shares.dtype) == (np.float32, np.float32)
+    assert (found.shares >= 0).all()
+    lengths = np.linalg.norm(found.vectors, axis=2)
+    assert lengths[2:] == pytest.approx(0, abs=1e-6)
+    assert lengths[:2].max(axis=1) == pytest.approx(1, abs=1e-6)
+    assert ((lengths < 1e-6) | (np.abs(lengths - 1) < 1e-6)).all()
 
 
 def test_a_dislike_points_away(model: Any) -> None:
     states = np.zeros(1, dtype=model.state_dtype())
     fold(model, states, [(0, 1_600_000_000_000, -1.0, 3)])
-    assert float(model.interest(states)[0] @ vector(3)) == pytest.approx(-1.0, abs=1e-6)
+    found = model.interest(states)
+    scores = found.vectors[0] @ vector(3)
+    assert (scores <= 1e-6).all()
+    assert scores.min() == pytest.approx(-1.0, abs=1e-6)
 
 
 def test_late_signals_are_counted(model: Any) -> None:
     plan = schedule(np.zeros(3, dtype=np.int64))
     times = np.array([5000, 4000, 6000], dtype=np.int64)
-    signals = Signals(
-        plan.starts, plan.users, times, np.ones(3, np.float32), np.stack([vector(i) for i in range(3)])
-    )
-    assert model.update(np.zeros(1, dtype=model.state_dtype()), signals) == 1
+    ones, vectors = np.ones(3, np.float32), np.stack([vector(i) for i in range(3)])
+    signals = Signals(plan.starts, plan.users, times, ones, vectors, np.arange(3))
+    assert model.update(np.zeros(1, dtype=model.state_dtype()), signals).late == 1
+
+
+def test_the_version_is_a_short_text_that_is_the_same_each_time(model: Any) -> None:
+    assert 0 < len(model.version) <= 200
+    assert make(model.name).version == model.version
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))
 @given(log=LOGS)
 @settings(max_examples=100, deadline=None)
 def test_coefficients_rebuild_the_interest(name: str, log: Any) -> None:
-    """interest = sum of coefficient * vector over all of a user's events."""
+    """interest = sum of coefficient * vector over all of a user's events, where a model is explainable."""
     model = make(name)
+    if not isinstance(model, Explainable):
+        pytest.skip("the model does not say how much each event has in an interest")
     states = np.zeros(USERS, dtype=model.state_dtype())
     fold(model, states, log)
     for user in range(USERS):
@@ -124,7 +147,10 @@ def test_coefficients_rebuild_the_interest(name: str, log: Any) -> None:
         weights = np.array([[entry[2] for entry in own]], dtype=np.float32)
         ordinals = np.arange(len(own), dtype=np.int64)[None]
         parts = model.coefficients(states[user : user + 1], times, weights, ordinals)
-        if not np.isfinite(parts).all() or np.abs(parts).sum() > 50:
-            continue  # interests that all but cancel out: the direction of what is left is rounding
-        rebuilt = parts[0] @ np.stack([vector(entry[3]) for entry in own])
-        assert rebuilt == pytest.approx(model.interest(states[user : user + 1])[0], abs=2e-3)
+        found = model.interest(states[user : user + 1]).vectors
+        assert parts.shape == (1, found.shape[1], len(own))
+        for number, row in enumerate(parts[0]):
+            if not np.isfinite(row).all() or np.abs(row).sum() > 50:
+                continue  # interests that all but cancel out: the direction of what is left is rounding
+            rebuilt = row @ np.stack([vector(entry[3]) for entry in own])
+            assert rebuilt == pytest.approx(found[0, number], abs=2e-3)

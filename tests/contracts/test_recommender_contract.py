@@ -35,13 +35,13 @@ def asked(users: int, items: int, seed: int = 0) -> Queries:
     random = np.random.default_rng(seed)
     vectors = random.standard_normal((users, DIM)).astype(np.float32)
     vectors[random.random(users) < 0.25] = 0
-    return Queries(
+    return Queries.single(
         vectors=vectors,
         exclude=[set(np.flatnonzero(random.random(items) < 0.3).tolist()) for _ in range(users)],
         history_rows=random.integers(-1, max(items, 1), (users, 3)).astype(np.int32)
         if items
         else no_rows(users),
-        history_coefficients=random.random((users, 3)).astype(np.float32),
+        coefficients=random.random((users, 3)).astype(np.float32),
     )
 
 
@@ -52,6 +52,7 @@ def no_rows(users: int) -> Any:
 def only(queries: Queries, users: list[int]) -> Queries:
     return Queries(
         queries.vectors[users],
+        queries.shares[users],
         [queries.exclude[user] for user in users],
         queries.history_rows[users],
         queries.history_coefficients[users],
@@ -93,7 +94,18 @@ def test_a_users_answer_depends_on_the_users_query_alone(name: str, case: tuple[
     assert_same(recommender.recommend(catalog, queries, k), together)
     for user in range(users):
         alone = recommender.recommend(catalog, only(queries, [user]), k)
-        assert_same(alone, Ranked(together.rows[[user]], together.scores[[user]]))
+        np.testing.assert_array_equal(alone.rows, together.rows[[user]])
+        np.testing.assert_array_equal(alone.scores, together.scores[[user]])
+
+
+@each
+@given(case=CASES)
+@examples(max_examples=60, deadline=None)
+def test_the_terms_of_each_score_add_up_to_it(name: str, case: tuple[int, int, int, int]) -> None:
+    items, users, k, seed = case
+    ranked = make(name).recommend(catalogue(items), asked(users, items, seed), k, reasons=2)
+    total = ranked.reasons.contributions.sum(axis=2) + ranked.reasons.rest
+    np.testing.assert_allclose(total, ranked.scores, atol=1e-5)
 
 
 def assert_same(one: Ranked, other: Ranked) -> None:
@@ -122,4 +134,4 @@ def test_what_cannot_be_answered_is_refused(name: str) -> None:
 
 
 def asked_with(vectors: Any, exclude: list[Collection[int]]) -> Queries:
-    return Queries(vectors, exclude, no_rows(2), np.zeros((2, 3), dtype=np.float32))
+    return Queries.single(vectors, exclude, no_rows(2), np.zeros((2, 3), dtype=np.float32))

@@ -83,7 +83,7 @@ def same_vectors(model: InterestModel, expected: Mapping[str, Row], published: P
     for user, record in published.newest.items():
         if user not in expected:
             problems.append(f"{user}: has a vector, but no event in the log")
-        elif b64decode(record["vector"]) != model.interest(expected[user].state["model"]).tobytes():
+        elif b64decode(record["vector"]) != model.interest(expected[user].state["model"]).vectors.tobytes():
             problems.append(f"{user}: the vector at offset {record['offset']} is not the oracle's")
     return problems
 
@@ -101,7 +101,7 @@ def outputs_are_final(model: InterestModel, rows: Mapping[str, Row], published: 
     ]
     for user in moved.keys() & published.newest.keys():
         state, record = moved[user].state, published.newest[user]
-        if b64decode(record["vector"]) != model.interest(state["model"]).tobytes():
+        if b64decode(record["vector"]) != model.interest(state["model"]).vectors.tobytes():
             problems.append(
                 f"{user}: the newest vector, at offset {record['offset']}, is not that of the state"
             )

@@ -170,7 +170,7 @@ def _outputs(oracle: Flow, broker: Broker, state: PartitionState) -> list[str]:
         vector, place = vectors.get(user), recommended.get(user)
         if vector is None or vector["count"] != signals:
             found.append(f"{user}: its vector is of {vector and vector['count']} events, not {signals}")
-        elif b64decode(vector["vector"]) != model.interest(row["model"]).tobytes():
+        elif b64decode(vector["vector"]) != model.interest(row["model"]).vectors.tobytes():
             found.append(f"{user}: its vector is not that of the state")
         if place is None or place["count"] != signals:
             found.append(f"{user}: its recommendation is older than its state")

@@ -196,7 +196,7 @@ class Worker:
         self.learnt[which] = len(items)
 
     def _apply_waiting(self) -> Iterator[Any]:
-        for partition, decoded in self.flow.released().items():
+        for partition, decoded in self.flow.ready_events().items():
             yield None  # while texts are encoded
             texts = ENCODER.encode(decoded.texts())
             yield self.pipeline._apply_released(partition, decoded, texts)

@@ -33,7 +33,7 @@ def decayed(found: History, by_visit: Rounds, vectors: Floats) -> Floats:
     for part in by_visit.slices():
         events, visits = by_visit.order[part], by_visit.visit[part]
         begins, at = np.unique(visits, return_index=True)
-        interests[begins] = model.interest(states[found.users[events[at]]])
+        interests[begins] = model.interest(states[found.users[events[at]]]).vectors[:, 0]
         plan = schedule(found.users[events])
         ordered = events[plan.order]
         signals = Signals(
@@ -42,6 +42,7 @@ def decayed(found: History, by_visit: Rounds, vectors: Floats) -> Floats:
             found.times[ordered],
             found.weights[ordered],
             vectors[found.rows[ordered]],
+            found.rows[ordered],
         )
         touched = states[plan.touched]
         model.update(touched, signals)

@@ -93,7 +93,7 @@ def test_our_fold_the_peers_fold_and_plain_folding_agree(tmp_path: Path) -> None
         state = State.of(packed[user]) if user in packed else fold.start()
         found[user] = fold.step(state, event)
         packed[user] = state.to_bytes()
-    ours_now = flow.model.interest(flow.layout.view(part.arena)["model"][: len(part)])
+    ours_now = flow.model.interest(flow.layout.view(part.arena)["model"][: len(part)]).vectors[:, 0]
     wanted = made.expected(made.count)
     assert set(wanted) == set(found) == set(part.users)
     for user, vector in wanted.items():

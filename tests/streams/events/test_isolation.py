@@ -25,7 +25,7 @@ from streams.events.canonical import Event, Limits, Reason, Rejected
 from streams.events.isolation import MANY, EverythingFailsError, isolate
 from streams.events.provenance import rejected_headers
 from streams.flow import flow as module
-from streams.flow.encoding import encode_isolating, encode_texts
+from streams.flow.encoding import encode_isolating
 from streams.flow.flow import Flow
 from streams.history.replay import replay
 from tests.streams.flow.test_flow import restore
@@ -189,7 +189,7 @@ def test_poison_that_waited_for_its_item_is_isolated_when_it_comes() -> None:
     flow = poisoned()
     apply(flow, [record(0, item="new", action="poison"), record(1, item="new")])
     flow.catalog.put("new", item_vector(50))
-    (released,) = flow.released().values()
+    (released,) = flow.ready_events().values()
     ((kept, reason),) = settle(flow, 0, released).isolated
     assert (kept.topic, kept.partition, kept.offset, kept.key) == ("behavior.events.v1", 0, 0, b"u")
     assert orjson.loads(kept.value or b"")["action"] == "poison"
@@ -204,7 +204,7 @@ def test_poison_that_waited_waits_no_more_after_a_recovery_either() -> None:
     flow = poisoned()
     log = dict(apply(flow, [record(0, item="new", action="poison")]).state)
     flow.catalog.put("new", item_vector(50))
-    (released,) = flow.released().values()
+    (released,) = flow.ready_events().values()
     log |= dict(settle(flow, 0, released).state)
     again = make_flow()
     restore(again, log)
@@ -327,7 +327,7 @@ def test_an_event_whose_text_cannot_be_encoded_is_isolated() -> None:
     ]
     flow, plain = make_flow(), make_flow()
     decoded = flow.decode(log)
-    vectors = encode_texts(Picky(), decoded)
+    vectors = Flow.encode(Picky(), decoded)
     assert decoded.texts() == ["red hat", "blue hat"]
     updated = flow.update(0, decoded, vectors)
     found = [(kept.offset, reason.stage, str(reason.reason)) for kept, reason in updated.isolated]
@@ -337,7 +337,7 @@ def test_an_event_whose_text_cannot_be_encoded_is_isolated() -> None:
     assert balanced(flow)
     # Read again, it is told again and booked no more.
     decoded = flow.decode(log)
-    assert len(flow.update(0, decoded, encode_texts(Picky(), decoded)).isolated) == 2
+    assert len(flow.update(0, decoded, Flow.encode(Picky(), decoded)).isolated) == 2
     assert balanced(flow)
 
 

@@ -22,7 +22,6 @@ from streams.catalog.cataloguer import Cataloguer
 from streams.catalog.items import Item, decode_embedding, encode_embedding, fingerprint
 from streams.events.canonical import Event, Limits
 from streams.flow.behaviour_text import CHINESE, ENGLISH, FIELDS, LANGUAGES, TemplateError, Templates
-from streams.flow.encoding import encode_texts
 from streams.flow.flow import Flow, Updated
 from streams.history.replay import replay
 from streams.ops.metrics import Metrics
@@ -156,7 +155,7 @@ def titled(**options: Any) -> Flow:
 
 def fold(flow: Flow, records: Sequence[Record], encoder: Any = ENCODER) -> Updated:
     decoded = flow.decode(records)
-    return flow.update(0, decoded, encode_texts(encoder, decoded))
+    return flow.update(0, decoded, Flow.encode(encoder, decoded))
 
 
 def vector(updated: Updated, user: str = "u") -> Any:
@@ -288,8 +287,8 @@ def test_an_event_that_had_waited_says_it_too() -> None:
     flow = titled()
     fold(flow, [record(0, item="new", action="like")])
     flow.catalog.put("new", item_vector(50), title="Old clock")
-    (released,) = flow.released().values()
-    updated = flow.update(0, released, encode_texts(ENCODER, released))
+    (released,) = flow.ready_events().values()
+    updated = flow.update(0, released, Flow.encode(ENCODER, released))
     assert vector(updated) == pytest.approx(said("liked Old clock"), abs=1e-6)
 
 

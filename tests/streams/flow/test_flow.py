@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from streams.flow.flow import Flow
 from streams.state.changelog import SourceTopic
 from streams.state.restore import Restoring
+from streams.state.store import StateError
 from tests.streams.flows import DIM, T0, Record, apply, item_vector, make_flow, record, settle, vectors
 
 USERS = [f"u{i}" for i in range(9)]
@@ -149,14 +150,14 @@ def test_a_waiting_event_is_applied_once_its_item_arrives() -> None:
     flow = make_flow()
     apply(flow, [record(0, item="new")])
     assert flow.partitions[0].books["waiting"] == 1
-    assert flow.released() == {}
+    assert flow.ready_events() == {}
     flow.catalog.put("new", item_vector(50))
-    (released,) = flow.released().values()
+    (released,) = flow.ready_events().values()
     found = vectors(settle(flow, 0, released))["u"]
     assert np.frombuffer(b64decode(found["vector"]), "<f4") == pytest.approx(item_vector(50), abs=1e-6)
     assert flow.partitions[0].books["waiting"] == 0
     assert balanced(flow)
-    assert flow.released() == {}
+    assert flow.ready_events() == {}
 
 
 def restore(flow: Flow, log: dict[bytes, bytes]) -> None:
@@ -165,17 +166,37 @@ def restore(flow: Flow, log: dict[bytes, bytes]) -> None:
     flow.partitions[0] = restoring.state(SourceTopic("t", 1))
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"short_half_life": 6},
+        {"short_half_life_unit": "seconds"},
+        {"long_half_life": 3600},
+        {"long_half_life_unit": "events"},
+        {"short_share": 0.4},
+    ],
+)
+def test_a_state_of_other_half_lives_is_refused_with_what_to_do(changed: dict[str, Any]) -> None:
+    """Its sums were decayed by others; read on, they would be neither the old interest nor the new one."""
+    flow = make_flow()
+    state = dict(apply(flow, [record(0)]).state)
+    mark_key, mark = flow.partitions[0].watermark_record(SourceTopic("t", 1))
+    restore(make_flow(), {**state, mark_key: mark})
+    with pytest.raises(StateError, match=r"another model, half-life, .* raise INTERESTFLOW_GENERATION"):
+        restore(make_flow(**changed), {**state, mark_key: mark})
+
+
 def test_a_crash_between_release_and_update_loses_no_waiting_event() -> None:
     flow = make_flow()
     apply(flow, [record(0, item="new")])
     flow.catalog.put("new", item_vector(50))
-    (released,) = flow.released().values()
+    (released,) = flow.ready_events().values()
     # Another batch of the same user writes its state to the changelog before the released events are applied.
     (key, value), *_ = apply(flow, [record(1, item="i1")]).state
     again = make_flow()
     again.catalog.put("new", item_vector(50))
     restore(again, {key: value})
-    assert again.released().keys() == {0}
+    assert again.ready_events().keys() == {0}
     assert flow.still_waiting(0, released)
     settle(flow, 0, released)
     assert not flow.still_waiting(0, released)
@@ -189,7 +210,7 @@ def test_a_waiting_event_survives_in_the_changelog() -> None:
     again = make_flow()
     restore(again, {key: value, mark_key: mark})
     again.catalog.put("new", item_vector(50))
-    (released,) = again.released().values()
+    (released,) = again.ready_events().values()
     assert "u" in vectors(settle(again, 0, released))
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from streams.flow.outputs import Writer
 from streams.flow.rendering import Quoted, ranked_items, remembered
+from streams.interest.base import Interests
 from streams.recommend import Ranked, Reasons
 from streams.state.layout import HISTORY_DTYPE
 from tests.streams.flows import T0, apply, make_flow, record
@@ -28,7 +29,7 @@ def written(vector_format: str, vectors: Any) -> list[dict[str, Any]]:
     users = [f"u{row}" for row in range(len(vectors))]
     counts, as_of = np.arange(len(vectors)) + 7, np.arange(len(vectors)) + T0
     writer = Writer("decay", 2, vector_format)
-    records = writer.vectors(3, users, states(len(vectors)), counts, as_of, vectors)
+    records = writer.vectors(3, users, states(len(vectors)), counts, as_of, Interests.single(vectors))
     assert [key.decode() for key, _ in records] == users
     return [orjson.loads(value) for _, value in records]
 
@@ -70,6 +71,18 @@ def test_a_vector_that_is_a_slice_of_another_is_written_right() -> None:
     assert floats(written("base64", wide[:, 1:3])[1]["vector"]).tolist() == [5.0, 6.0]
 
 
+def test_several_vectors_of_a_user_are_written_with_their_shares() -> None:
+    vectors = np.random.default_rng(5).standard_normal((2, 3, 4)).astype(np.float32)
+    shares = np.array([[0.5, 0.25, 0.25], [1, 0, 0]], dtype=np.float32)
+    writer, numbers = Writer("many", 2, "base64"), np.array([1, 2])
+    interests = Interests(vectors, shares)
+    for user, (_, value) in enumerate(writer.vectors(3, ["a", "b"], states(2), numbers, numbers, interests)):
+        found = orjson.loads(value)
+        assert "vector" not in found
+        assert (found["dim"], found["shares"]) == (4, shares[user].tolist())
+        assert np.array_equal([floats(one) for one in found["vectors"]], vectors[user])
+
+
 def test_a_recommendation_is_called_by_the_state_that_it_is_of() -> None:
     writer = Writer("decay", 2, "base64")
     ((key, value),) = writer.recommendations(3, ["ü"], states(1), np.array([4]), np.array([T0]), ["[]"])
@@ -92,14 +105,14 @@ def test_contributions_and_the_rest_add_up_to_the_score(seed: int, top: int) -> 
     ranked = Ranked(
         missing_last(rng.integers(-1, 5, (2, 3)).astype(np.int32)),
         rng.standard_normal((2, 3)).astype(np.float32),
+        Reasons(index, parts, np.zeros((2, 3), dtype=np.float32)),
     )
-    reasons = Reasons(index, parts, np.zeros((2, 3), dtype=np.float32))
     history = np.zeros((2, 4), dtype=HISTORY_DTYPE)
     history["time"] = T0 + np.arange(4)
     # What is quoted must come back as it was.
     ids = ["plain", 'with "quotes"', "back\\slash", "ünï", "\u2028"]
     events = remembered(history, np.array([[0, 1, 2, -1]] * 2, dtype=np.int32), ids, {0: 'a"b'}, Quoted())
-    lists = [orjson.loads(items) for items in ranked_items(ids, ranked, reasons, events, Quoted())]
+    lists = [orjson.loads(items) for items in ranked_items(ids, ranked, events, Quoted())]
     for user, row in zip(lists, ranked.rows.tolist(), strict=True):
         assert [shown["item_id"] for shown in user] == [ids[at] for at in row if at >= 0]
     told = {

@@ -17,7 +17,7 @@ from encoders.sentiment.lexicon import LexiconSentiment
 from encoders.text.hashing import HashingEncoder
 from sinks.memory import MemorySink
 from streams.events.isolation import EverythingFailsError
-from streams.flow.encoding import Scoring, encode_texts
+from streams.flow.encoding import Scoring
 from streams.flow.flow import Decoded, Flow, Updated
 from streams.flow.signals import Tone
 from streams.history.replay import replay
@@ -51,7 +51,7 @@ class Picky:
 def fold(flow: Flow, records: Sequence[Record], scoring: Scoring | None = SCORING) -> Updated:
     """Decode, encode, score and update one batch."""
     decoded = flow.decode(records)
-    return flow.update(records[0].partition, decoded, encode_texts(ENCODER, decoded, scoring))
+    return flow.update(records[0].partition, decoded, Flow.encode(ENCODER, decoded, scoring))
 
 
 def comment(text: str | None, offset: int = 0, item: str = "i0", user: str = "u", **fields: Any) -> Record:
@@ -145,8 +145,8 @@ def test_an_event_that_had_waited_is_scored_too() -> None:
     flow = make_flow()
     fold(flow, [comment("terrible", item="new")])
     flow.catalog.put("new", item_vector(50))
-    (released,) = flow.released().values()
-    flow.update(0, released, encode_texts(ENCODER, released, SCORING))
+    (released,) = flow.ready_events().values()
+    flow.update(0, released, Flow.encode(ENCODER, released, SCORING))
     history = flow.layout.view(flow.partitions[0].arena)["history"][0]
     assert history["weight"][0] == np.float32(weight("terrible")) < 0
 
@@ -186,7 +186,7 @@ def test_a_model_that_scores_nothing_any_more_isolates_nobody() -> None:
     picky = Picky()
     picky.down = True
     with pytest.raises(EverythingFailsError, match="not this text"):
-        encode_texts(ENCODER, make_flow().decode([comment("fine")]), Scoring(picky, SCORING.actions))
+        Flow.encode(ENCODER, make_flow().decode([comment("fine")]), Scoring(picky, SCORING.actions))
 
 
 class Batch:
@@ -252,4 +252,4 @@ def test_settings_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
 
 def test_a_decoded_batch_names_whose_texts_are_scored() -> None:
     decoded: Decoded = make_flow().decode([comment("a"), comment(None, 1), comment("b", 2, action="like")])
-    assert decoded.saying(frozenset(("comment",))) == [0]
+    assert decoded.with_text(frozenset(("comment",))) == [0]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.interest import Signals, schedule
-from streams.interest.base import running_times, unit
+from streams.interest.base import NO_ITEM, running_times, unit
 from streams.interest.decay import DecayModel, HalfLife
 
 DIM = 4
@@ -28,6 +28,7 @@ def run(model: DecayModel, times: list[int], weights: list[float], vectors: Any)
             np.array(times, dtype=np.int64),
             np.array(weights, dtype=np.float32),
             np.asarray(vectors, dtype=np.float32),
+            np.full(len(times), NO_ITEM, dtype=np.int64),
         ),
     )
     return states[0]
@@ -88,7 +89,10 @@ def test_running_times_equal_a_loop(rows: list[int], data: Any) -> None:
     initial = np.arange(len(plan.touched), dtype=np.int64) * 7
     zeros = np.zeros(len(rows), dtype=np.float32)
     when = np.array(times, dtype=np.int64)[plan.order]
-    before, after = running_times(Signals(plan.starts, plan.users, when, zeros, zeros[:, None]), initial)
+    signals = Signals(
+        plan.starts, plan.users, when, zeros, zeros[:, None], np.zeros(len(rows), dtype=np.int64)
+    )
+    before, after = running_times(signals, initial)
     state = initial.copy()
     for index, (user, time) in enumerate(zip(plan.users.tolist(), when.tolist(), strict=True)):
         assert before[index] == state[user]
@@ -113,3 +117,19 @@ def test_unit_keeps_zero_rows() -> None:
         pytest.approx([0.6, 0.8]),
         [0.0, 0.0],
     ]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        DecayModel(DIM, HalfLife(20.0), HalfLife(50.0)),
+        DecayModel(DIM, HalfLife(10.0, "events"), HalfLife(50.0)),
+        DecayModel(DIM, HalfLife(10.0), HalfLife(60.0)),
+        DecayModel(DIM, HalfLife(10.0), HalfLife(50.0, "events")),
+        DecayModel(DIM, HalfLife(10.0), HalfLife(50.0), 0.4),
+    ],
+)
+def test_each_hyper_parameter_is_in_the_version(other: DecayModel) -> None:
+    model = DecayModel(DIM, HalfLife(10.0), HalfLife(50.0))
+    assert model.version != other.version
+    assert model.version == DecayModel(DIM, HalfLife(10), HalfLife(50), 0.5).version

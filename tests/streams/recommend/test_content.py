@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.recommend import Catalog, ContentRecommender, Queries, Ranked
+from streams.recommend import Catalog, ContentRecommender, Queries, Ranked, Reasons
 
 
 def catalogue(vectors: np.ndarray, hidden: Collection[int] = (), removed: Collection[int] = ()) -> Catalog:
@@ -23,12 +23,16 @@ def catalogue(vectors: np.ndarray, hidden: Collection[int] = (), removed: Collec
 
 def queries(vectors: np.ndarray, exclude: Sequence[Collection[int]] | None = None) -> Queries:
     users = len(vectors)
-    return Queries(
-        vectors=vectors,
-        exclude=[()] * users if exclude is None else exclude,
-        history_rows=np.zeros((users, 0), dtype=np.int32),
-        history_coefficients=np.zeros((users, 0), dtype=np.float32),
+    return Queries.single(
+        vectors,
+        [()] * users if exclude is None else exclude,
+        np.zeros((users, 0), dtype=np.int32),
+        np.zeros((users, 0), dtype=np.float32),
     )
+
+
+def ranking(rows: np.ndarray, scores: np.ndarray) -> Ranked:
+    return Ranked(rows, scores, Reasons.none(scores))
 
 
 def folded(terms: np.ndarray) -> np.ndarray:
@@ -45,7 +49,7 @@ def full_sort(catalog: Catalog, asked: Queries, k: int) -> Ranked:
     """The definition: score every allowed item, sort by (-score, row), cut."""
     rows = np.full((len(asked), k), -1, dtype=np.int32)
     scores = np.zeros((len(asked), k), dtype=np.float32)
-    for user, query in enumerate(asked.vectors):
+    for user, query in enumerate(asked.vectors[:, 0]):
         allowed = [r for r in np.flatnonzero(catalog.live) if r not in asked.exclude[user]]
         if not allowed:
             continue
@@ -53,7 +57,7 @@ def full_sort(catalog: Catalog, asked: Queries, k: int) -> Ranked:
         best = sorted(zip(-every, allowed, strict=True))[:k]
         rows[user, : len(best)] = [row for _, row in best]
         scores[user, : len(best)] = [-score for score, _ in best]
-    return Ranked(rows, scores)
+    return ranking(rows, scores)
 
 
 def assert_same(one: Ranked, other: Ranked) -> None:
@@ -113,18 +117,16 @@ def test_an_answer_does_not_depend_on_who_else_is_asked(seed: int, members: list
     some = ContentRecommender().recommend(
         catalog, queries(everyone[members], [exclude[m] for m in members]), 20
     )
-    assert_same(some, Ranked(whole.rows[members], whole.scores[members]))
+    assert_same(some, ranking(whole.rows[members], whole.scores[members]))
 
 
 def test_it_is_the_full_sort_of_a_large_catalogue_in_tiles() -> None:
     generator = np.random.default_rng(5)
     catalog = catalogue(unit(generator.standard_normal((20_000, 24))), hidden=range(0, 20_000, 7))
     asked = queries(unit(generator.standard_normal((70, 24))), [list(range(u, 20_000, 9)) for u in range(70)])
-    first = Queries(
-        asked.vectors[:3], asked.exclude[:3], asked.history_rows[:3], asked.history_coefficients[:3]
-    )
+    first = queries(asked.vectors[:3, 0], asked.exclude[:3])
     ranked = ContentRecommender().recommend(catalog, asked, 20)
-    assert_same(Ranked(ranked.rows[:3], ranked.scores[:3]), full_sort(catalog, first, 20))
+    assert_same(ranking(ranked.rows[:3], ranked.scores[:3]), full_sort(catalog, first, 20))
     assert_same(ContentRecommender(8, 3000).recommend(catalog, asked, 20), ranked)
 
 
@@ -168,7 +170,7 @@ def test_nothing_to_recommend_is_an_empty_ranking_not_an_error() -> None:
     assert empty.rows.tolist() == [[-1, -1], [-1, -1]]
     assert empty.scores.tolist() == [[0, 0], [0, 0]]
     catalog = catalogue(np.eye(3, dtype=np.float32))
-    none = ContentRecommender().recommend(catalog, queries(asked.vectors, [[0, 1, 2], [2, 0, 1]]), 2)
+    none = ContentRecommender().recommend(catalog, queries(asked.vectors[:, 0], [[0, 1, 2], [2, 0, 1]]), 2)
     assert none.rows.tolist() == [[-1, -1], [-1, -1]]
     nobody = ContentRecommender().recommend(catalog, queries(np.zeros((0, 3), dtype=np.float32)), 2)
     assert nobody.rows.shape == nobody.scores.shape == (0, 2)
@@ -185,8 +187,37 @@ def test_wrong_questions_are_refused_with_advice() -> None:
         recommender.recommend(catalog, queries(np.array([[1, 1, 1], [0, np.nan, 0]], dtype=np.float32)), 1)
     for row in (-1, 3):
         with pytest.raises(ValueError, match="leave out what is unknown"):
-            recommender.recommend(catalog, queries(good.vectors, [[0], [row]]), 1)
+            recommender.recommend(catalog, queries(good.vectors[:, 0], [[0], [row]]), 1)
     with pytest.raises(ValueError, match="one row per user"):
-        queries(good.vectors, [()])
+        queries(good.vectors[:, 0], [()])
+    rows, three = np.zeros((2, 4), dtype=np.int32), np.zeros((2, 3), dtype=np.float32)
     with pytest.raises(ValueError, match="one coefficient"):
-        Queries(good.vectors, [(), ()], np.zeros((2, 4), dtype=np.int32), np.zeros((2, 3), dtype=np.float32))
+        Queries.single(good.vectors[:, 0], [(), ()], rows, three)
+    with pytest.raises(ValueError, match="one share"):
+        Queries(good.vectors, three, [(), ()], rows, np.zeros((2, 1, 4), dtype=np.float32))
+
+
+@given(st.integers(0, 2**32), st.integers(1, 4), st.integers(0, 60), st.integers(1, 12))
+@settings(max_examples=100, deadline=None)
+def test_of_several_vectors_the_best_one_counts(seed: int, number: int, items: int, k: int) -> None:
+    """Against the definition: the largest product of an item with one of the vectors times its share."""
+    generator = np.random.default_rng(seed)
+    catalog = catalogue(generator.standard_normal((items, 6)).round(1).astype(np.float32), hidden={2})
+    vectors = generator.standard_normal((5, number, 6)).round(1).astype(np.float32)
+    vectors[generator.random((5, number)) < 0.3] = 0
+    shares = generator.choice([0.0, 0.25, 1.0], (5, number)).astype(np.float32)
+    drawn = generator.integers(0, max(items, 1), (5, 3)).tolist()
+    exclude = [set(rows) if items else set[int]() for rows in drawn]
+    none, coefficients = np.zeros((5, 0), dtype=np.int32), np.zeros((5, number, 0), dtype=np.float32)
+    found = ContentRecommender(2, 7).recommend(
+        catalog, Queries(vectors, shares, exclude, none, coefficients), k
+    )
+    for user in range(5):
+        weighted = vectors[user] * shares[user][:, None]
+        counted = weighted[weighted.any(axis=1)] if weighted.any() else weighted[:1]
+        allowed = [row for row in np.flatnonzero(catalog.live).tolist() if row not in exclude[user]]
+        every = [max(float(folded(catalog.vectors[[row]] * one)[0]) for one in counted) for row in allowed]
+        best = sorted(zip([-score for score in every], allowed, strict=True))[:k]
+        wanted = [row for _, row in best] + [-1] * (k - len(best))
+        assert found.rows[user].tolist() == wanted
+        assert found.scores[user, : len(best)].tolist() == [-score for score, _ in best]

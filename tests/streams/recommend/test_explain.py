@@ -25,7 +25,7 @@ def linear(catalog: Catalog, history: np.ndarray, coefficients: np.ndarray, forg
     )
     vectors = (known[..., None] * items).sum(axis=1) + forgotten
     exclude = [set(rows[rows >= 0].tolist()) for rows in history]
-    return Queries(
+    return Queries.single(
         vectors.astype(np.float32), exclude, history.astype(np.int32), coefficients.astype(np.float32)
     )
 
@@ -50,7 +50,7 @@ def test_contributions_are_exact_largest_first_and_add_up(
     case: tuple[Catalog, Queries, Ranked, int],
 ) -> None:
     catalog, asked, ranked, top = case
-    reasons = explain(catalog, ranked, asked, top)
+    reasons = explain(catalog, asked, ranked.rows, ranked.scores, top)
     users, k = ranked.rows.shape
     assert reasons.index.shape == reasons.contributions.shape == (users, k, top)
     assert reasons.rest.shape == (users, k)
@@ -74,7 +74,7 @@ def check_one(
     if row < 0:
         assert (index == -1).all()
         return
-    every = asked.history_coefficients[user] * (
+    every = asked.history_coefficients[user, 0] * (
         catalog.vectors[np.maximum(history, 0)] @ catalog.vectors[row]
     )
     every = np.where(history >= 0, every, 0)
@@ -94,14 +94,14 @@ def test_a_whole_history_leaves_no_rest() -> None:
     history = generator.integers(0, 30, (6, 5))
     asked = linear(catalog, history, generator.standard_normal((6, 5)), np.zeros((6, 16)))
     ranked = ContentRecommender().recommend(catalog, asked, 8)
-    np.testing.assert_allclose(explain(catalog, ranked, asked, 5).rest, 0, atol=1e-5)
+    np.testing.assert_allclose(explain(catalog, asked, ranked.rows, ranked.scores, 5).rest, 0, atol=1e-5)
 
 
 def test_a_dislike_is_a_reason_with_its_sign() -> None:
     catalog = catalogue(np.array([[1, 0], [0, 1], [0.6, -0.8]], dtype=np.float32))
     asked = linear(catalog, np.array([[0, 1, -1]]), np.array([[1.0, -2.0, 9.0]]), np.zeros((1, 2)))
     ranked = ContentRecommender().recommend(catalog, asked, 2)
-    reasons = explain(catalog, ranked, asked, 3)
+    reasons = explain(catalog, asked, ranked.rows, ranked.scores, 3)
     assert ranked.rows.tolist() == [[2, -1]]
     assert reasons.index[0].tolist() == [[1, 0, -1], [-1, -1, -1]]
     assert reasons.contributions[0, 0].tolist() == pytest.approx([1.6, 0.6, 0])
@@ -111,7 +111,7 @@ def test_a_dislike_is_a_reason_with_its_sign() -> None:
 def test_equal_contributions_name_the_earlier_event() -> None:
     catalog = catalogue(np.array([[1, 0], [0.6, 0.8]], dtype=np.float32))
     asked = linear(catalog, np.array([[0] * 16]), np.ones((1, 16)), np.zeros((1, 2)))
-    reasons = explain(catalog, ContentRecommender().recommend(catalog, asked, 1), asked, 4)
+    reasons = ContentRecommender().recommend(catalog, asked, 1, 4).reasons
     assert reasons.index[0, 0].tolist() == [0, 1, 2, 3]
 
 
@@ -121,7 +121,7 @@ def test_a_removed_item_still_explains() -> None:
     asked = linear(catalog, np.array([[0]]), np.ones((1, 1)), np.zeros((1, 2)))
     ranked = ContentRecommender().recommend(catalog, asked, 2)
     assert ranked.rows.tolist() == [[1, -1]]
-    assert explain(catalog, ranked, asked).index[0, 0].tolist() == [0, -1, -1]
+    assert explain(catalog, asked, ranked.rows, ranked.scores).index[0, 0].tolist() == [0, -1, -1]
 
 
 @given(st.integers(0, 2**32), st.integers(1, 20), st.integers(1, 20))
@@ -132,15 +132,15 @@ def test_reasons_do_not_depend_on_who_else_is_asked(seed: int, events: int, k: i
     history = generator.integers(-1, 200, (70, events))
     asked = linear(catalog, history, generator.standard_normal((70, events)), np.zeros((70, 128)))
     ranked = ContentRecommender().recommend(catalog, asked, k)
-    whole = explain(catalog, ranked, asked)
+    whole = explain(catalog, asked, ranked.rows, ranked.scores)
     for part in (slice(0, 1), slice(17, 30), slice(60, 70)):
-        some = Queries(
-            asked.vectors[part],
+        some = Queries.single(
+            asked.vectors[part, 0],
             asked.exclude[part],
             asked.history_rows[part],
-            asked.history_coefficients[part],
+            asked.history_coefficients[part, 0],
         )
-        alone = explain(catalog, Ranked(ranked.rows[part], ranked.scores[part]), some)
+        alone = explain(catalog, some, ranked.rows[part], ranked.scores[part])
         expected = Reasons(whole.index[part], whole.contributions[part], whole.rest[part])
         np.testing.assert_array_equal(alone.index, expected.index)
         np.testing.assert_array_equal(alone.contributions, expected.contributions)
@@ -149,18 +149,18 @@ def test_reasons_do_not_depend_on_who_else_is_asked(seed: int, events: int, k: i
 
 def test_empty_catalogues_histories_and_batches_have_no_reasons() -> None:
     empty = Catalog(2)
-    asked = Queries(
+    asked = Queries.single(
         np.ones((1, 2), dtype=np.float32),
         [()],
         np.full((1, 3), -1, dtype=np.int32),
         np.ones((1, 3), dtype=np.float32),
     )
-    reasons = explain(empty, ContentRecommender().recommend(empty, asked, 2), asked)
+    reasons = ContentRecommender().recommend(empty, asked, 2, 3).reasons
     assert (reasons.index == -1).all()
     catalog = catalogue(np.eye(2, dtype=np.float32))
     bare = linear(catalog, np.zeros((1, 0), dtype=np.int64), np.zeros((1, 0)), np.ones((1, 2)))
     ranked = ContentRecommender().recommend(catalog, bare, 2)
-    reasons = explain(catalog, ranked, bare, 2)
+    reasons = explain(catalog, bare, ranked.rows, ranked.scores, 2)
     assert (reasons.index == -1).all()
     np.testing.assert_array_equal(reasons.rest, ranked.scores)
 
@@ -170,6 +170,22 @@ def test_wrong_questions_are_refused() -> None:
     asked = linear(catalog, np.array([[0]]), np.ones((1, 1)), np.zeros((1, 2)))
     ranked = ContentRecommender().recommend(catalog, asked, 1)
     with pytest.raises(ValueError, match="at least 0"):
-        explain(catalog, ranked, asked, -1)
+        explain(catalog, asked, ranked.rows, ranked.scores, -1)
     with pytest.raises(ValueError, match="these 1 queries, not of 2"):
-        explain(catalog, Ranked(ranked.rows.repeat(2, 0), ranked.scores.repeat(2, 0)), asked)
+        explain(catalog, asked, ranked.rows.repeat(2, 0), ranked.scores.repeat(2, 0))
+
+
+def test_of_several_vectors_the_one_that_ranked_an_item_explains_it() -> None:
+    catalog = catalogue(np.eye(3, dtype=np.float32))
+    vectors = np.array([[[2, 0, 0], [0, 1, 0.5]]], dtype=np.float32)
+    # Event 0 made the first vector, events 1 and 2 the second.
+    coefficients = np.array([[[2, 0, 0], [0, 1, 0.5]]], dtype=np.float32)
+    shares, history = np.array([[1, 0.5]], dtype=np.float32), np.array([[0, 1, 2]], dtype=np.int32)
+    ranked = ContentRecommender().recommend(
+        catalog, Queries(vectors, shares, [()], history, coefficients), 3, 1
+    )
+    assert ranked.rows.tolist() == [[0, 1, 2]]
+    assert ranked.scores.tolist() == [[2, 0.5, 0.25]]
+    assert ranked.reasons.index[0, :, 0].tolist() == [0, 1, 2]
+    assert ranked.reasons.contributions[0, :, 0].tolist() == [2, 0.5, 0.25]
+    assert not ranked.reasons.rest.any()

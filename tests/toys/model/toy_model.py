@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from streams.interest.base import Floats, Longs, Signals, States, running_times, unit
+from streams.interest.base import Change, Floats, Interests, Longs, Signals, States, running_times, unit
 from streams.settings.settings import Settings
 
 
@@ -17,7 +17,7 @@ class LatestModel:
     name = "latest"
 
     def __init__(self, dim: int) -> None:
-        self.dim = dim
+        self.dim, self.version = dim, f"1-{dim}"
 
     def state_dtype(self) -> np.dtype[Any]:
         """time (ms) of the newest event, number of signals, which of them the vector is of, and the vector."""
@@ -25,7 +25,7 @@ class LatestModel:
             [("time", "<i8"), ("signals", "<i8"), ("latest", "<i8"), ("vector", "<f4", (self.dim,))]
         )
 
-    def update(self, states: States, signals: Signals) -> int:
+    def update(self, states: States, signals: Signals) -> Change:
         """See InterestModel."""
         _, after = running_times(signals, states["time"])
         for begin, end in pairwise(signals.starts.tolist()):
@@ -36,7 +36,7 @@ class LatestModel:
             states["latest"][users[moved]] = states["signals"][users[moved]]
             states["signals"][users] += 1
         np.maximum.at(states["time"], signals.users, after)
-        return int(np.count_nonzero(after != signals.times))
+        return Change(int(np.count_nonzero(after != signals.times)))
 
     def times(self, states: States) -> Longs:
         """(U,) ms."""
@@ -48,9 +48,9 @@ class LatestModel:
         counts: Longs = states["signals"]
         return counts
 
-    def interest(self, states: States) -> Floats:
-        """(U, dim)."""
-        return unit(states["vector"])
+    def interest(self, states: States) -> Interests:
+        """One vector per user."""
+        return Interests.single(unit(states["vector"]))
 
     def coefficients(self, states: States, times: Longs, weights: Floats, ordinals: Longs) -> Floats:
         """(U, H): 1 or -1 for the last event that has a weight, 0 for all others."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from streams.recommend import Catalog, Queries, Ranked
+from streams.recommend import Catalog, Queries, Ranked, Reasons
 from streams.settings.settings import Settings
 
 
 class NewestRecommender:
     """An item's score is its row."""
 
-    def recommend(self, catalog: Catalog, queries: Queries, k: int) -> Ranked:
+    def recommend(self, catalog: Catalog, queries: Queries, k: int, reasons: int = 0) -> Ranked:
         """See Recommender."""
         self._check(catalog, queries, k)
         rows = np.full((len(queries), k), -1, dtype=np.int32)
@@ -20,12 +20,12 @@ class NewestRecommender:
         for user, banned in enumerate(map(set, queries.exclude)):
             best = [row for row in newest if row not in banned][:k]
             rows[user, : len(best)] = scores[user, : len(best)] = best
-        return Ranked(rows, scores)
+        return Ranked(rows, scores, Reasons.none(scores))
 
     def _check(self, catalog: Catalog, queries: Queries, k: int) -> None:
         if k < 1:
             raise ValueError(f"k must be at least 1, not {k}")
-        if queries.vectors.shape[1] != catalog.dim:
+        if queries.vectors.shape[2] != catalog.dim:
             raise ValueError("queries and catalogue have different dimensions")
         if not np.isfinite(queries.vectors).all():
             raise ValueError("a query is not finite")

@@ -11,6 +11,7 @@ import pytest
 from sinks.base import Group
 from streams.events.rejections import Reason
 from streams.flow.outputs import Writer
+from streams.interest.base import Interests
 from streams.kafka.topics.limits import fitting, fitting_recommendation
 from streams.kafka.topics.record_bounds import KAFKA_DEFAULT, Needs, record_bytes
 from streams.kafka.topics.specifications import specs
@@ -119,7 +120,7 @@ def test_the_longest_vector_fits_what_its_topic_needs(vector_format: Any) -> Non
     )
     states = np.full(1, 2**62, dtype=[("offset", "<i8"), ("count", "<i8"), ("term", "<i8")])
     numbers = np.full(1, 2**62)
-    longest = np.full((1, dim), -1.2345678e-30, dtype=np.float32)
+    longest = Interests.single(np.full((1, dim), -1.2345678e-30, dtype=np.float32))
     ((key, value),) = Writer("decay", 99, vector_format).vectors(0, [user], states, numbers, numbers, longest)
     per_value = 26 if vector_format == "array" else 6
     assert record_bytes(key, value) <= per_value * dim + 10 * 1024 + 1024 + 85 <= Needs.of(settings).vectors

@@ -90,7 +90,7 @@ class Run:
 
     def learn(self) -> None:
         self.flow.catalog.put("missing", item_vector(50))
-        for decoded in self.flow.released().values():
+        for decoded in self.flow.ready_events().values():
             self.note(settle(self.flow, 0, decoded))
 
     def recommend(self, most: int) -> None:

@@ -1,0 +1,70 @@
+"""A user's newest signals, kept in a ring in the state: the fold writes them, reasons are read from them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+
+from streams.events.canonical import Event
+from streams.flow.rendering import Quoted, remembered
+from streams.interest.base import Longs, Schedule, Signals
+from streams.recommend import Catalog
+from streams.recommend.base import Rows
+
+
+class EventHistory:
+    """Reads and writes the rings. They hold items and actions by checksum; this object knows the words."""
+
+    def __init__(self, length: int, catalog: Catalog, actions: Iterable[str]) -> None:
+        """length: of a ring. actions: words to know before an event has them, as those with a rule."""
+        self.length, self._catalog = length, catalog
+        self._key_of = {action: action_key(action) for action in actions}
+
+    def write(
+        self,
+        history: Any,
+        plan: Schedule,
+        signals: Signals,
+        events: Sequence[Event],
+        indices: Longs,
+        before: Longs,
+    ) -> None:
+        """Write each user's newest signals into the ring (U, H); a signal without item leaves a gap.
+
+        indices: (n,) index among the events of each signal. before: (U,) signals of each user before these; ordinals
+        count on from them.
+        """
+        kept = plan.occurrence >= plan.counts[plan.users] - self.length
+        users, items = plan.users[kept], signals.items[kept]
+        ordinals = before[users] + plan.occurrence[kept]
+        entries = np.zeros(len(users), dtype=history.dtype)
+        entries["item"][items >= 0] = self._catalog.keys[items[items >= 0]]
+        entries["time"], entries["weight"] = signals.times[kept], signals.weights[kept]
+        entries["ordinal"] = ordinals
+        entries["action"] = self._action_keys([events[i].action for i in indices[kept].tolist()])
+        history[users, ordinals % self.length] = entries
+
+    def rows(self, history: Any) -> Rows:
+        """(U, H) catalogue row of each remembered event; -1 for none."""
+        known, row_of_key = history["item"].tolist(), self._catalog.row_of_key
+        return np.array([[row_of_key.get(key, -1) for key in keys] for keys in known], dtype=np.int32)
+
+    def rendered(self, history: Any, rows: Rows, quoted: Quoted) -> list[list[str]]:
+        """What `rendering.remembered` makes of the ring (U, H). rows: of its items, from `rows`."""
+        words = {key: word for word, key in self._key_of.items()}
+        return remembered(history, rows, self._catalog.item_ids, words, quoted)
+
+    def _action_keys(self, actions: Sequence[str]) -> list[int]:
+        known = self._key_of
+        for action in actions:
+            if action not in known:
+                known[action] = action_key(action)
+        return [known[action] for action in actions]
+
+
+def action_key(action: str) -> int:
+    """Checksum under which a state remembers an action word."""
+    return crc32(action.encode())

@@ -1,0 +1,137 @@
+"""A batch's new events with all that the fold needs to know of each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from streams.events.canonical import Event
+from streams.flow.decoded import Decoded
+from streams.flow.signals import Tone, Weighing
+from streams.interest.base import NO_ITEM, Floats, Longs, Schedule, schedule
+from streams.recommend import Catalog
+from streams.state.duplicates import Keys, Mask, event_keys, fresh_events
+from streams.state.origins import Ranks
+from streams.state.store import PartitionState
+
+# An item that is not in the catalogue, beside the catalogue's rows and NO_ITEM.
+UNKNOWN_ITEM = -2
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """n events of one partition, by column."""
+
+    events: list[Event]
+    # (n,) the row of each event's user.
+    rows: Longs
+    # (n,) offset of each event's record.
+    offsets: Longs
+    # (n,) when the broker took each event's record, milliseconds; 0 where it did not say.
+    recorded: Longs
+    # (n,) key of each event's id.
+    keys: Keys
+    # (n,) index of each event's own text among the encoded texts; -1 for none.
+    text_at: Longs
+    # (n,) index of each event's sentence among the encoded texts; -1 for none.
+    sentence_at: Longs
+    # (n,) factor of the sentiment of each event's text.
+    tone: Floats
+
+    @classmethod
+    def of(cls, part: PartitionState, decoded: Decoded, tone: Tone) -> Columns:
+        """All events of a batch; users who are new get a row."""
+        events = decoded.events
+        text_at, sentence_at = decoded.text_positions()
+        return cls(
+            events,
+            part.rows([event.user_id for event in events]),
+            decoded.offsets,
+            decoded.recorded,
+            np.array(decoded.keys, np.uint64) if decoded.keys else event_keys(events, decoded.origins),
+            text_at,
+            sentence_at,
+            tone.factors(decoded.scores, len(events)),
+        )
+
+    def only(self, chosen: Mask) -> Columns:
+        """The events for which chosen (n,) is true."""
+        if chosen.all():
+            return self
+        return Columns(
+            [event for event, wanted in zip(self.events, chosen.tolist(), strict=True) if wanted],
+            self.rows[chosen],
+            self.offsets[chosen],
+            self.recorded[chosen],
+            self.keys[chosen],
+            self.text_at[chosen],
+            self.sentence_at[chosen],
+            self.tone[chosen],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The n events of a partition's batch that are no repeats, of U users."""
+
+    new: Columns
+    # (n,) catalogue row of each event's item, NO_ITEM or UNKNOWN_ITEM.
+    items: Longs
+    # (n,) weight of each event's action.
+    base: Floats
+    # (n,) true where the event moves its user's interest: then it is a signal.
+    signal: Mask
+    # The rounds of the signals.
+    plan: Schedule
+    # (U,) the users' rows, those with a signal first.
+    touched: Longs
+    # (n,) position in `touched` of each event's user.
+    position: Longs
+    # True of events that waited for their item.
+    waited: bool
+    # How far the events' origins go.
+    risen: Ranks
+
+    @classmethod
+    def of(
+        cls,
+        part: PartitionState,
+        decoded: Decoded,
+        catalog: Catalog,
+        weighing: Weighing,
+        outcomes: Counter[str],
+    ) -> Batch:
+        """Drop and count repeats, look items up, and plan the rounds. Only new users' rows change the partition."""
+        new = Columns.of(part, decoded, weighing.tone)
+        repeated, risen = part.origins.sift(decoded.origins) if decoded.origins else (None, {})
+        if not decoded.waited:
+            new = new.only(fresh_events(part, new.rows, new.offsets, new.keys, repeated, outcomes))
+        base, items = weighing.base(new.events), _look_up(catalog.row_of, new.events)
+        signal = (base != 0) & ((items >= 0) | ((items == NO_ITEM) & (new.text_at >= 0)))
+        plan = schedule(new.rows[signal])
+        touched = _others_behind(plan.touched, new.rows)
+        position_of = {row: position for position, row in enumerate(touched.tolist())}
+        position = np.array([position_of[row] for row in new.rows.tolist()], dtype=np.int64)
+        return cls(new, items, base, signal, plan, touched, position, decoded.waited, risen)
+
+    @property
+    def moved(self) -> slice:
+        """Which of `touched` have a signal."""
+        return slice(0, len(self.plan.touched))
+
+
+def _look_up(row_of: Mapping[str, int], events: list[Event]) -> Longs:
+    get = row_of.get
+    return np.array(
+        [NO_ITEM if event.item_id is None else get(event.item_id, UNKNOWN_ITEM) for event in events],
+        dtype=np.int64,
+    )
+
+
+def _others_behind(first: Longs, rows: Longs) -> Longs:
+    """The distinct rows: `first` as they stand, then the others."""
+    others = np.setdiff1d(rows, first)
+    return np.concatenate((first, others)) if len(others) else first

@@ -1,0 +1,166 @@
+"""The fold of one partition's events together: all of them, or none and nothing has changed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from streams.flow.decoded import Decoded, KeyValues, Updated
+from streams.flow.event_history import EventHistory
+from streams.flow.folding.batch import Batch
+from streams.flow.folding.waiting import SetAside, set_aside
+from streams.flow.options import FlowOptions
+from streams.flow.outputs import Writer
+from streams.flow.signals import Weighing, times
+from streams.interest.base import Floats, InterestModel, ItemDeltas, Longs, Signals, States
+from streams.recommend import Catalog
+from streams.state.duplicates import Mask, remember
+from streams.state.layout import Layout, Rows
+from streams.state.store import PartitionState
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """What a batch makes of the states, before they change."""
+
+    # (U, size) the touched users' new rows, as bytes.
+    changed: Rows
+    # (U,) the same rows, structured; they share memory.
+    states: Any
+    # (n,) index among the batch's events of each signal, in round order.
+    indices: Longs
+    aside: SetAside
+    deltas: ItemDeltas | None
+
+
+class BatchFolder:
+    """Folds events that can all be folded; `EventFolder` deals with others."""
+
+    def __init__(
+        self,
+        model: InterestModel,
+        layout: Layout,
+        catalog: Catalog,
+        weighing: Weighing,
+        writer: Writer,
+        options: FlowOptions,
+        history: EventHistory,
+    ) -> None:
+        self.model, self.layout, self.catalog, self.weighing = model, layout, catalog, weighing
+        self.writer, self.options, self.history = writer, options, history
+
+    def fold(self, part: PartitionState, decoded: Decoded, texts: Floats) -> Updated:
+        """Fold the events. texts (t, dim): vectors of `decoded.texts()`. Where it raises, no trace is left."""
+        outcomes = Counter[str]()
+        try:
+            # What overflows ends as no number, or as a vector of zeros where there is an interest.
+            with np.errstate(over="raise", invalid="ignore"):
+                batch = Batch.of(part, decoded, self.catalog, self.weighing, outcomes)
+                folded = self._apply(part, batch, texts, outcomes)
+                moved = batch.moved
+                _require_finite(folded.states["model"][moved])
+                vectors = self.vectors(part, batch.touched[moved], folded.states[moved])
+        except Exception:  # whatever it was, the users that these events brought are not there
+            rows = part.rows(list(dict.fromkeys(event.user_id for event in decoded.events)))
+            part.leave_unseen(rows)
+            raise
+        self._enter(part, batch, folded)
+        updated = Updated(part.records(batch.touched, folded.changed), vectors, outcomes, batch.touched)
+        if (deltas := folded.deltas) is not None:
+            updated.item_deltas = [(batch.new.offsets[folded.indices[deltas.signals]], deltas)]
+        return updated
+
+    def vectors(self, part: PartitionState, rows: Longs, states: Any) -> KeyValues:
+        """Vector records of users' rows (U,) with their states (U,)."""
+        model, users = states["model"], [part.users[row] for row in rows.tolist()]
+        counts, as_of = self.model.counts(model), self.model.times(model)
+        return self.writer.vectors(part.partition, users, states, counts, as_of, self.model.interest(model))
+
+    def _apply(self, part: PartitionState, batch: Batch, texts: Floats, outcomes: Counter[str]) -> Folded:
+        """The touched users' changed rows and all else; nothing of the partition changes yet."""
+        changed = part.take(batch.touched)
+        states = self.layout.view(changed)
+        aside = set_aside(part, batch, self.options, outcomes)
+        moving = states["model"][batch.moved]
+        before = self.model.counts(moving).copy()
+        signals, indices = self._signals(batch, states, texts)
+        change = self.model.update(moving, signals)
+        self.history.write(states["history"], batch.plan, signals, batch.new.events, indices, before)
+        self._take_in(part, batch, states, ~aside.events)
+        outcomes["applied"] += len(signals) - change.late
+        outcomes["late"] += change.late
+        outcomes["neutral"] += int(np.count_nonzero(~aside.events)) - len(signals)
+        return Folded(changed, states, indices, aside, change.deltas)
+
+    def _take_in(self, part: PartitionState, batch: Batch, states: Any, done: Mask) -> None:
+        """Let the headers say which events the states hold. done: (n,) true for events that do not wait."""
+        offsets = states["offset"].copy()
+        np.maximum.at(offsets, batch.position, batch.new.offsets)
+        states["offset"] = offsets
+        if not batch.waited:
+            remember(states, batch.position, batch.new.keys)
+        users = batch.position[done]
+        states["count"] += np.bincount(users, minlength=len(batch.touched))
+        np.add.at(states["digest"], users, batch.new.keys[done])
+        part.stamp(states)
+
+    def _signals(self, batch: Batch, states: Any, texts: Floats) -> tuple[Signals, Longs]:
+        """Signals in round order, and the index among the events of each."""
+        indices, plan = np.flatnonzero(batch.signal), batch.plan
+        chosen = [batch.new.events[i] for i in indices.tolist()]
+        users = batch.position[indices]
+        weights = self.weighing.weigh(chosen, batch.base[indices], users, states) * batch.new.tone[indices]
+        when = times(chosen, batch.new.recorded[indices])[plan.order]
+        indices = indices[plan.order]
+        vectors, items = self._vectors(batch, indices, texts), batch.items[indices]
+        return Signals(plan.starts, plan.users, when, weights[plan.order], vectors, items), indices
+
+    def _vectors(self, batch: Batch, indices: Longs, texts: Floats) -> Floats:
+        """(n, dim) what each event is about: its item, plus a share of its text; or its text alone.
+
+        An event's sentence stands for its item, or for its text alone.
+        """
+        items, text_at, sentence_at = (
+            column[indices] for column in (batch.items, batch.new.text_at, batch.new.sentence_at)
+        )
+        known, with_text, with_sentence = items >= 0, text_at >= 0, sentence_at >= 0
+        vectors: Floats = np.zeros((len(indices), self.catalog.dim), dtype=np.float32)
+        vectors[known] = np.take(self.catalog.vectors, items[known], axis=0)
+        if with_text.any():
+            alone = with_text & ~known
+            vectors[alone] = texts[text_at[alone]]
+        vectors[with_sentence] = texts[sentence_at[with_sentence]]
+        if with_text.any():
+            both = with_text & known
+            vectors[both] += np.float32(self.options.text_share) * texts[text_at[both]]
+        return vectors
+
+    def _enter(self, part: PartitionState, batch: Batch, folded: Folded) -> None:
+        """Make it the partition's state; apart from memory nothing can fail any more."""
+        part.put(batch.touched, folded.changed)
+        part.origins.advance(batch.risen)
+        for row, waiting in folded.aside.waiting:
+            part.waiting.add(row, waiting)
+        if self.options.recommend:
+            if self.options.exclude_consumed:
+                self._consume(part, batch, folded.indices)
+            part.mark_due(batch.plan.touched)
+
+    def _consume(self, part: PartitionState, batch: Batch, indices: Longs) -> None:
+        consuming, consume, rows = self.options.consuming_actions, part.consumed.add, batch.new.rows
+        keys, events, items = self.catalog.keys, batch.new.events, batch.items
+        for index in np.sort(indices).tolist():
+            if events[index].action in consuming and items[index] >= 0:
+                consume(int(rows[index]), int(keys[items[index]]))
+
+
+def _require_finite(models: States) -> None:
+    """Raises FloatingPointError where a number of a model's states is not finite."""
+    for name, (dtype, *_) in (models.dtype.fields or {}).items():
+        if dtype.base.kind == "f" and not np.isfinite(models[name]).all():
+            raise FloatingPointError(
+                "the interest would not be finite: a weight or a vector is too large, or none"
+            )
