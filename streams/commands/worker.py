@@ -32,7 +32,7 @@ def run_worker(
 
     # Before any thread.
     heap.limit()
-    from streams.ops.metrics import serve
+    from streams.ops.endpoints import serve
     from streams.wiring.app import build_worker
 
     async def run() -> None:

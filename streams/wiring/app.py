@@ -22,8 +22,9 @@ from streams.interest.decay import HalfLife
 from streams.kafka import security, transport
 from streams.kafka.brokers import delivery_deadline
 from streams.ops.backoff import Backoff
+from streams.ops.endpoints import Health
 from streams.ops.log_lines import told
-from streams.ops.metrics import Health, Metrics
+from streams.ops.metrics import Metrics
 from streams.ops.process import fail
 from streams.recommend import Catalog, ContentRecommender
 from streams.settings.action_words import ActionSet, known_word, spell

@@ -14,12 +14,12 @@ from faust.tables.recovery import RebalanceAgain
 from faust.types import TP
 
 from streams.kafka.brokers import Brokers
+from streams.kafka.consumer import NO_GENERATION
 from streams.kafka.topics import limits as rooms
 from streams.kafka.topics.ids import Watched, ids_now, known_ids, require_forward
-from streams.kafka.transport import NO_GENERATION
 from streams.ops.backoff import StoppedError
+from streams.ops.endpoints import Health
 from streams.ops.heap import Heap
-from streams.ops.metrics import Health
 from streams.settings.settings import Settings
 from streams.state import removed
 from streams.state.bounded.bound import Bound, Share

@@ -25,9 +25,10 @@ from streams.flow.encoding import Scoring, encode_texts
 from streams.flow.flow import Decoded, Flow
 from streams.flow.future import Future
 from streams.interest.base import Floats
-from streams.kafka.transport import RecordBatch
+from streams.kafka.batches import RecordBatch
 from streams.ops.backoff import Backoff, StoppedError
-from streams.ops.metrics import Health, Metrics
+from streams.ops.endpoints import Health
+from streams.ops.metrics import Metrics
 from streams.settings.settings import Settings
 from streams.state import removed
 from streams.worker.encoder_threads import EncoderThreads

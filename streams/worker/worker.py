@@ -20,7 +20,7 @@ from streams.kafka.reading import ISOLATION, TAIL_WAIT_MS, Reader, ends_of
 from streams.kafka.topics import rights
 from streams.ops.apart import apart
 from streams.ops.backoff import StoppedError
-from streams.ops.metrics import Health
+from streams.ops.endpoints import Health
 from streams.ops.process import exit_after, fail, spared_collector
 from streams.settings.settings import Settings, SettingsError
 from streams.worker.guard import Guard

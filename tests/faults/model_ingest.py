@@ -21,8 +21,8 @@ from sinks.base import Group
 from streams.events.adapters import adapter
 from streams.events.canonical import Limits
 from streams.flow.future import Future as Horizon
+from streams.kafka.batches import RecordBatch
 from streams.kafka.topics.limits import Rooms
-from streams.kafka.transport import RecordBatch
 from streams.ops.metrics import Metrics
 from streams.worker.stages.ingest import Ingester
 from tests.streams.flows import T0, Record

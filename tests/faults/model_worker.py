@@ -11,7 +11,8 @@ from typing import Any
 from faust.types import TP
 
 from sinks.base import Group
-from streams.kafka.transport import Consumer, RecordBatch
+from streams.kafka.batches import RecordBatch
+from streams.kafka.consumer import Consumer
 from streams.ops.metrics import Metrics
 from streams.state.changelog import CONTROL_KEYS
 from streams.state.store import PartitionState

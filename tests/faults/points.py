@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from sinks.base import Group
-from streams.kafka import transport
+from streams.kafka.consumer import Consumer
 from streams.worker import ownership
 from streams.worker.worker import Worker
 
@@ -144,7 +144,7 @@ def _spoiled(group: Group) -> Group:
 
 
 def _arm_commit(point: str, passages: Passages) -> None:
-    commit = transport.Consumer._commit
+    commit = Consumer._commit
 
     async def wrapped(self: Any, offsets: Any) -> Any:
         last = passages.last()
@@ -155,7 +155,7 @@ def _arm_commit(point: str, passages: Passages) -> None:
             die()
         return done
 
-    transport.Consumer._commit = wrapped
+    Consumer._commit = wrapped
 
 
 def _arm_recovery(worker: Worker, point: str, passages: Passages) -> None:

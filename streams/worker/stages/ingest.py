@@ -10,8 +10,8 @@ from streams.events.adapters.base import Adapter, parse_each
 from streams.events.canonical import Event, Limits, Rejected, SourceRecord, encode
 from streams.events.provenance import OriginHeaders
 from streams.flow.future import Future
+from streams.kafka.batches import RecordBatch
 from streams.kafka.topics.limits import fitting
-from streams.kafka.transport import RecordBatch
 from streams.ops.metrics import Metrics
 from streams.worker.publishing import Publisher
 

@@ -21,9 +21,10 @@ from streams.flow.encoding import Scoring, encode_texts
 from streams.flow.flow import Decoded, Flow, Updated
 from streams.flow.signals import Tone
 from streams.history.replay import replay
-from streams.kafka.transport import RecordBatch
+from streams.kafka.batches import RecordBatch
 from streams.ops.backoff import Backoff
-from streams.ops.metrics import Health, Metrics
+from streams.ops.endpoints import Health
+from streams.ops.metrics import Metrics
 from streams.settings.settings import Settings, SettingsError
 from streams.wiring.app import build_flow, state_space
 from streams.wiring.encoder import build_scoring

@@ -23,8 +23,9 @@ from encoders.serving.cache import CachedEncoder
 from encoders.serving.pool import EncoderPool
 from encoders.text.hashing import HashingEncoder
 from sinks.memory import MemorySink
-from streams.kafka.transport import RecordBatch
-from streams.ops.metrics import Health, Metrics, PortError, serve
+from streams.kafka.batches import RecordBatch
+from streams.ops.endpoints import Health, PortError, serve
+from streams.ops.metrics import Metrics
 from streams.settings.settings import Settings
 from streams.worker.pipeline import Pipeline
 from tests.encoders.media.media import HashedPictures

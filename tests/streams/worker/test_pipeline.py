@@ -14,9 +14,10 @@ from sinks.base import Group
 from sinks.memory import MemorySink
 from streams.events.adapters import adapter
 from streams.events.isolation import EverythingFailsError
-from streams.kafka.transport import RecordBatch
+from streams.kafka.batches import RecordBatch
 from streams.ops.backoff import Backoff, GaveUpError
-from streams.ops.metrics import Health, Metrics
+from streams.ops.endpoints import Health
+from streams.ops.metrics import Metrics
 from streams.settings.settings import Settings
 from streams.worker.pipeline import Pipeline
 from tests.streams.flows import DIM, Record, make_flow, record
