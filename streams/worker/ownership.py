@@ -27,7 +27,7 @@ from streams.state.store import PartitionState
 from streams.worker.pipeline import Pipeline
 from streams.worker.recovery import Positions, check_changelog, positions, recover, source_topic
 from streams.worker.snapshotting import Snapshotter
-from streams.worker.source_positions import find
+from streams.worker.sources.positions import find
 
 log = logging.getLogger(__name__)
 

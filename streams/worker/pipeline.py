@@ -31,9 +31,9 @@ from streams.ops.endpoints import Health
 from streams.ops.metrics import Metrics
 from streams.settings.settings import Settings
 from streams.state import removed
-from streams.worker.encoder_threads import EncoderThreads
 from streams.worker.publishing import Publisher
 from streams.worker.stages.ingest import Ingester
+from streams.worker.threads import EncoderThreads
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)

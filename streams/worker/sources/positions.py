@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient
 from streams.kafka.log_bounds import Partition, log_ends, log_starts
 from streams.settings.settings import Settings
 from streams.state.store import StateError
-from streams.worker.generations import Committed, committed, ingested
+from streams.worker.sources.generations import Committed, committed, ingested
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from streams.ops.endpoints import Health
 from streams.ops.metrics import Metrics
 from streams.settings.settings import Settings, SettingsError
 from streams.wiring.encoder import build_encoder
-from streams.worker.encoder_threads import EncoderThreads
+from streams.worker.threads import EncoderThreads
 from tests.encoders.tiny import make_bert
 from tests.streams.flows import DIM
 
