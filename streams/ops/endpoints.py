@@ -60,20 +60,7 @@ def serve(metrics: Metrics, health: Health, host: str, port: int) -> tuple[Calla
 
     Raises PortError where the address cannot be listened on.
     """
-    show_metrics = make_wsgi_app(metrics.registry)
-
-    def answer(environ: dict[str, Any], start: Any) -> Iterable[bytes]:
-        path = environ.get("PATH_INFO", "")
-        if path == "/metrics":
-            shown: Iterable[bytes] = show_metrics(environ, start)
-            return shown
-        ready, reason = health.readiness()
-        states = {"/livez": (health.alive, "alive"), "/readyz": (ready, "ready")}
-        good, word = states.get(path, (False, ""))
-        status = HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE if word else HTTPStatus.NOT_FOUND
-        start(f"{status.value} {status.phrase}", [("Content-Type", "text/plain; charset=utf-8")])
-        return [f"{word if good else reason or 'not found'}\n".encode()]
-
+    answer = _answering(metrics, health)
     try:
         server = make_server(host, port, answer, server_class=_Server, handler_class=_Quiet)
     except OSError as error:
@@ -88,3 +75,22 @@ def serve(metrics: Metrics, health: Health, host: str, port: int) -> tuple[Calla
         server.server_close()
 
     return stop, server.server_port
+
+
+def _answering(metrics: Metrics, health: Health) -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
+    """The WSGI application."""
+    show_metrics = make_wsgi_app(metrics.registry)
+
+    def answer(environ: dict[str, Any], start: Any) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        if path == "/metrics":
+            shown: Iterable[bytes] = show_metrics(environ, start)
+            return shown
+        ready, reason = health.readiness()
+        states = {"/livez": (health.alive, "alive"), "/readyz": (ready, "ready")}
+        good, word = states.get(path, (False, ""))
+        status = HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE if word else HTTPStatus.NOT_FOUND
+        start(f"{status.value} {status.phrase}", [("Content-Type", "text/plain; charset=utf-8")])
+        return [f"{word if good else reason or 'not found'}\n".encode()]
+
+    return answer

@@ -93,25 +93,22 @@ def build_parts(
     fail: ends the process; called with what could not be handled. scoring: tells the texts' sentiment.
     """
     publisher = Publisher(settings, flow, MeasuredSink(sink, metrics))
-    future = Future(time.time, settings.future_tolerance_s)
-    limits, threads = flow.options.limits, EncoderThreads(encoder, metrics, backoff)
+    threads = EncoderThreads(encoder, metrics, backoff)
     runner = MeasuredRunner(metrics, ModelThread(), threads, publisher, settings.batches_in_flight, fail)
-    recommend = Recommend(
-        flow,
-        settings.topic_recommendations,
-        settings.recommend_interval_s,
-        time.monotonic,
-        lambda: publisher.rooms.recommendations,
-    )
+    future, limits = Future(time.time, settings.future_tolerance_s), flow.options.limits
+    cataloguer, embeddings = Cataloguer(flow.catalog, encoder, limits), settings.topic_embeddings
     return Parts(
         runner,
         Ingest(settings.events_topic, adapters, limits, future, lambda: publisher.rooms.events),
         MeasuredUpdate(metrics, flow, encoder, future, scoring),
-        MeasuredCatalogue(
-            metrics, Cataloguer(flow.catalog, encoder, limits), encoder, settings.topic_embeddings
-        ),
-        MeasuredScheduler(metrics, recommend, runner),
+        MeasuredCatalogue(metrics, cataloguer, encoder, embeddings),
+        MeasuredScheduler(metrics, _build_recommend(settings, flow, publisher), runner),
     )
+
+
+def _build_recommend(settings: Settings, flow: Flow, publisher: Publisher) -> Recommend:
+    interval, topic = settings.recommend_interval_s, settings.topic_recommendations
+    return Recommend(flow, topic, interval, time.monotonic, lambda: publisher.rooms.recommendations)
 
 
 def show(settings: Settings, parts: Parts, metrics: Metrics) -> None:

@@ -24,7 +24,6 @@ from streams.ops.metrics import Metrics
 from streams.settings.settings import Settings
 from streams.state import removed
 from streams.state.bounded.bound import Bound, Share
-from streams.state.deliveries import Delivered
 from streams.state.store import PartitionState
 from streams.worker.recovery import Positions, check_changelog, positions, recover, source_topic
 from streams.worker.runner import Runner
@@ -197,14 +196,14 @@ class Ownership:
             self.bound.keep(share)
         return self.publisher.take_over()
 
-    def _drop(self) -> Sequence[Delivered]:
+    def _drop(self) -> Sequence[Delivery]:
         """Forget all states; the deliveries that are under way. On the model thread."""
         under_way = self._under_way()
         self.flow.partitions.clear()
         self.close()
         return under_way
 
-    def _under_way(self) -> Sequence[Delivered]:
+    def _under_way(self) -> Sequence[Delivery]:
         parts = self.flow.partitions.values()
         return [delivered for part in parts for delivered in part.deliveries.under_way]
 
@@ -222,7 +221,7 @@ class Ownership:
             self.bound.keep(None)
 
 
-async def _ended(deliveries: Sequence[Any], patience_s: float | None = None) -> None:
+async def _ended(deliveries: Sequence[Delivery], patience_s: float | None = None) -> None:
     """Wait until they have ended, well or not: whoever handed them over hears of a failure."""
     if deliveries:
         await asyncio.wait([asyncio.wrap_future(delivered) for delivered in deliveries], timeout=patience_s)
