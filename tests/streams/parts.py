@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -55,5 +56,5 @@ async def run(parts: Parts, stage: Stage, event: BatchEvent) -> BatchEvent:
     """One batch, to its acknowledgement."""
     await parts.runner.run(stage, event)
     while parts.runner._tasks:
-        await next(iter(parts.runner._tasks))
+        await asyncio.gather(*parts.runner._tasks)
     return event

@@ -105,7 +105,10 @@ def test_items_are_encoded_once_and_a_removal_needs_no_encoder() -> None:
 def recommending(users: int, interval_s: float = 10.0) -> tuple[Recommend, list[float]]:
     """The stage, with so many users who are due, and its clock."""
     whole, now = parts(), [100.0]
-    whole.update.start(batch(*(record(n, f"u{n}") for n in range(users))))
+    made = whole.update.start(batch(*(record(n, f"u{n}") for n in range(users))))
+    assert isinstance(made, Outputs)
+    # Its mark says that they are due.
+    whole.runner.publish("update", made)
     stage = Recommend(whole.update.flow, "recommendations", interval_s, lambda: now[0], lambda: 1_000_000)
     return stage, now
 
