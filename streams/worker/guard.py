@@ -1,4 +1,4 @@
-"""Writes again what a replaced worker has written over.
+"""Publishes users' states again that a replaced worker has overwritten with older ones.
 
 A worker that was paused for long does not know that its partition is another's now: what it still held comes
 behind the new owner's records, and compaction would keep the older state. The owner sees it as a gap among its own
@@ -30,9 +30,9 @@ Gap = tuple[PartitionState, int, int]
 
 
 def others(records: Iterable[tuple[bytes, bytes | None]], layout: Layout, term: int) -> list[bytes]:
-    """Keys of the rows and marks of any term but this, for a gap holds records of our own as well.
+    """Keys of the rows and marks that another term wrote; a gap may hold records of our own, too.
 
-    That somebody took a partition over is no state: such records are left out.
+    Records that say who owns a partition are no state: they are left out.
     """
     return [key for key, value in records if key != OWNER_KEY and _term(key, value, layout) != term]
 
@@ -97,7 +97,7 @@ class Guard:
             await asyncio.wrap_future(delivered)
 
     def _gaps(self, ends: Mapping[int, int]) -> list[Gap]:
-        """Gaps that are new; on the model thread. What is lost with this process is found by the next recovery."""
+        """New gaps. On the model thread. If this process ends before they are handled, the next recovery finds them."""
         found: list[Gap] = []
         for number, part in self.publisher.flow.partitions.items():
             part.deliveries.ends_at(ends.get(number, 0))

@@ -85,16 +85,16 @@ class Ownership:
         return self.member and bool(self.app.consumer.assignment())
 
     async def leave(self, patience_s: float) -> None:
-        """The worker is about to leave the group: no recovery goes on, and what was made of the states is out.
+        """Prepare to leave the group: end any recovery, and wait until the states' outputs are delivered.
 
-        The states stay, for a snapshot. patience_s: to wait for deliveries, at most.
+        The states stay, for a snapshot. patience_s: how long to wait for deliveries, at most.
         """
         self._leaving = True
         self._assignment += 1
         await _ended(await self.model.run(self._under_way), patience_s)
 
     async def _let_go(self) -> None:
-        """An assignment ends: what was made of its states is out, and nothing is made of them any more."""
+        """End an assignment: drop its states, and wait until their outputs are delivered."""
         self._assignment += 1
         self._recovered = False
         self.health.set_ready(False, "the consumer group is rebalancing")
@@ -178,10 +178,10 @@ class Ownership:
     def _install(
         self, assignment: int, states: dict[int, PartitionState], share: Share | None, found: Positions
     ) -> list[Delivery]:
-        """Use the states; the deliveries of what they show not to be out. Raises TakenAwayError.
+        """Take the states into use; returns the deliveries of what had not been published yet.
 
-        Of one piece on the model thread: nobody is evicted before what was not published is found, and an
-        assignment that has ended is seen here, or drops what is done here.
+        Raises TakenAwayError. One call on the model thread: no user is evicted before the unpublished vectors are
+        found; and an assignment that ends is either seen here, or ends behind this call and drops the states.
         """
         if assignment != self._assignment:
             if share is not None:
@@ -197,7 +197,7 @@ class Ownership:
         return self.publisher.take_over()
 
     def _drop(self) -> Sequence[Delivery]:
-        """Forget all states; the deliveries that are under way. On the model thread."""
+        """Forget all states; returns the deliveries that are under way. On the model thread."""
         under_way = self._under_way()
         self.flow.partitions.clear()
         self.close()
@@ -216,12 +216,12 @@ class Ownership:
         return {tp: self._seeks[tp] for tp in assigned if tp.topic == topic or tp in self._seeks}
 
     def close(self) -> None:
-        """No state is in use any more."""
+        """Release the local file of evicted users: no state is in use any more."""
         if self.bound is not None:
             self.bound.keep(None)
 
 
 async def _ended(deliveries: Sequence[Delivery], patience_s: float | None = None) -> None:
-    """Wait until they have ended, well or not: whoever handed them over hears of a failure."""
+    """Wait until they have ended, well or not: whoever published them handles a failure."""
     if deliveries:
         await asyncio.wait([asyncio.wrap_future(delivered) for delivered in deliveries], timeout=patience_s)

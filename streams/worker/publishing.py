@@ -52,12 +52,15 @@ class Publisher:
         return delivery
 
     def write_owner_records(self, partitions: Sequence[int], owner: str) -> Delivery:
-        """Say in the changelog that partitions are ours now; the result has the offset of each such record."""
+        """Write into the changelog who owns the partitions now; the result has the offset of each such record."""
         topic, said = self.settings.topic_state, [(OWNER_KEY, owner.encode())]
         return self.sink.publish([Group(topic, said, partition) for partition in partitions])
 
     def take_over(self) -> list[Delivery]:
-        """After a recovery, on the model thread: what the changelog does not vouch for, or holds in the wrong order."""
+        """After a recovery: publish what may not have been, and rewrite rows whose newest record is not their last.
+
+        On the model thread.
+        """
         taken = []
         for number, part in self.flow.partitions.items():
             updated = self.flow.again(number, part.stale)
@@ -66,7 +69,7 @@ class Publisher:
         return taken
 
     def write_again(self, part: PartitionState, users: Collection[str]) -> Delivery:
-        """Users whose older state somebody else has written behind ours; on the model thread."""
+        """Publish users' states again: somebody else wrote older ones behind ours. On the model thread."""
         if self.flow.partitions.get(part.partition) is not part:
             return self.sink.publish([])
         updated = self.flow.again(part.partition, part.known_rows(sorted(users)))

@@ -78,7 +78,7 @@ class Snapshotter:
             await self.save()
 
     async def save(self) -> None:
-        """Of every partition that has changed since its last snapshot. What cannot be written is logged."""
+        """Save every partition that has changed since its last snapshot. A failure to write is logged."""
         if self.folder is None:
             return
         for part in list(self.flow.partitions.values()):
@@ -110,7 +110,7 @@ class Snapshotter:
         return self.changelog, self._begins[part.partition]
 
     def _alone(self, part: PartitionState) -> bool:
-        """Where somebody else wrote, a newer owner may have: a copy is of no use from then on."""
+        """False once others wrote into the changelog: a newer owner may have, and a copy is useless from then on."""
         if not part.deliveries.alone:
             log.info(
                 "no snapshot of partition %d before its next recovery: others wrote into its changelog",

@@ -1,4 +1,4 @@
-"""Where the sources are read on: behind what the group has committed, as long as that speaks of the topic as it is."""
+"""Where to read the sources on: behind the group's committed offsets, where these are of the topic as it is now."""
 
 from __future__ import annotations
 
