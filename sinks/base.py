@@ -19,6 +19,8 @@ from typing import Any, NamedTuple, Protocol
 
 Header = tuple[str, bytes]
 KeyValue = tuple[bytes | None, bytes | None]
+# What `publish` returns: done once every record is durable. Its result has one offset per group.
+Delivery = Future[Sequence[int]]
 
 
 class SinkError(RuntimeError):
@@ -42,7 +44,7 @@ class Group:
 class Sink(Protocol):
     """The log."""
 
-    def publish(self, groups: Sequence[Group]) -> Future[Sequence[int]]:
+    def publish(self, groups: Sequence[Group]) -> Delivery:
         """Hand the records over without waiting. The future fails with SinkError."""
         ...
 

@@ -187,6 +187,19 @@ def test_what_happens_to_an_event_knows_neither_kafka_nor_metrics(package: str) 
     assert trespasses(package, {*KAFKA, "prometheus_client"}) == []
 
 
+def test_stages_know_neither_threads_nor_publishing_nor_metrics() -> None:
+    """The runner alone decides on which thread a stage runs, and what becomes of its outputs."""
+    foreign = {"asyncio", "threading", "concurrent", "faust", "prometheus_client"}
+    stages = [module for module in within("streams.worker.stages") if module != "streams.worker.stages"]
+    assert stages
+    for module in stages:
+        for target in imports(module):
+            assert target.partition(".")[0] not in foreign, f"{module} imports {target}"
+            if target.startswith(("streams.ops", "streams.worker", "sinks")):
+                allowed = ("streams.worker.stages.outputs", "sinks.base")
+                assert target in allowed, f"{module} imports {target}"
+
+
 def test_rooms_import_only_from_rooms_before_them() -> None:
     assert [line for module, path in MODULES.items() for line in out_of_order(module, path.read_text())] == []
 

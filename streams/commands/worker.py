@@ -32,14 +32,12 @@ def run_worker(
 
     # Before any thread.
     heap.limit()
-    from streams.ops.metrics import serve
-    from streams.wiring.app import build_worker
+    from streams.ops.endpoints import serve
+    from streams.wiring.worker import build_worker
 
     async def run() -> None:
         worker = build_worker(settings)
-        stop, port = serve(
-            worker.pipeline.metrics, worker.health, settings.metrics_host, settings.metrics_port
-        )
+        stop, port = serve(worker.metrics, worker.health, settings.metrics_host, settings.metrics_port)
         logging.getLogger("streams").info("metrics on http://%s:%d/metrics", settings.metrics_host, port)
         try:
             await worker.run(exit_when_idle)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import time
 from collections.abc import Iterator, Mapping
@@ -11,6 +10,7 @@ from typing import Any
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from streams.kafka.clients import close_later, make
+from streams.kafka.log_bounds import AWAY, UNLOADED, bounds_now
 from streams.kafka.tokens import TokenError
 from streams.ops.kafka_errors import NO_TOPIC, is_final, sentence
 from streams.settings.errors import UserError
@@ -26,32 +26,6 @@ CHUNK = 4_000
 BULK_WAIT_MS = 10
 # For who goes on reading: an idle topic then costs five fetches a second, not a hundred.
 TAIL_WAIT_MS = 200
-
-
-# Errors of a broker or a connection that is away for a while; librdkafka reconnects by itself.
-AWAY = frozenset(
-    {
-        KafkaError._TRANSPORT,
-        KafkaError._ALL_BROKERS_DOWN,
-        KafkaError._RESOLVE,
-        KafkaError._TIMED_OUT,
-        KafkaError._TIMED_OUT_QUEUE,
-        KafkaError._WAIT_COORD,
-        KafkaError.BROKER_NOT_AVAILABLE,
-        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-        KafkaError.COORDINATOR_NOT_AVAILABLE,
-        KafkaError.LEADER_NOT_AVAILABLE,
-        KafkaError.NETWORK_EXCEPTION,
-        KafkaError.NOT_COORDINATOR,
-        KafkaError.NOT_LEADER_FOR_PARTITION,
-        KafkaError.REQUEST_TIMED_OUT,
-    }
-)
-# So a broker that has only just come back answers for a partition that it has not loaded yet.
-UNLOADED = frozenset({KafkaError._UNKNOWN_PARTITION})
-# How long a leader is waited for before the cluster is asked who leads now: a failover takes about as long.
-LEADER_WITHIN_S = 5.0
-LEADER_PAUSE_S = 0.2
 
 # A right on the group that is named and never used.
 NOT_NEEDED = frozenset({KafkaError.GROUP_AUTHORIZATION_FAILED})
@@ -188,37 +162,6 @@ class Reader:
     def close(self) -> None:
         """Release the connection; without waiting."""
         close_later(self._consumer)
-
-
-def bounds_now(client: Any, partition: TopicPartition, timeout_s: float = 30.0) -> tuple[int, int]:
-    """First offset and end offset of a partition, now; where its leader has gone, those of the next one.
-
-    Raises KafkaException, where no leader answers after about `timeout_s`.
-    """
-    give_up = time.monotonic() + timeout_s
-    while True:
-        try:
-            bounds: tuple[int, int] = client.get_watermark_offsets(
-                partition, timeout=min(timeout_s, LEADER_WITHIN_S)
-            )
-        except KafkaException as error:
-            if (code := error.args[0].code()) not in AWAY | UNLOADED:
-                raise
-            _ask_who_leads(client, partition.topic)
-            # What was not loaded may not be there at all.
-            if code in UNLOADED or time.monotonic() > give_up:
-                raise
-            time.sleep(LEADER_PAUSE_S)
-        else:
-            return bounds
-
-
-def _ask_who_leads(client: Any, topic: str) -> None:
-    """Else the client goes on for minutes with what it was told before: of a topic that was not loaded, or by a leader
-    that was killed.
-    """
-    with contextlib.suppress(KafkaException):
-        client.list_topics(topic, timeout=LEADER_WITHIN_S)
 
 
 def partition_ids(client: Any, topic: str, within_s: float | None = None, servers: str = "") -> list[int]:

@@ -14,8 +14,9 @@ from collections.abc import Callable
 from random import Random
 from typing import TypeVar
 
+from streams.ops.endpoints import Health
 from streams.ops.kafka_errors import told
-from streams.ops.metrics import Health, Metrics
+from streams.ops.metrics import Metrics
 from streams.settings.errors import UserError
 
 T = TypeVar("T")

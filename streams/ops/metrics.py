@@ -1,25 +1,19 @@
-"""Every metric, and the endpoints that show them. Metrics wrap what they measure and never steer it.
+"""Every metric. Metrics wrap what they measure and never steer it.
 
 No label carries a user or item id: label values are outcomes, reasons, stages and topics.
 """
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from http import HTTPStatus
-from socketserver import ThreadingMixIn
-from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make_wsgi_app
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from encoders.core.base import counts, layers, timings
-from streams.settings.errors import UserError
 from streams.state.store import PartitionState
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -188,78 +182,3 @@ class _Users(Collector):
                 moved.add_metric([str(number), "memory"], evicted.returns)
         yield users
         yield moved
-
-
-class Health:
-    """What /livez and /readyz answer: alive unless it says otherwise, ready once it says so and nothing pauses."""
-
-    def __init__(self) -> None:
-        self.alive = True
-        self.ready = False
-        self.reason = "starting"
-        self._paused: dict[str, str] = {}
-
-    def set_ready(self, ready: bool, reason: str = "") -> None:
-        """reason: why not, for the person who asks."""
-        self.ready, self.reason = ready, reason
-
-    def pause(self, stage: str, reason: str) -> None:
-        """Not ready until `resume`, whatever else is said."""
-        self._paused[stage] = reason
-
-    def resume(self, stage: str) -> None:
-        """Take a pause back."""
-        self._paused.pop(stage, None)
-
-    def readiness(self) -> tuple[bool, str]:
-        """What /readyz answers, and why not."""
-        paused = "; ".join(list(self._paused.values()))
-        return self.ready and not paused, paused or self.reason
-
-
-class PortError(UserError):
-    """The address of the metrics cannot be listened on; the message names the settings."""
-
-
-class _Server(ThreadingMixIn, WSGIServer):
-    daemon_threads = True
-
-
-class _Quiet(WSGIRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:  # the base class's name
-        """A probe every few seconds is not worth a log line."""
-
-
-def serve(metrics: Metrics, health: Health, host: str, port: int) -> tuple[Callable[[], None], int]:
-    """Serve /metrics, /livez and /readyz; returns how to stop it, and the port (for port 0).
-
-    Raises PortError where the address cannot be listened on.
-    """
-    show_metrics = make_wsgi_app(metrics.registry)
-
-    def answer(environ: dict[str, Any], start: Any) -> Iterable[bytes]:
-        path = environ.get("PATH_INFO", "")
-        if path == "/metrics":
-            shown: Iterable[bytes] = show_metrics(environ, start)
-            return shown
-        ready, reason = health.readiness()
-        states = {"/livez": (health.alive, "alive"), "/readyz": (ready, "ready")}
-        good, word = states.get(path, (False, ""))
-        status = HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE if word else HTTPStatus.NOT_FOUND
-        start(f"{status.value} {status.phrase}", [("Content-Type", "text/plain; charset=utf-8")])
-        return [f"{word if good else reason or 'not found'}\n".encode()]
-
-    try:
-        server = make_server(host, port, answer, server_class=_Server, handler_class=_Quiet)
-    except OSError as error:
-        raise PortError(
-            f"cannot serve metrics on {host}:{port} ({error.strerror or error}): set INTERESTFLOW_METRICS_PORT to a "
-            f"free port, or to 0 for any, and INTERESTFLOW_METRICS_HOST to an address of this machine"
-        ) from error
-    threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
-
-    def stop() -> None:
-        server.shutdown()
-        server.server_close()
-
-    return stop, server.server_port

@@ -71,7 +71,8 @@ class Queries:
     def active(self) -> Mask:
         """(U, n) true for vectors that count: those that are not zero, or all of a user without any preference."""
         some: Mask = self.weighted().any(axis=2)
-        counted: Mask = some | ~some.any(axis=1, keepdims=True)
+        anything: Mask = some.any(axis=1)[:, None]
+        counted: Mask = some | ~anything
         return counted
 
 

@@ -8,19 +8,11 @@ wrote. Pure; `guard` acts on it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
+from sinks.base import Delivery
 from streams.state.changelog import NO_TERM, NOTHING, Claim
-
-
-class Delivered(Protocol):
-    """The sink's future; see sinks.base.Sink."""
-
-    def done(self) -> bool: ...
-
-    def result(self) -> Sequence[int]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +27,7 @@ class Handed:
     change: int
     resume: int
     size: int
-    delivered: Delivered
+    delivered: Delivery
     stand: Callable[[int], None] = lambda begin: None
 
 
@@ -75,7 +67,7 @@ class Deliveries:
             self.resume = max(self.resume, handed.resume)
 
     @property
-    def under_way(self) -> list[Delivered]:
+    def under_way(self) -> list[Delivery]:
         """What was handed over and is not settled."""
         return [handed.delivered for handed in self._pending]
 

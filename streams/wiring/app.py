@@ -1,4 +1,4 @@
-"""The only place that builds things: settings -> encoder (see encoder_app), model, state, sink, agents, worker."""
+"""Settings into the flow and the Faust app; the worker around them is built in worker.py."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 import faust
 
 from encoders.core.base import Encoder, identity
-from streams.events.adapters import adapter
 from streams.events.canonical import Limits
 from streams.flow.behaviour_text import LANGUAGES, TemplateError, Templates
 from streams.flow.encoding import Scoring
@@ -18,19 +17,10 @@ from streams.flow.outputs import Writer
 from streams.flow.signals import Tone, Weighing
 from streams.interest import MODELS, InterestModel
 from streams.kafka import security, transport
-from streams.ops.backoff import Backoff
-from streams.ops.log_lines import told
-from streams.ops.metrics import Health, Metrics
-from streams.ops.process import fail
 from streams.recommend import RECOMMENDERS, Catalog
 from streams.settings.action_words import ActionSet, known_word, spell
 from streams.settings.settings import Settings, SettingsError
 from streams.state.layout import Layout
-from streams.wiring.destinations import build_log
-from streams.wiring.encoder import build_encoder, build_scoring
-from streams.worker import agents
-from streams.worker.pipeline import Pipeline
-from streams.worker.worker import Worker
 
 # Batches of a partition that may be on their way beside those whose deliveries are awaited: fetch ahead.
 AHEAD = 4
@@ -157,20 +147,3 @@ def build_faust_app(settings: Settings) -> StreamApp:
     app.scratch = scratch
     app.outstanding_batches = settings.batches_in_flight + AHEAD
     return app
-
-
-def build_worker(settings: Settings) -> Worker:
-    """Everything, wired. Raises SettingsError, SecurityError or EncoderError that says what to do."""
-    security.require(settings)
-    kafka = told(security.librdkafka_config(settings))
-    encoder = build_encoder(settings)
-    scoring = build_scoring(settings)
-    flow = build_flow(settings, state_space(encoder, scoring))
-    faust_app = build_faust_app(settings)
-    adapters = {source.topic: adapter(source.format, settings) for source in settings.raw_sources}
-    metrics, health = Metrics(), Health()
-    backoff = Backoff(metrics, health, settings.retry_deadline_s)
-    sink = build_log(settings, kafka)
-    pipeline = Pipeline(settings, flow, encoder, sink, adapters, metrics, fail, backoff, scoring)
-    agents.register(faust_app, pipeline, settings)
-    return Worker(settings, faust_app, pipeline, health, kafka)

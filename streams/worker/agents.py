@@ -1,30 +1,30 @@
-"""The Faust agents: take a batch, call the pipeline; it publishes and acknowledges."""
+"""The Faust agents: each takes a batch of its topics, and has the runner run its stage."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from streams.settings.settings import Settings
-from streams.worker.pipeline import Pipeline
+from streams.worker.runner import Runner
+from streams.worker.stages.catalogue import Catalogue
+from streams.worker.stages.ingest import Ingest
+from streams.worker.stages.outputs import Stage
+from streams.worker.stages.update import Update
 
 
-def register(app: Any, pipeline: Pipeline, settings: Settings) -> None:
-    """Give the Faust app its agents. `noack`: a batch is acknowledged when its deliveries are, not before."""
-
-    @app.agent(app.topic(settings.topic_items), name="catalog")  # type: ignore[untyped-decorator]  # Faust ships no types
-    async def catalog(stream: Any) -> None:
-        async for event in stream.noack().events():
-            await pipeline.catalogue(event)
-
-    @app.agent(app.topic(settings.events_topic), name="update")  # type: ignore[untyped-decorator]
-    async def update(stream: Any) -> None:
-        async for event in stream.noack().events():
-            await pipeline.update(event)
-
+def register(
+    app: Any, runner: Runner, settings: Settings, ingest: Ingest, update: Update, catalogue: Catalogue
+) -> None:
+    """Give the Faust app its agents."""
+    _agent(app, runner, catalogue, [settings.topic_items])
+    _agent(app, runner, update, [settings.events_topic])
     if settings.raw_sources:
-        topics = [source.topic for source in settings.raw_sources]
+        _agent(app, runner, ingest, [source.topic for source in settings.raw_sources])
 
-        @app.agent(app.topic(*topics), name="ingest")  # type: ignore[untyped-decorator]
-        async def ingest(stream: Any) -> None:
-            async for event in stream.noack().events():
-                await pipeline.ingest(event)
+
+def _agent(app: Any, runner: Runner, stage: Stage, topics: list[str]) -> None:
+    @app.agent(app.topic(*topics), name=stage.name)  # type: ignore[untyped-decorator]  # Faust ships no types
+    async def agent(stream: Any) -> None:
+        # `noack`: a batch is acknowledged when its deliveries are, not before.
+        async for event in stream.noack().events():
+            await runner.run(stage, event)

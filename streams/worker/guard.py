@@ -1,4 +1,4 @@
-"""Writes again what a replaced worker has written over.
+"""Publishes users' states again that a replaced worker has overwritten with older ones.
 
 A worker that was paused for long does not know that its partition is another's now: what it still held comes
 behind the new owner's records, and compaction would keep the older state. The owner sees it as a gap among its own
@@ -14,10 +14,12 @@ from collections.abc import Callable, Iterable, Mapping
 
 from streams.kafka.brokers import Brokers
 from streams.kafka.reading import Reader
+from streams.ops.metrics import Metrics
 from streams.state.changelog import OWNER_KEY, WATERMARK_KEY, Watermark
 from streams.state.layout import Layout
 from streams.state.store import PartitionState
-from streams.worker.pipeline import Pipeline
+from streams.worker.publishing import Publisher
+from streams.worker.threads import ModelThread
 
 log = logging.getLogger(__name__)
 
@@ -28,9 +30,9 @@ Gap = tuple[PartitionState, int, int]
 
 
 def others(records: Iterable[tuple[bytes, bytes | None]], layout: Layout, term: int) -> list[bytes]:
-    """Keys of the rows and marks of any term but this, for a gap holds records of our own as well.
+    """Keys of the rows and marks that another term wrote; a gap may hold records of our own, too.
 
-    That somebody took a partition over is no state: such records are left out.
+    Records that say who owns a partition are no state: they are left out.
     """
     return [key for key, value in records if key != OWNER_KEY and _term(key, value, layout) != term]
 
@@ -45,10 +47,18 @@ def _term(key: bytes, value: bytes | None, layout: Layout) -> int | None:
 class Guard:
     """Of all partitions of one worker."""
 
-    def __init__(self, pipeline: Pipeline, brokers: Brokers, clock: Callable[[], float]) -> None:
-        """clock: monotonic seconds."""
-        self.pipeline, self.brokers, self.clock = pipeline, brokers, clock
-        self._topic = pipeline.settings.topic_state
+    def __init__(
+        self,
+        topic: str,
+        publisher: Publisher,
+        model: ModelThread,
+        brokers: Brokers,
+        metrics: Metrics,
+        clock: Callable[[], float],
+    ) -> None:
+        """topic: the changelog. clock: monotonic seconds."""
+        self._topic, self.publisher, self.model, self.brokers = topic, publisher, model, brokers
+        self.metrics, self.clock = metrics, clock
         self._looked = clock()
 
     async def run(self) -> None:
@@ -65,9 +75,9 @@ class Guard:
         ends: dict[int, int] = {}
         if self.clock() - self._looked >= LOOK_S:
             self._looked = self.clock()
-            owned = list(self.pipeline.flow.partitions)
+            owned = list(self.publisher.flow.partitions)
             ends = {p: end for p, (_, end) in (await self.brokers.ask(reader.bounds, owned)).items()}
-        for part, begin, end in await self.pipeline.on_model(self._gaps, ends):
+        for part, begin, end in await self.model.run(self._gaps, ends):
             records = await self.brokers.ask(reader.between, part.partition, begin, end)
             pairs = [(message.key(), message.value()) for message in records]
             found = others(pairs, part.layout, part.deliveries.term)
@@ -82,14 +92,14 @@ class Guard:
                 self._topic,
                 part.partition,
             )
-            self.pipeline.metrics.foreign.labels(str(part.partition)).inc(len(found))
-            delivered = await self.pipeline.on_model(self.pipeline.publisher.write_again, part, users)
+            self.metrics.foreign.labels(str(part.partition)).inc(len(found))
+            delivered = await self.model.run(self.publisher.write_again, part, users)
             await asyncio.wrap_future(delivered)
 
     def _gaps(self, ends: Mapping[int, int]) -> list[Gap]:
-        """Gaps that are new; on the model thread. What is lost with this process is found by the next recovery."""
+        """New gaps. On the model thread. If this process ends before they are handled, the next recovery finds them."""
         found: list[Gap] = []
-        for number, part in self.pipeline.flow.partitions.items():
+        for number, part in self.publisher.flow.partitions.items():
             part.deliveries.ends_at(ends.get(number, 0))
             found += [(part, begin, end) for begin, end in part.deliveries.gaps]
             part.deliveries.gaps.clear()

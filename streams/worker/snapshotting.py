@@ -8,13 +8,15 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from streams.flow.flow import Flow
 from streams.ops.apart import apart
+from streams.settings.settings import Settings
 from streams.state.changelog import SourceTopic
 from streams.state.snapshots.copying import Copying
 from streams.state.snapshots.snapshot import Expected, Snapshot, load, path, save
 from streams.state.store import PartitionState
-from streams.worker.pipeline import Pipeline
 from streams.worker.recovery import Bounds
+from streams.worker.threads import ModelThread
 
 log = logging.getLogger(__name__)
 
@@ -28,13 +30,15 @@ class Snapshotter:
     Does nothing where the settings name no folder.
     """
 
-    def __init__(self, pipeline: Pipeline, ask: Callable[[], SourceTopic]) -> None:
+    def __init__(
+        self, settings: Settings, flow: Flow, model: ModelThread, ask: Callable[[], SourceTopic]
+    ) -> None:
         """ask: gives the changelog's topic as it is; may block."""
-        self.pipeline, self.ask = pipeline, ask
-        self.folder, self.interval = pipeline.settings.snapshot_dir, pipeline.settings.snapshot_interval_s
+        self.flow, self.model, self.ask = flow, model, ask
+        self.folder, self.interval = settings.snapshot_dir, settings.snapshot_interval_s
         # The changelog's topic before anything was recovered from it: with a younger id, offsets of an older topic
         # would pass as its own. And where its partitions began.
-        self.changelog = SourceTopic(pipeline.settings.topic_state, 0)
+        self.changelog = SourceTopic(settings.topic_state, 0)
         self._begins: dict[int, int] = {}
         # What each partition's last snapshot contains.
         self._saved: dict[int, int] = {}
@@ -51,10 +55,10 @@ class Snapshotter:
         if self.folder is None:
             return {}
         # Asked for after the bounds, so that a topic made anew in between has another id than the snapshots say.
-        pipeline, changelog, found = self.pipeline, self.ask(), {}
+        changelog, found = self.ask(), {}
         for partition, (begin, end) in bounds.items():
             self._begins[partition] = begin
-            expected = Expected(partition, pipeline.flow.layout, pipeline.flow.source, changelog, begin, end)
+            expected = Expected(partition, self.flow.layout, self.flow.source, changelog, begin, end)
             one = load(path(self.folder, changelog.topic, partition), expected)
             if one is not None:
                 found[partition] = one
@@ -74,15 +78,15 @@ class Snapshotter:
             await self.save()
 
     async def save(self) -> None:
-        """Of every partition that has changed since its last snapshot. What cannot be written is logged."""
+        """Save every partition that has changed since its last snapshot. A failure to write is logged."""
         if self.folder is None:
             return
-        for part in list(self.pipeline.flow.partitions.values()):
+        for part in list(self.flow.partitions.values()):
             if part.deliveries.contained != self._saved.get(part.partition) and self._alone(part):
                 await self._save(self.folder, part)
 
     async def _save(self, folder: Path, part: PartitionState) -> None:
-        copying, on_model = Copying(part), self.pipeline.on_model
+        copying, on_model = Copying(part), self.model.run
         # A call each, so that batches come in between.
         while await on_model(copying.more):
             pass
@@ -100,13 +104,13 @@ class Snapshotter:
         On the model thread.
         """
         part = copying.part
-        if self.pipeline.flow.partitions.get(part.partition) is not part:
+        if self.flow.partitions.get(part.partition) is not part:
             return None
         copying.finish()
         return self.changelog, self._begins[part.partition]
 
     def _alone(self, part: PartitionState) -> bool:
-        """Where somebody else wrote, a newer owner may have: a copy is of no use from then on."""
+        """False once others wrote into the changelog: a newer owner may have, and a copy is useless from then on."""
         if not part.deliveries.alone:
             log.info(
                 "no snapshot of partition %d before its next recovery: others wrote into its changelog",

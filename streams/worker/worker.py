@@ -6,27 +6,25 @@ import asyncio
 import logging
 import signal
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Sequence
 from functools import partial
 from typing import Any
 
-from confluent_kafka import Consumer, TopicPartition
 from threadpoolctl import threadpool_limits
 
 from streams.kafka import coordinator
 from streams.kafka.brokers import Brokers
-from streams.kafka.clients import make
-from streams.kafka.reading import ISOLATION, TAIL_WAIT_MS, Reader, ends_of
 from streams.kafka.topics import rights
-from streams.ops.apart import apart
 from streams.ops.backoff import StoppedError
-from streams.ops.metrics import Health
+from streams.ops.endpoints import Health
+from streams.ops.metrics import Metrics
 from streams.ops.process import exit_after, fail, spared_collector
-from streams.settings.settings import Settings, SettingsError
+from streams.settings.settings import Settings
+from streams.worker.catalog_following import CatalogFollower
 from streams.worker.guard import Guard
 from streams.worker.ownership import Ownership
-from streams.worker.pipeline import Pipeline
-from streams.worker.stages.recommend import Scheduler
+from streams.worker.runner import Runner
+from streams.worker.scheduling import Scheduler
 
 log = logging.getLogger(__name__)
 
@@ -34,27 +32,31 @@ log = logging.getLogger(__name__)
 JOINING_SHARE = 0.25
 # And what waiting for deliveries may take of it then.
 LEAVING_SHARE = 0.25
-# Items not yet encoded when a worker starts: how long without progress until events go first.
-CATALOG_STALL_S = 30.0
 
 
 class Worker:
-    """Runs a Faust app with its pipeline until told to stop."""
+    """Runs a Faust app and all that goes on beside it until told to stop."""
 
     def __init__(
-        self, settings: Settings, faust_app: Any, pipeline: Pipeline, health: Health, kafka: Mapping[str, Any]
+        self,
+        settings: Settings,
+        faust_app: Any,
+        runner: Runner,
+        ownership: Ownership,
+        catalog: CatalogFollower,
+        guard: Guard,
+        scheduler: Scheduler,
+        brokers: Brokers,
+        health: Health,
+        metrics: Metrics,
     ) -> None:
-        """kafka: librdkafka properties (servers, security)."""
-        self.settings, self.app, self.pipeline, self.health = settings, faust_app, pipeline, health
-        self.kafka = dict(kafka)
-        self.scheduler = Scheduler(pipeline, settings.recommend_interval_s, time.monotonic)
-        self.backoff = pipeline.backoff
-        self.brokers = Brokers(self.kafka, self.backoff)
-        self.ownership = Ownership(settings, faust_app, pipeline, health, self.brokers)
+        self.settings, self.app, self.runner, self.ownership = settings, faust_app, runner, ownership
+        self.catalog, self.guard, self.scheduler = catalog, guard, scheduler
+        self.brokers, self.health, self.metrics = brokers, health, metrics
+        self.publisher = runner.publisher
         self._stop = asyncio.Event()
         self._tasks: list[asyncio.Future[Any]] = []
         self._joining: asyncio.Future[Any] | None = None
-        self._embeddings: Reader | None = None
 
     async def run(self, exit_when_idle: float | None = None) -> None:
         """Until SIGTERM, SIGINT, or `exit_when_idle` seconds without work."""
@@ -81,16 +83,15 @@ class Worker:
         await self.brokers.ask(self.ownership.look_at_topics)
         self._background(
             self.brokers.watch(partial(rights.watch, settings=self.settings)),
-            self.ownership.watch_sources(),
+            self.ownership.sources.watch(),
         )
-        await self._load_catalogue()
+        self.health.set_ready(False, "loading the catalogue")
+        await self.catalog.load()
         self.health.set_ready(False, "joining the consumer group")
         self._joining = asyncio.ensure_future(self.app.start())
         self._joining.add_done_callback(self._ended)
-        self._background(self._tail_catalogue(), self._gate(), self._watch_lag(), self._watch_crash())
-        self._background(
-            Guard(self.pipeline, self.brokers, time.monotonic).run(), self.ownership.snapshotter.run()
-        )
+        self._background(self.catalog.follow(), self._gate(), self._watch_lag(), self._watch_crash())
+        self._background(self.guard.run(), self.ownership.snapshotter.run())
         if self.settings.recommend:
             self._background(self.scheduler.run())
         if exit_when_idle is not None:
@@ -102,60 +103,12 @@ class Worker:
             task.add_done_callback(self._ended)
             self._tasks.append(task)
 
-    async def _load_catalogue(self) -> None:
-        """Read the embeddings topic to its end before anything else, so that unchanged items are known."""
-        self.health.set_ready(False, "loading the catalogue")
-        ask, settings = self.brokers.ask, self.settings
-        self._embeddings = await ask(Reader, self.kafka, settings.topic_embeddings, wait_ms=TAIL_WAIT_MS)
-        limits = settings.recovery_deadline_s, settings.retry_deadline_s
-        chunks = await ask(self._embeddings.to_end, *limits)
-        while (messages := await apart(next, chunks, None)) is not None:
-            await self.pipeline.learn(messages)
-        if self.pipeline.cataloguer.foreign and not len(self.pipeline.flow.catalog):
-            raise SettingsError(
-                f"{self.settings.topic_embeddings} holds {self.pipeline.cataloguer.foreign} embeddings, all of "
-                f"another encoder or projection: set INTERESTFLOW_TOPIC_EMBEDDINGS to a topic of its own, raise "
-                f"INTERESTFLOW_GENERATION and run `interestflow topics create`"
-            )
-        log.info("catalogue loaded: %d items", len(self.pipeline.flow.catalog))
-
-    async def _tail_catalogue(self) -> None:
-        assert self._embeddings is not None
-        while True:
-            messages = await asyncio.to_thread(self._embeddings.poll, 0.2)
-            if messages:
-                await self.pipeline.learn(messages)
-
     async def _gate(self) -> None:
-        """Hold events back until the items that were there at the start are encoded and learnt."""
-        await self.brokers.ask(self._wait_for_items)
-        ends = await self.brokers.ask(ends_of, self.kafka, self.settings.topic_embeddings)
-        assert self._embeddings is not None
-        while not self._embeddings.reached(ends):
-            await asyncio.sleep(0.05)
-        await self.pipeline.on_model(lambda: None)
-        log.info("catalogue ready: %d items; events may flow", len(self.pipeline.flow.catalog))
-        self.pipeline.last_activity = time.monotonic()
-        self.pipeline.catalog_ready.set()
+        """Hold events back until the items that were there at the start are known."""
+        await self.catalog.catch_up()
+        self.runner.touch()
+        self.runner.catalog_ready.set()
         self.ownership.tell_ready()
-
-    def _wait_for_items(self) -> None:
-        ends = ends_of(self.kafka, self.settings.topic_items)
-        own = {"group.id": self.settings.group, "isolation.level": ISOLATION, "enable.auto.commit": False}
-        group = make(Consumer, {**self.kafka, **own})
-        progress, seen = time.monotonic(), -1
-        while ends and time.monotonic() - progress < CATALOG_STALL_S and not self._stop.is_set():
-            asked = [TopicPartition(self.settings.topic_items, p) for p in ends]
-            for found in group.committed(asked, timeout=30):
-                if found.offset >= ends[found.partition]:
-                    del ends[found.partition]
-            if len(self.pipeline.flow.catalog) != seen or not self.ownership.joined():
-                progress, seen = time.monotonic(), len(self.pipeline.flow.catalog)
-            if ends:
-                time.sleep(0.2)
-        if ends and not self._stop.is_set():
-            log.warning("items are still being encoded; events of unknown items will wait for them")
-        group.close()
 
     # --- watching -----------------------------------------------------------------------------------------
 
@@ -167,14 +120,14 @@ class Worker:
             consumer = self.app.consumer
             for tp in consumer.assignment():
                 if (lag := consumer.lag(tp)) is not None:
-                    self.pipeline.metrics.consumer_lag.labels(tp.topic, str(tp.partition)).set(lag)
+                    self.metrics.consumer_lag.labels(tp.topic, str(tp.partition)).set(lag)
 
     async def _watch_idle(self, seconds: float) -> None:
         while True:
             await asyncio.sleep(min(0.2, seconds))
-            quiet = not self.pipeline.busy and (not self.settings.recommend or self.scheduler.idle)
-            ready = self.pipeline.catalog_ready.is_set() and self.health.ready
-            if quiet and ready and time.monotonic() - self.pipeline.last_activity >= seconds:
+            quiet = not self.runner.busy and (not self.settings.recommend or self.scheduler.stage.idle)
+            ready = self.runner.catalog_ready.is_set() and self.health.ready
+            if quiet and ready and time.monotonic() - self.runner.last_activity >= seconds:
                 log.info("idle for %g s", seconds)
                 self._stop.set()
                 return
@@ -199,19 +152,20 @@ class Worker:
         exit_after(self.settings.shutdown_deadline_s)
         for task in tasks:
             task.cancel()
-        self.backoff.stop()
+        self.catalog.stop()
+        self.brokers.backoff.stop()
         if self._joining is not None:
             await self._wait_for_membership()
             if self.ownership.joined():
                 await self.app.consumer.finish()
             await self.ownership.leave(self.settings.shutdown_deadline_s * LEAVING_SHARE)
             await self.app.stop()
-        left = await asyncio.to_thread(self.pipeline.publisher.sink.close, self.settings.shutdown_deadline_s)
+        left = await asyncio.to_thread(self.publisher.sink.close, self.settings.shutdown_deadline_s)
         if left:
             log.error("%d records were not delivered; what they belong to was not acknowledged", left)
         else:
             await self.ownership.snapshotter.save()
-        self.pipeline.close()
+        self.runner.close()
         self.ownership.close()
         log.info("stopped")
 

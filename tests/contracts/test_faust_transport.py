@@ -32,6 +32,8 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from streams.kafka import fetching, transport
+from streams.kafka.batches import RecordBatch
+from streams.kafka.consumer import Consumer
 from streams.kafka.coordinator import FrankCoordinator
 from streams.kafka.topics.ids import from_metadata, to_metadata
 
@@ -60,7 +62,7 @@ def test_what_the_consumer_overrides_is_still_there_with_the_same_arguments(name
     def parameters(owner: Any) -> list[str]:
         return list(inspect.signature(getattr(owner, name)).parameters)
 
-    assert parameters(transport.Consumer) == parameters(AIOKafkaConsumer)
+    assert parameters(Consumer) == parameters(AIOKafkaConsumer)
 
 
 @pytest.mark.parametrize(
@@ -179,12 +181,12 @@ def test_the_scheme_leads_to_the_batched_transport() -> None:
     assert transport.SCHEME in TRANSPORTS.aliases
 
 
-def batch_of(last_offset: int) -> transport.RecordBatch:
-    return transport.RecordBatch(TP0.topic, TP0.partition, [SimpleNamespace(offset=last_offset)])
+def batch_of(last_offset: int) -> RecordBatch:
+    return RecordBatch(TP0.topic, TP0.partition, [SimpleNamespace(offset=last_offset)])
 
 
 def bare_consumer() -> Any:
-    consumer = object.__new__(transport.Consumer)
+    consumer = object.__new__(Consumer)
     consumer._in_flight = defaultdict(deque)
     consumer._outstanding = Counter()
     consumer._records = Counter()

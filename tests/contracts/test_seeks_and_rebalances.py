@@ -9,17 +9,17 @@ from types import SimpleNamespace
 from unittest.mock import MagicMock
 
 import pytest
-from faust.tables.recovery import Recovery
+from faust.tables.recovery import RebalanceAgain, Recovery
 from faust.transport.drivers.aiokafka import Consumer as AIOKafkaConsumer
 from faust.types import TP
 
-from streams.kafka import transport
+from streams.kafka.consumer import NO_GENERATION, Consumer
 
 BEFORE, AFTER = 7, 8
 OURS = TP("events", 0)
 
 
-class Seeking(transport.Consumer):
+class Seeking(Consumer):
     """A consumer of which nothing is there but what setting positions needs."""
 
     def __init__(self, seeks: dict[TP, int]) -> None:
@@ -61,22 +61,22 @@ async def test_positions_are_set_where_no_rebalance_comes(monkeypatch: pytest.Mo
     assert consumer.at == {OURS: 5}
 
 
-@pytest.mark.parametrize("generation", [AFTER, transport.NO_GENERATION])
+@pytest.mark.parametrize("generation", [AFTER, NO_GENERATION])
 @pytest.mark.parametrize("assigned", [{OURS}, {TP("events", 1)}, set()])
 async def test_a_rebalance_in_between_lets_the_recovery_begin_anew(
     monkeypatch: pytest.MonkeyPatch, generation: int, assigned: set[TP]
 ) -> None:
     rebalance_in_between(monkeypatch, generation=generation, assigned=assigned)
-    with pytest.raises(transport.RebalanceAgain):
+    with pytest.raises(RebalanceAgain):
         await Seeking({OURS: 5}).perform_seek()
 
 
 async def test_no_position_is_set_for_an_assignment_that_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     rebalance_in_between(monkeypatch, generation=BEFORE, assigned={OURS})
     consumer = Seeking({OURS: 5})
-    consumer.app.consumer_generation_id = transport.NO_GENERATION
+    consumer.app.consumer_generation_id = NO_GENERATION
     monkeypatch.setattr(AIOKafkaConsumer, "perform_seek", lambda _: asyncio.sleep(0))
-    with pytest.raises(transport.RebalanceAgain):
+    with pytest.raises(RebalanceAgain):
         await consumer.perform_seek()
 
 

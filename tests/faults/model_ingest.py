@@ -1,6 +1,6 @@
 """Ingest in one process, step by step: sources, workers that are killed, paused and replaced, canonical partitions.
 
-The ingester, its headers and the fold are the real code. A worker's records lie in lanes, one per canonical partition,
+The stage, its headers and the fold are the real code. A worker's records lie in lanes, one per canonical partition,
 until a schedule delivers them; what is on its way when a worker dies is lost from some record on, and what a paused
 worker held, or still ingests, comes between and behind the records of whoever took over.
 """
@@ -21,15 +21,13 @@ from sinks.base import Group
 from streams.events.adapters import adapter
 from streams.events.canonical import Limits
 from streams.flow.future import Future as Horizon
+from streams.kafka.batches import RecordBatch
 from streams.kafka.topics.limits import Rooms
-from streams.kafka.transport import RecordBatch
-from streams.ops.metrics import Metrics
-from streams.worker.stages.ingest import Ingester
+from streams.worker.stages.ingest import Ingest
 from tests.streams.flows import T0, Record
 
 EVENTS_ID = "events-1"
 EVENTS_TOPIC = "behavior.events.v1"
-METRICS = Metrics()
 HORIZON = Horizon(lambda: T0, 0.0)
 Place = tuple[str, int]  # source topic and partition
 
@@ -108,10 +106,6 @@ class Outbox:
             delivered.set_result(None)
         return delivered
 
-    def rejected(self, stage: str, rejected: Sequence[Any]) -> list[Group]:
-        """See Publisher: what is no event is not of interest here."""
-        return []
-
     def deliver(self, lane: int, count: int) -> None:
         """The first records of a lane become durable."""
         queue = self.lanes[lane]
@@ -145,10 +139,9 @@ class Worker:
         self.term = cluster.owner[group] = cluster.terms
         self.outbox = Outbox(cluster)
         adapters = {name: adapter("native") for name in cluster.sources}
-        out: Any = self.outbox
-        self.ingester = Ingester(EVENTS_TOPIC, adapters, Limits(), out, METRICS, HORIZON)
+        self.stage = Ingest(EVENTS_TOPIC, adapters, Limits(), HORIZON, lambda: self.outbox.rooms.events)
         ids = {n: s.topic_id if cluster.rules.ids else n for n, s in cluster.sources.items()}
-        self.ingester.reads_from(ids, EVENTS_ID)
+        self.stage.reads_from(ids, EVENTS_ID)
         places = [(n, p) for n, s in cluster.sources.items() for p in range(len(s.records))]
         self.positions = {place: cluster.start(group, place) for place in places}
         for place in places:
@@ -172,7 +165,7 @@ class Worker:
         if not records:
             return False
         batch = RecordBatch(topic, partition, records)
-        delivered = self.ingester.ingest(batch)
+        delivered = self.outbox.publish(self.stage.start(batch).groups)
         self.positions[place] = batch.last_offset + 1
         self.unacked[place].append((batch.last_offset + 1, delivered))
         return True

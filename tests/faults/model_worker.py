@@ -1,4 +1,4 @@
-"""A worker of the model: the real pipeline, scheduler and recovery, driven step by step instead of by Faust."""
+"""A worker of the model: the real stages, publisher and recovery, driven step by step instead of by Faust."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from typing import Any
 
 from faust.types import TP
 
-from sinks.base import Group
-from streams.kafka.transport import Consumer, RecordBatch
-from streams.ops.metrics import Metrics
+from streams.flow.future import Future as Horizon
+from streams.kafka.batches import RecordBatch
+from streams.kafka.consumer import Consumer
+from streams.kafka.topics.record_bounds import KAFKA_DEFAULT
 from streams.state.changelog import CONTROL_KEYS
 from streams.state.store import PartitionState
 from streams.worker.guard import others
-from streams.worker.pipeline import Pipeline
-from streams.worker.stages.recommend import Scheduler
+from streams.worker.publishing import Publisher
+from streams.worker.stages.recommend import Recommend
+from streams.worker.stages.update import Update
 from tests.faults.model import Broker, Outbox, Task
 from tests.faults.model_parts import (
     ENCODER,
@@ -32,17 +34,6 @@ from tests.faults.model_parts import (
 EVENTS = TP(TOPIC, 0)
 
 
-class Unwatched(Metrics):
-    """One for all workers, so that it may hold on to none: 20,000 schedules would not fit into memory."""
-
-    def watch(self, encoder: Any) -> None:
-        """Not at all."""
-
-    def watch_users(self, partitions: Any) -> None:
-        """Not at all."""
-
-
-METRICS = Unwatched()
 MOST_IN_FLIGHT = 4
 
 
@@ -53,9 +44,11 @@ class Worker:
         """window: event ids per user."""
         settings, _ = kit(window)
         self.broker, self.flow, self.outbox = broker, new_flow(window), Outbox(broker, settings)
-        self.pipeline = Pipeline(settings, self.flow, ENCODER, self.outbox, {}, METRICS, self._fail)
+        self.publisher = Publisher(settings, self.flow, self.outbox)  # type: ignore[arg-type]  # nobody closes it
+        self.update = Update(self.flow, ENCODER, Horizon(lambda: 0.0, 0.0))
         self.flow.reads_from(SOURCE)
-        self.scheduler = Scheduler(self.pipeline, 0.0, lambda: 0.0)
+        topic = settings.topic_recommendations
+        self.recommending = Recommend(self.flow, topic, 0.0, lambda: 0.0, lambda: KAFKA_DEFAULT)
         self.commits = SimpleNamespace(
             _in_flight=defaultdict(deque), _acked={EVENTS: []}, _acked_index=defaultdict(set), _resumed={}
         )
@@ -64,10 +57,6 @@ class Worker:
         self.learnt = [0, 0]
         self.position = 0
         self.ready = False
-
-    @staticmethod
-    def _fail(error: BaseException) -> None:
-        raise error
 
     @property
     def part(self) -> PartitionState:
@@ -95,7 +84,7 @@ class Worker:
     def _start(self) -> Iterator[Any]:
         """As `streams.worker.worker` does it after a rebalance, before any event flows."""
         broker, term = self.broker, self.outbox.term
-        claimed = self.pipeline.publisher.claim([0], "model")
+        claimed = self.publisher.write_owner_records([0], "model")
         yield claimed
         part = recovered(broker, self.flow, claimed.result()[0])
         if broker.committed > part.watermark + 1:
@@ -103,7 +92,7 @@ class Worker:
         self._install(part)
         if not broker.rules.repair:
             part.stale = part.stale[:0]
-        yield from self.pipeline.publisher.take_over()
+        yield from self.publisher.take_over()
         if broker.owner == term:
             broker.settle(part.deliveries.read_to)
         while "release" in self.tasks:
@@ -141,7 +130,7 @@ class Worker:
         part, term = self.part, self.outbox.term
         yield None  # while the changelog is read
         if keys:
-            yield self.pipeline.publisher.write_again(part, {key.decode() for key in keys - CONTROL_KEYS})
+            yield self.publisher.write_again(part, {key.decode() for key in keys - CONTROL_KEYS})
         if self.broker.owner == term:
             self.broker.settle(covered)
 
@@ -153,7 +142,8 @@ class Worker:
         if not records or len(self.unacked) >= MOST_IN_FLIGHT:
             return False
         batch, decoded = RecordBatch(TOPIC, 0, records, started=True), self.flow.decode(records)
-        delivered = self.pipeline.update_now(0, decoded, ENCODER.encode(decoded.texts()))
+        outputs = self.update.fold(0, decoded, ENCODER.encode(decoded.texts()))
+        delivered = self.publisher.publish("update", outputs)
         if not self.broker.rules.awaited:
             delivered = Future()
             delivered.set_result(None)
@@ -199,7 +189,7 @@ class Worker:
         for partition, decoded in self.flow.ready_events().items():
             yield None  # while texts are encoded
             texts = ENCODER.encode(decoded.texts())
-            yield self.pipeline._apply_released(partition, decoded, texts)
+            yield self.publisher.publish("update", self.update._apply(partition, decoded, texts))
 
     def recommend(self) -> bool:
         """Begin to recommend to whoever is due; false where nobody is."""
@@ -209,12 +199,12 @@ class Worker:
         return True
 
     def _recommend(self) -> Iterator[Any]:
-        rows, records = self.scheduler._recommend_now(0)
+        rows, outputs = self.recommending.start(0)
         if not rows:
             return
-        group = Group(self.pipeline.settings.topic_recommendations, records)
-        yield self.pipeline.publisher.publish([group])
-        self.scheduler._settle(0, rows)
+        yield self.publisher.publish("recommend", outputs)
+        if (made := self.recommending.finish(0, rows)) is not None:
+            self.publisher.publish("recommend", made)
 
     def step(self, name: str) -> None:
         """Let a task go on."""

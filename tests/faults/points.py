@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from sinks.base import Group
-from streams.kafka import transport
+from streams.kafka.consumer import Consumer
 from streams.worker import ownership
 from streams.worker.worker import Worker
 
@@ -79,7 +79,7 @@ def arm(worker: Worker, point: str, nth: int) -> None:
 
 
 def _arm_sink(worker: Worker, point: str, passages: Passages) -> None:
-    sink, state = worker.pipeline.publisher.sink, worker.settings.topic_state
+    sink, state = worker.publisher.sink, worker.settings.topic_state
     publish: Callable[[Sequence[Group]], Future[None]] = sink.publish
 
     def deliver(groups: Sequence[Group]) -> None:
@@ -104,7 +104,7 @@ def _arm_sink(worker: Worker, point: str, passages: Passages) -> None:
 
 
 def _arm_ingest(worker: Worker, point: str, passages: Passages) -> None:
-    sink, topic = worker.pipeline.publisher.sink, worker.settings.events_topic
+    sink, topic = worker.publisher.sink, worker.settings.events_topic
     publish: Callable[[Sequence[Group]], Future[None]] = sink.publish
 
     def wrapped(groups: Sequence[Group]) -> Future[None]:
@@ -121,7 +121,7 @@ def _arm_ingest(worker: Worker, point: str, passages: Passages) -> None:
 
 def _arm_refusal(worker: Worker, topic: str, passages: Passages) -> None:
     """One record in the middle of the nth batch for a topic is larger than the topic takes: the broker refuses it."""
-    sink = worker.pipeline.publisher.sink
+    sink = worker.publisher.sink
     publish: Callable[[Sequence[Group]], Future[Sequence[int]]] = sink.publish
 
     def wrapped(groups: Sequence[Group]) -> Future[Sequence[int]]:
@@ -144,7 +144,7 @@ def _spoiled(group: Group) -> Group:
 
 
 def _arm_commit(point: str, passages: Passages) -> None:
-    commit = transport.Consumer._commit
+    commit = Consumer._commit
 
     async def wrapped(self: Any, offsets: Any) -> Any:
         last = passages.last()
@@ -155,7 +155,7 @@ def _arm_commit(point: str, passages: Passages) -> None:
             die()
         return done
 
-    transport.Consumer._commit = wrapped
+    Consumer._commit = wrapped
 
 
 def _arm_recovery(worker: Worker, point: str, passages: Passages) -> None:
@@ -168,7 +168,7 @@ def _arm_recovery(worker: Worker, point: str, passages: Passages) -> None:
         return states
 
     if point == "in recovery":  # a part of the changelog is read
-        worker.pipeline.metrics.recovered = _Progress(passages)  # type: ignore[assignment]
+        worker.metrics.recovered = _Progress(passages)  # type: ignore[assignment]
     else:  # all is read, and nothing installed
         ownership.recover = recovering
 

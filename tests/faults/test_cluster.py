@@ -14,7 +14,7 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import NewTopic
 
-from streams.kafka.reading import bounds_now
+from streams.kafka.log_bounds import bounds_now
 from streams.kafka.topics import specifications as topics
 from tests.faults.cluster import BROKER_SESSION_S, NODES, Cluster, ClusterNode
 from tests.faults.deployment import RATE, Deploy, Deployment

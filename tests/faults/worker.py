@@ -18,7 +18,7 @@ from pathlib import Path
 from streams.ops import heap
 from streams.settings.configuration import load
 from streams.settings.settings import Settings
-from streams.wiring.app import build_worker
+from streams.wiring.worker import build_worker
 from tests.faults import points
 
 PR_SET_PDEATHSIG = 1

@@ -17,23 +17,20 @@ from hypothesis import strategies as st
 from encoders.core.base import identity
 from encoders.serving.cache import CachedEncoder
 from encoders.text.hashing import HashingEncoder
-from sinks.memory import MemorySink
 from streams.catalog.cataloguer import Cataloguer
 from streams.catalog.items import Item, decode_embedding, encode_embedding, fingerprint
 from streams.events.canonical import Event, Limits
 from streams.flow.behaviour_text import CHINESE, ENGLISH, FIELDS, LANGUAGES, TemplateError, Templates
 from streams.flow.flow import Flow, Updated
 from streams.history.replay import replay
-from streams.ops.metrics import Metrics
 from streams.settings.configuration import load
 from streams.settings.settings import Settings, SettingsError
 from streams.wiring.app import build_flow
-from streams.worker.pipeline import Pipeline
 from tests.streams.catalog.test_catalogue import Message
 from tests.streams.events.test_isolation import balanced, everything
-from tests.streams.flow.test_sentiment import Batch
 from tests.streams.flows import DIM, T0, Record, item_vector, make_flow, record, vectors
 from tests.streams.history.test_replay import states
+from tests.streams.parts import BatchEvent, make_parts, run
 
 ENCODER = HashingEncoder(DIM)
 TITLES = ["Red mug", "", "Blue {teapot}", "红色的杯子"]
@@ -303,13 +300,10 @@ async def test_an_item_that_is_learnt_while_its_batch_is_encoded_is_told_of_all_
             return super().encode(texts)
 
     settings, ended = Settings(dimensions=DIM, encoder="hashing"), list[BaseException]()
-    pipeline = Pipeline(settings, flow, Learning(), MemorySink(), {}, Metrics(), ended.append)
-    pipeline.catalog_ready.set()
-    batch = Batch([record(0, "a", action="view"), record(1, "b", item="new", action="like")])
-    await pipeline.update(batch)
-    while pipeline._tasks:
-        await next(iter(pipeline._tasks))
-    pipeline.close()
+    parts = make_parts(settings, flow, Learning(), ended.append)
+    records = [record(0, "a", action="view"), record(1, "b", item="new", action="like")]
+    batch = await run(parts, parts.update, BatchEvent(records))
+    parts.runner.close()
     assert batch.acked
     assert not ended
     again = titled()

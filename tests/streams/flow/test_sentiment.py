@@ -15,22 +15,21 @@ from hypothesis import strategies as st
 
 from encoders.sentiment.lexicon import LexiconSentiment
 from encoders.text.hashing import HashingEncoder
-from sinks.memory import MemorySink
 from streams.events.isolation import EverythingFailsError
 from streams.flow.encoding import Scoring
 from streams.flow.flow import Decoded, Flow, Updated
 from streams.flow.signals import Tone
 from streams.history.replay import replay
-from streams.kafka.transport import RecordBatch
 from streams.ops.backoff import Backoff
-from streams.ops.metrics import Health, Metrics
+from streams.ops.endpoints import Health
+from streams.ops.metrics import Metrics
 from streams.settings.settings import Settings, SettingsError
 from streams.wiring.app import build_flow, state_space
 from streams.wiring.encoder import build_scoring
-from streams.worker.pipeline import Pipeline
 from tests.streams.events.test_isolation import balanced, everything
 from tests.streams.flows import DIM, Record, item_vector, make_flow, record, vectors
 from tests.streams.history.test_replay import states
+from tests.streams.parts import BatchEvent, make_parts, run
 
 ENCODER = HashingEncoder(DIM)
 SCORING = Scoring(LexiconSentiment(), frozenset(("comment", "review")))
@@ -189,17 +188,7 @@ def test_a_model_that_scores_nothing_any_more_isolates_nobody() -> None:
         Flow.encode(ENCODER, make_flow().decode([comment("fine")]), Scoring(picky, SCORING.actions))
 
 
-class Batch:
-    """A Faust event that carries a batch."""
-
-    def __init__(self, records: Sequence[Record]) -> None:
-        self.value, self.acked = RecordBatch("behavior.events.v1", 0, records), False
-
-    def ack(self) -> None:
-        self.acked = True
-
-
-async def test_the_pipeline_scores_on_its_way_and_waits_for_a_model_that_is_away() -> None:
+async def test_the_update_stage_scores_on_its_way_and_waits_for_a_model_that_is_away() -> None:
     settings, metrics, picky = Settings(dimensions=DIM, encoder="hashing"), Metrics(), Picky()
     ended: list[BaseException] = []
 
@@ -209,14 +198,12 @@ async def test_the_pipeline_scores_on_its_way_and_waits_for_a_model_that_is_away
 
     backoff = Backoff(metrics, Health(), 60.0, wait=wait)
     flow, scoring = make_flow(), Scoring(picky, SCORING.actions)
-    pipeline = Pipeline(settings, flow, ENCODER, MemorySink(), {}, metrics, ended.append, backoff, scoring)
-    pipeline.catalog_ready.set()
+    parts = make_parts(
+        settings, flow, ENCODER, ended.append, metrics=metrics, backoff=backoff, scoring=scoring
+    )
     picky.down = True
-    batch = Batch([comment("a mug")])
-    await pipeline.update(batch)
-    while pipeline._tasks:
-        await next(iter(pipeline._tasks))
-    pipeline.close()
+    batch = await run(parts, parts.update, BatchEvent([comment("a mug")]))
+    parts.runner.close()
     assert batch.acked
     assert not ended
     assert metrics.registry.get_sample_value("interestflow_retries_total", {"stage": "encode"}) == 1

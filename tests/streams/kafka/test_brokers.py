@@ -7,7 +7,8 @@ from confluent_kafka import KafkaError, KafkaException
 
 from streams.kafka.brokers import Brokers
 from streams.ops.backoff import Backoff, GaveUpError
-from streams.ops.metrics import Health, Metrics
+from streams.ops.endpoints import Health
+from streams.ops.metrics import Metrics
 
 NOBODY = {"bootstrap.servers": "127.0.0.1:1"}
 

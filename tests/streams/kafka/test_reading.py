@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from streams.kafka.reading import ReadError, StalledError, bounds_now, is_away
+from streams.kafka.log_bounds import bounds_now
+from streams.kafka.reading import ReadError, StalledError, is_away
 
 
 def wrapped(error: Exception) -> Exception:

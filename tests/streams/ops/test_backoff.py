@@ -9,7 +9,8 @@ from random import Random
 import pytest
 
 from streams.ops.backoff import FIRST_S, LONGEST_S, Backoff, GaveUpError, StoppedError
-from streams.ops.metrics import Health, Metrics
+from streams.ops.endpoints import Health
+from streams.ops.metrics import Metrics
 
 ADVICE = "plug it in"
 

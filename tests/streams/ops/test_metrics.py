@@ -7,7 +7,6 @@ import re
 import socket
 import time
 from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -23,12 +22,13 @@ from encoders.serving.cache import CachedEncoder
 from encoders.serving.pool import EncoderPool
 from encoders.text.hashing import HashingEncoder
 from sinks.memory import MemorySink
-from streams.kafka.transport import RecordBatch
-from streams.ops.metrics import Health, Metrics, PortError, serve
+from streams.ops.endpoints import Health, PortError, serve
+from streams.ops.metrics import Metrics
 from streams.settings.settings import Settings
-from streams.worker.pipeline import Pipeline
+from streams.wiring.worker import show
 from tests.encoders.media.media import HashedPictures
 from tests.streams.flows import DIM, T0, Record, make_flow, record
+from tests.streams.parts import BatchEvent, make_parts, run
 
 FORBIDDEN_LABELS = {"user", "user_id", "item", "item_id", "key", "event_id", "session_id"}
 
@@ -159,23 +159,21 @@ def test_a_port_that_is_taken_is_told_with_its_setting() -> None:
         serve(Metrics(), Health(), "127.0.0.1", taken.getsockname()[1])
 
 
-# --- the pipeline sets them ---------------------------------------------------------------------------------------
+# --- a worker sets them ---------------------------------------------------------------------------------------
 
 
-def run_pipeline(records: list[Record]) -> tuple[dict[str, float], MemorySink]:
+def run_update(records: list[Record]) -> tuple[dict[str, float], MemorySink]:
     """One batch through the update stage, to its acknowledgement."""
     metrics, sink, encoder = Metrics(), MemorySink(), CachedEncoder(Counting(DIM), 10)
 
-    async def run() -> None:
-        pipeline = Pipeline(Settings(), make_flow(), encoder, sink, {}, metrics, _raise)
-        pipeline.catalog_ready.set()
-        acknowledged = asyncio.Event()
-        batch = RecordBatch("behavior.events.v1", 0, records)
-        await pipeline.update(SimpleNamespace(value=batch, ack=acknowledged.set))
-        await asyncio.wait_for(acknowledged.wait(), 5)
-        pipeline.close()
+    async def main() -> None:
+        settings = Settings()
+        parts = make_parts(settings, make_flow(), encoder, _raise, sink=sink, metrics=metrics)
+        show(settings, parts, metrics)
+        assert (await asyncio.wait_for(run(parts, parts.update, BatchEvent(records)), 5)).acked
+        parts.runner.close()
 
-    asyncio.run(run())
+    asyncio.run(main())
     return samples(metrics), sink
 
 
@@ -188,7 +186,7 @@ def test_a_batch_sets_lags_outcomes_and_cache_counts(monkeypatch: pytest.MonkeyP
     texts = [record(n, item=None, action="search", text="hat", timestamp=T0 + 9000 * n) for n in range(2)]
     for one in texts:
         one.timestamp = T0 + 20_000
-    found, _ = run_pipeline(texts)
+    found, _ = run_update(texts)
     assert found["interestflow_event_time_lag_seconds_sum[]"] == 51
     assert found["interestflow_event_time_lag_seconds_count[]"] == 1
     assert found["interestflow_end_to_end_seconds_sum[]"] == 40
@@ -198,7 +196,7 @@ def test_a_batch_sets_lags_outcomes_and_cache_counts(monkeypatch: pytest.MonkeyP
 
 
 def test_a_batch_without_a_single_event_has_no_lag() -> None:
-    found, sink = run_pipeline([Record(b"{", 0)])
+    found, sink = run_update([Record(b"{", 0)])
     assert found["interestflow_event_time_lag_seconds_count[]"] == 0
     assert found["interestflow_rejected_total[('reason', 'not_json'), ('stage', 'update')]"] == 1
     assert len(sink.records["behavior.rejected.v1"]) == 1
@@ -212,17 +210,15 @@ def test_media_that_could_not_be_read_are_counted_by_reason() -> None:
     items = [{"item_id": f"i{n}", "title": "hat" * n, "media": ["broken.jpg", "a.jpg"[n:]]} for n in range(3)]
     items.append({"item_id": "alone", "media": ["broken.jpg"]})
 
-    async def run() -> None:
-        pipeline = Pipeline(Settings(dimensions=16), make_flow(), encoder, sink, {}, metrics, _raise)
-        batch = RecordBatch(
-            "catalog.items.v1", 0, [Record(orjson.dumps(item), n) for n, item in enumerate(items)]
-        )
-        acknowledged = asyncio.Event()
-        await pipeline.catalogue(SimpleNamespace(value=batch, ack=acknowledged.set))
-        await asyncio.wait_for(acknowledged.wait(), 5)
-        pipeline.close()
+    async def main() -> None:
+        settings = Settings(dimensions=16)
+        parts = make_parts(settings, make_flow(), encoder, _raise, sink=sink, metrics=metrics)
+        records = [Record(orjson.dumps(item), n) for n, item in enumerate(items)]
+        event = BatchEvent(records, "catalog.items.v1")
+        assert (await asyncio.wait_for(run(parts, parts.catalogue, event), 5)).acked
+        parts.runner.close()
 
-    asyncio.run(run())
+    asyncio.run(main())
     found = samples(metrics)
     assert (
         found["interestflow_media_failed_total[('medium', 'picture'), ('reason', 'FileNotFoundError')]"] == 4
@@ -233,7 +229,7 @@ def test_media_that_could_not_be_read_are_counted_by_reason() -> None:
 
 
 def test_no_label_is_a_user_or_an_item() -> None:
-    found, _ = run_pipeline(
+    found, _ = run_update(
         [record(0, user="somebody", item="i0"), record(1, user="somebody", item="something")]
     )
     labels = {name for key in found for name in re.findall(r"\('(\w+)', '", key)}

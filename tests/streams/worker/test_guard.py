@@ -6,16 +6,18 @@ import asyncio
 import itertools
 import threading
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from streams.ops.apart import apart
+from streams.ops.metrics import Metrics
 from streams.state.changelog import OWNER_KEY, WATERMARK_KEY
 from streams.state.deliveries import Deliveries
 from streams.state.store import PartitionState
 from streams.worker import guard
 from streams.worker.guard import others
+from streams.worker.threads import ModelThread
 from tests.streams.state.test_store import SOURCE, layout
 
 OWN, REPLACED = 20, 10
@@ -67,12 +69,12 @@ async def test_a_guard_that_is_stopped_leaves_a_reader_alone_with_which_a_thread
     reader = InUse()
     monkeypatch.setattr(guard, "Reader", lambda *_: reader)
     monkeypatch.setattr(guard, "PAUSE_S", 0.0)
-    pipeline = SimpleNamespace(
-        settings=SimpleNamespace(topic_state="state"), flow=SimpleNamespace(partitions={})
-    )
+    publisher: Any = SimpleNamespace(flow=SimpleNamespace(partitions={}))
     brokers: Any = SimpleNamespace(kafka={}, ask=apart)
     running = asyncio.ensure_future(
-        guard.Guard(cast("Any", pipeline), brokers, itertools.count(0, guard.LOOK_S).__next__).run()
+        guard.Guard(
+            "state", publisher, ModelThread(), brokers, Metrics(), itertools.count(0, guard.LOOK_S).__next__
+        ).run()
     )
     assert await asyncio.to_thread(reader.reading.wait, 10)
     running.cancel()

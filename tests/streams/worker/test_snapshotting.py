@@ -147,14 +147,10 @@ def test_rows_of_nobody_and_of_users_without_events_are_left_out() -> None:
     assert fewer.tails == {0: whole.tails[1], 1: whole.tails[2]}
 
 
-class FakePipeline:
-    """One partition, and calls on the model thread made at once."""
+class AtOnce:
+    """A model thread whose calls are made at once."""
 
-    def __init__(self, part: PartitionState, folder: Path | None) -> None:
-        self.settings = Settings(encoder="hashing", snapshot_dir=folder, snapshot_interval_s=0.01)
-        self.flow = SimpleNamespace(partitions={part.partition: part}, layout=part.layout, source=SOURCE)
-
-    async def on_model(self, function: Callable[..., Any], *arguments: Any) -> Any:
+    async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return function(*arguments)
 
 
@@ -162,7 +158,9 @@ def started(part: PartitionState, folder: Path | None) -> Snapshotter:
     """After a recovery that found no snapshot, of a state whose first change is delivered."""
     hand_over(part, ["first"]).set_result([OFFSET + 1])
     part.deliveries.settle()
-    found = Snapshotter(FakePipeline(part, folder), lambda: CHANGELOG)  # type: ignore[arg-type]
+    settings = Settings(encoder="hashing", snapshot_dir=folder, snapshot_interval_s=0.01)
+    flow: Any = SimpleNamespace(partitions={part.partition: part}, layout=part.layout, source=SOURCE)
+    found = Snapshotter(settings, flow, AtOnce(), lambda: CHANGELOG)  # type: ignore[arg-type]
     found.look()
     assert found.start({2: (3, OFFSET)}) == {}
     return found
@@ -215,13 +213,13 @@ async def test_nothing_is_saved_of_a_state_that_is_in_use_no_more(tmp_path: Path
     """With the next recovery the changelog may be another topic."""
     part = state()
     keeper = started(part, tmp_path)
-    on_model = keeper.pipeline.on_model
+    on_model = keeper.model.run
 
     async def rebalanced(function: Callable[..., Any], *arguments: Any) -> Any:
-        keeper.pipeline.flow.partitions.clear()
+        keeper.flow.partitions.clear()
         return await on_model(function, *arguments)
 
-    keeper.pipeline.on_model = rebalanced  # type: ignore[method-assign]
+    keeper.model.run = rebalanced  # type: ignore[method-assign]
     await keeper.save()
     assert not file(tmp_path).exists()
 

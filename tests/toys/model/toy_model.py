@@ -53,9 +53,9 @@ class LatestModel:
         return Interests.single(unit(states["vector"]))
 
     def coefficients(self, states: States, times: Longs, weights: Floats, ordinals: Longs) -> Floats:
-        """(U, H): 1 or -1 for the last event that has a weight, 0 for all others."""
+        """(U, 1, H): 1 or -1 for the last event that has a weight, 0 for all others."""
         latest = ordinals == states["latest"][:, None]
-        return np.where(latest, np.sign(weights), np.float32(0))
+        return np.where(latest, np.sign(weights), np.float32(0))[:, None]
 
 
 def from_settings(settings: Settings) -> LatestModel:

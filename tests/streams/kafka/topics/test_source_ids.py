@@ -10,7 +10,7 @@ from streams.kafka.topics.ids import MISSING_LOOKS, SourceChangedError, Watched,
 from streams.state.layout import Layout
 from streams.state.removed import book
 from streams.state.store import PartitionState
-from streams.worker.generations import Committed
+from streams.worker.sources.generations import Committed
 from tests.streams.flows import make_flow
 
 

@@ -35,7 +35,7 @@ class SnapshotWorker(Worker):
     def __init__(self, broker: Broker, window: int) -> None:
         super().__init__(broker, window)
         changed = {"snapshot_dir": Path("unused")}
-        publisher = self.pipeline.publisher
+        publisher = self.publisher
         publisher.settings = publisher.settings.model_copy(update=changed)
 
 

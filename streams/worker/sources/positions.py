@@ -1,4 +1,4 @@
-"""Where the sources are read on: behind what the group has committed, as long as that speaks of the topic as it is."""
+"""Where to read the sources on: behind the group's committed offsets, where these are of the topic as it is now."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient
 from streams.kafka.log_bounds import Partition, log_ends, log_starts
 from streams.settings.settings import Settings
 from streams.state.store import StateError
-from streams.worker.generations import Committed, committed, ingested
+from streams.worker.sources.generations import Committed, committed, ingested
 
 log = logging.getLogger(__name__)
 

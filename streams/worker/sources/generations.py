@@ -1,4 +1,4 @@
-"""Where a new generation goes on with the sources: what an earlier one has ingested is canonical already."""
+"""Where a new generation begins to read the sources: behind what an earlier generation has ingested."""
 
 from __future__ import annotations
 

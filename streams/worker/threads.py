@@ -1,4 +1,4 @@
-"""The threads from which the encoder is called, and how they wait there for an encoder that fails."""
+"""The thread that owns states and catalogue, and those from which the encoder is called."""
 
 from __future__ import annotations
 
@@ -19,6 +19,21 @@ STAGE = "encode"
 # encoder's own affair.
 CALLERS = 3
 ADVICE = "see what the encoder says, free its device's memory or reach its server"
+
+
+class ModelThread:
+    """The one thread that reads and changes states and catalogue: they need no locks."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, "model")
+
+    async def run(self, function: Callable[..., T], *arguments: Any) -> T:
+        """What the function returns or raises there; calls are taken in their order."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
+
+    def close(self) -> None:
+        """Stop it, once what was asked is done."""
+        self._thread.shutdown(wait=True)
 
 
 class EncoderThreads:

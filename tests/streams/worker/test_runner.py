@@ -1,4 +1,4 @@
-"""The pipeline around poison, bugs and an encoder that is away: what is published, booked and acknowledged."""
+"""The runner and its stages around poison, bugs and an encoder that is away: what is published and acknowledged."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from sinks.base import Group
 from sinks.memory import MemorySink
 from streams.events.adapters import adapter
 from streams.events.isolation import EverythingFailsError
-from streams.kafka.transport import RecordBatch
 from streams.ops.backoff import Backoff, GaveUpError
-from streams.ops.metrics import Health, Metrics
+from streams.ops.endpoints import Health
+from streams.ops.metrics import Metrics
 from streams.settings.settings import Settings
-from streams.worker.pipeline import Pipeline
 from tests.streams.flows import DIM, Record, make_flow, record
+from tests.streams.parts import BatchEvent, make_parts, run
 
 RAW = "behavior.raw.v1"
 SETTINGS = Settings(dimensions=DIM, encoder="hashing")
@@ -42,19 +42,8 @@ class Encoder:
         return HashingEncoder(DIM).encode(texts)
 
 
-class Event:
-    """A Faust event."""
-
-    def __init__(self, topic: str, records: Sequence[Record]) -> None:
-        self.value = RecordBatch(topic, 0, records)
-        self.acked = False
-
-    def ack(self) -> None:
-        self.acked = True
-
-
 class Rig:
-    """A pipeline into memory; `ended` is what it ended the process with."""
+    """Stages that publish into memory; `ended` is what they ended the process with."""
 
     def __init__(self, encoder: Encoder | None = None, wait: Callable[[float], bool] | None = None) -> None:
         self.sink, self.metrics, self.health = MemorySink(), Metrics(), Health()
@@ -63,29 +52,26 @@ class Rig:
         self.now = 0.0
         backoff = Backoff(self.metrics, self.health, 60.0, clock=lambda: self.now, wait=wait or self._wait)
         adapters = {RAW: adapter("native")}
-        self.pipeline = Pipeline(
+        self.parts = make_parts(
             SETTINGS,
             self.flow,
             encoder or Encoder(),
-            self.sink,
-            adapters,
-            self.metrics,
             self.ended.append,
-            backoff,
+            sink=self.sink,
+            metrics=self.metrics,
+            backoff=backoff,
+            adapters=adapters,
         )
-        self.pipeline.catalog_ready.set()
 
     def _wait(self, seconds: float) -> bool:
         self.now += seconds
         return False
 
-    async def run(self, step: str, records: Sequence[Record], topic: str = "behavior.events.v1") -> Event:
+    async def run(
+        self, stage: str, records: Sequence[Record], topic: str = "behavior.events.v1"
+    ) -> BatchEvent:
         """One batch, to its acknowledgement."""
-        event = Event(topic, records)
-        await getattr(self.pipeline, step)(event)
-        while self.pipeline._tasks:
-            await next(iter(self.pipeline._tasks))
-        return event
+        return await run(self.parts, getattr(self.parts, stage), BatchEvent(records, topic))
 
     def rejected(self) -> list[dict[str, bytes]]:
         """Headers of the rejected records."""
@@ -156,14 +142,14 @@ async def test_poison_at_ingest_and_in_the_catalogue_takes_no_neighbour(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rig = Rig()
-    parse = rig.pipeline.ingester.adapters[RAW].parse
+    parse = rig.parts.ingest.adapters[RAW].parse
 
     def fragile(given: Any, limits: Any) -> Any:
         if b"poison" in given.value:
             raise KeyError("a bug of the parser")
         return parse(given, limits)
 
-    monkeypatch.setattr(rig.pipeline.ingester.adapters[RAW], "parse", fragile)
+    monkeypatch.setattr(rig.parts.ingest.adapters[RAW], "parse", fragile)
     raw = [record(0), record(1, action="poison"), record(2)]
     assert (await rig.run("ingest", raw, RAW)).acked
     assert len(rig.sink.records[SETTINGS.topic_events]) == 2
@@ -182,9 +168,9 @@ async def test_a_bug_ends_the_process_with_nothing_published_or_acknowledged() -
         raise TypeError("a bug")
 
     rig.flow.model.update = broken  # type: ignore[method-assign]
-    event = Event("behavior.events.v1", [record(n) for n in range(3)])
+    event = BatchEvent([record(n) for n in range(3)])
     with pytest.raises(EverythingFailsError):
-        await rig.pipeline.update(event)
+        await rig.parts.runner.run(rig.parts.update, event)
     assert isinstance(rig.ended[0], EverythingFailsError)
     assert not event.acked
     assert not any(rig.sink.records.values())
@@ -206,9 +192,9 @@ async def test_an_encoder_that_comes_back_loses_nothing_and_rejects_nothing() ->
 
 async def test_an_encoder_that_does_not_come_back_ends_the_process_with_a_sentence() -> None:
     rig = Rig(Encoder(failures=10_000))
-    event = Event("behavior.events.v1", SEARCHES)
+    event = BatchEvent(SEARCHES)
     with pytest.raises(GaveUpError, match="out of memory on the device"):
-        await rig.pipeline.update(event)
+        await rig.parts.runner.run(rig.parts.update, event)
     assert isinstance(rig.ended[0], GaveUpError)
     assert not event.acked
     assert not any(rig.sink.records.values())
@@ -216,10 +202,10 @@ async def test_an_encoder_that_does_not_come_back_ends_the_process_with_a_senten
 
 async def test_who_is_stopped_while_the_encoder_is_away_gives_the_batch_back() -> None:
     rig = Rig(Encoder(failures=10_000), wait=lambda _: True)
-    event = Event("behavior.events.v1", SEARCHES)
-    await rig.pipeline.update(event)
+    event = BatchEvent(SEARCHES)
+    await rig.parts.runner.run(rig.parts.update, event)
     assert rig.ended == []
-    assert (event.acked, event.value.started, rig.pipeline.busy) == (False, False, False)
+    assert (event.acked, event.value.started, rig.parts.runner.busy) == (False, False, False)
     assert not any(rig.sink.records.values())
 
 

@@ -14,10 +14,11 @@ from encoders.serving.pool import EncoderPool, PoolClosedError
 from encoders.text.hashing import HashingEncoder
 from streams.flow.encoding import encode_isolating
 from streams.ops.backoff import Backoff, StoppedError
-from streams.ops.metrics import Health, Metrics
+from streams.ops.endpoints import Health
+from streams.ops.metrics import Metrics
 from streams.settings.settings import Settings, SettingsError
 from streams.wiring.encoder import build_encoder
-from streams.worker.encoder_threads import EncoderThreads
+from streams.worker.threads import EncoderThreads
 from tests.encoders.tiny import make_bert
 from tests.streams.flows import DIM
 

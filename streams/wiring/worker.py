@@ -1,0 +1,141 @@
+"""Settings into a worker: its stages, the runner, and all that goes on beside them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from encoders.core.base import Encoder
+from sinks.base import Sink
+from streams.catalog.cataloguer import Cataloguer
+from streams.events.adapters import adapter
+from streams.events.adapters.base import Adapter
+from streams.flow.encoding import Scoring
+from streams.flow.flow import Flow
+from streams.flow.future import Future
+from streams.kafka import security
+from streams.kafka.brokers import Brokers
+from streams.ops.backoff import Backoff
+from streams.ops.endpoints import Health
+from streams.ops.log_lines import told
+from streams.ops.metrics import Metrics
+from streams.ops.process import fail
+from streams.settings.settings import Settings
+from streams.wiring.app import build_faust_app, build_flow, state_space
+from streams.wiring.destinations import build_log
+from streams.wiring.encoder import build_encoder, build_scoring
+from streams.worker import agents
+from streams.worker.catalog_following import CatalogFollower
+from streams.worker.guard import Guard
+from streams.worker.measuring import (
+    MeasuredCatalogue,
+    MeasuredRunner,
+    MeasuredScheduler,
+    MeasuredSink,
+    MeasuredUpdate,
+)
+from streams.worker.ownership import Ownership
+from streams.worker.publishing import Publisher
+from streams.worker.recovery import source_topic
+from streams.worker.runner import Runner
+from streams.worker.scheduling import Scheduler
+from streams.worker.snapshotting import Snapshotter
+from streams.worker.sources.sources import Sources
+from streams.worker.stages.catalogue import Catalogue
+from streams.worker.stages.ingest import Ingest
+from streams.worker.stages.recommend import Recommend
+from streams.worker.stages.update import Update
+from streams.worker.threads import EncoderThreads, ModelThread
+from streams.worker.worker import Worker
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What handles records: the stages, and who runs them."""
+
+    runner: Runner
+    ingest: Ingest
+    update: Update
+    catalogue: Catalogue
+    scheduler: Scheduler
+
+
+def build_worker(settings: Settings) -> Worker:
+    """Everything, wired. Raises SettingsError, SecurityError or EncoderError that says what to do."""
+    security.require(settings)
+    kafka = told(security.librdkafka_config(settings))
+    encoder, scoring = build_encoder(settings), build_scoring(settings)
+    flow = build_flow(settings, state_space(encoder, scoring))
+    adapters = {source.topic: adapter(source.format, settings) for source in settings.raw_sources}
+    metrics, health = Metrics(), Health()
+    backoff = Backoff(metrics, health, settings.retry_deadline_s)
+    sink = build_log(settings, kafka)
+    parts = build_parts(settings, flow, encoder, sink, adapters, metrics, backoff, fail, scoring)
+    show(settings, parts, metrics)
+    return _build_life(settings, parts, Brokers(kafka, backoff), health, metrics)
+
+
+def build_parts(
+    settings: Settings,
+    flow: Flow,
+    encoder: Encoder,
+    sink: Sink,
+    adapters: Mapping[str, Adapter],
+    metrics: Metrics,
+    backoff: Backoff,
+    fail: Callable[[BaseException], None],
+    scoring: Scoring | None = None,
+) -> Parts:
+    """Stages and runner. adapters: by source topic. backoff: how an encoder that fails is asked again.
+
+    fail: ends the process; called with what could not be handled. scoring: tells the texts' sentiment.
+    """
+    publisher = Publisher(settings, flow, MeasuredSink(sink, metrics))
+    threads = EncoderThreads(encoder, metrics, backoff)
+    runner = MeasuredRunner(metrics, ModelThread(), threads, publisher, settings.batches_in_flight, fail)
+    future, limits = Future(time.time, settings.future_tolerance_s), flow.options.limits
+    cataloguer, embeddings = Cataloguer(flow.catalog, encoder, limits), settings.topic_embeddings
+    return Parts(
+        runner,
+        Ingest(settings.events_topic, adapters, limits, future, lambda: publisher.rooms.events),
+        MeasuredUpdate(metrics, flow, encoder, future, scoring),
+        MeasuredCatalogue(metrics, cataloguer, encoder, embeddings),
+        MeasuredScheduler(metrics, _build_recommend(settings, flow, publisher), runner),
+    )
+
+
+def _build_recommend(settings: Settings, flow: Flow, publisher: Publisher) -> Recommend:
+    interval, topic = settings.recommend_interval_s, settings.topic_recommendations
+    return Recommend(flow, topic, interval, time.monotonic, lambda: publisher.rooms.recommendations)
+
+
+def show(settings: Settings, parts: Parts, metrics: Metrics) -> None:
+    """Let the metrics show what the parts count themselves."""
+    flow, cataloguer, scoring = parts.update.flow, parts.catalogue.cataloguer, parts.update.scoring
+    metrics.watch(parts.update.encoder)
+    if scoring is not None:
+        metrics.watch(scoring.sentiment)
+    metrics.watch_users(flow.partitions)
+    forgiven = {topic: one.forgiven.counts for topic, one in parts.ingest.adapters.items()}
+    forgiven[settings.topic_items] = cataloguer.forgiven.counts
+    forgiven[settings.events_topic] = flow.forgiven.counts
+    metrics.watch_told(forgiven, flow.weighing.unknown.counts)
+
+
+def _build_life(
+    settings: Settings, parts: Parts, brokers: Brokers, health: Health, metrics: Metrics
+) -> Worker:
+    """What goes on around the stages of a worker."""
+    runner, update, flow = parts.runner, parts.update, parts.update.flow
+    app: Any = build_faust_app(settings)
+    agents.register(app, runner, settings, parts.ingest, update, parts.catalogue)
+    snapshotter = Snapshotter(
+        settings, flow, runner.model, lambda: source_topic(brokers.admin, settings.topic_state)
+    )
+    sources = Sources(settings, app, brokers, metrics, parts.ingest.reads_from)
+    ownership = Ownership(settings, app, runner, update, sources, snapshotter, brokers, health, metrics)
+    catalog = CatalogFollower(settings, brokers, runner, parts.catalogue, update, ownership.joined)
+    guard = Guard(settings.topic_state, runner.publisher, runner.model, brokers, metrics, time.monotonic)
+    return Worker(settings, app, runner, ownership, catalog, guard, parts.scheduler, brokers, health, metrics)

@@ -1,0 +1,45 @@
+"""Item records into embeddings, and embeddings into the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from encoders.core.base import Encoder
+from sinks.base import Group
+from streams.catalog.cataloguer import Cataloguer, Changes
+from streams.interest.base import Floats
+from streams.kafka.batches import RecordBatch
+from streams.worker.stages.outputs import Outputs, Pending
+
+
+class Catalogue:
+    """Of one worker."""
+
+    name, needs_catalog = "catalog", False
+
+    def __init__(self, cataloguer: Cataloguer, encoder: Encoder, topic_embeddings: str) -> None:
+        """topic_embeddings: where embeddings go."""
+        self.cataloguer, self.encoder, self._topic = cataloguer, encoder, topic_embeddings
+
+    def start(self, batch: RecordBatch) -> Outputs | Pending:
+        """Find which items changed; these are encoded first."""
+        changes = self.cataloguer.changes(batch.records)
+        if not changes.items:
+            return self._outputs(changes, None)
+        encode = partial(self.cataloguer.encode, changes, self.encoder)
+        return Pending(encode, partial(self._outputs, changes))
+
+    def _outputs(self, changes: Changes, vectors: Floats | None) -> Outputs:
+        records = self.cataloguer.records(changes, vectors)
+        return Outputs(
+            groups=[Group(self._topic, records, headers=changes.headers())],
+            rejected=changes.rejected,
+            outcomes=changes.outcomes(),
+            media_failed=changes.media_failed,
+        )
+
+    def learn(self, messages: Sequence[Any]) -> None:
+        """Bring the catalogue up to these records of the embeddings topic; on the model thread."""
+        self.cataloguer.learn(messages)
