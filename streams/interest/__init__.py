@@ -1,7 +1,7 @@
 """How a user's interest moves: one model per file. Knows no items, topics or events.
 
-A model owns a fixed-size state per user and three verbs: `update` folds signals into states, `interest`
-reads the published vector off a state, `coefficients` says how much each remembered event weighs in it.
+A model owns a fixed-size state per user and two verbs: `update` folds signals into states, and `interest` reads the
+published vectors off a state. One that is `Explainable` says how much each remembered event weighs in them, too.
 The contract suite in tests/contracts runs over every model of the registry by itself.
 """
 
