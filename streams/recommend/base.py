@@ -70,10 +70,9 @@ class Queries:
 
     def active(self) -> Mask:
         """(U, n) true for vectors that count: those that are not zero, or all of a user without any preference."""
-        some: Mask = self.weighted().any(axis=2)
-        anything: Mask = some.any(axis=1)[:, None]
-        counted: Mask = some | ~anything
-        return counted
+        some: Mask = np.asarray(self.weighted().any(axis=2))
+        nothing: Mask = ~np.asarray(some.any(axis=1))
+        return some | nothing[:, None]
 
 
 @dataclass(frozen=True, slots=True)
