@@ -19,9 +19,9 @@ $(STAMP): pyproject.toml constraints.txt
 demo: setup
 	$(BIN)/interestflow demo --seconds $(SECONDS)
 
-# Everything: unit and contract tests, and integration tests on Apache Kafka; two files at a time.
+# Everything: unit and contract tests, and integration tests on Apache Kafka; three files at a time, for they wait a lot.
 test: setup
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 # Without a broker.
 unit: setup

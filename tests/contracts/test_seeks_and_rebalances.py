@@ -105,6 +105,11 @@ async def test_where_nothing_is_committed_reading_begins_at_the_beginning(
     assert consumer.at == {never: 3, at_zero: 4}
 
 
+def test_a_partition_that_awaits_its_reset_does_not_end_the_worker() -> None:
+    """Faust asks a client for such a partition's position, which has none, and takes its answer for a crash."""
+    Seeking({}).verify_event_path(0.0, OURS)
+
+
 def test_fausts_recovery_takes_it_and_waits_for_the_next() -> None:
     source = inspect.getsource(Recovery)
     handler = source[source.index("except RebalanceAgain") :]

@@ -28,7 +28,7 @@ LARGE = {"batch_events": 4000, "commit_interval_s": 2.0}
 # Kafka's own lower bound of a session; and longer than that.
 COORDINATED_S, HANG_S = 6.0, 12.0
 # A heartbeat that was under way may be read before the session is found to have ended: then it is tried again.
-HANGS = 4
+HANGS = 8
 Trial = Callable[[Ingesting, Random], None]
 
 
