@@ -14,7 +14,7 @@ Speed = Annotated[
     str, typer.Option(help="Factor of event time (1 is real time, 3600 an hour a second), or max.")
 ]
 Limit = Annotated[int | None, typer.Option(min=1, help="Events at most.")]
-# What each data set holds, and an example; tests hold that all of streams.datasets are here.
+# What each data set holds, and an example. The names of streams.datasets, which help need not import.
 HELP = {
     "online-retail": (
         "UCI Online Retail: purchases and returns of a gift shop.",
