@@ -11,6 +11,9 @@ import orjson
 
 from streams.interest.base import Floats, Interests, Longs
 
+# Fields of an output by which a consumer tells the newer of two; see Writer.vectors.
+ORDER = ("generation", "count", "offset", "version", "term")
+
 
 class Writer:
     """Renders records of one model and generation."""
@@ -29,7 +32,7 @@ class Writer:
         as_of: Longs,
         interests: Interests,
     ) -> list[tuple[bytes, bytes]]:
-        """One (key, value) per user; of two a consumer keeps the higher (generation, count, offset, version, term).
+        """One (key, value) per user; of two a consumer keeps the one that is higher by ORDER.
 
         counts: (n,) events that made each vector; it comes before the offset, for an event that waited for its
         item is older than others that were in the vector before. The term is that of the state's last change:

@@ -22,6 +22,7 @@ from streams.events.records import Record
 from streams.events.rejections import Reason
 from streams.flow.encoding import Scoring
 from streams.flow.flow import Flow
+from streams.flow.outputs import ORDER
 from streams.history.books.origins import rejected_origin
 from streams.history.books.waiting import waiting_offsets
 from streams.interest.base import Longs
@@ -167,8 +168,7 @@ def newest_published(settings: Settings) -> dict[bytes, Any]:
 
 def _order(record: Mapping[str, Any]) -> tuple[int, ...]:
     # Records of before there were terms have none.
-    names = ("generation", "count", "offset", "version", "term")
-    return tuple(record.get(name, -1) for name in names)
+    return tuple(record.get(name, -1) for name in ORDER)
 
 
 def _records(config: dict[str, Any], topic: str) -> Iterator[SourceRecord]:

@@ -9,13 +9,6 @@ from streams.recommend.catalog import Catalog, item_key
 from streams.recommend.content import ContentRecommender
 from streams.recommend.explain import explain
 from streams.settings.registries import RECOMMENDERS
-from streams.settings.settings import Settings
-
-
-def content_from_settings(settings: Settings) -> Recommender:
-    """Ranks the whole catalogue by the interest vector; no setting changes how."""
-    return ContentRecommender()
-
 
 __all__ = [
     "RECOMMENDERS",

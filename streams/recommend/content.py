@@ -24,6 +24,7 @@ from streams.recommend.catalog import MAX_LENGTH, Catalog
 from streams.recommend.content_ranker import CONTENT, ContentRanker, best_first
 from streams.recommend.exact import dots
 from streams.recommend.two_stage import TwoStageRecommender
+from streams.settings.settings import Settings
 
 Longs = npt.NDArray[np.int64]
 
@@ -226,3 +227,8 @@ class ContentRecommender(TwoStageRecommender):
     def __init__(self, users_per_chunk: int = 64, items_per_tile: int = 16_384) -> None:
         """See ContentSource."""
         super().__init__((ContentSource(users_per_chunk, items_per_tile),), ContentRanker())
+
+
+def from_settings(settings: Settings) -> ContentRecommender:
+    """Ranks the whole catalogue by the interest vector; no setting changes how."""
+    return ContentRecommender()

@@ -95,7 +95,7 @@ FORMATS = Registry(
 MODELS = Registry("interest model", "interestflow.models", {"decay": "streams.interest.decay:from_settings"})
 # factory(settings) -> streams.recommend.base.Recommender
 RECOMMENDERS = Registry(
-    "recommender", "interestflow.recommenders", {"content": "streams.recommend:content_from_settings"}
+    "recommender", "interestflow.recommenders", {"content": "streams.recommend.content:from_settings"}
 )
 # factory(settings, log) -> sinks.base.Destination
 SINKS = Registry("sink", "interestflow.sinks", sinks.BUILT_IN)

@@ -10,12 +10,10 @@ import orjson
 from sinks.base import Destination, Sink
 from sinks.kafka import KafkaSink
 from sinks.routed import RoutedLog
+from streams.flow.outputs import ORDER
 from streams.kafka.brokers import delivery_deadline
 from streams.settings.registries import SINKS
 from streams.settings.settings import Settings
-
-# By which of two outputs the newer one is told; see flow.outputs.
-ORDER = ("generation", "count", "offset", "version", "term")
 
 
 def build_log(settings: Settings, kafka: Mapping[str, Any]) -> Sink:

@@ -15,9 +15,7 @@ from streams.state.snapshots.copying import placed
 from streams.state.store import PartitionState
 from streams.worker.stages.outputs import Outputs, Refusal, StateChange
 from streams.worker.stages.rejected_record import rejected_record
-
-# The stage whose rejected records say by whom they were refused: each generation reads the canonical topic anew.
-UPDATE = "update"
+from streams.worker.stages.update import Update
 
 
 class Publisher:
@@ -81,7 +79,8 @@ class Publisher:
         """One group with the original bytes and the reasons; or none."""
         if not rejected:
             return []
-        room, by = self.rooms.rejected, [(REFUSED_BY, self._by())] if stage == UPDATE else []
+        # Each generation reads the canonical topic anew, so what is refused there says by whom.
+        room, by = self.rooms.rejected, [(REFUSED_BY, self._by())] if stage == Update.name else []
         before = [None, *(record for record, _ in rejected)]
         made = [
             rejected_record(record, reason, room, by, again=record is last)
