@@ -18,7 +18,7 @@ from confluent_kafka.admin import AdminClient
 
 from streams.events.rejections import Reason
 from streams.history.books import topics_read
-from streams.history.books.asked import committed, compacted
+from streams.history.books.asked import compacted, read_so_far
 from streams.history.books.catalogue import Items, RefusedItems
 from streams.history.books.events import Actions, balance_events, enter_marks
 from streams.history.books.ledger import OUTCOMES, Books
@@ -39,12 +39,12 @@ Marks = dict[int, Watermark]
 
 def audit(settings: Settings) -> Books:
     """Read the topics of a deployment. Raises ReadError, TopicError."""
-    TopicAdmin(settings).topics()  # says within seconds, and by name, that there is no broker
+    metadata = TopicAdmin(settings).topics()  # says within seconds, and by name, that there is no broker
     config, books = librdkafka_config(settings), Books()
     admin = AdminClient(config)
     raw = [source.topic for source in settings.raw_sources]
     ids = ids_now(admin, [*raw, settings.events_topic, settings.topic_items])
-    offsets = committed(admin, settings.group, {*raw, settings.topic_items}, ids)
+    offsets = read_so_far(settings, metadata, {*raw, settings.topic_items}, ids)
     anywhere, books.notes = compacted(settings, [*raw, settings.events_topic])
     marks = topics_read.marks(config, settings.topic_state, books)
     enter_marks(marks, books)

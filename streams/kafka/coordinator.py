@@ -19,7 +19,7 @@ from aiokafka.structs import OffsetAndMetadata
 from confluent_kafka import KafkaError
 from faust.types import TP
 
-from streams.kafka.topics.ids import to_metadata
+from streams.kafka.topics.committed import to_metadata
 from streams.ops.kafka_errors import GROUP_ADVICE, LOGIN_ADVICE, RIGHTS_ADVICE, GroupError, by_code, sentence
 
 FINAL_CODES = frozenset({*GROUP_ADVICE, *RIGHTS_ADVICE, *LOGIN_ADVICE})

@@ -109,7 +109,12 @@ class KeenFetcher(Fetcher):  # type: ignore[misc]
         for topic, partitions in request.topics:
             for partition, offset, _ in partitions:
                 self._asked[TP(topic, partition)] = offset
-        return await super()._proc_fetch_request(assignment, node_id, request)
+        try:
+            return await super()._proc_fetch_request(assignment, node_id, request)
+        except asyncio.CancelledError:
+            # aiokafka's takes its cancellation for an answer that nobody wants, but not while it pauses after a
+            # failure: then its close() would fail, and the worker would wait for it until its deadline.
+            return False
 
     async def _update_fetch_positions(self, assignment: Any, node_id: int, tps: Any) -> Any:
         """As aiokafka's, which resets in silence a position that is out of range."""

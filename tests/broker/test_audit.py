@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -12,10 +15,12 @@ from confluent_kafka.admin import AdminClient
 
 from streams.history import replay
 from streams.history.audit import audit
-from streams.settings.settings import Settings
+from streams.kafka.topics import specifications as topics
+from streams.local_kafka import local_kafka
+from streams.settings.settings import Settings, Source
 from tests.broker.conftest import Produce
 from tests.broker.test_worker import clicks, deploy, event  # noqa: F401 - one is a fixture
-from tests.broker.workers import command, run_worker
+from tests.broker.workers import command, environment, run_worker
 
 Deploy = Callable[..., Settings]
 
@@ -138,3 +143,31 @@ def test_the_catalogue_is_in_the_books_and_removed_items_let_their_events_wait(
     books = audit(settings)
     assert (books.outcomes["waiting"], books.balanced) == (0, True)
     assert command(settings, "audit", "--waiting") == "no event waits for an item\n"
+
+
+# In a process of its own: librdkafka's admin client would end it (confluentinc/librdkafka#4605).
+LOOKS = """
+from streams.history.books.asked import read_so_far
+from streams.kafka.topics.admin import TopicAdmin
+from streams.settings.settings import Settings
+settings = Settings()
+metadata = TopicAdmin(settings).topics()
+for number in range(40):
+    group = settings.model_copy(update={"app": f"app-{number}"})
+    assert read_so_far(group, metadata, [settings.events_topic], {}) == {}
+"""
+
+
+def test_the_first_looks_at_a_cluster_wait_for_each_groups_coordinator(tmp_path: Path) -> None:
+    """A cluster makes its topic of groups' offsets when it is first asked, and then loads its partitions."""
+    with local_kafka.running(tmp_path / "kafka", port=local_kafka.free_port(), heap_mb=256) as broker:
+        settings = Settings(sources=(Source(topic="raw"),), kafka_bootstrap_servers=broker.bootstrap_servers)
+        topics.create(settings)
+        done = subprocess.run(
+            [sys.executable, "-c", LOOKS],
+            env=environment(settings),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr

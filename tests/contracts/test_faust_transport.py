@@ -35,7 +35,7 @@ from streams.kafka import fetching, transport
 from streams.kafka.batches import RecordBatch
 from streams.kafka.consumer import Consumer
 from streams.kafka.coordinator import FrankCoordinator
-from streams.kafka.topics.ids import from_metadata, to_metadata
+from streams.kafka.topics.committed import from_metadata, to_metadata
 
 TP0 = TP("events", 0)
 
@@ -108,6 +108,21 @@ async def test_a_fetcher_ends_though_its_loop_takes_a_cancellation_for_anothers(
     await asyncio.sleep(0)
     await asyncio.wait_for(keen.close(), 10)
     assert keen._fetch_task.cancelled()
+
+
+async def test_a_fetcher_ends_while_it_pauses_after_a_fetch_that_failed() -> None:
+    async def fail(*_: object) -> None:
+        raise KafkaConnectionError
+
+    keen = object.__new__(fetching.KeenFetcher)
+    keen._client, keen._retry_backoff = SimpleNamespace(send=fail), 60
+    keen._asked, keen._preferred_read_replica, keen._fetch_waiters = {}, {}, set()
+    keen._fetch_task = asyncio.ensure_future(asyncio.sleep(60))
+    fetch = asyncio.ensure_future(keen._proc_fetch_request(None, 1, SimpleNamespace(topics=[])))
+    keen._pending_tasks = {fetch}
+    await asyncio.sleep(0.01)
+    await asyncio.wait_for(keen.close(), 10)
+    assert fetch.result() is False
 
 
 async def test_a_fetch_that_ends_wakes_the_loop_that_sends_the_next() -> None:

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions, Message, TopicPartition
+from confluent_kafka import Message, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from streams.history import replay
 from streams.kafka.topics import specifications as topics
+from streams.kafka.topics.committed import committed
 from streams.settings.settings import Settings
 from streams.settings.source_topics import Source
 from tests.faults import invariants
@@ -85,10 +86,8 @@ class Ingesting(Deployment):
 
     def committed(self, topic: str, partitions: int) -> dict[int, int]:
         """What the group has committed of a source topic."""
-        asked = [TopicPartition(topic, p) for p in range(partitions)]
-        request = ConsumerGroupTopicPartitions(self.settings.group, asked)
-        (answer,) = self.admin.list_consumer_group_offsets([request]).values()
-        return {p.partition: max(0, p.offset) for p in answer.result(ANSWER_S).topic_partitions}
+        found = committed(self.config, self.settings.group, [(topic, p) for p in range(partitions)])
+        return {p: found[topic, p].offset if (topic, p) in found else 0 for p in range(partitions)}
 
     def member_ids(self) -> set[str]:
         """Of the group's members, as the coordinator names them: one that was expelled comes back with another."""

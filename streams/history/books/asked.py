@@ -2,41 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import KafkaException
 
+from streams.kafka.log_bounds import Partition
 from streams.kafka.reading import ReadError
+from streams.kafka.security import librdkafka_config
 from streams.kafka.topics.admin import TopicAdmin, TopicError
-from streams.kafka.topics.ids import from_metadata
+from streams.kafka.topics.committed import committed
+from streams.ops.kafka_errors import sentence
 from streams.settings.settings import Settings
 
-TIMEOUT_S = 30.0
 
-
-def committed(
-    admin: AdminClient, group: str, topics: Collection[str], ids: dict[str, str]
-) -> dict[tuple[str, int], int]:
+def read_so_far(
+    settings: Settings, metadata: Mapping[str, Any], topics: Collection[str], ids: Mapping[str, str]
+) -> dict[Partition, int]:
     """What the group has committed of these topics, by topic and partition. Raises ReadError.
 
-    ids: the topics' ids as of now; what was committed of an earlier topic of the name does not count.
+    metadata: of every topic. ids: the topics' ids as of now; what was committed of an earlier topic of the name does
+    not count.
     """
+    partitions = [
+        (topic, number) for topic in topics if topic in metadata for number in metadata[topic].partitions
+    ]
     try:
-        (answer,) = admin.list_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(group)], request_timeout=TIMEOUT_S
-        ).values()
-        told: list[TopicPartition] = answer.result(TIMEOUT_S).topic_partitions
+        found = committed(librdkafka_config(settings), settings.group, partitions)
     except KafkaException as error:
         raise ReadError(
-            f"cannot ask the brokers for the offsets of the group {group}, which needs the right DESCRIBE on it: "
-            f"{error}"
+            sentence(error.args[0], f"the offsets of the consumer group {settings.group}")
         ) from error
-    return {
-        (one.topic, one.partition): one.offset
-        for one in told
-        if one.topic in topics and one.offset >= 0 and from_metadata(one) in ("", ids.get(one.topic, ""))
-    }
+    return {one: said.offset for one, said in found.items() if said.speaks_of(ids.get(one[0], ""))}
 
 
 def compacted(settings: Settings, topics: Collection[str]) -> tuple[set[str], list[str]]:

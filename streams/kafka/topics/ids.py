@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping
 
-from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
 from streams.kafka.reading import StalledError
@@ -19,24 +19,6 @@ UNKNOWN = ""
 MISSING_LOOKS = 6
 # What brokers answer for a topic that they do not have.
 NO_TOPIC = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_ID)
-
-
-# confluent-kafka (2.9) takes the metadata of a committed offset for a C string, which librdkafka does not end: it
-# shows what lies behind it in memory, too, or fails where that is no UTF-8. So what we commit brings its own end.
-METADATA_END = "\0"
-
-
-def to_metadata(topic_id: str) -> str:
-    """What is committed with an offset, to say of which topic it is."""
-    return topic_id + METADATA_END if topic_id else ""
-
-
-def from_metadata(committed: TopicPartition) -> str:
-    """The id that `to_metadata` was given; UNKNOWN where somebody else committed."""
-    try:
-        return (committed.metadata or UNKNOWN).partition(METADATA_END)[0]
-    except UnicodeDecodeError:
-        return UNKNOWN
 
 
 class SourceChangedError(GaveUpError):

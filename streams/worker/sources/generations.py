@@ -3,29 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
-from confluent_kafka import Consumer, TopicPartition
-
-from streams.kafka.clients import close_later, make
 from streams.kafka.log_bounds import Partition
 from streams.kafka.reading import ends_of
-from streams.kafka.topics.ids import from_metadata
-from streams.ops.log_lines import untold
+from streams.kafka.topics.committed import committed
 from streams.settings.settings import Settings
-
-TIMEOUT_S = 30.0
-
-
-class Committed(NamedTuple):
-    """What a group has committed. topic_id: of which topic of the name; empty where it did not say."""
-
-    offset: int
-    topic_id: str
-
-    def speaks_of(self, topic_id: str) -> bool:
-        """False where the topic of this id is another one."""
-        return not self.topic_id or not topic_id or self.topic_id == topic_id
 
 
 def ingested(
@@ -63,26 +46,3 @@ def _committed(
 ) -> dict[Partition, int]:
     found = committed(config, group, partitions)
     return {one: said.offset for one, said in found.items() if said.speaks_of(ids.get(one[0], ""))}
-
-
-def committed(
-    config: Mapping[str, Any], group: str, partitions: Collection[Partition]
-) -> dict[Partition, Committed]:
-    """What the group has committed of those of the partitions of which it has. Raises KafkaException.
-
-    Asked by a consumer that joins no group. The admin client's question to a group's coordinator ends the process where
-    the coordinator goes away meanwhile (confluentinc/librdkafka#4605).
-    """
-    if not partitions:
-        return {}
-    asked = [TopicPartition(topic, partition) for topic, partition in sorted(partitions)]
-    consumer = make(Consumer, {**untold(config), "group.id": group, "enable.auto.commit": False})
-    try:
-        told = consumer.committed(asked, timeout=TIMEOUT_S)
-    finally:
-        close_later(consumer)
-    return {
-        (one.topic, one.partition): Committed(one.offset, from_metadata(one))
-        for one in told
-        if one.offset >= 0 and one.error is None
-    }

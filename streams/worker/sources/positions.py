@@ -10,9 +10,10 @@ from typing import Any
 from confluent_kafka.admin import AdminClient
 
 from streams.kafka.log_bounds import Partition, log_ends, log_starts
+from streams.kafka.topics.committed import Committed, committed
 from streams.settings.settings import Settings
 from streams.state.store import StateError
-from streams.worker.sources.generations import Committed, committed, ingested
+from streams.worker.sources.generations import ingested
 
 log = logging.getLogger(__name__)
 

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streams.kafka.topics.committed import Committed
 from streams.kafka.topics.ids import MISSING_LOOKS, SourceChangedError, Watched, require_forward
 from streams.state.layout import Layout
 from streams.state.removed import book
 from streams.state.store import PartitionState
-from streams.worker.sources.generations import Committed
 from tests.streams.flows import make_flow
 
 
