@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 # So many that fail in one batch, with not one that does not, are taken for a bug that the known good one misses.
 MANY = 8
 LONGEST_MESSAGE = 300
+# So often must one thing fail, a known good one going well behind each, to be a poison.
+ATTEMPTS = 3
 
 
 class EverythingFailsError(RuntimeError):
@@ -120,9 +122,9 @@ def _halve(
     if len(run) <= 1:
         if not run:
             raise error
-        # Again, for what was well when the halving began may not be any more.
-        require(probe, error)
-        failed[run[0]] = error
+        confirmed = _confirm(run, error, attempt, probe, done)
+        if confirmed is not None:
+            failed[run[0]] = confirmed
         return
     middle = len(run) // 2
     for half in (run[:middle], run[middle:]):
@@ -132,3 +134,26 @@ def _halve(
             raise
         except Exception as own:  # see isolate
             _halve(half, own, attempt, probe, done, failed)
+
+
+def _confirm(
+    run: range, error: Exception, attempt: Callable[[range], R], probe: Callable[[], object], done: list[R]
+) -> Exception | None:
+    """The error of one thing that fails again and again, while what is known to be good does not; None where it goes
+    well after all.
+
+    An outage that ends between the failure and the probe looks like a poison: it takes as many of them as there are
+    attempts to be taken for one.
+    """
+    for _ in range(ATTEMPTS - 1):
+        require(probe, error)
+        try:
+            done.append(attempt(run))
+        except MemoryError:  # see isolate
+            raise
+        except Exception as own:  # see isolate
+            error = own
+        else:
+            return None
+    require(probe, error)
+    return error

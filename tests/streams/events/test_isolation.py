@@ -22,7 +22,7 @@ from streams.events.adapters import FORMATS, adapter
 from streams.events.adapters.base import parse_each
 from streams.events.adapters.native import NativeAdapter
 from streams.events.canonical import Event, Limits, Reason, Rejected
-from streams.events.isolation import MANY, EverythingFailsError, isolate
+from streams.events.isolation import ATTEMPTS, MANY, EverythingFailsError, isolate
 from streams.events.provenance import rejected_headers
 from streams.flow import flow as module
 from streams.flow.encoding import encode_isolating
@@ -162,6 +162,36 @@ def test_many_that_fail_and_none_that_does_not_are_no_poison() -> None:
     assert len(isolated_offsets(poisoned(), [*log, record(MANY)])) == MANY
 
 
+@given(
+    count=st.integers(1, 12),
+    poison=st.sets(st.integers(0, 11), max_size=2),
+    outages=st.lists(st.tuples(st.integers(0, 60), st.integers(1, 6)), max_size=ATTEMPTS - 1),
+)
+def test_fewer_outages_than_attempts_make_no_poison_of_what_is_good(
+    count: int, poison: set[int], outages: list[tuple[int, int]]
+) -> None:
+    """An outage lasts for some calls, of attempts and probes alike; whoever waits for its end attempts all again."""
+    calls = 0
+
+    def called(run: Sequence[int]) -> Sequence[int]:
+        nonlocal calls
+        calls += 1
+        if any(first <= calls - 1 < first + length for first, length in outages):
+            raise ConnectionError
+        if poison & set(run):
+            raise PoisonError
+        return run
+
+    while True:
+        try:
+            done, failed = isolate(count, called, lambda: called(()))
+        except EverythingFailsError:
+            continue
+        break
+    assert failed.keys() == {index for index in poison if index < count}
+    assert [index for run in done for index in run] == [n for n in range(count) if n not in poison]
+
+
 def test_out_of_memory_is_nobodys_poison() -> None:
     flow = make_flow()
 
@@ -297,7 +327,7 @@ def test_one_text_that_cannot_be_encoded_costs_few_calls_and_no_neighbour(kind: 
     texts[617] = kind
     vectors, refused = encode_isolating(encoder, texts, "stage")
     assert list(refused) == [617]
-    assert encoder.calls <= 2 * ceil(log2(len(texts))) + 3
+    assert encoder.calls <= 2 * ceil(log2(len(texts))) + 1 + 2 * ATTEMPTS
     kept = [text for text in texts if text != kind]
     assert vectors.tobytes() == HashingEncoder(DIM).encode(kept).tobytes()
 
@@ -314,7 +344,7 @@ def test_a_cache_neither_answers_for_an_encoder_that_is_gone_nor_keeps_what_is_n
     picky = Picky()
     encoder = CachedEncoder(picky)
     assert list(encode_isolating(encoder, ["a", "nan"], "stage")[1]) == [1]
-    assert len(encoder) == 3  # `a`, and twice a text that is known to be good
+    assert len(encoder) == 2 + ATTEMPTS  # `a`, and texts that are known to be good
     picky.down = True
     with pytest.raises(EverythingFailsError):
         encode_isolating(encoder, ["a", "b"], "stage")
