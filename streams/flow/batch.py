@@ -13,11 +13,11 @@ from streams.events.canonical import Event
 from streams.flow.setting_aside import UNKNOWN, set_aside_unknown
 from streams.flow.signals import times
 from streams.interest.base import Floats, Longs, Schedule, Signals, schedule
-from streams.state.changelog import Waiting
-from streams.state.duplicates import Keys, Mask, event_keys, fresh_events, remember
 from streams.state.layout import Rows
 from streams.state.origins import Ranks
-from streams.state.store import PartitionState
+from streams.state.users.duplicates import Keys, Mask, event_keys, fresh_events, remember
+from streams.state.users.partition import UserPartition
+from streams.state.users.waiting import Waiting
 
 if TYPE_CHECKING:
     from streams.flow.decoded import Decoded
@@ -52,7 +52,7 @@ class Batch:
     """
 
     flow: Flow
-    part: PartitionState
+    part: UserPartition
     events: list[Event]
     rows: Longs
     offsets: Longs
@@ -71,7 +71,7 @@ class Batch:
     risen: Ranks
 
     @classmethod
-    def of(cls, flow: Flow, part: PartitionState, decoded: Decoded, outcomes: Counter[str]) -> Batch:
+    def of(cls, flow: Flow, part: UserPartition, decoded: Decoded, outcomes: Counter[str]) -> Batch:
         """Drop duplicates, look items up, set waiting events aside, and plan the rounds."""
         events, offsets, recorded = decoded.events, decoded.offsets, decoded.recorded
         text_at, told_at = decoded.text_positions()

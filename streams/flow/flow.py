@@ -37,9 +37,10 @@ from streams.flow.rendering import Quoted, ranked_items, remembered
 from streams.flow.signals import Weighing
 from streams.interest.base import Floats, InterestModel, Longs
 from streams.recommend import Catalog, Queries, Recommender, explain
-from streams.state.changelog import SourceTopic, Waiting
-from streams.state.layout import Layout
-from streams.state.store import PartitionState
+from streams.state.changelog import SourceTopic
+from streams.state.users.layout import UserLayout
+from streams.state.users.partition import UserPartition
+from streams.state.users.waiting import Waiting
 
 # What a batch is, told here too.
 __all__ = ["Decoded", "Flow", "FlowOptions", "KeyValues", "Updated"]
@@ -74,7 +75,7 @@ class Flow:
     def __init__(
         self,
         model: InterestModel,
-        layout: Layout,
+        layout: UserLayout,
         catalog: Catalog,
         recommender: Recommender,
         weighing: Weighing,
@@ -83,7 +84,7 @@ class Flow:
     ) -> None:
         self.model, self.layout, self.catalog = model, layout, catalog
         self.recommender, self.weighing, self.writer, self.options = recommender, weighing, writer, options
-        self.partitions: dict[int, PartitionState] = {}
+        self.partitions: dict[int, UserPartition] = {}
         # The canonical topic, and the reader of the origins in it; see `reads_from`.
         self.source = SourceTopic(options.events_topic, 0)
         self.origins = OriginReader("")
@@ -226,19 +227,19 @@ class Flow:
                 known[action] = action_key(action)
         return [known[action] for action in actions]
 
-    def _moved(self, part: PartitionState, rows: Longs) -> KeyValues:
+    def _moved(self, part: UserPartition, rows: Longs) -> KeyValues:
         """Vectors of those of the rows that have one: an event has moved them."""
         states = self.layout.view(part.take(rows))
         moved = self.model.counts(states["model"]) > 0
         return self.vectors(part, rows[moved], states[moved])
 
-    def vectors(self, part: PartitionState, rows: Longs, states: Any) -> KeyValues:
+    def vectors(self, part: UserPartition, rows: Longs, states: Any) -> KeyValues:
         """Vector records of users' states."""
         model, users = states["model"], [part.users[row] for row in rows.tolist()]
         counts, as_of, vectors = self.model.counts(model), self.model.times(model), self.model.interest(model)
         return self.writer.vectors(part.partition, users, states, counts, as_of, vectors)
 
-    def _excluded(self, part: PartitionState, row: int) -> list[int]:
+    def _excluded(self, part: UserPartition, row: int) -> list[int]:
         if not self.options.exclude_consumed:
             return []
         row_of_key = self.catalog.row_of_key
@@ -248,7 +249,7 @@ class Flow:
         # Checked when it began to wait: limits that were tightened since do not lose it.
         return decode_stored(waiting.event)
 
-    def _book(self, part: PartitionState, decoded: Decoded, outcomes: Counter[str]) -> None:
+    def _book(self, part: UserPartition, decoded: Decoded, outcomes: Counter[str]) -> None:
         if decoded.released:
             outcomes["waiting"] -= len(decoded.events)
         else:

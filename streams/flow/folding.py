@@ -18,7 +18,7 @@ from streams.events.records import Record
 from streams.flow.batch import Batch
 from streams.flow.decoded import Decoded, Updated
 from streams.interest.base import Floats, States
-from streams.state.store import PartitionState
+from streams.state.users.partition import UserPartition
 
 if TYPE_CHECKING:
     from streams.flow.flow import Flow
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 STAGE = "update.fold"
 
 
-def fold_isolating(flow: Flow, part: PartitionState, decoded: Decoded, texts: Floats) -> Updated:
+def fold_isolating(flow: Flow, part: UserPartition, decoded: Decoded, texts: Floats) -> Updated:
     """Fold all that can be folded, and count its outcomes. Raises EverythingFailsError."""
     ready = decoded.ready()
 
@@ -51,7 +51,7 @@ def fold_isolating(flow: Flow, part: PartitionState, decoded: Decoded, texts: Fl
     return updated
 
 
-def fold(flow: Flow, part: PartitionState, decoded: Decoded, texts: Floats) -> Updated:
+def fold(flow: Flow, part: UserPartition, decoded: Decoded, texts: Floats) -> Updated:
     """Fold events and enter them; where it raises, no trace is left."""
     outcomes = Counter[str]()
     try:
@@ -87,11 +87,11 @@ def fold_known_good(flow: Flow) -> None:
     event.action = min(weights, key=lambda action: abs(weights[action] - 1), default=event.action)
     nought = np.zeros(1, dtype=np.int64)
     vector = np.full((1, flow.catalog.dim), flow.catalog.dim**-0.5, dtype=np.float32)
-    fold(flow, PartitionState(0, flow.layout, capacity=1), Decoded([event], nought, nought), vector)
+    fold(flow, UserPartition(0, flow.layout, capacity=1), Decoded([event], nought, nought), vector)
 
 
 def _records(
-    flow: Flow, part: PartitionState, decoded: Decoded, reasons: Mapping[int, Rejected]
+    flow: Flow, part: UserPartition, decoded: Decoded, reasons: Mapping[int, Rejected]
 ) -> list[tuple[SourceRecord, Rejected]]:
     """The records of these events; of one that had waited, as it was kept."""
     found: list[tuple[SourceRecord, Rejected]] = []

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from streams.events.canonical import encode
-from streams.state.changelog import Waiting
-from streams.state.duplicates import Mask
-from streams.state.tails import waiting_bytes
+from streams.state.users.duplicates import Mask
+from streams.state.users.waiting import Waiting, waiting_bytes
 
 if TYPE_CHECKING:
     from streams.flow.batch import Batch

@@ -30,7 +30,7 @@ from streams.kafka.security import librdkafka_config
 from streams.kafka.topics.admin import TopicAdmin
 from streams.ops.log_lines import untold
 from streams.settings.settings import Settings
-from streams.state.store import PartitionState
+from streams.state.users.partition import UserPartition
 from streams.wiring.app import build_flow, state_space
 from streams.wiring.encoder import build_encoder, build_scoring
 from streams.worker.recovery import source_topic
@@ -89,7 +89,7 @@ def _fold(
     waiting: Mapping[int, Longs],
 ) -> list[tuple[bytes, bytes]]:
     if partition not in flow.partitions:
-        flow.partitions[partition] = PartitionState(partition, flow.layout)
+        flow.partitions[partition] = UserPartition(partition, flow.layout)
     decoded = flow.decode(records)
     for index in np.flatnonzero(np.isin(decoded.offsets, waiting.get(partition, ()))).tolist():
         decoded.events[index].item_id = NOWHERE

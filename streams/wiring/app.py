@@ -28,7 +28,7 @@ from streams.ops.process import fail
 from streams.recommend import Catalog, ContentRecommender
 from streams.settings.action_words import ActionSet, known_word, spell
 from streams.settings.settings import Settings, SettingsError
-from streams.state.layout import Layout
+from streams.state.users.layout import UserLayout
 from streams.wiring.encoder import build_encoder, build_scoring
 from streams.worker import agents
 from streams.worker.pipeline import Pipeline
@@ -53,7 +53,7 @@ def build_flow(settings: Settings, space: str) -> Flow:
         space = f"{space} {options.templates.version}"
     return Flow(
         model,
-        Layout(model, settings.history_length, space, settings.consumed_per_user, settings.dedupe_window),
+        UserLayout(model, settings.history_length, space, settings.consumed_per_user, settings.dedupe_window),
         Catalog(settings.dimensions, titles=options.templates is not None),
         ContentRecommender(),
         Weighing(

@@ -16,7 +16,7 @@ from streams.kafka.brokers import Brokers
 from streams.kafka.reading import Reader
 from streams.state.changelog import OWNER_KEY, WATERMARK_KEY, Watermark
 from streams.state.layout import Layout
-from streams.state.store import PartitionState
+from streams.state.users.partition import UserPartition
 from streams.worker.pipeline import Pipeline
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 # Between looks at the gaps, which cost nothing, and at the ends, which are asked of the broker.
 PAUSE_S = 1.0
 LOOK_S = 5.0
-Gap = tuple[PartitionState, int, int]
+Gap = tuple[UserPartition, int, int]
 
 
 def others(records: Iterable[tuple[bytes, bytes | None]], layout: Layout, term: int) -> list[bytes]:

@@ -23,7 +23,7 @@ from streams.ops.metrics import Health
 from streams.settings.settings import Settings
 from streams.state import removed
 from streams.state.bounded.bound import Bound, Share
-from streams.state.store import PartitionState
+from streams.state.users.partition import UserPartition
 from streams.worker.pipeline import Pipeline
 from streams.worker.recovery import Positions, check_changelog, positions, recover, source_topic
 from streams.worker.snapshotting import Snapshotter
@@ -169,7 +169,7 @@ class Ownership:
 
     async def _recover(
         self, assignment: int, mine: list[int]
-    ) -> tuple[dict[int, PartitionState], Share | None]:
+    ) -> tuple[dict[int, UserPartition], Share | None]:
         """Claim the partitions, and read their states."""
         settings, pipeline = self.settings, self.pipeline
         await self.brokers.ask(self.look_at_topics)
@@ -181,7 +181,7 @@ class Ownership:
             self.brokers.kafka,
             settings.topic_state,
             mine,
-            pipeline.flow.layout,
+            lambda partition: UserPartition(partition, pipeline.flow.layout),
             pipeline.flow.source,
             dict(zip(mine, terms, strict=True)),
             settings.recovery_deadline_s,
@@ -199,7 +199,7 @@ class Ownership:
         self.health.set_ready(flowing, "" if flowing else "waiting for the catalogue's items to be encoded")
 
     def _install(
-        self, assignment: int, states: dict[int, PartitionState], share: Share | None, found: Positions
+        self, assignment: int, states: dict[int, UserPartition], share: Share | None, found: Positions
     ) -> list[Any]:
         """Use the states; the deliveries of what they show not to be out. Raises TakenAwayError.
 

@@ -15,7 +15,8 @@ from streams.settings.settings import Settings
 from streams.state.changelog import OWNER_KEY
 from streams.state.deliveries import Handed
 from streams.state.snapshots.copying import placed
-from streams.state.store import NO_OFFSET, PartitionState
+from streams.state.store import NO_OFFSET
+from streams.state.users.partition import UserPartition
 from streams.worker.stages.rejected_record import rejected_record
 
 
@@ -34,7 +35,7 @@ class Publisher:
         return self.sink.publish(groups)
 
     def hand_over(
-        self, part: PartitionState, updated: Updated, others: Sequence[Group] = (), resume: int = NO_OFFSET
+        self, part: UserPartition, updated: Updated, others: Sequence[Group] = (), resume: int = NO_OFFSET
     ) -> Any:
         """Publish a change: changelog records, behind them the mark that says they are complete, and its outputs.
 
@@ -63,7 +64,7 @@ class Publisher:
             taken.append(self.hand_over(part, updated))
         return taken
 
-    def write_again(self, part: PartitionState, users: Collection[str]) -> Any:
+    def write_again(self, part: UserPartition, users: Collection[str]) -> Any:
         """Users whose older state somebody else has written behind ours; on the model thread."""
         if self.flow.partitions.get(part.partition) is not part:
             return self.publish([])

@@ -14,7 +14,7 @@ from sinks.base import Group
 from streams.kafka.transport import Consumer, RecordBatch
 from streams.ops.metrics import Metrics
 from streams.state.changelog import CONTROL_KEYS
-from streams.state.store import PartitionState
+from streams.state.users.partition import UserPartition
 from streams.worker.guard import others
 from streams.worker.pipeline import Pipeline
 from streams.worker.stages.recommend import Scheduler
@@ -70,7 +70,7 @@ class Worker:
         raise error
 
     @property
-    def part(self) -> PartitionState:
+    def part(self) -> UserPartition:
         """The state it holds."""
         return self.flow.partitions[0]
 
@@ -111,7 +111,7 @@ class Worker:
         yield from self._apply_waiting()
         self.ready = True
 
-    def _install(self, part: PartitionState) -> None:
+    def _install(self, part: UserPartition) -> None:
         """Take a state, and seek to where it says; what was in flight is forgotten."""
         self.flow.partitions.clear()
         self.flow.partitions[0] = part

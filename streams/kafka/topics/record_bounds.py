@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from streams.interest import MODELS
 from streams.interest.decay import HalfLife
 from streams.settings.settings import Settings
-from streams.state.layout import Layout
+from streams.state.users.layout import UserLayout
 
 Headers = Sequence[tuple[str, bytes | None]]
 
@@ -74,6 +74,8 @@ def _state(settings: Settings) -> int:
     """Bytes of the largest state: row, items consumed, events that wait."""
     half_life = HalfLife(1.0, "events")
     model = MODELS[settings.model](settings.dimensions, half_life, half_life, 0.5)
-    row = Layout(model, settings.history_length, "", settings.consumed_per_user, settings.dedupe_window).size
+    row = UserLayout(
+        model, settings.history_length, "", settings.consumed_per_user, settings.dedupe_window
+    ).size
     consumed = CONSUMED_BYTES * settings.consumed_per_user
     return row + consumed + settings.waiting_bytes_per_user + JSON_BYTES

@@ -15,23 +15,25 @@ from hypothesis import strategies as st
 
 from streams.interest import DecayModel
 from streams.interest.decay import HalfLife
-from streams.state.changelog import NO_TERM, OWNER_KEY, WATERMARK_KEY, SourceTopic, Waiting, Watermark
+from streams.state.changelog import NO_TERM, OWNER_KEY, WATERMARK_KEY, SourceTopic, Watermark
 from streams.state.deliveries import Deliveries, Handed
-from streams.state.layout import Layout
 from streams.state.restore import Restoring
-from streams.state.store import PartitionState, StateError
-from streams.state.tails import Consumed
+from streams.state.store import StateError
+from streams.state.users.consumed import Consumed
+from streams.state.users.layout import UserLayout
+from streams.state.users.partition import UserPartition
+from streams.state.users.waiting import Waiting
 
 DIM = 4
 SOURCE = SourceTopic("events", 4, "id")
 
 
-def layout(space: str = "hashing@1", dim: int = DIM) -> Layout:
-    return Layout(DecayModel(dim, HalfLife(5, "events"), HalfLife(60.0)), 3, space)
+def layout(space: str = "hashing@1", dim: int = DIM) -> UserLayout:
+    return UserLayout(DecayModel(dim, HalfLife(5, "events"), HalfLife(60.0)), 3, space)
 
 
-def filled(users: int = 3) -> tuple[PartitionState, dict[bytes, bytes]]:
-    part = PartitionState(0, layout(), capacity=1)
+def filled(users: int = 3) -> tuple[UserPartition, dict[bytes, bytes]]:
+    part = UserPartition(0, layout(), capacity=1)
     rows = part.rows([f"user-{i}" for i in range(users)])
     changed = part.take(rows)
     states = part.layout.view(changed)
@@ -58,8 +60,8 @@ def columns(records: Records, begin: int = 0) -> tuple[list[bytes], list[bytes |
 
 def restored(
     log: dict[bytes, bytes] | Records, source: SourceTopic = SOURCE, term: int = NO_TERM, **kw: Any
-) -> PartitionState:
-    restoring = Restoring(0, layout(**kw))
+) -> UserPartition:
+    restoring = Restoring(UserPartition(0, layout(**kw)))
     restoring.add(*columns(list(log.items()) if isinstance(log, dict) else log))
     return restoring.state(source, term)
 
@@ -199,7 +201,7 @@ def test_books_say_of_events_that_wait_no_more_that_they_were_recovered() -> Non
 
 
 def one_user(offset: int, version: int = 1, consumed: int = 0, term: int = 0) -> tuple[bytes, bytes]:
-    part = PartitionState(0, layout())
+    part = UserPartition(0, layout())
     rows = part.rows(["user"])
     changed = part.take(rows)
     states = part.layout.view(changed)
@@ -219,7 +221,7 @@ def test_the_highest_offset_count_and_term_win_in_any_order_and_chunks(
     places = [(offset, count, term) for offset in (1, 2) for count in (1, 2) for term in (10, 20)]
     written = [one_user(offset, count, 3 - offset, term) for offset, count, term in places]
     records = [written[i] for i in order]
-    restoring = Restoring(0, layout())
+    restoring = Restoring(UserPartition(0, layout()))
     edges = [0, *sorted(cuts), 8]
     for begin, end in pairwise(edges):
         restoring.add(*columns(records[begin:end], begin))
@@ -230,7 +232,7 @@ def test_the_highest_offset_count_and_term_win_in_any_order_and_chunks(
 
 
 def test_a_newer_state_without_a_tail_leaves_nothing_of_an_older_one() -> None:
-    restoring = Restoring(0, layout())
+    restoring = Restoring(UserPartition(0, layout()))
     restoring.add(*columns([one_user(1, consumed=3)]))
     restoring.add(*columns([one_user(2)]))
     assert list(restoring.state(SOURCE).consumed.keys(0)) == []
@@ -279,12 +281,12 @@ def test_a_mark_calls_published_what_was_delivered_in_order() -> None:
     assert (again.watermark, again.resume_offset) == (20, 13)
 
 
-def mark(part: PartitionState) -> Watermark:
+def mark(part: UserPartition) -> Watermark:
     return msgspec.json.decode(part.watermark_record(SOURCE)[1], type=Watermark)
 
 
 def test_what_waits_for_an_item_is_found_in_log_order_and_taken_out_by_release() -> None:
-    part = PartitionState(0, layout())
+    part = UserPartition(0, layout())
     part.rows(["a", "b"])
     part.waiting.add(1, Waiting(7, "x", 0, b"1", 0))
     part.waiting.add(0, Waiting(5, "x", 0, b"2", 0))
@@ -312,7 +314,7 @@ def test_the_oldest_consumed_item_is_forgotten_beyond_the_limit_also_after_a_rec
 
 
 def test_rows_grow_and_keep_their_users() -> None:
-    part = PartitionState(0, layout(), capacity=2)
+    part = UserPartition(0, layout(), capacity=2)
     first = part.rows([f"u{i}" for i in range(100)])
     assert first.tolist() == list(range(100))
     assert part.rows(["u99", "u0", "new"]).tolist() == [99, 0, 100]

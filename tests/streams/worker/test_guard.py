@@ -13,7 +13,7 @@ import pytest
 from streams.ops.apart import apart
 from streams.state.changelog import OWNER_KEY, WATERMARK_KEY
 from streams.state.deliveries import Deliveries
-from streams.state.store import PartitionState
+from streams.state.users.partition import UserPartition
 from streams.worker import guard
 from streams.worker.guard import others
 from tests.streams.state.test_store import SOURCE, layout
@@ -23,7 +23,7 @@ OWN, REPLACED = 20, 10
 
 def records_of(term: int) -> list[tuple[bytes, bytes | None]]:
     """A row and the mark behind it, as an owner of this term writes them."""
-    part = PartitionState(0, layout())
+    part = UserPartition(0, layout())
     part.deliveries = Deliveries(term)
     rows = part.rows(["somebody"])
     changed = part.take(rows)

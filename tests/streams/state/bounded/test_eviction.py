@@ -16,10 +16,11 @@ from streams.flow.flow import Flow, KeyValues
 from streams.ops.metrics import Metrics
 from streams.state.bounded.eviction import Evictor
 from streams.state.bounded.spill_file import ScratchFile
-from streams.state.changelog import SourceTopic, Waiting
+from streams.state.changelog import SourceTopic
 from streams.state.deliveries import Handed
 from streams.state.restore import Restoring
-from streams.state.store import PartitionState
+from streams.state.users.partition import UserPartition
+from streams.state.users.waiting import Waiting
 from tests.streams.flow.test_flow import EVENTS, log_of
 from tests.streams.flows import apply, item_vector, make_flow, record, settle
 
@@ -62,12 +63,12 @@ class Run:
         self.recover([])
 
     @property
-    def part(self) -> PartitionState:
+    def part(self) -> UserPartition:
         return self.flow.partitions[0]
 
     def recover(self, cuts: list[int]) -> None:
         evictor = None if self.file is None else Evictor(Fresh(self.file), self.most)
-        restoring = Restoring(0, self.flow.layout, evictor)
+        restoring = Restoring(UserPartition(0, self.flow.layout), evictor)
         for begin, end in pairwise([0, *(cut for cut in cuts if cut < len(self.log)), len(self.log)]):
             keys, values = [k for k, _ in self.log[begin:end]], [v for _, v in self.log[begin:end]]
             restoring.add(keys, values, range(begin, end))
@@ -152,11 +153,11 @@ def test_the_bound_changes_no_bit(
     assert bounded.everything() == unbounded.everything()
 
 
-def due(part: PartitionState) -> dict[str, int]:
+def due(part: UserPartition) -> dict[str, int]:
     return {part.users[row]: offset for row, offset in part.due.items()}
 
 
-def bounded(file: ScratchFile, most: int, **options: Any) -> tuple[Flow, PartitionState]:
+def bounded(file: ScratchFile, most: int, **options: Any) -> tuple[Flow, UserPartition]:
     flow = make_flow(**options)
     part, evictor = flow.partitions[0], Evictor(Fresh(file), most)
     part.evicted, evictor.tails = evictor, part.tails
@@ -206,7 +207,7 @@ def test_a_recovery_keeps_to_the_bound_and_the_highest_version_wins_across_the_f
     new = apply(flow, [record(100 + offset, f"u{offset}") for offset in range(0, 100, 2)]).state
     mark = flow.partitions[0].watermark_record(SOURCE)
     evictor = Evictor(Fresh(file), 10)
-    restoring, end = Restoring(0, flow.layout, evictor), 0
+    restoring, end = Restoring(UserPartition(0, flow.layout), evictor), 0
     for records in (new[:30], old[:50], new[30:], old[50:], [mark]):
         for at in range(0, len(records), 5):
             some = records[at : at + 5]

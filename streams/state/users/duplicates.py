@@ -19,7 +19,7 @@ from xxhash import xxh3_64_intdigest
 from streams.events.canonical import Event
 from streams.events.provenance import Origin
 from streams.interest.base import Longs, occurrences
-from streams.state.store import PartitionState
+from streams.state.users.partition import UserPartition
 
 Keys = npt.NDArray[np.uint64]
 Mask = npt.NDArray[np.bool_]
@@ -51,7 +51,7 @@ def event_keys(events: Sequence[Event], origins: Sequence[Origin | None]) -> Key
 
 
 def fresh_events(
-    part: PartitionState, rows: Longs, offsets: Longs, keys: Keys, again: Mask | None, outcomes: Counter[str]
+    part: UserPartition, rows: Longs, offsets: Longs, keys: Keys, again: Mask | None, outcomes: Counter[str]
 ) -> Mask:
     """(n,) false for repeats, which are counted, and for what the books hold already: it was read again.
 
@@ -71,7 +71,7 @@ def fresh_events(
     return fresh
 
 
-def _book_taken(part: PartitionState, rows: Longs, offsets: Longs, outcomes: Counter[str]) -> None:
+def _book_taken(part: UserPartition, rows: Longs, offsets: Longs, outcomes: Counter[str]) -> None:
     """Events that are in the state, though its worker ended before the mark that would have booked them."""
     for row, offset in zip(rows.tolist(), offsets.tolist(), strict=True):
         outcomes["waiting" if part.waiting.holds(row, offset) else "recovered"] += 1
