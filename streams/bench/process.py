@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from streams.bench.errors import BenchError
-from streams.ops.tied import tie
+from streams.ops.parent_death import end_with_parent
 
 LOG_LINES = 30
 STOP_DEADLINE_S = 20.0
@@ -72,7 +72,7 @@ def engine(name: str, command: Sequence[str], environment: Mapping[str, str], lo
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         process = subprocess.Popen(
-            tie(command),
+            end_with_parent(command),
             env={**os.environ, **environment},
             cwd=log.parent,
             stdin=subprocess.DEVNULL,
@@ -91,7 +91,11 @@ def answer(case: str, *arguments: object) -> dict[str, list[float]]:
     """What a case's child says (see `child`), with one thread for linear algebra. Raises BenchError."""
     command = [sys.executable, "-m", "streams.bench.child", case, json.dumps(arguments)]
     done = subprocess.run(
-        tie(command), env={**os.environ, **ONE_THREAD}, capture_output=True, text=True, check=False
+        end_with_parent(command),
+        env={**os.environ, **ONE_THREAD},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         tail = "\n".join(done.stderr.splitlines()[-LOG_LINES:])

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from streams.local_kafka.install import LocalKafkaError
-from streams.ops.tied import tie
+from streams.ops.parent_death import end_with_parent
 from streams.settings.errors import UserError
 from streams.settings.settings import ENV_PREFIX
 
@@ -34,7 +34,7 @@ class Child:
         command = [sys.executable, "-m", "streams", *verb]
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                tie(command),
+                end_with_parent(command),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

@@ -49,7 +49,7 @@ def _train(java: Java, jars: Path, cache: Path) -> None:
         write_files(home, node_properties(home, port, free_port(), {}))
         format_data(home, java, jars)
         output = home / "output.aot"
-        pid = launch(home, java, jars, [f"-XX:AOTCacheOutput={output}"], tied=True)
+        pid = launch(home, java, jars, [f"-XX:AOTCacheOutput={output}"], ends_with_parent=True)
         try:
             wait_until_up(home, pid, f"{HOST}:{port}", START_DEADLINE_S)
             terminate(home, pid, WRITE_DEADLINE_S)
