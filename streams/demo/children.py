@@ -89,7 +89,7 @@ def environment(settings: Mapping[str, Any], temporary: Path) -> dict[str, str]:
 
 
 @contextmanager
-def scratch(parent: Path) -> Iterator[Path]:
+def temporary_folder(parent: Path) -> Iterator[Path]:
     """A new folder in `parent`, gone after the block, as is `parent` if it was made for it.
 
     Raises LocalKafkaError where it cannot be made.

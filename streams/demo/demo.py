@@ -22,7 +22,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message,
 from sinks.base import Group
 from sinks.kafka import KafkaSink
 from streams.catalog.items import Embedding, decode_embedding
-from streams.demo.children import Child, child, environment, scratch
+from streams.demo.children import Child, child, environment, temporary_folder
 from streams.demo.judge import Judge, Vector
 from streams.demo.simulate import World
 from streams.kafka.reading import partition_ids, read_all
@@ -53,7 +53,7 @@ def perform(seconds: int, seed: int, users: int) -> str:
     """
     logging.basicConfig(format="%(message)s")
     logging.getLogger("streams").setLevel(logging.INFO)
-    with scratch(local_kafka.default_home().parent) as home:
+    with temporary_folder(local_kafka.default_home().parent) as home:
         log.info("starting a local Apache Kafka; the first time it is fetched, which takes about a minute")
         with local_kafka.running(home / "kafka") as broker:
             own: dict[str, Any] = {

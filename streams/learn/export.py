@@ -66,9 +66,9 @@ def export_onnx(settings: Settings, output: Path, texts: Sequence[str] | None = 
         )
     base = build_raw_encoder(settings)
     output.parent.mkdir(parents=True, exist_ok=True)
-    # Made whole beside its place, so that there is never half a model.
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as scratch:
-        folder = Path(scratch) / output.name
+    # Made in full elsewhere and then moved, so that there is never half a model.
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as temporary:
+        folder = Path(temporary) / output.name
         export(load_parts(settings.encoder, settings.encoder_revision), folder, {"base": identity(base)})
         made = settings.model_copy(update={"encoder": f"{PREFIX}{folder}", **PLAIN})
         new = build_raw_encoder(made)

@@ -63,9 +63,9 @@ def train_encoder(settings: Settings, data: Data, choice: Choice, options: Optio
     candidates = _candidates(train, held_out)
     before = recall(base, spread(held_out, LOOKED_UP), candidates)
     output.parent.mkdir(parents=True, exist_ok=True)
-    # Made whole beside its place, so that there is never half a model.
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as scratch:
-        folder = Path(scratch) / "model"
+    # Made in full elsewhere and then moved, so that there is never half a model.
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as temporary:
+        folder = Path(temporary) / "model"
         with Progress(console=Console(stderr=True), transient=True) as bar:
             steps = -(-len(train) // options.batch) * options.epochs
             task = bar.add_task("training", total=steps)

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streams.state.bounded.eviction import Evictor
-from streams.state.bounded.spill_file import ScratchFile
+from streams.state.bounded.spill_file import SpillFile
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
     """What each partition of one assignment gets."""
 
-    file: ScratchFile
+    file: SpillFile
     # Rows in memory.
     most: int
 
@@ -32,7 +32,7 @@ class Bound:
 
     def share(self, partitions: int) -> Share:
         """For a recovery of so many partitions; `keep` it once its states are in use. Raises StateError."""
-        return Share(ScratchFile(self.folder), max(1, self.most // max(1, partitions)))
+        return Share(SpillFile(self.folder), max(1, self.most // max(1, partitions)))
 
     def keep(self, share: Share | None) -> None:
         """The states of this share are in use, those of the one before no longer: close its file."""

@@ -38,7 +38,7 @@ BLOCK_CACHE = 16 * MIB
 FILTER_BITS = 10
 
 
-class ScratchFile:
+class SpillFile:
     """Values by partition and key. Raises StateError where the disk fails. One thread at a time."""
 
     def __init__(self, folder: Path) -> None:

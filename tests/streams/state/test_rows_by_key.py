@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from streams.state.bounded.eviction import Evictor
-from streams.state.bounded.spill_file import ScratchFile
+from streams.state.bounded.spill_file import SpillFile
 from streams.state.changelog import SourceTopic
 from streams.state.deliveries import Handed
 from streams.state.layout import STORE_FIELDS, Layout
@@ -102,7 +102,7 @@ def test_a_changelog_gives_rows_and_tails_back() -> None:
 
 def test_evicted_rows_come_back_and_pinned_ones_stay(tmp_path: Path) -> None:
     _, log = filled()
-    file = ScratchFile(tmp_path)
+    file = SpillFile(tmp_path)
     try:
         evictor = Evictor(file, 1)
         part = restored(log, evictor)
