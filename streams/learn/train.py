@@ -99,7 +99,7 @@ def chosen_pairs(settings: Settings, data: Data, choice: Choice) -> tuple[list[P
     """Pairs of texts to learn from, later ones held out, and the time between. Raises EncoderError."""
     weighing = Weighing(settings.action_rules, settings.default_action_weight)
     found = co_consumed(data.events, weighing, int(choice.window_s * 1000), choice.per_user)
-    pairs = spread(_told(found, data.texts), choice.most)
+    pairs = spread(_with_texts(found, data.texts), choice.most)
     earlier, later, cut = split_in_time(pairs, choice.held_out) if pairs else ([], [], 0)
     if len(earlier) < FEWEST_TRAIN or len(later) < FEWEST_HELD_OUT:
         raise EncoderError(
@@ -110,7 +110,7 @@ def chosen_pairs(settings: Settings, data: Data, choice: Choice) -> tuple[list[P
     return _worded(earlier, data.texts), _worded(later, data.texts), cut
 
 
-def _told(pairs: Iterable[CoConsumed], texts: Mapping[str, str]) -> list[CoConsumed]:
+def _with_texts(pairs: Iterable[CoConsumed], texts: Mapping[str, str]) -> list[CoConsumed]:
     """Those with two different texts, each two texts once: items that are called the same must not leak."""
     first: dict[tuple[str, ...], CoConsumed] = {}
     for pair in pairs:

@@ -52,9 +52,10 @@ def start(
 ) -> Broker:
     """Start the broker of `home`, or return it as it is if it runs already; returns once it answers.
 
-    port: of the plaintext listener on loopback, 0 for a free one. properties: broker settings over ours;
-    `listeners` and its like are added to ours. heap_mb: most Java heap, in MiB. ends_with_parent: the broker ends when
-    this process dies, however that happens (Linux only; elsewhere without effect).
+    port: of the plaintext listener on loopback, 0 for a free one.
+    properties: broker settings over ours; `listeners` and its like are added to ours.
+    heap_mb: most Java heap, in MiB.
+    ends_with_parent: the broker ends when this process dies, however it dies (Linux; elsewhere without effect).
     Raises LocalKafkaError: no Java, no jars, port in use, or the broker does not come up (with its log).
     """
     home = home.absolute()

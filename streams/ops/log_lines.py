@@ -1,4 +1,4 @@
-"""What a person reads on standard error: our own lines, and of the clients' those that say something new."""
+"""Log lines on standard error: our own, and those of the Kafka clients that say something new."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ QUIET_S = 35.0
 
 
 class Seldom(logging.Filter):
-    """Lets a library say the same, but for numbers, once in a while; how often it was held back is told then."""
+    """Lets a library log the same line, but for its numbers, once in a while, with the number of lines held back."""
 
     def __init__(self, every_s: float = EVERY_S, clock: Callable[[], float] = time.monotonic) -> None:
         """clock: monotonic seconds."""
@@ -52,11 +52,11 @@ class Seldom(logging.Filter):
             return True
         now, message = self.clock(), record.getMessage()
         about = record.name, _numbers.sub("#", message)
-        again, held_back = self._said.get(about, (now, 0))
-        if now < again:
-            self._said[about] = again, held_back + 1
+        silent_until, held_back = self._said.get(about, (now, 0))
+        if now < silent_until:
+            self._said[about] = silent_until, held_back + 1
             return False
-        self._said = {key: told for key, told in self._said.items() if now < told[0]}
+        self._said = {key: told for key, entry in self._said.items() if now < entry[0]}
         self._said[about] = now + self.every, 0
         if held_back:
             record.msg, record.args = f"{message} ({held_back} more like it)", ()
@@ -64,7 +64,7 @@ class Seldom(logging.Filter):
 
 
 class Connections(logging.Filter):
-    """Tells once of connections that fail, where all clients do each time; and once when none has for a while."""
+    """Logs once that connections fail, though each client logs each failure; and once that none has failed lately."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """clock: monotonic seconds."""

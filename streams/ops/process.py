@@ -61,25 +61,25 @@ def exit_after(seconds: float) -> None:
 def stacks() -> str:
     """Where each thread and each task of any event loop stands, as tracebacks; for whoever asks why it hangs."""
     names = {thread.ident: thread.name for thread in threading.enumerate()}
-    told = [
+    threads = [
         f"thread {names.get(ident, ident)}:\n{''.join(traceback.format_stack(frame))}"
         for ident, frame in sys._current_frames().items()
     ]
     # Not `asyncio.all_tasks`, which wants the loop: Faust's consumer has one of its own.
     # By type, for objects may do anything when they are asked for their class.
     tasks = [one for one in gc.get_objects() if issubclass(type(one), asyncio.Task) and not one.done()]
-    return "\n".join([*told, *(f"{task.get_name()}:\n{_awaited(task)}" for task in tasks)])
+    return "\n".join([*threads, *(f"{task.get_name()}:\n{_awaited(task)}" for task in tasks)])
 
 
 def _awaited(task: asyncio.Task[Any]) -> str:
-    """The task's coroutine, what it awaits, and so on, which a task's own stack does not tell."""
-    told: list[str] = []
+    """The task's coroutine, what it awaits, and so on, which a task's own stack does not show."""
+    frames: list[str] = []
     at: Any = task.get_coro()
     while at is not None:
         frame = getattr(at, "cr_frame", None) or getattr(at, "gi_frame", None)
         if frame is None:
-            told.append(f"  {at!r}\n")
+            frames.append(f"  {at!r}\n")
             break
-        told += traceback.format_stack(frame, limit=1)
+        frames += traceback.format_stack(frame, limit=1)
         at = getattr(at, "cr_await", None) or getattr(at, "gi_yieldfrom", None)
-    return "".join(told)
+    return "".join(frames)

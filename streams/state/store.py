@@ -124,7 +124,7 @@ class PartitionState:
             self.evicted.trim(self)
 
     def may_leave(self, rows: Iterable[int]) -> Iterator[int]:
-        """Those of the rows that may be evicted now, as far as the tails do not say otherwise."""
+        """Those of the rows that are not pinned, apart from what their tails pin."""
         return iter(rows)
 
     def known_rows(self, keys: Iterable[str]) -> Longs:
@@ -139,7 +139,7 @@ class PartitionState:
         return unseen
 
     def take(self, rows: Longs) -> Rows:
-        """A copy of the rows, (n, size) bytes, to be changed and `put` back."""
+        """A copy of the rows, (n, size) bytes, to be changed and written back."""
         return np.take(self.arena, rows, axis=0)
 
     def put(self, rows: Longs, changed: Rows) -> None:
@@ -183,12 +183,12 @@ class PartitionState:
         return WATERMARK_KEY, msgspec.json.encode(mark)
 
     def stamp(self, states: Any) -> None:
-        """Let rows that have changed, or are written again, bear the change whose mark comes next."""
+        """Give rows that have changed the number of the change that the next mark completes."""
         states["term"], states["change"], states["place"] = self.deliveries.term, self.changes + 1, 0
 
     @property
     def resume_offset(self) -> int:
-        """Where to read on after a recovery: rejected records that follow may not be out, though they are booked."""
+        """Source offset from which to read after a recovery: rejected records from there on may not be delivered."""
         return self.deliveries.resume + 1
 
     def deferred(self) -> Claim:

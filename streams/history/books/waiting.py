@@ -191,12 +191,12 @@ def show(report: Report, as_json: bool) -> str:
 
 
 def _remarks(one: Awaited) -> str:
-    told = {
+    text = {
         "unknown": "",
         "removed": ", which was removed",
         "known": ", which the catalogue has: a running worker applies them",
     }[one.catalogue]
     if one.near:
         near = ", ".join(f"{other.item_id!r} ({' and '.join(other.differs)})" for other in one.near)
-        told += f"; the catalogue has {near}"
-    return told
+        text += f"; the catalogue has {near}"
+    return text

@@ -53,7 +53,7 @@ def look(admin: AdminClient, settings: Settings) -> Rooms:
 
 
 def _asked(admin: AdminClient, topics: Sequence[str]) -> Mapping[str, int]:
-    """What each topic takes; of those that are not there, or may not be asked, nothing."""
+    """Bytes that each topic takes, without topics that are missing or may not be described."""
     found, denied = {}, []
     resources = [ConfigResource(ResourceType.TOPIC, topic) for topic in topics]
     for resource, future in admin.describe_configs(resources, request_timeout=ASK_S).items():
@@ -85,7 +85,7 @@ def _too_small(topic: str, takes: int, needed: int, settings: Settings) -> str:
 
 
 def fitting(canonical: Group, room: int) -> tuple[Group, list[tuple[int, Rejected]]]:
-    """The canonical records that their topic takes, and those that it does not: rejected, by their index.
+    """The canonical records that their topic takes, and the rejections of the others by their index.
 
     canonical: with headers.
     """
@@ -97,7 +97,9 @@ def fitting(canonical: Group, room: int) -> tuple[Group, list[tuple[int, Rejecte
     sizes = [record_bytes(*record, own) for record, own in zip(canonical.records, headers, strict=True)]
     kept = [index for index, size in enumerate(sizes) if size <= room]
     refused = [(index, size) for index, size in enumerate(sizes) if size > room]
-    told = f"bytes as canonical record, but {canonical.topic} takes {room}: raise its {SETTING}, or send less"
+    reason = (
+        f"bytes as canonical record, but {canonical.topic} takes {room}: raise its {SETTING}, or send less"
+    )
     return (
         Group(
             canonical.topic,
@@ -105,7 +107,7 @@ def fitting(canonical: Group, room: int) -> tuple[Group, list[tuple[int, Rejecte
             canonical.partition,
             [headers[i] for i in kept],
         ),
-        [(index, Rejected(Reason.TOO_LARGE, f"{size} {told}", STAGE)) for index, size in refused],
+        [(index, Rejected(Reason.TOO_LARGE, f"{size} {reason}", STAGE)) for index, size in refused],
     )
 
 
@@ -114,12 +116,12 @@ def fitting_recommendation(record: tuple[bytes, bytes], room: int) -> tuple[byte
     key, value = record
     if record_bytes(key, value) <= room:
         return record
-    told: dict[str, Any] = orjson.loads(value)
-    items, least, most = told["items"], 0, len(told["items"])
+    fields: dict[str, Any] = orjson.loads(value)
+    items, least, most = fields["items"], 0, len(fields["items"])
     while least < most:
         middle = (least + most + 1) // 2
-        if record_bytes(key, orjson.dumps({**told, "items": items[:middle]})) <= room:
+        if record_bytes(key, orjson.dumps({**fields, "items": items[:middle]})) <= room:
             least = middle
         else:
             most = middle - 1
-    return key, orjson.dumps({**told, "items": items[:least]})
+    return key, orjson.dumps({**fields, "items": items[:least]})

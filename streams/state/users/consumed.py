@@ -9,8 +9,8 @@ from collections.abc import Iterable
 class Consumed:
     """Keys of the items that each user consumed, oldest first, the newest `limit` of them.
 
-    They stay packed, 8 bytes each, until their user is seen again: most users of a recovery are not, for long.
-    From then on a dictionary answers what is in, beside the packed form, which every change of a user writes.
+    They stay packed, 8 bytes each, until their user has an event again: after a recovery most users have none for
+    long. From then on a dictionary is kept beside the packed form, which every change of the user writes.
     """
 
     def __init__(self, limit: int) -> None:
@@ -36,16 +36,16 @@ class Consumed:
         return self._opened(row) if row in self._packed else ()
 
     def pack(self, row: int) -> bytes:
-        """As `load` takes them."""
+        """The row's keys, 8 bytes each, little-endian."""
         return bytes(self._packed.get(row, b""))
 
     def load(self, row: int, packed: bytes) -> None:
-        """Take what `pack` gave, of a row that has none yet."""
+        """Load what `pack` returned, for a row that has none yet."""
         if packed:
             self._packed[row] = bytearray(packed)
 
     def forget(self, row: int) -> None:
-        """The row is nobody's any more."""
+        """Remove the row's items."""
         self._packed.pop(row, None)
         self._keys.pop(row, None)
 

@@ -24,7 +24,7 @@ class Waiting(msgspec.Struct, array_like=True):
 
 
 def waiting_bytes(waiting: Waiting) -> int:
-    """What an event that waits adds to its user's changelog record, at most."""
+    """Bytes that a waiting event adds to its user's changelog record, at most."""
     return WAITING_BYTES + len(waiting.item_id.encode()) + len(waiting.event)
 
 
@@ -32,10 +32,11 @@ class WaitingEvents:
     """Events that wait for an item to enter the catalogue, by user and by item."""
 
     def __init__(self) -> None:
+        # Row -> its events, in the order in which they came.
         self.of_row: dict[int, list[Waiting]] = {}
         # Item id -> rows of the users with an event that waits for it.
         self.rows_by_item: dict[str, set[int]] = {}
-        # Row -> bytes of its events.
+        # Row -> bytes that its events add to its record.
         self.bytes_of: dict[int, int] = {}
         self.count = 0
 
@@ -47,21 +48,21 @@ class WaitingEvents:
         self.count += 1
 
     def holds(self, row: int, offset: int) -> bool:
-        """True while the row's event of this offset waits."""
+        """True where the row's event at this offset waits."""
         return any(waiting.offset == offset for waiting in self.of_row.get(row, ()))
 
     def up_to(self, offset: int) -> int:
-        """How many events wait that stand no later than this in the log."""
+        """Number of waiting events up to this offset."""
         return sum(waiting.offset <= offset for own in self.of_row.values() for waiting in own)
 
     def waiting_for(self, item_ids: Set[str]) -> list[Waiting]:
-        """The events that wait for one of these items, in log order."""
+        """The events that wait for these items, in log order."""
         rows = {row for item_id in item_ids for row in self.rows_by_item.get(item_id, ())}
         found = [waiting for row in rows for waiting in self.of_row[row] if waiting.item_id in item_ids]
         return sorted(found, key=lambda waiting: waiting.offset)
 
     def release(self, item_ids: Set[str]) -> None:
-        """Let no event wait for these items any more."""
+        """Remove the events that wait for these items."""
         for row in {row for item_id in item_ids for row in self.rows_by_item.pop(item_id, ())}:
             waiting = self.of_row.pop(row)
             del self.bytes_of[row]
