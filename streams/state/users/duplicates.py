@@ -67,7 +67,7 @@ def fresh_events(
     taken = unread & ~fresh
     if repeated is not None and repeated.any():
         outcomes["repeat"] += int((unread & repeated).sum())
-        fresh, taken = fresh & ~repeated, taken & ~again
+        fresh, taken = fresh & ~repeated, taken & ~repeated
     _book_taken(part, rows[taken], offsets[taken], outcomes)
     new = new_events(part.layout.view(part.arena), rows[fresh], keys[fresh])
     if repeats := int((~new).sum()):
