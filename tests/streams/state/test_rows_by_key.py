@@ -20,7 +20,7 @@ from streams.state.snapshots.snapshot import Expected, load, save
 from streams.state.store import PartitionState
 
 SOURCE, CHANGELOG = SourceTopic("signals", 1, "a"), SourceTopic("items-state", 1, "b")
-LAYOUT = Layout(np.dtype([*((name, "<i8") for name in STORE_FIELDS), ("seen", "<i8")]), "counters", "layout")
+LAYOUT = Layout(np.dtype([*((name, "<i8") for name in STORE_FIELDS), ("total", "<i8")]), "counters", "layout")
 Log = list[tuple[bytes, bytes]]
 
 
@@ -54,7 +54,7 @@ def count(part: PartitionState, log: Log, offset: int, *keys: str, note: bytes =
     states = LAYOUT.view(changed)
     part.stamp(states)
     states["offset"] = offset
-    for name in ("ids", "count", "seen"):
+    for name in ("ids", "count", "total"):
         states[name] += 1
     part.put(rows, changed)
     part.tails.load(dict.fromkeys(rows.tolist(), note))
@@ -76,7 +76,7 @@ def restored(log: Log, evictor: Evictor | None = None) -> PartitionState:
 def content(part: PartitionState) -> dict[str, tuple[int, int, bytes]]:
     rows = part.rows(["a", "b", "c", "d"])
     states = LAYOUT.view(part.arena)[rows]
-    counted = zip(rows.tolist(), states["offset"].tolist(), states["seen"].tolist(), strict=True)
+    counted = zip(rows.tolist(), states["offset"].tolist(), states["total"].tolist(), strict=True)
     return {part.keys[row]: (offset, seen, part.tails.pack(row)) for row, offset, seen in counted if seen}
 
 

@@ -91,7 +91,7 @@ class Owner:
         log.append((OWNER_KEY, b"owner"))
         self.part, self.log = restored(log, term=term), log
 
-    def change(self, *users: str, offset: int, delivered: bool = True, recommended: bool = True) -> None:
+    def update(self, *users: str, offset: int, delivered: bool = True, recommended: bool = True) -> None:
         part = self.part
         rows = part.rows(users)
         changed = part.take(rows)
@@ -119,10 +119,10 @@ class Owner:
 def test_what_no_mark_calls_out_is_published_and_recommended_again() -> None:
     log: Records = []
     first = Owner(0, log)
-    first.change("a", "b", offset=1)
-    first.change("b", offset=2, recommended=False)
-    first.change("c", offset=3, delivered=False)
-    first.change("d", offset=4)  # in order: it does not count before the one that is not delivered
+    first.update("a", "b", offset=1)
+    first.update("b", offset=2, recommended=False)
+    first.update("c", offset=3, delivered=False)
+    first.update("d", offset=4)  # in order: it does not count before the one that is not delivered
     second = Owner(len(log), log)
     assert second.users(second.part.unpublished) == {"c", "d"}
     assert second.users(second.part.due) == {"b", "c", "d"}
@@ -133,10 +133,10 @@ def test_a_change_of_an_old_offset_is_not_out_because_later_offsets_are() -> Non
     """An event that waited for its item is applied behind others of its partition."""
     log: Records = []
     first = Owner(0, log)
-    first.change("early", offset=1)
-    first.change("late", offset=9)
+    first.update("early", offset=1)
+    first.update("late", offset=9)
     first.write([])
-    first.change("early", offset=1, delivered=False, recommended=False)
+    first.update("early", offset=1, delivered=False, recommended=False)
     second = Owner(len(log), log)
     assert second.users(second.part.unpublished) == second.users(second.part.due) == {"early"}
 
@@ -144,15 +144,15 @@ def test_a_change_of_an_old_offset_is_not_out_because_later_offsets_are() -> Non
 def test_what_an_owner_found_stays_out_until_it_has_published_the_rest() -> None:
     log: Records = []
     first = Owner(0, log)
-    first.change("a", offset=1)
-    first.change("b", offset=2, delivered=False)
+    first.update("a", offset=1)
+    first.update("b", offset=2, delivered=False)
     second = Owner(len(log), log)
     second.write([], delivered=False)  # its first change brings what was not out
-    second.change("c", offset=3)
+    second.update("c", offset=3)
     third = Owner(len(log), log)
     assert third.users(third.part.unpublished) == {"b", "c"}
     third.write([])
-    third.change("c", offset=4)
+    third.update("c", offset=4)
     third.write([])
     fourth = Owner(len(log), log)
     assert fourth.users(fourth.part.unpublished) == fourth.users(fourth.part.due) == set()
@@ -161,13 +161,13 @@ def test_what_an_owner_found_stays_out_until_it_has_published_the_rest() -> None
 def test_an_older_state_behind_the_newer_one_is_found_and_what_a_replaced_owner_wrote_is_not_out() -> None:
     log: Records = []
     first = Owner(0, log)
-    first.change("a", "b", offset=1)
+    first.update("a", "b", offset=1)
     second = Owner(len(log), log)
     second.write([])
-    second.change("a", offset=5)
-    second.change("a", offset=5)
+    second.update("a", offset=5)
+    second.update("a", offset=5)
     first.log = log
-    first.change("a", "b", offset=4)  # paused meanwhile
+    first.update("a", "b", offset=4)  # paused meanwhile
     second.write([])
     third = Owner(len(log), log)
     assert third.users(third.part.stale) == {"a"}
@@ -218,8 +218,8 @@ def test_the_highest_offset_count_and_term_win_in_any_order_and_chunks(
     order: list[int], cuts: set[int]
 ) -> None:
     """A paused old owner may append older state after the new owner's, or its own of the same events."""
-    places = [(offset, count, term) for offset in (1, 2) for count in (1, 2) for term in (10, 20)]
-    written = [one_user(offset, count, 3 - offset, term) for offset, count, term in places]
+    versions = [(offset, count, term) for offset in (1, 2) for count in (1, 2) for term in (10, 20)]
+    written = [one_user(offset, count, 3 - offset, term) for offset, count, term in versions]
     records = [written[i] for i in order]
     restoring = Restoring(UserPartition(0, layout()))
     edges = [0, *sorted(cuts), 8]
