@@ -1,4 +1,4 @@
-"""What a person sees of a benchmark run: the machine, the command, progress, the table; and the rows as a file."""
+"""Shows a benchmark run: the machine, the command, progress, the table; and writes the rows to a file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The process of a local Apache Kafka: formatting, launch, life signs and end."""
+"""The process of a local Apache Kafka: format, launch, check and stop."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
 def free_port() -> int:
-    """A loopback TCP port that nobody listens on now, and that the system gives no outgoing connection.
+    """A loopback TCP port that is free, and outside the range of outgoing connections.
 
-    Else a client that tries again and again to reach a broker that is away may be given the broker's own port, and
-    be connected to itself. Raises LocalKafkaError.
+    Within that range, a client that retries a stopped broker may get the broker's port for its own end and connect
+    to itself. Raises LocalKafkaError.
     """
     for port in _chance.sample(FREE_PORTS, FREE_PORT_ATTEMPTS):
         with socket.socket() as probe:

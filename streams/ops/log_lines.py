@@ -22,7 +22,7 @@ EVERY_S = 10.0
 _numbers = re.compile(r"\d+")
 # What librdkafka puts before each line: facility, client and thread.
 _prefix = re.compile(r"^\w+ \[[^\]]*\] \[thrd:[^\]]*\]: ")
-# What the clients say while a broker is away or another one takes over, each of them and again and again.
+# Lines that every client repeats while a broker is away or another one takes over.
 _connection = re.compile(
     r"^(FAIL|ERROR|REQTMOUT|GETPID|SESSTMOUT|COORD\w*) |Unable (to )?connect|Error sending|marking coordinator dead"
     r"|Marking the coordinator dead|Heartbeat (failed|session)|Group Coordinator Request failed|Failed fetch messages"
@@ -40,11 +40,11 @@ class Seldom(logging.Filter):
         """clock: monotonic seconds."""
         super().__init__()
         self.every, self.clock = every_s, clock
-        # Logger and message -> when it may be said again, and how often it was not.
+        # Logger and message -> time until which it is silenced, and how often it was.
         self._said: dict[tuple[str, str], tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """False for what was said a moment ago."""
+        """False for a line that was logged a moment ago."""
         error = record.exc_info[1] if record.exc_info else None
         if getattr(error, "errno", None) in FINAL and type(error).__module__.startswith("aiokafka"):
             return False  # the worker ends for it, and says why in a sentence
@@ -71,11 +71,11 @@ class Connections(logging.Filter):
         super().__init__()
         self.clock = clock
         self._lock = threading.Lock()
-        # When the first and the last of them failed.
+        # Times of the first and the last failure.
         self._failing: tuple[float, float] | None = None
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """False for a failure but the first."""
+        """False for every failure but the first."""
         if record.name.partition(".")[0] not in (*LIBRARIES, LIBRDKAFKA):
             return True
         message, now = record.getMessage(), self.clock()
@@ -121,12 +121,12 @@ def set_up_logging(settings: Settings) -> None:
 
 
 def told(config: Mapping[str, Any]) -> dict[str, Any]:
-    """librdkafka properties by which a client that is polled writes its lines into our log."""
+    """librdkafka properties that send the lines of a client to our log; somebody must poll it."""
     return {**_quiet(config), "logger": logging.getLogger(LIBRDKAFKA)}
 
 
 def untold(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The same for a client that nobody polls: what fails is raised, and it writes nothing."""
+    """The same for a client that nobody polls: it logs nothing, its failures are raised."""
     return {**_quiet(config), "log_level": 0}
 
 

@@ -18,27 +18,27 @@ from streams.ops.user_errors import USER_ERRORS
 
 log = logging.getLogger(__name__)
 
-# New objects until Python looks for cycles among them; its default of 700 is reached many times in each batch.
+# New objects until Python collects the youngest; its default of 700 is reached many times in each batch.
 YOUNG_OBJECTS = 50_000
 FAILED, TOO_SLOW = 70, 75
 
 
 @contextmanager
 def spared_collector() -> Iterator[None]:
-    """Modules and models live as long as the worker, and a batch's thousands of objects hold no cycles."""
+    """Make garbage collection rare: modules and models live as long as the worker, and batches make no cycles."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS, 20, 20)
     try:
         yield
     finally:
-        # What stays frozen is never taken apart, and libraries of nanobind list all that as leaked at the exit.
+        # Frozen objects are never freed, and libraries made with nanobind report them as leaks at the exit.
         gc.unfreeze()
 
 
 def fail(error: BaseException) -> None:
     """End the process at once: nothing unacknowledged is lost, it is read again."""
-    # Of what a person can put right the sentence says all.
+    # An error that a person can put right needs no traceback.
     log.critical("cannot go on: %s", told(error), exc_info=None if isinstance(error, USER_ERRORS) else error)
     logging.shutdown()
     sys.stderr.flush()
@@ -46,7 +46,7 @@ def fail(error: BaseException) -> None:
 
 
 def exit_after(seconds: float) -> None:
-    """End the process at once where it still runs then."""
+    """End the process at once if it still runs after so many seconds."""
 
     def leave() -> None:
         log.error("shutdown took longer than %g s: leaving at once; it waits here:\n%s", seconds, stacks())
@@ -59,7 +59,7 @@ def exit_after(seconds: float) -> None:
 
 
 def stacks() -> str:
-    """Where each thread and each task of any event loop stands, as tracebacks; for whoever asks why it hangs."""
+    """Tracebacks of all threads and of the tasks of all event loops, to see why the process hangs."""
     names = {thread.ident: thread.name for thread in threading.enumerate()}
     threads = [
         f"thread {names.get(ident, ident)}:\n{''.join(traceback.format_stack(frame))}"

@@ -1,4 +1,4 @@
-"""Users' states made up for the cases that need many: full rows, without folding millions of events."""
+"""Synthetic states of many users: full rows, without folding millions of events."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from streams.state.users.layout import UserLayout
 from streams.state.users.partition import UserPartition
 from streams.wiring.app import build_flow
 
-# The source that the made-up changelog was built from.
+# The source of the synthetic changelog.
 SOURCE = SourceTopic("bench.source", PARTITIONS)
 BATCH = 4000
 TERM = 0
@@ -60,7 +60,7 @@ def fill(part: UserPartition, first: int, users: int, consumed: int) -> None:
             _consume(part, rows, consumed)
         part.trim()
     part.watermark = users
-    # As an owner leaves it: every output is out.
+    # As an owner leaves it: every output is delivered.
     part.deliveries = Deliveries(TERM, 0, Claim(TERM, 0, 0), users)
 
 

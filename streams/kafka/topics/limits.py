@@ -1,4 +1,4 @@
-"""What each topic takes (`max.message.bytes`), as the worker finds it at its start; and records that must fit it."""
+"""The largest record that each topic takes (`max.message.bytes`), as read at the start; and records cut to fit."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DENIED = frozenset((KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AU
 
 @dataclass(frozen=True, slots=True)
 class Rooms:
-    """Bytes that these topics take; records that may be longer are made to fit."""
+    """Bytes of the largest record that these topics take; longer records are cut to fit."""
 
     events: int = KAFKA_DEFAULT
     rejected: int = KAFKA_DEFAULT
@@ -37,7 +37,7 @@ class Rooms:
 
 
 def look(admin: AdminClient, settings: Settings) -> Rooms:
-    """Ask the brokers. Raises TopicError where a topic takes less than records need that cannot be made to fit.
+    """Ask the brokers. Raises TopicError where a topic takes less than records need that cannot be cut.
 
     Where the right to ask is denied, fitted records keep to Kafka's default, and a warning says so.
     """
@@ -90,7 +90,7 @@ def fitting(canonical: Group, room: int) -> tuple[Group, list[tuple[int, Rejecte
     canonical: with headers.
     """
     headers = canonical.headers or [()] * len(canonical.records)
-    # Nearly all are far from the bound, and this sees it at once.
+    # Nearly all batches are far from the bound, which one comparison shows.
     longest = max((len(key or b"") + len(value or b"") for key, value in canonical.records), default=0)
     if longest + ORIGIN_BYTES + AROUND_BATCH + RECORD_BYTES <= room:
         return canonical, []
@@ -112,7 +112,7 @@ def fitting(canonical: Group, room: int) -> tuple[Group, list[tuple[int, Rejecte
 
 
 def fitting_recommendation(record: tuple[bytes, bytes], room: int) -> tuple[bytes, bytes]:
-    """The record with as many of its items, the best, as fit."""
+    """The record with as many of its best items as fit."""
     key, value = record
     if record_bytes(key, value) <= room:
         return record
