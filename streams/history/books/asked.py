@@ -1,4 +1,4 @@
-"""What the brokers say of topics and of the group, beside the records."""
+"""What the brokers report of topics and of the group, beside the records."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ TIMEOUT_S = 30.0
 def committed(
     admin: AdminClient, group: str, topics: Collection[str], ids: dict[str, str]
 ) -> dict[tuple[str, int], int]:
-    """What the group has committed of these topics, by topic and partition. Raises ReadError.
+    """Offsets that the group has committed in these topics, by topic and partition. Raises ReadError.
 
-    ids: the topics' ids as of now; what was committed of an earlier topic of the name does not count.
+    ids: of the topics now; offsets committed in an earlier topic of that name do not count.
     """
     try:
         (answer,) = admin.list_consumer_group_offsets(
             [ConsumerGroupTopicPartitions(group)], request_timeout=TIMEOUT_S
         ).values()
-        told: list[TopicPartition] = answer.result(TIMEOUT_S).topic_partitions
+        found: list[TopicPartition] = answer.result(TIMEOUT_S).topic_partitions
     except KafkaException as error:
         raise ReadError(
             f"cannot ask the brokers for the offsets of the group {group}, which needs the right DESCRIBE on it: "
@@ -34,13 +34,13 @@ def committed(
         ) from error
     return {
         (one.topic, one.partition): one.offset
-        for one in told
+        for one in found
         if one.topic in topics and one.offset >= 0 and from_metadata(one) in ("", ids.get(one.topic, ""))
     }
 
 
 def compacted(settings: Settings, topics: Collection[str]) -> tuple[set[str], list[str]]:
-    """Those of the topics that records may leave anywhere; and a note where the brokers do not show it."""
+    """Those of the topics that are compacted; and a note where the brokers do not say so."""
     try:
         configs = TopicAdmin(settings).configs(topics)
     except TopicError as error:
