@@ -56,7 +56,7 @@ class Seldom(logging.Filter):
         if now < silent_until:
             self._said[about] = silent_until, held_back + 1
             return False
-        self._said = {key: told for key, entry in self._said.items() if now < entry[0]}
+        self._said = {key: entry for key, entry in self._said.items() if now < entry[0]}
         self._said[about] = now + self.every, 0
         if held_back:
             record.msg, record.args = f"{message} ({held_back} more like it)", ()
