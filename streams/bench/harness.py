@@ -1,4 +1,4 @@
-"""Samples of a benchmark run, and what is made of them: rows, and a table.
+"""Samples of a benchmark run, and the rows and the table made of them.
 
 A sample is one number of one engine in one round. A row is a metric's least, median and greatest sample. A
 ratio is taken within each round, where noise hits both sides alike, and only then summed up.

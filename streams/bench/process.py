@@ -1,4 +1,4 @@
-"""An engine as a process: start it, hold it still, let it go, count its CPU seconds, end it."""
+"""An engine as a process: start, pause, resume, count CPU seconds, stop."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from streams.bench.errors import BenchError
-from streams.ops.tied import tie
+from streams.ops.parent_death import end_with_parent
 
 LOG_LINES = 30
 STOP_DEADLINE_S = 20.0
@@ -43,11 +43,11 @@ class Engine:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-LOG_LINES:])
 
     def hold(self) -> None:
-        """Stop it where it stands, with all its children."""
+        """Pause it with all its children (SIGSTOP)."""
         os.killpg(self.pid, signal.SIGSTOP)
 
     def release(self) -> None:
-        """Let it go on."""
+        """Resume it (SIGCONT)."""
         os.killpg(self.pid, signal.SIGCONT)
 
     def cpu_seconds(self) -> float:
@@ -72,7 +72,7 @@ def engine(name: str, command: Sequence[str], environment: Mapping[str, str], lo
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as output:
         process = subprocess.Popen(
-            tie(command),
+            end_with_parent(command),
             env={**os.environ, **environment},
             cwd=log.parent,
             stdin=subprocess.DEVNULL,
@@ -88,10 +88,14 @@ def engine(name: str, command: Sequence[str], environment: Mapping[str, str], lo
 
 
 def answer(case: str, *arguments: object) -> dict[str, list[float]]:
-    """What a case's child says (see `child`), with one thread for linear algebra. Raises BenchError."""
+    """The answer of a case's child process (see `child`), with one thread for linear algebra. Raises BenchError."""
     command = [sys.executable, "-m", "streams.bench.child", case, json.dumps(arguments)]
     done = subprocess.run(
-        tie(command), env={**os.environ, **ONE_THREAD}, capture_output=True, text=True, check=False
+        end_with_parent(command),
+        env={**os.environ, **ONE_THREAD},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         tail = "\n".join(done.stderr.splitlines()[-LOG_LINES:])

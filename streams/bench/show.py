@@ -1,4 +1,4 @@
-"""What a person sees of a benchmark run: the machine, the command, progress, the table; and the rows as a file."""
+"""Shows a benchmark run: the machine, the command, progress, the table; and writes the rows to a file."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Result(Protocol):
 
 
 def show(measure: Callable[[Say], Result], json_file: Path | None, machine: str = "") -> None:
-    """Measure, telling progress on standard error; then the table, and the rows as JSON where a file is given.
+    """Measure, with progress on standard error; then the table, and the rows as JSON where a file is given.
 
     machine: what it ran on, where that matters.
     """

@@ -1,4 +1,4 @@
-"""The catalogue's two ways: item records -> what to encode, and embedding records -> item vectors."""
+"""The two directions of the catalog: item records -> what to encode, and embedding records -> item vectors."""
 
 from __future__ import annotations
 
@@ -31,19 +31,20 @@ from streams.recommend import Catalog
 log = logging.getLogger(__name__)
 ENCODE_STAGE = "catalog.encode"
 PARTLY = "-partly"
-# Different reasons why media cannot be read: a log that names a host in each must not grow with the catalogue.
-MOST_TOLD = 100
+# Failures of media that are logged, at most: where each names another host, the log must not grow with the catalog.
+MOST_LOGGED = 100
 
 
 @dataclass(slots=True)
 class Changes:
-    """What a batch of item records asks for. items: to encode, with their fingerprints."""
+    """What a batch of item records asks for."""
 
+    # To encode, with their fingerprints.
     items: list[tuple[Item, str]] = field(default_factory=list)
-    # Of these items, in their order.
+    # The records of these items, in their order.
     records: list[SourceRecord] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
-    # Of these, those that nobody knew.
+    # Of the removed items, those that were not in the catalog.
     unknown: set[str] = field(default_factory=set)
     unchanged: int = 0
     # Records that a newer one of the same item in the batch made superfluous.
@@ -57,7 +58,7 @@ class Changes:
         return [item.text() for item, _ in self.items]
 
     def outcomes(self) -> dict[str, int]:
-        """How many records there were of each kind, once those that cannot be encoded are refused."""
+        """Number of records by outcome, once those that cannot be encoded are refused."""
         return {
             "encoded": len(self.items),
             "unchanged": self.unchanged,
@@ -68,7 +69,7 @@ class Changes:
         }
 
     def headers(self) -> list[list[tuple[str, bytes]]] | None:
-        """Of the embedding records, where any has one: a removal says that it removed nothing that was known."""
+        """Headers of the embedding records, None where none has any: a removal of an unknown item says so."""
         if not self.unknown:
             return None
         removals = [[(UNKNOWN_REMOVAL, b"")] if one in self.unknown else [] for one in self.removed]
@@ -82,7 +83,7 @@ class Changes:
 
 
 class Cataloguer:
-    """Knows which items changed, and keeps the catalogue as the embeddings topic says."""
+    """Finds the items that changed, and keeps the catalog as the embeddings topic says."""
 
     def __init__(self, catalog: Catalog, encoder: Encoder, limits: Limits) -> None:
         self.catalog, self.limits = catalog, limits
@@ -90,27 +91,27 @@ class Cataloguer:
         # Embeddings of another encoder or projection: of no use here, and counted.
         self.foreign = 0
         self.forgiven = Forgiven()
-        # Fingerprint by item of what was asked for last and has not come back as an embedding yet; "" is removed.
+        # Fingerprint by item that was published last and has not been read back as an embedding; "" for a removal.
         self._asked: dict[str, str] = {}
-        # Why media could not be read, as far as the log has told it: medium and message.
-        self._told: set[tuple[str, str]] = set()
-        # Items that were to be removed and that nobody knew, likewise.
-        self._told_unknown: set[str] = set()
+        # Failures of media that were logged: medium and message.
+        self._logged: set[tuple[str, str]] = set()
+        # Unknown items whose removal was logged.
+        self._logged_unknown: set[str] = set()
 
     def changes(self, records: Sequence[SourceRecord]) -> Changes:
-        """The newest record of each item, less what the catalogue holds already or was asked for last."""
+        """The newest record of each item, without what the catalog holds or was published last."""
         changes = Changes()
         newest, brought = self._newest(records, changes)
         for item_id, (item, record) in newest.items():
             if isinstance(item, Removed):
                 if item_id not in brought and not self._knows(item_id):
-                    self._tell_unknown(item_id, record)
+                    self._log_unknown(item_id, record)
                     changes.unknown.add(item_id)
                 self._asked[item_id] = ""
                 changes.removed.append(item_id)
-            elif (mark := self._mark(item)) != self._fingerprint(item_id):
-                self._asked[item_id] = mark
-                changes.items.append((item, mark))
+            elif (digest := self._new_fingerprint(item)) != self._fingerprint(item_id):
+                self._asked[item_id] = digest
+                changes.items.append((item, digest))
                 changes.records.append(record)
             else:
                 changes.unchanged += 1
@@ -133,13 +134,13 @@ class Cataloguer:
         return newest, brought
 
     def _knows(self, item_id: str) -> bool:
-        """False for an item that nobody has brought; one that was removed before may be removed once more."""
+        """True for an item that was ever in the catalog: one that was removed may be removed once more."""
         return bool(self._asked.get(item_id)) or self.catalog.ever_had(item_id)
 
-    def _tell_unknown(self, item_id: str, record: SourceRecord) -> None:
-        if item_id in self._told_unknown or len(self._told_unknown) == MOST_TOLD:
+    def _log_unknown(self, item_id: str, record: SourceRecord) -> None:
+        if item_id in self._logged_unknown or len(self._logged_unknown) == MOST_LOGGED:
             return
-        self._told_unknown.add(item_id)
+        self._logged_unknown.add(item_id)
         log.warning(
             "%s-%d, offset %d removes item %r, which is not in the catalogue: is the key its id? "
             "(told once; interestflow_items_total counts)",
@@ -150,34 +151,34 @@ class Cataloguer:
         )
 
     def encode(self, changes: Changes, encoder: Encoder) -> Floats:
-        """Vectors (n, dim) of the items to encode; those that cannot be are refused. Raises EverythingFailsError."""
+        """Vectors (n, dim) of the items to encode; refuses items that cannot be. Raises EverythingFailsError."""
         if isinstance(encoder, ContentEncoder):
             contents = [content_of(item, encoder) for item, _ in changes.items]
             vectors, refused, failed = encode_contents(encoder, contents, ENCODE_STAGE)
             self._leave_out(changes, failed)
         else:
             vectors, refused = encode_isolating(encoder, changes.texts(), ENCODE_STAGE)
-        for index in refused:  # the same record, sent again, is worth another try
+        for index in refused:  # the same record, sent again, is tried again
             self._asked.pop(changes.items[index][0].item_id, None)
         changes.refuse(refused)
         return vectors
 
     def _leave_out(self, changes: Changes, failed: Mapping[int, Sequence[Failure]]) -> None:
-        """Tell of media that could not be read, and mark their items, which are encoded by what is left."""
+        """Log media that could not be read; their items are encoded without them, which the fingerprint says."""
         for index, failures in failed.items():
-            item, mark = changes.items[index]
-            # Of a mark that no item has: the same record, sent again, is worth another try.
-            changes.items[index] = item, f"{mark}{PARTLY}"
-            self._asked[item.item_id] = f"{mark}{PARTLY}"
+            item, digest = changes.items[index]
+            # No item has this fingerprint, so the same record, sent again, is encoded again.
+            changes.items[index] = item, f"{digest}{PARTLY}"
+            self._asked[item.item_id] = f"{digest}{PARTLY}"
             changes.media_failed += failures
             for failure in failures:
-                self._tell(item, failure)
+                self._log_failure(item, failure)
 
-    def _tell(self, item: Item, failure: Failure) -> None:
+    def _log_failure(self, item: Item, failure: Failure) -> None:
         about = failure.medium, failure.message
-        if about in self._told or len(self._told) == MOST_TOLD:
+        if about in self._logged or len(self._logged) == MOST_LOGGED:
             return
-        self._told.add(about)
+        self._logged.add(about)
         log.warning(
             "%s %s of item %r cannot be read: %s (told once; interestflow_media_failed_total counts)",
             failure.medium,
@@ -186,7 +187,7 @@ class Cataloguer:
             failure.message,
         )
 
-    def _mark(self, item: Item) -> str:
+    def _new_fingerprint(self, item: Item) -> str:
         return fingerprint(item, self.space, content_of(item, self.encoder))
 
     def _decode(self, records: Sequence[SourceRecord]) -> Sequence[Item | Removed | Rejected]:
@@ -205,19 +206,19 @@ class Cataloguer:
         records: list[tuple[bytes, bytes | None]] = [(item_id.encode(), None) for item_id in changes.removed]
         if vectors is not None:
             records += [
-                (item.item_id.encode(), encode_embedding(item, vector, self.space, mark))
-                for (item, mark), vector in zip(changes.items, vectors, strict=True)
+                (item.item_id.encode(), encode_embedding(item, vector, self.space, digest))
+                for (item, digest), vector in zip(changes.items, vectors, strict=True)
             ]
         return records
 
     def learn(self, messages: Sequence[Any]) -> list[str]:
-        """Bring the catalogue up to these embedding records; returns the ids of the items known now."""
+        """Update the catalog with embedding records; returns the ids of the items that it holds now."""
         known = []
         for message in messages:
             try:
                 embedding = decode_embedding(message.key(), message.value())
-                mark = "" if isinstance(embedding, Removed) else embedding.fingerprint
-                if self._asked.get(embedding.item_id) == mark:
+                digest = "" if isinstance(embedding, Removed) else embedding.fingerprint
+                if self._asked.get(embedding.item_id) == digest:
                     del self._asked[embedding.item_id]
                 if isinstance(embedding, Removed):
                     self.catalog.remove(embedding.item_id)

@@ -24,7 +24,7 @@ STAGE = "catalog.decode"
 
 
 class KeyedRecord(Protocol):
-    """What is read of a Kafka record here."""
+    """The fields of a Kafka record that are read here."""
 
     @property
     def key(self) -> bytes | None: ...
@@ -55,18 +55,18 @@ class Removed(msgspec.Struct, frozen=True):
 
 
 class Embedding(msgspec.Struct, frozen=True):
-    """One record of `catalog.embeddings.v1`: float32 `vector` (dim,), base64 on the wire.
-
-    encoder: identity of the vector space. fingerprint: of what was encoded, to tell a change from a repeat.
-    title: the item's, since workers read no other record of it; empty in records of before it was written.
-    """
+    """One record of `catalog.embeddings.v1`."""
 
     item_id: str
+    # (dim,) little-endian float32 as base64.
     vector: str
     dim: int
+    # Identity of the vector space.
     encoder: str
     hidden: bool = False
+    # Of what was encoded: shows whether an item changed.
     fingerprint: str = ""
+    # The item's, since workers read no other record of it; empty in records of earlier versions.
     title: str = ""
 
     def array(self) -> Floats:
@@ -74,7 +74,7 @@ class Embedding(msgspec.Struct, frozen=True):
         values = np.frombuffer(a2b_base64(self.vector), dtype="<f4")
         if len(values) != self.dim:
             raise ValueError(f"embedding of {self.item_id!r} has {len(values)} values, not {self.dim}")
-        # Unit rows are expected; what squares to no number would make an interest none.
+        # Unit rows are expected; a vector whose square is not finite would spoil an interest.
         with np.errstate(over="ignore", invalid="ignore"):
             squares = values @ values
         if not np.isfinite(squares):
@@ -82,7 +82,7 @@ class Embedding(msgspec.Struct, frozen=True):
         return values
 
 
-# Of an object among the categories or the media, what counts for it.
+# Fields by which an object among the categories or the media is named.
 CATEGORY_NAMES, MEDIA_NAMES = ("name", "title", "label"), ("url", "uri", "src", "href")
 
 _decode_item = msgspec.json.Decoder(Item).decode
@@ -94,7 +94,7 @@ def decode_item(
 ) -> Item | Removed | Rejected:
     """An item record; the id is the value's `item_id`, and a key that is present must agree with it.
 
-    forgiven: counts what was not as documented.
+    forgiven: counts deviations from the documented form.
     """
     key = (record.key or b"").decode(errors="replace")
     if record.value is None:
@@ -141,7 +141,7 @@ def _decode_forgiving(value: bytes, forgiven: Forgiven) -> Item:
 
 
 def content_of(item: Item, encoder: Encoder) -> Content:
-    """What the encoder reads of the item: its text, and the media that there is an encoder for."""
+    """What the encoder reads of the item: its text, and the media that it can read."""
     if not isinstance(encoder, ContentEncoder):
         return Content(item.text())
     return Content(item.text(), tuple(sorted({one for one in item.media if encoder.reads(one)})))
@@ -157,8 +157,8 @@ def fingerprint(item: Item, encoder: str, content: Content | None = None) -> str
     return digest.hexdigest()
 
 
-def encode_embedding(item: Item, vector: Floats, encoder: str, mark: str) -> bytes:
-    """The record's value; its key is the item id."""
+def encode_embedding(item: Item, vector: Floats, encoder: str, digest: str) -> bytes:
+    """The record's value; its key is the item id. encoder, digest: the vector space and the fingerprint."""
     payload = np.ascontiguousarray(vector, dtype="<f4").tobytes()
     return orjson.dumps(
         {
@@ -167,7 +167,7 @@ def encode_embedding(item: Item, vector: Floats, encoder: str, mark: str) -> byt
             "dim": len(vector),
             "encoder": encoder,
             "hidden": item.hidden,
-            "fingerprint": mark,
+            "fingerprint": digest,
             "title": item.title,
         }
     )

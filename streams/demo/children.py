@@ -1,4 +1,4 @@
-"""What a verb starts or makes for its own time, and never leaves behind: child processes and a folder."""
+"""Child processes and a folder that a verb needs while it runs, and never leaves behind."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from streams.local_kafka.install import LocalKafkaError
-from streams.ops.tied import tie
+from streams.ops.parent_death import end_with_parent
 from streams.settings.errors import UserError
 from streams.settings.settings import ENV_PREFIX
 
@@ -34,7 +34,7 @@ class Child:
         command = [sys.executable, "-m", "streams", *verb]
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                tie(command),
+                end_with_parent(command),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -44,12 +44,12 @@ class Child:
             )
 
     def check(self) -> None:
-        """Raise ChildError where it has ended."""
+        """Raises ChildError if the child has ended."""
         if self._process.poll() is not None:
             raise self._failure()
 
     def wait(self) -> None:
-        """Until it has done its work. Raises ChildError where it failed."""
+        """Wait until the child has ended. Raises ChildError if it failed."""
         if self._process.wait():
             raise self._failure()
 
@@ -61,7 +61,7 @@ class Child:
         try:
             self._process.wait(patience_s)
         except subprocess.TimeoutExpired:
-            # It leads a group of its own, so that no helper of it is left behind.
+            # It leads a process group, so that none of its helpers is left behind.
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
 
@@ -89,7 +89,7 @@ def environment(settings: Mapping[str, Any], temporary: Path) -> dict[str, str]:
 
 
 @contextmanager
-def scratch(parent: Path) -> Iterator[Path]:
+def temporary_folder(parent: Path) -> Iterator[Path]:
     """A new folder in `parent`, gone after the block, as is `parent` if it was made for it.
 
     Raises LocalKafkaError where it cannot be made.
@@ -112,9 +112,9 @@ def scratch(parent: Path) -> Iterator[Path]:
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """In the block the first SIGINT or SIGTERM raises KeyboardInterrupt; later ones cut no way out short.
+    """In the block the first SIGINT or SIGTERM raises KeyboardInterrupt; later ones do not interrupt the clean-up.
 
-    Whatever an interrupted library makes of it, KeyboardInterrupt is what leaves the block.
+    Whatever exception an interrupted library raises instead, the block raises KeyboardInterrupt.
     """
     asked = False
 

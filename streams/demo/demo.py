@@ -1,4 +1,4 @@
-"""`interestflow demo`: a local Kafka, a worker, simulated users, and how well their vectors followed them.
+"""`interestflow demo`: a local Kafka, a worker, simulated users, and a judge of how well vectors follow them.
 
 In order: broker, topics, catalogue, projection, worker, simulation, verdict. All of it lives in one folder,
 which is removed at the end, and in processes that are gone by then.
@@ -22,7 +22,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message,
 from sinks.base import Group
 from sinks.kafka import KafkaSink
 from streams.catalog.items import Embedding, decode_embedding
-from streams.demo.children import Child, child, environment, scratch
+from streams.demo.children import Child, child, environment, temporary_folder
 from streams.demo.judge import Judge, Vector
 from streams.demo.simulate import World
 from streams.kafka.reading import partition_ids, read_all
@@ -35,7 +35,7 @@ from streams.settings.settings import Settings
 
 log = logging.getLogger(__name__)
 
-# Enough to see drift, shift and recovery, with a warm-up before; fewer where a short run would be too dense.
+# Enough to see drift, shift and recovery after a warm-up; fewer in a short run, to keep the rate low.
 EVENTS_PER_USER = 32
 MOST_EVENTS_PER_S = 1000
 # Waits in between are no longer, so that what came is seen at once.
@@ -53,7 +53,7 @@ def perform(seconds: int, seed: int, users: int) -> str:
     """
     logging.basicConfig(format="%(message)s")
     logging.getLogger("streams").setLevel(logging.INFO)
-    with scratch(local_kafka.default_home().parent) as home:
+    with temporary_folder(local_kafka.default_home().parent) as home:
         log.info("starting a local Apache Kafka; the first time it is fetched, which takes about a minute")
         with local_kafka.running(home / "kafka") as broker:
             own: dict[str, Any] = {
@@ -67,7 +67,7 @@ def perform(seconds: int, seed: int, users: int) -> str:
 
 
 def _act(settings: Settings, own: dict[str, str], home: Path, world: World, seconds: int) -> str:
-    """What happens once there is a broker. own: the children's environment."""
+    """The demo once there is a broker. own: the children's environment."""
     log.info("making topics and loading %d items", len(world.items))
     topics.create(settings)
     records = [(item["item_id"].encode(), orjson.dumps(item)) for item in world.items]
@@ -105,7 +105,7 @@ class _Client:
         )
 
     def receive(self, wait_s: float) -> Iterator[Message]:
-        """What has come, after at most `wait_s` if there is nothing yet. Raises KafkaException."""
+        """Records received since the last call; waits up to `wait_s` for one. Raises KafkaException."""
         while (message := self._consumer.poll(wait_s)) is not None:
             if message.error() is not None:
                 raise KafkaException(message.error())
@@ -113,7 +113,7 @@ class _Client:
             wait_s = 0.0
 
     def close(self) -> None:
-        """Release the connections; whoever wants deliveries has waited for them before."""
+        """Close the connections; undelivered records are lost."""
         self.sink.close(1.0)
         self._consumer.close()
 
@@ -121,7 +121,7 @@ class _Client:
 class Simulation:
     """Plays a world into the raw topic in real time, and watches what comes out."""
 
-    # A user outside the world, whose first vector says that the way is open.
+    # A user outside the world, whose first vector shows that the whole pipeline runs.
     SCOUT = "scout"
 
     def __init__(self, settings: Settings, client: _Client, worker: Child, world: World) -> None:
@@ -130,7 +130,7 @@ class Simulation:
         self.counts: Counter[str] = Counter()
 
     def wait_until_open(self) -> None:
-        """Until an event has gone all the way. Raises ChildError where the worker failed, LocalKafkaError late."""
+        """Wait for the vector of a first event. Raises ChildError if the worker fails, LocalKafkaError when late."""
         self._publish({"user_id": self.SCOUT, "action": "search", "text": "first of all"}, time.time())
         deadline = time.time() + OPEN_DEADLINE_S
         while not self.counts["scout"]:
@@ -139,7 +139,7 @@ class Simulation:
                 raise LocalKafkaError(f"no vector came within {OPEN_DEADLINE_S:g} s of the worker's start")
 
     def play(self, seconds: int) -> None:
-        """All events, each at its time, and then what is still to come of them."""
+        """Send all events, each at its time, and wait for their vectors and recommendations."""
         total = min(EVENTS_PER_USER * len(self.world.users), MOST_EVENTS_PER_S * seconds)
         started = time.time()
         with display(time.monotonic) as show:
@@ -157,14 +157,14 @@ class Simulation:
             show(1.0, self.look)
 
     def _settle(self) -> None:
-        """Until all events are in vectors or rejected, and the last recommendations have come."""
+        """Wait until all events are in vectors or rejected, and the last recommendations have arrived."""
         deadline = time.time() + SETTLE_DEADLINE_S
         while self.judge.unseen() or self.figures()["rejected"] < self.counts["invalid"]:
             self._receive(TICK_S)
             if time.time() > deadline:
                 log.warning("%d events are in no vector after %g s", self.judge.unseen(), SETTLE_DEADLINE_S)
                 break
-        # The last recommendation of a user may come so much later than the vector.
+        # The last recommendation of a user may come this much later than the vector.
         self._watch(time.time() + self.settings.recommend_interval_s)
 
     def figures(self) -> dict[str, int]:
@@ -178,13 +178,13 @@ class Simulation:
         }
 
     def look(self) -> str:
-        """What came so far, for people."""
+        """The figures so far, for people."""
         latency = self.judge.percentile_ms
         shown = [f"{count} {name}" for name, count in self.figures().items()]
         return "  ".join([*shown, f"latency {latency(50):.0f} ms, p99 {latency(99):.0f} ms"])
 
     def last_line(self) -> str:
-        """What came of it, as `name=value`."""
+        """The results, as `name=value`."""
         figures = {name: str(count) for name, count in self.figures().items()}
         figures |= {f"p{percent}_ms": f"{self.judge.percentile_ms(percent):.1f}" for percent in (50, 99)}
         for name, value in self.judge.verdict(self._item_vectors()).items():

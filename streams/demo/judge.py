@@ -1,4 +1,4 @@
-"""How near were the published vectors to the truth, and how late? Pure: told what was sent and seen, and when."""
+"""Measures how near the published vectors were to the truth, and how late. Pure: times are given."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from streams.demo.simulate import World
 
 Vector = npt.NDArray[np.float64]
-# Records before this many events of a user say nothing yet.
+# Records of a user's first events are not judged.
 WARM_UP = 5
 # A shift counts as followed when the new truth is nearer at this many records in a row.
 STAYS = 2
@@ -39,7 +39,7 @@ class Seen:
 
 @dataclass(slots=True)
 class Tally:
-    """What one way of making vectors earned: a cosine per record, events to follow the shift per user."""
+    """Results of one kind of vectors: a cosine per record, and per user the events until the shift was followed."""
 
     cosines: list[float] = field(default_factory=list)
     steps: list[float] = field(default_factory=list)
@@ -111,7 +111,7 @@ class Judge:
         return np.cumsum(vectors, axis=0)
 
     def _cosines(self, user: str, counts: list[int], vectors: Vector, themes: Vector) -> list[float]:
-        """Of each record's vector to the truth at its newest event, after the warm-up."""
+        """Cosine of each record's vector with the truth at its newest event, after the warm-up."""
         number, share = self.number[user], self.sent[user].share
         return [
             cosine(vector, self.world.truth(number, share[count - 1]) @ themes)
@@ -120,9 +120,9 @@ class Judge:
         ]
 
     def _steps_to_follow(self, user: str, counts: list[int], vectors: Vector, themes: Vector) -> list[float]:
-        """The user's events after the shift until the new truth is nearer and stays so.
+        """Per user, the events after the shift until the new truth is nearer and stays so.
 
-        Where it never is, one more than there were; empty for a user with too few events on either side.
+        One more than there were where it never is; empty for a user with too few events on either side.
         """
         number = self.number[user]
         before, after = (weights @ themes for weights in self.world.before_and_after(number))

@@ -1,6 +1,6 @@
-"""Users whose interests drift and shift, and who they truly are: a world that knows the answer.
+"""Simulated users whose true interests, which drift and shift, are known.
 
-Pure and seeded: times are given in, event i of n lies at share i / n of the run. A user is after two themes
+Pure and seeded. Event i of n lies at share i / n of the run. A user is after two themes
 at a time; the weight moves slowly from the first to the second (drift), and at one moment of the run both are
 replaced by two others (shift).
 """
@@ -46,7 +46,7 @@ ACTIONS = {
     "dislike": 0.05,  # of a theme that the user is not after
 }
 NOISE = 0.1  # of the events are of a theme picked at random
-# One event in so many is none, in one of the ways in which producers get them wrong.
+# One event in so many is invalid, in one of the ways that producers make mistakes.
 INVALID_EVERY = 200
 FLAWS: tuple[dict[str, Any], ...] = (
     {"user_id": None},
@@ -125,7 +125,7 @@ class World:
         return {**event, "text": f"nice {self._phrase(rng, theme)}"} if action == "comment" else event
 
     def _theme(self, rng: np.random.Generator, weights: Weights, action: str) -> int:
-        """What the event is about, given the user's mixture."""
+        """The theme of an event, drawn from the user's mixture."""
         if action == "dislike":
             return int(rng.choice(np.flatnonzero(weights == 0)))
         if rng.random() < NOISE:
@@ -148,6 +148,6 @@ class World:
 
 
 def _draw(rng: np.random.Generator, weights: Weights) -> int:
-    """An index, each with the chance of its weight; they sum to 1. A tenth of the time of `rng.choice`."""
+    """A random index, drawn by weights that sum to 1; ten times as fast as `rng.choice`."""
     place = int(np.searchsorted(np.cumsum(weights), rng.random(), side="right"))
     return min(place, len(weights) - 1)

@@ -35,8 +35,8 @@ from streams.flow.signals import Weighing
 from streams.interest.base import Floats, InterestModel, Longs
 from streams.recommend import Catalog, Recommender
 from streams.state.changelog import SourceTopic
-from streams.state.layout import Layout
-from streams.state.store import PartitionState
+from streams.state.users.layout import UserLayout
+from streams.state.users.partition import UserPartition
 
 # What a batch is, and what the flow needs of the settings, can be imported from here too.
 __all__ = ["Decoded", "Flow", "FlowOptions", "KeyValues", "Updated"]
@@ -50,7 +50,7 @@ class Flow:
     def __init__(
         self,
         model: InterestModel,
-        layout: Layout,
+        layout: UserLayout,
         catalog: Catalog,
         recommender: Recommender,
         weighing: Weighing,
@@ -59,7 +59,7 @@ class Flow:
     ) -> None:
         self.model, self.layout, self.catalog = model, layout, catalog
         self.recommender, self.weighing, self.writer, self.options = recommender, weighing, writer, options
-        self.partitions: dict[int, PartitionState] = {}
+        self.partitions: dict[int, UserPartition] = {}
         # The canonical topic, and the reader of the origins in it; see `reads_from`.
         self.source = SourceTopic(options.events_topic, 0)
         self._origins = OriginReader("")
@@ -161,7 +161,7 @@ class Flow:
         part = self.partitions[partition]
         return self._folder.vectors(part, part.unpublished)
 
-    def _book(self, part: PartitionState, decoded: Decoded, outcomes: Counter[str]) -> None:
+    def _book(self, part: UserPartition, decoded: Decoded, outcomes: Counter[str]) -> None:
         if decoded.waited:
             outcomes["waiting"] -= len(decoded.events)
         else:

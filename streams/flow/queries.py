@@ -9,7 +9,7 @@ import numpy as np
 from streams.flow.event_history import EventHistory
 from streams.interest.base import Explainable, Floats, InterestModel, Longs
 from streams.recommend import Catalog, Queries
-from streams.state.store import PartitionState
+from streams.state.users.partition import UserPartition
 
 
 class QueryBuilder:
@@ -21,7 +21,7 @@ class QueryBuilder:
         self._model, self._catalog, self._history = model, catalog, history
         self._exclude_consumed = exclude_consumed
 
-    def build(self, part: PartitionState, rows: Longs, states: Any) -> Queries:
+    def build(self, part: UserPartition, rows: Longs, states: Any) -> Queries:
         """One query for each of the users' rows (U,) with their states (U,)."""
         interests = self._model.interest(states["model"])
         return Queries(
@@ -40,7 +40,7 @@ class QueryBuilder:
         ordinals = history["ordinal"].astype(np.int64)
         return self._model.coefficients(states["model"], history["time"], history["weight"], ordinals)
 
-    def _excluded(self, part: PartitionState, row: int) -> list[int]:
+    def _excluded(self, part: UserPartition, row: int) -> list[int]:
         if not self._exclude_consumed:
             return []
         row_of_key = self._catalog.row_of_key

@@ -1,15 +1,17 @@
 """The books: every record read has exactly one outcome, and the topics prove it.
 
-Ingest: each record of a raw source becomes canonical events or rejections, told apart by the origin that they carry in
-their headers; one that a crash made us write twice is a repeat, not a second event. Update: each canonical event is
-applied, applied late, a repeat (of the same origin), a duplicate (of the same event id), neutral (nothing to learn
-from), rejected, waiting for its item, or dropped from an overfull waiting list. These counts live in the changelog's
-watermark records, so they are as durable as the states themselves. Recovered is an event that is in the state of a
-worker which ended before it could write how: applied, late, neutral or a duplicate. Catalogue: see
-`streams.history.books.catalogue`.
+Ingest: each record of a raw source becomes canonical events or rejections, which carry its origin in their headers.
+A record that a crash made a worker write twice is a repeat, not a second event.
 
-The topics are read in an order in which a later one holds at least what an earlier one vouches for, so a worker that
-runs meanwhile makes nothing missing: what it has not come to yet is told as not ingested, or unread.
+Update: each canonical event is applied, applied late, a repeat (of an origin), a duplicate (of an event id), neutral
+(nothing to learn from), rejected, waiting for its item, dropped from an overfull waiting list, or recovered. Recovered
+events are in the state of a worker that ended before it could write their outcome: applied, late, neutral or a
+duplicate. The counts are in the progress records of the changelog, so they are as durable as the states.
+
+Catalog: see `streams.history.books.catalogue`.
+
+The topics are read in such an order that each holds at least what the ones before it claim. So a worker that runs
+meanwhile makes nothing missing: what it has not read yet is reported as not ingested, or unread.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""History through the very same flow, in one process, without consumer group, agents or state topic.
+"""Replays history through the same flow, in one process, without consumer group, agents or state topic.
 
-The vectors of a replay equal the published ones bit for bit, given the same item vectors: see `verify`.
+With the same item vectors, the vectors of a replay equal the published ones bit for bit: see `verify`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from streams.kafka.security import librdkafka_config
 from streams.kafka.topics.admin import TopicAdmin
 from streams.ops.log_lines import untold
 from streams.settings.settings import Settings
-from streams.state.store import PartitionState
+from streams.state.users.partition import UserPartition
 from streams.wiring.app import build_flow, state_space
 from streams.wiring.encoder import build_encoder, build_scoring
 from streams.worker.recovery import source_topic
@@ -45,11 +45,13 @@ NOTHING_WAITS: Mapping[int, Longs] = {}
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How a replay compares with what was published. differing: users whose vectors are not bit for bit equal."""
+    """How a replay compares with what was published."""
 
     users: int
     events: int
+    # Users whose vectors are not bit for bit equal.
     differing: list[str]
+    # Users with a vector on one side only.
     missing: list[str]
 
     @property
@@ -67,7 +69,7 @@ def replay(
 ) -> Iterator[tuple[bytes, bytes]]:
     """Fold records, in offset order per partition, and yield each vector record as it comes, (key, value).
 
-    waiting: by partition, offsets of events that wait for their item whatever the catalogue holds.
+    waiting: by partition, offsets of events that wait for their item whatever the catalog holds.
     """
     pending: dict[int, list[SourceRecord]] = defaultdict(list)
     for record in records:
@@ -90,7 +92,7 @@ def _fold(
     waiting: Mapping[int, Longs],
 ) -> list[tuple[bytes, bytes]]:
     if partition not in flow.partitions:
-        flow.partitions[partition] = PartitionState(partition, flow.layout)
+        flow.partitions[partition] = UserPartition(partition, flow.layout)
     decoded = flow.decode(records)
     for index in np.flatnonzero(np.isin(decoded.offsets, waiting.get(partition, ()))).tolist():
         decoded.events[index].item_id = NOWHERE
@@ -98,7 +100,8 @@ def _fold(
 
 
 def replay_topic(settings: Settings) -> tuple[dict[bytes, Any], int]:
-    """Replay the canonical topic with the catalogue's embeddings as they are; newest vector record per user."""
+    """Replay the canonical topic with the current embeddings; returns the newest vector record per user, and the
+    number of events."""
     TopicAdmin(settings).topics()  # says within seconds, and by name, that there is no broker
     config = librdkafka_config(settings)
     encoder, scoring = build_encoder(settings), build_scoring(settings)
@@ -109,7 +112,7 @@ def replay_topic(settings: Settings) -> tuple[dict[bytes, Any], int]:
         cataloguer.learn(messages)
     left_out = refused_for_their_time(config, settings, flow.source.topic_id)
     records = (r for r in _records(config, settings.events_topic) if (r.partition, r.offset) not in left_out)
-    # An event on an item that was removed later has been applied; one that came later waits in the states.
+    # An event before the removal of its item was applied; one after it waits in the states.
     waiting = waiting_offsets(settings) if flow.catalog.recall_removed() else NOTHING_WAITS
     newest = dict(replay(flow, encoder, records, scoring, waiting))
     events = sum(part.books["read"] for part in flow.partitions.values())
@@ -119,23 +122,20 @@ def replay_topic(settings: Settings) -> tuple[dict[bytes, Any], int]:
 def refused_for_their_time(
     config: dict[str, Any], settings: Settings, events_topic_id: str
 ) -> set[tuple[int, int]]:
-    """Partition and offset of the canonical events that this generation's workers took for the future's.
+    """Partition and offset of the canonical events that this generation's workers rejected as from the future.
 
-    What was the future then may be the past now, so a replay asks what they decided.
+    Their time may be past by now, so a replay follows what the workers decided.
     """
     ours = (REFUSED_BY, refused_by(settings.group, events_topic_id))
     found: set[tuple[int, int]] = set()
     for messages in read_all(config, settings.topic_rejected):
         for message in messages:
             headers = message.headers() or []
-            told = rejected_origin(headers) if ours in headers else None
-            if (
-                told is None
-                or told[1] != Reason.TIMESTAMP_IN_FUTURE
-                or told[0].topic != settings.events_topic
-            ):
+            if ours not in headers or (rejected := rejected_origin(headers)) is None:
                 continue
-            found.add((told[0].partition, told[0].offset))
+            origin, reason = rejected
+            if reason == Reason.TIMESTAMP_IN_FUTURE and origin.topic == settings.events_topic:
+                found.add((origin.partition, origin.offset))
     return found
 
 
@@ -167,7 +167,7 @@ def newest_published(settings: Settings) -> dict[bytes, Any]:
 
 
 def _order(record: Mapping[str, Any]) -> tuple[int, ...]:
-    # Records of before there were terms have none.
+    # Records of earlier versions have no term.
     return tuple(record.get(name, -1) for name in ORDER)
 
 

@@ -1,4 +1,4 @@
-"""The deployment's encoder for ONNX Runtime, and what int8 costs its neighbours."""
+"""Exports the deployment's encoder to ONNX Runtime, and measures the neighbours that int8 loses."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from streams.learn.training_data import from_dataset
 from streams.settings.settings import Settings, SettingsError
 from streams.wiring.encoder import UNHEEDED, build_raw_encoder
 
-# Texts that scales are found from, and others that the result is measured on.
+# Texts for calibration, and others on which the result is measured.
 CALIBRATION, MEASURED = 512, 2_000
-# Read by both encoders before one takes the other's place, and how far apart (1 - cos) their vectors may be.
+# Texts on which the exported encoder is compared, and how far apart (1 - cos) the vectors may be.
 PROBE = ("mug", "a steel kettle with a whistle", "Chai: " + "black tea with milk, cinnamon and cardamom " * 8)
 SAME = 1e-4
-# What an exported encoder takes no notice of.
+# Settings that an exported encoder ignores.
 PLAIN = {"encoder_pooling": "auto", **dict.fromkeys(UNHEEDED)}
 
 
@@ -66,9 +66,9 @@ def export_onnx(settings: Settings, output: Path, texts: Sequence[str] | None = 
         )
     base = build_raw_encoder(settings)
     output.parent.mkdir(parents=True, exist_ok=True)
-    # Made whole beside its place, so that there is never half a model.
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as scratch:
-        folder = Path(scratch) / output.name
+    # Made in full elsewhere and then moved, so that there is never half a model.
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as temporary:
+        folder = Path(temporary) / output.name
         export(load_parts(settings.encoder, settings.encoder_revision), folder, {"base": identity(base)})
         made = settings.model_copy(update={"encoder": f"{PREFIX}{folder}", **PLAIN})
         new = build_raw_encoder(made)
@@ -83,7 +83,7 @@ def export_onnx(settings: Settings, output: Path, texts: Sequence[str] | None = 
 
 
 def _require_same(base: Encoder, new: Encoder) -> None:
-    """Raises EncoderError where the graph is of another encoder: its pooling, prompt or dimensions were left out."""
+    """Raises EncoderError where the graph gives other vectors: it lacks a pooling, prompt or dimensions."""
     same = base.dim == new.dim
     if same:
         cosines = np.einsum("nd,nd->n", base.encode(PROBE), new.encode(PROBE))

@@ -1,4 +1,4 @@
-"""Fitting the projection from the catalogue's own texts, in memory that does not grow with the catalogue."""
+"""Fits the projection from the texts of the catalogue, in memory that does not grow with the catalogue."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def fit_projection(settings: Settings, output: Path, fit: Fit) -> Projection:
             "`interestflow fit fusion`, or leave INTERESTFLOW_IMAGE_ENCODER and INTERESTFLOW_SPEECH_ENCODER out"
         )
     encoder = build_raw_encoder(settings)
-    # Before hours of encoding, not after them.
+    # Checked before hours of encoding, not after them.
     check(encoder.dim, settings.dimensions, fit.method, fit.whiten)
     moments = Moments(encoder.dim)
     if fit.method in FITTED:
@@ -55,7 +55,8 @@ def fit_projection(settings: Settings, output: Path, fit: Fit) -> Projection:
 
 
 def fit_topics(settings: Settings, output: Path, seed: int) -> TopicEncoder:
-    """Topics of the texts in the catalogue topic, as many as there are dimensions; saved. Raises EncoderError."""
+    """Fit a topic model of as many topics as dimensions from the texts in the catalogue topic, and save it. Raises
+    EncoderError."""
     encoder = TopicEncoder.fit(lambda: texts(lambda: changes(settings)), settings.dimensions, seed=seed)
     encoder.save(output)
     return encoder

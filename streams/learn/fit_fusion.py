@@ -1,4 +1,4 @@
-"""Fitting the fusion of an item's media: what spreads in the catalogue, and what users consume one after the other."""
+"""Fits the fusion of an item's media from the catalogue and from what users consume one after the other."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ from streams.settings.settings import Settings, SettingsError
 from streams.wiring.encoder import build_fused
 from streams.wiring.media import fusion_weights
 
-# A larger catalogue is sampled evenly; encoding a picture takes far longer than what is learned from it.
+# A larger catalogue is sampled evenly, since encoding a picture takes long.
 MAX_ITEMS = 20_000
 CHUNK = 64
-# Fewer pairs than these say nothing about a gate, or about whether it is one.
+# With fewer pairs a gate can be neither learned nor judged.
 FEWEST_TRAIN, FEWEST_HELD_OUT = 200, 50
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which pairs of items are learned from: see streams.learn.pairs. gate: False needs none, and learns no gate."""
+    """Pairs of items to learn from (see streams.learn.pairs). gate: False needs none, and learns no gate."""
 
     gate: bool = True
     window_s: float = 6 * 3600.0
     per_user: int = 50
     most: int = 20_000
-    # Share of the pairs, the latest, by which the fusions are compared; of the rest, that by which training stops.
+    # Share of the pairs, the latest ones, on which fusions are compared; and of the rest, the share for early stopping.
     held_out: float = 0.2
     stopping: float = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """What came of it. qualities: by fusion, on the latest pairs, which nothing was learned from."""
+    """The result. qualities: by fusion, measured on the latest pairs, which were not learned from."""
 
     fusion: GatedFusion
     items: int

@@ -1,4 +1,4 @@
-"""Which items are consumed together: the pairs that a text encoder is trained on, and their split in time."""
+"""Pairs of items that users consume one after the other, for training a text encoder, and their split in time."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ RATINGS = np.dtype([("rating_sum", "f8"), ("rating_count", "f8")])
 
 
 class Liked(NamedTuple):
-    """An item that a user took to, at a time in milliseconds."""
+    """An item that a user consumed, with the time in ms."""
 
     timestamp: int
     item: str
 
 
 class CoConsumed(NamedTuple):
-    """Two items that a user took to one after the other.
+    """Two items that a user consumed one after the other.
 
-    timestamp: of the later one, milliseconds. session: number of the user's visit; others are no strangers to it.
+    timestamp: of the later one, ms. session: number of the user's visit; its items are no negatives for one another.
     """
 
     timestamp: int
@@ -44,9 +44,9 @@ def co_consumed(
 ) -> list[CoConsumed]:
     """Consecutive distinct items of a user with positive weight, no more than the window apart; by time.
 
-    Two items are paired once, whoever took to them first and in whichever order, so that no pair of one time
-    comes again at another. per_user: pairs of one user at most, spread over that user's time, so that heavy
-    users do not dominate. Memory: a small tuple for every event of positive weight.
+    Two items are paired once, whichever user and order, so that no pair occurs at two times.
+    per_user: pairs of one user at most, spread over that user's time, so that heavy users do not dominate.
+    Memory: a small tuple for every event of positive weight.
     """
     found: list[CoConsumed] = []
     sessions = 0
@@ -75,7 +75,7 @@ def split_in_time(
 
 
 def spread(rows: Sequence[T], most: int) -> list[T]:
-    """At most so many of the rows, evenly over their order."""
+    """At most so many of the rows, evenly spread."""
     if len(rows) <= most:
         return list(rows)
     return [rows[index * len(rows) // most] for index in range(most)]

@@ -1,10 +1,10 @@
-"""The catalogue as it is now, in bounded memory, however large its topic and often its items changed.
+"""Reads the newest text of each item in the catalogue topic in bounded memory, however large the topic is.
 
-Items are taken in the order of a hash of their id, which is as good as random: the first n are an even sample,
-and their order does not depend on the topic's. One pass over the topic keeps the newest text of the items behind
-a given hash, as many as there is room for: whenever there are more, those of the greatest hashes are dropped, and
-the ceiling falls to the least hash dropped. All records of an item have one hash, so below the ceiling every
-item's newest record is known at the end of the pass. The next pass begins where the ceiling stood.
+Items come in the order of a hash of their id, which is as good as random: the first n are an even sample, and their
+order does not depend on the topic's. One pass over the topic keeps the newest texts of items from a given hash on.
+Whenever there are more than fit, those of the greatest hashes are dropped, and the ceiling falls to the least hash
+dropped. All records of an item have one hash, so at the end of the pass the newest record of every item below the
+ceiling is known. The next pass begins at the ceiling.
 Source: Gibbons, Distinct Sampling for Highly-Accurate Answers to Distinct Values Queries, VLDB 2001.
 """
 
@@ -24,7 +24,7 @@ Changes = Iterable[Item | Removed]
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """What one pass keeps: texts, and characters of them in all. Up to twice as much while it reads."""
+    """Bounds of one pass: number of texts, and characters in all. Up to twice as much while it reads."""
 
     items: int = 100_000
     characters: int = 64_000_000

@@ -1,4 +1,4 @@
-"""What is learned from: the items of the catalogue topic and the events of the canonical one, as they are now."""
+"""The items of the catalogue topic and the events of the canonical one, as they are now."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from streams.wiring.app import build_limits
 
 
 def changes(settings: Settings) -> Iterator[Item | Removed]:
-    """Items and removals of the catalogue topic, up to its end now; what is neither is left to the worker."""
+    """Items and removals of the catalogue topic, up to its end now; other records are left to the worker."""
     limits = build_limits(settings)
     for messages in read_all(librdkafka_config(settings), settings.topic_items):
         for message in messages:
@@ -40,7 +40,7 @@ def texts(settings: Settings) -> dict[str, str]:
 
 
 def events(settings: Settings) -> Iterator[Event]:
-    """The events of the canonical topic, up to its end now; what is none is left out. Raises ReadError where all is."""
+    """The events of the canonical topic, up to its end now; other records are left out. Raises ReadError if all are."""
     limits, found = build_limits(settings), False
     for messages in read_all(librdkafka_config(settings), settings.events_topic):
         for message in messages:

@@ -21,7 +21,7 @@ from streams.learn.training_data import Data
 from streams.settings.settings import Settings, SettingsError
 from streams.wiring.encoder import build_raw_encoder
 
-# Fewer pairs than this say nothing about a language, or about how well it was learned.
+# With fewer pairs nothing can be learned or measured.
 FEWEST_TRAIN, FEWEST_HELD_OUT = 200, 50
 # Texts among which a held-out pair's partner is looked for, and pairs that are looked up.
 CANDIDATES, LOOKED_UP = 2_000, 1_000
@@ -39,7 +39,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What came of it. recall_before, recall_after: of held-out partners among the nearest 10."""
+    """The result. recall_before, recall_after: share of held-out partners among the nearest 10."""
 
     pairs: int
     held_out: int
@@ -63,9 +63,9 @@ def train_encoder(settings: Settings, data: Data, choice: Choice, options: Optio
     candidates = _candidates(train, held_out)
     before = recall(base, spread(held_out, LOOKED_UP), candidates)
     output.parent.mkdir(parents=True, exist_ok=True)
-    # Made whole beside its place, so that there is never half a model.
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as scratch:
-        folder = Path(scratch) / "model"
+    # Made in full elsewhere and then moved, so that there is never half a model.
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as temporary:
+        folder = Path(temporary) / "model"
         with Progress(console=Console(stderr=True), transient=True) as bar:
             steps = -(-len(train) // options.batch) * options.epochs
             task = bar.add_task("training", total=steps)
@@ -85,7 +85,7 @@ def train_encoder(settings: Settings, data: Data, choice: Choice, options: Optio
 
 
 def _require_recall(history: History, before: float, after: float) -> None:
-    """A loss may fall while what is nearest gets worse: texts may only have moved apart evenly."""
+    """Raises EncoderError where recall fell: a loss may fall only because texts moved apart evenly."""
     if after < before:
         best = min(history.held_out)
         raise EncoderError(
@@ -96,10 +96,10 @@ def _require_recall(history: History, before: float, after: float) -> None:
 
 
 def chosen_pairs(settings: Settings, data: Data, choice: Choice) -> tuple[list[Pair], list[Pair], int]:
-    """Pairs of texts to learn from, later ones held out, and the time between. Raises EncoderError."""
+    """Pairs of texts to learn from, later pairs held out, and the time of the cut. Raises EncoderError."""
     weighing = Weighing(settings.action_rules, settings.default_action_weight)
     found = co_consumed(data.events, weighing, int(choice.window_s * 1000), choice.per_user)
-    pairs = spread(_told(found, data.texts), choice.most)
+    pairs = spread(_with_texts(found, data.texts), choice.most)
     earlier, later, cut = split_in_time(pairs, choice.held_out) if pairs else ([], [], 0)
     if len(earlier) < FEWEST_TRAIN or len(later) < FEWEST_HELD_OUT:
         raise EncoderError(
@@ -110,8 +110,8 @@ def chosen_pairs(settings: Settings, data: Data, choice: Choice) -> tuple[list[P
     return _worded(earlier, data.texts), _worded(later, data.texts), cut
 
 
-def _told(pairs: Iterable[CoConsumed], texts: Mapping[str, str]) -> list[CoConsumed]:
-    """Those with two different texts, each two texts once: items that are called the same must not leak."""
+def _with_texts(pairs: Iterable[CoConsumed], texts: Mapping[str, str]) -> list[CoConsumed]:
+    """Pairs of two different texts, each once: items with equal texts would leak into the held-out pairs."""
     first: dict[tuple[str, ...], CoConsumed] = {}
     for pair in pairs:
         words = {texts.get(pair.left, ""), texts.get(pair.right, "")} - {""}
@@ -125,7 +125,7 @@ def _worded(pairs: Iterable[CoConsumed], texts: Mapping[str, str]) -> list[Pair]
 
 
 def _candidates(train: Sequence[Pair], held_out: Sequence[Pair]) -> list[str]:
-    """Distinct texts to look among: those that are looked for, then others up to the bound."""
+    """Distinct candidate texts: the partners that are looked for, then others up to the bound."""
     wanted = dict.fromkeys(pair.right for pair in spread(held_out, LOOKED_UP))
     others = [text for pair in (*held_out, *train) for text in (pair.left, pair.right)]
     distinct = [text for text in dict.fromkeys(others) if text not in wanted]

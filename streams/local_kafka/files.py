@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 HOST = "127.0.0.1"
-# Of these, a caller's values are added to ours, since the controller's port is not known before the start.
+# A caller's values of these are added to ours, since the controller's port is not known before the start.
 ADDED = ("listeners", "advertised.listeners", "listener.security.protocol.map")
-# Kafka closes its log itself: a hook of log4j would close it before the shutdown is written down.
+# Kafka closes its log itself: log4j's hook would close it before the shutdown is logged.
 LOG4J = """\
 status = warn
 shutdownHook = disable

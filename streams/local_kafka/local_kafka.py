@@ -48,13 +48,14 @@ def start(
     port: int = 9092,
     properties: Mapping[str, str] = NO_PROPERTIES,
     heap_mb: int = 512,
-    tied: bool = False,
+    ends_with_parent: bool = False,
 ) -> Broker:
     """Start the broker of `home`, or return it as it is if it runs already; returns once it answers.
 
-    port: of the plaintext listener on loopback, 0 for a free one. properties: broker settings over ours;
-    `listeners` and its like are added to ours. heap_mb: most Java heap, in MiB. tied: the broker ends when
-    this process dies, however that happens (Linux only; elsewhere without effect).
+    port: of the plaintext listener on loopback, 0 for a free one.
+    properties: broker settings over ours; `listeners` and its like are added to ours.
+    heap_mb: most Java heap, in MiB.
+    ends_with_parent: the broker ends when this process dies, however it dies (Linux; elsewhere without effect).
     Raises LocalKafkaError: no Java, no jars, port in use, or the broker does not come up (with its log).
     """
     home = home.absolute()
@@ -62,7 +63,7 @@ def start(
         broker = status(home)
         if broker is not None:
             return broker
-        broker = _launch(home, port or free_port(), properties, heap_mb, tied)
+        broker = _launch(home, port or free_port(), properties, heap_mb, ends_with_parent)
         try:
             _remember(broker)
             kafka_node.wait_until_up(home, broker.pid, broker.bootstrap_servers, START_DEADLINE_S)
@@ -72,14 +73,20 @@ def start(
         return broker
 
 
-def _launch(home: Path, port: int, properties: Mapping[str, str], heap_mb: int, tied: bool) -> Broker:
+def _launch(
+    home: Path, port: int, properties: Mapping[str, str], heap_mb: int, ends_with_parent: bool
+) -> Broker:
     """A broker whose process was started, though it may not answer yet."""
     java, jars = find_java(), find_jars(home)
     kafka_node.require_free(port)
     kafka_files.write_files(home, kafka_files.node_properties(home, port, free_port(), properties))
     kafka_node.format_data(home, java, jars)
     options = [f"-Xmx{heap_mb}m", "-Xms128m", *warm_options(java, jars)]
-    return Broker(f"{HOST}:{port}", kafka_node.launch(home, java, jars, options, tied=tied), home)
+    return Broker(
+        f"{HOST}:{port}",
+        kafka_node.launch(home, java, jars, options, ends_with_parent=ends_with_parent),
+        home,
+    )
 
 
 def stop(home: Path) -> bool:
@@ -115,7 +122,7 @@ def running(
         yield before
         return
     try:
-        yield start(home, port=port, properties=properties, heap_mb=heap_mb, tied=True)
+        yield start(home, port=port, properties=properties, heap_mb=heap_mb, ends_with_parent=True)
     finally:
         stop(home)
 

@@ -1,4 +1,4 @@
-"""The process of a local Apache Kafka: formatting, launch, life signs and end."""
+"""The process of a local Apache Kafka: format, launch, check and stop."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from random import SystemRandom
 
 from streams.local_kafka.files import HOST
 from streams.local_kafka.install import Java, LocalKafkaError
-from streams.ops.tied import tie
+from streams.ops.parent_death import end_with_parent
 
 STOP_DEADLINE_S = 20.0
 POLL_S = 0.05
@@ -35,10 +35,10 @@ _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
 def free_port() -> int:
-    """A loopback TCP port that nobody listens on now, and that the system gives no outgoing connection.
+    """A loopback TCP port that is free, and outside the range of outgoing connections.
 
-    Else a client that tries again and again to reach a broker that is away may be given the broker's own port, and
-    be connected to itself. Raises LocalKafkaError.
+    Within that range, a client that retries a stopped broker may get the broker's port for its own end and connect
+    to itself. Raises LocalKafkaError.
     """
     for port in _chance.sample(FREE_PORTS, FREE_PORT_ATTEMPTS):
         with socket.socket() as probe:
@@ -99,12 +99,12 @@ def format_data(home: Path, java: Java, jars: Path, cluster: str = "") -> None:
         )
 
 
-def launch(home: Path, java: Java, jars: Path, options: Sequence[str], *, tied: bool) -> int:
-    """Start the broker's process; returns its pid. tied: it ends when this process dies (Linux)."""
+def launch(home: Path, java: Java, jars: Path, options: Sequence[str], *, ends_with_parent: bool) -> int:
+    """Start the broker's process; returns its pid. ends_with_parent: it ends when this process dies (Linux)."""
     command = [*_java_command(home, java, jars, options), "kafka.Kafka", str(home / "server.properties")]
     with (home / "logs" / "console.log").open("wb") as console:
         process = subprocess.Popen(
-            tie(command) if tied else command,
+            end_with_parent(command) if ends_with_parent else command,
             stdin=subprocess.DEVNULL,
             stdout=console,
             stderr=console,

@@ -26,7 +26,7 @@ WRITE_DEADLINE_S = 120.0
 def warm_options(java: Java, jars: Path) -> list[str]:
     """JVM options that use the cache, which is made where it is missing; none for an older Java.
 
-    A cache is a matter of speed alone: where it cannot be made, a warning says so and the start is slower.
+    The cache only saves time: where it cannot be made, a warning says so and the start is slower.
     """
     if java.version < FIRST_JAVA:
         return []
@@ -42,14 +42,14 @@ def warm_options(java: Java, jars: Path) -> list[str]:
 
 
 def _train(java: Java, jars: Path, cache: Path) -> None:
-    """Run a broker for a moment, let its JVM write down what it loaded, and rename that into place."""
+    """Run a broker for a moment, let its JVM write the classes that it loaded, and rename that file into place."""
     with tempfile.TemporaryDirectory(dir=cache.parent, prefix=".training-") as temporary:
         home = Path(temporary)
         port = free_port()
         write_files(home, node_properties(home, port, free_port(), {}))
         format_data(home, java, jars)
         output = home / "output.aot"
-        pid = launch(home, java, jars, [f"-XX:AOTCacheOutput={output}"], tied=True)
+        pid = launch(home, java, jars, [f"-XX:AOTCacheOutput={output}"], ends_with_parent=True)
         try:
             wait_until_up(home, pid, f"{HOST}:{port}", START_DEADLINE_S)
             terminate(home, pid, WRITE_DEADLINE_S)

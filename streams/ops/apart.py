@@ -1,4 +1,4 @@
-"""Calls that may block for long, each on a daemon thread: when the process ends, it waits for none of them."""
+"""Calls that may block for long, each on a daemon thread: the end of the process waits for none of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 async def apart(function: Callable[..., T], *arguments: Any) -> T:
-    """What the function returns or raises. Whoever stops waiting for it leaves it running."""
+    """Returns or raises what the function does. A caller that stops waiting leaves it running."""
     future: Future[T] = Future()
     future.set_running_or_notify_cancel()
 

@@ -1,4 +1,4 @@
-"""Waiting for what is away (the encoder, the brokers): again and again, ever more slowly, for all to see.
+"""Repeats calls that fail because something is away (the encoder, the brokers), ever more slowly, and says so.
 
 Pauses double from FIRST_S to LONGEST_S, each shortened at random by up to a half, so that workers that lost the
 same thing do not all come back at the same moment ("equal jitter", M. Brooker, Exponential Backoff And Jitter).
@@ -58,9 +58,9 @@ class Backoff:
         self._stopping = threading.Event()
         # How many callers wait, by stage: it pauses until the last of them goes on.
         self._waiting: Counter[str] = Counter()
-        # When the first of them began to, and when a person was told of it last.
+        # By stage: when the first of them began to wait, and when a warning was logged last.
         self._began: dict[str, float] = {}
-        self._told: dict[str, float] = {}
+        self._advised: dict[str, float] = {}
         self._lock = threading.Lock()
         self._wait = wait or self._stopping.wait
 
@@ -99,7 +99,7 @@ class Backoff:
             self._waiting[stage] += 1
             first = self._waiting[stage] == 1
             if first:
-                self._began[stage] = self._told[stage] = now
+                self._began[stage] = self._advised[stage] = now
         if first:
             log.warning("%s: %s; trying again for up to %g s", stage, told(error), self.deadline)
         return now
@@ -109,9 +109,9 @@ class Backoff:
         now = self._clock()
         with self._lock:
             lasted = now - self._began[stage]
-            due = lasted >= ADVICE_AFTER_S and now - self._told[stage] >= ADVICE_AFTER_S
+            due = lasted >= ADVICE_AFTER_S and now - self._advised[stage] >= ADVICE_AFTER_S
             if due:
-                self._told[stage] = now
+                self._advised[stage] = now
         if due:
             log.warning(
                 "%s: %s, for %.0f s now; trying again for %.0f s more: %s",

@@ -1,4 +1,4 @@
-"""How far something is that takes a while, and its figures now: a bar on a terminal, else a line now and then."""
+"""Progress and figures of a long task on standard error: a bar on a terminal, else a line now and then."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ REFRESH_S, LINE_S = 0.25, 5.0
 
 @contextmanager
 def display(clock: Callable[[], float]) -> Iterator[Callable[[float, Callable[[], str]], None]]:
-    """show(share that is done, look) on standard error: a bar on a terminal, else a line now and then.
+    """Yields show(share done, look), which shows progress on standard error.
 
-    clock: monotonic seconds. look: asked only where it is time for another, which the end (1.0) always is.
+    clock: monotonic seconds. look: gives the figures; called only when a new line is due, and always at the end (1.0).
     """
     console = rich.console.Console(stderr=True)
     terminal = console.is_terminal and not console.is_dumb_terminal

@@ -1,8 +1,8 @@
-"""What the process keeps of memory that nothing uses any more, and how the system gets it back (glibc; else no effect).
+"""Returns memory that the process has freed to the system (glibc; elsewhere without effect).
 
-glibc gives threads heaps of their own ("arenas"), up to eight for each core, and none gives back what is free in its
-middle. A recovery reads with a new client, whose threads are new, so that each recovery can leave the peak of its
-reading behind in another arena, for ever. Few arenas are used again, and what is free is handed back at once.
+glibc gives threads heaps of their own ("arenas"), up to eight per core, and no arena returns free memory in its
+middle. A recovery reads with a new client, whose threads are new, so each recovery could keep its peak of memory in
+another arena for ever. So arenas are limited to a few, and free memory is returned after each recovery.
 """
 
 from __future__ import annotations
@@ -16,23 +16,22 @@ from typing import Any
 
 from streams.ops.apart import apart
 
-# Enough that the threads that fetch, publish, and own the states seldom wait for one another.
+# Enough for the threads that fetch, publish and own the states seldom to wait for one another.
 ARENAS = 4
 SET_BY_HAND = frozenset({"MALLOC_ARENA_MAX", "GLIBC_TUNABLES"})
-# What a heap may keep at its end, and from what size on memory is not of a heap, bytes. By itself glibc raises both up
-# to 64 and 32 MiB, by the largest that was ever freed. A batch needs less than this; a bulk read may feel it once.
+# Bytes: free memory that a heap may keep at its end, and the size from which memory is mapped outside the heaps. By
+# itself glibc raises both with the largest block ever freed, up to 64 and 32 MiB. A batch needs less than this.
 KEPT, LARGE = 16 << 20, 8 << 20
 # Of malloc.h.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
-# From the end of a recovery until the client that it read with has ended, whose buffers are the most of it.
+# From the end of a recovery until its client has ended, whose buffers are most of the memory.
 AFTER_S = 3.0
 
 
 def limit() -> bool:
-    """Let threads share a few heaps, and a heap keep little; true where that was done.
+    """Let threads share a few heaps, and a heap keep little free memory; true where that was done.
 
-    Of use only where the process has started few threads yet: glibc asks for it once. Whoever set it by the
-    environment knows better.
+    Call it before the process starts threads: glibc reads the limits once. Limits in the environment win.
     """
     libc = _glibc()
     if libc is None or not SET_BY_HAND.isdisjoint(os.environ):
@@ -42,34 +41,34 @@ def limit() -> bool:
 
 
 def give_back() -> bool:
-    """Hand free pages back to the system, wherever in the heaps they lie; true where some were."""
+    """Return free pages anywhere in the heaps to the system; true where there were some."""
     libc = _glibc()
     return libc is not None and bool(libc.malloc_trim(0))
 
 
 class Heap:
-    """Of one worker: cleared behind each recovery. On the event loop."""
+    """The heaps of one worker, trimmed after each recovery. On the event loop."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Future[bool]] = set()
 
     def recovered(self) -> None:
-        """A recovery has ended, well or not: clear what it left, at once and when its client has ended."""
-        # States that were dropped, and what an abandoned recovery has read, hang in cycles of futures and frames.
-        # By itself Python looks for them after some millions of new objects (see `spared_collector`).
+        """A recovery has ended, well or not: collect garbage now, and return memory once its client has ended."""
+        # Dropped states, and the records of an abandoned recovery, are held by cycles of futures and frames. By
+        # itself Python collects these only after some millions of new objects (see `spared_collector`).
         gc.collect()
-        # Not once for several: where one rebalance follows another, it would never come.
+        # One call per recovery: a timer restarted by each rebalance might never fire.
         asyncio.get_running_loop().call_later(AFTER_S, self._give_back)
 
     def _give_back(self) -> None:
-        # It takes the heaps' locks in turn and may take milliseconds: not on the loop.
+        # It locks the heaps in turn, which may take milliseconds: too long for the event loop.
         task = asyncio.ensure_future(apart(give_back))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
 
 def _glibc() -> Any:
-    """The C library, None where it is another."""
+    """glibc, None where the C library is another."""
     if sys.platform != "linux":
         return None
     libc = ctypes.CDLL(None)

@@ -1,14 +1,14 @@
-"""What an interrupt does before there is anything to clear up; imports next to nothing."""
+"""Handles an interrupt before there is anything to clean up; imports nearly nothing."""
 
 from __future__ import annotations
 
 import os
 from typing import Any
 
-# As a shell says of a process that SIGINT ended.
+# The exit code that a shell reports after SIGINT.
 STATUS = 130
 
 
 def leave_at_once(_number: int, _frame: Any) -> None:
-    """A signal handler: as an exception, an interrupt could hit any import, and would show where."""
+    """Signal handler that exits: a KeyboardInterrupt would print a traceback from within some import."""
     os._exit(STATUS)

@@ -21,7 +21,7 @@ SIZE = "raise max.message.bytes of the topic, as `interestflow topics check` say
 REPLICAS = "look which brokers are down, or lower min.insync.replicas of the topic"
 NO_TOPIC = "correct the setting that names it, or run `interestflow topics create`"
 
-# What does not pass by itself: the log-in and TLS, rights, and what a group refuses.
+# Errors that do not pass by themselves: log-in and TLS, rights, and refusals by a group.
 LOGIN_ADVICE = {
     KafkaError._AUTHENTICATION: LOG_IN,
     KafkaError.SASL_AUTHENTICATION_FAILED: LOG_IN,
@@ -64,7 +64,7 @@ _ADVICE = {
     KafkaError.INVALID_REPLICATION_FACTOR: "set INTERESTFLOW_REPLICATION_FACTOR to no more than the number of brokers",
     KafkaError._INVALID_ARG: "look at the settings that begin with INTERESTFLOW_KAFKA_",
 }
-# How long librdkafka was in which state, and how often it did not say so.
+# librdkafka's suffix: time in a state, and the number of lines that it suppressed.
 _NOISE = re.compile(r" \(after \d+ms in state \w+(, \d+ identical error\(s\) suppressed)?\)")
 _ELSE = "look at the brokers' logs"
 
@@ -88,15 +88,15 @@ def sentence(error: KafkaError | KafkaException, resource: str = "") -> str:
 
 
 def told(error: BaseException) -> str:
-    """Any error's message; of Kafka's, which are tuples of codes, the sentence."""
+    """The message of any error; for Kafka's errors, which are tuples of codes, the sentence."""
     return sentence(error) if isinstance(error, KafkaException) else str(error)
 
 
 def by_code(code: int) -> KafkaError:
-    """The error that another client (aiokafka) only knows by its number."""
+    """The error class of an error code, for clients (aiokafka) that report only the number."""
     return KafkaError(code)
 
 
 def is_final(error: Any) -> bool:
-    """True where asking again is no use: a log-in, a right, or what a group refuses."""
+    """True where a retry cannot help: a failed log-in, a missing right, or a refusal by the group."""
     return isinstance(error, KafkaError | KafkaException) and error_of(error).code() in FINAL

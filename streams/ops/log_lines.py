@@ -1,4 +1,4 @@
-"""What a person reads on standard error: our own lines, and of the clients' those that say something new."""
+"""Log lines on standard error: our own, and those of the Kafka clients that say something new."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EVERY_S = 10.0
 _numbers = re.compile(r"\d+")
 # What librdkafka puts before each line: facility, client and thread.
 _prefix = re.compile(r"^\w+ \[[^\]]*\] \[thrd:[^\]]*\]: ")
-# What the clients say while a broker is away or another one takes over, each of them and again and again.
+# Lines that every client repeats while a broker is away or another one takes over.
 _connection = re.compile(
     r"^(FAIL|ERROR|REQTMOUT|GETPID|SESSTMOUT|COORD\w*) |Unable (to )?connect|Error sending|marking coordinator dead"
     r"|Marking the coordinator dead|Heartbeat (failed|session)|Group Coordinator Request failed|Failed fetch messages"
@@ -34,17 +34,17 @@ QUIET_S = 35.0
 
 
 class Seldom(logging.Filter):
-    """Lets a library say the same, but for numbers, once in a while; how often it was held back is told then."""
+    """Lets a library log the same line, but for its numbers, once in a while, with the number of lines held back."""
 
     def __init__(self, every_s: float = EVERY_S, clock: Callable[[], float] = time.monotonic) -> None:
         """clock: monotonic seconds."""
         super().__init__()
         self.every, self.clock = every_s, clock
-        # Logger and message -> when it may be said again, and how often it was not.
+        # Logger and message -> time until which it is silenced, and how often it was.
         self._said: dict[tuple[str, str], tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """False for what was said a moment ago."""
+        """False for a line that was logged a moment ago."""
         error = record.exc_info[1] if record.exc_info else None
         if getattr(error, "errno", None) in FINAL and type(error).__module__.startswith("aiokafka"):
             return False  # the worker ends for it, and says why in a sentence
@@ -52,11 +52,11 @@ class Seldom(logging.Filter):
             return True
         now, message = self.clock(), record.getMessage()
         about = record.name, _numbers.sub("#", message)
-        again, held_back = self._said.get(about, (now, 0))
-        if now < again:
-            self._said[about] = again, held_back + 1
+        silent_until, held_back = self._said.get(about, (now, 0))
+        if now < silent_until:
+            self._said[about] = silent_until, held_back + 1
             return False
-        self._said = {key: told for key, told in self._said.items() if now < told[0]}
+        self._said = {key: entry for key, entry in self._said.items() if now < entry[0]}
         self._said[about] = now + self.every, 0
         if held_back:
             record.msg, record.args = f"{message} ({held_back} more like it)", ()
@@ -64,18 +64,18 @@ class Seldom(logging.Filter):
 
 
 class Connections(logging.Filter):
-    """Tells once of connections that fail, where all clients do each time; and once when none has for a while."""
+    """Logs once that connections fail, though each client logs each failure; and once that none has failed lately."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """clock: monotonic seconds."""
         super().__init__()
         self.clock = clock
         self._lock = threading.Lock()
-        # When the first and the last of them failed.
+        # Times of the first and the last failure.
         self._failing: tuple[float, float] | None = None
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """False for a failure but the first."""
+        """False for every failure but the first."""
         if record.name.partition(".")[0] not in (*LIBRARIES, LIBRDKAFKA):
             return True
         message, now = record.getMessage(), self.clock()
@@ -121,12 +121,12 @@ def set_up_logging(settings: Settings) -> None:
 
 
 def told(config: Mapping[str, Any]) -> dict[str, Any]:
-    """librdkafka properties by which a client that is polled writes its lines into our log."""
+    """librdkafka properties that send the lines of a client to our log; somebody must poll it."""
     return {**_quiet(config), "logger": logging.getLogger(LIBRDKAFKA)}
 
 
 def untold(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The same for a client that nobody polls: what fails is raised, and it writes nothing."""
+    """The same for a client that nobody polls: it logs nothing, its failures are raised."""
     return {**_quiet(config), "log_level": 0}
 
 

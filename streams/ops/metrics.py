@@ -14,7 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from encoders.core.base import counts, layers, timings
-from streams.state.store import PartitionState
+from streams.state.users.partition import UserPartition
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 LAG_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 60, 600, 3600, 86_400, 864_000)
@@ -81,7 +81,7 @@ class Metrics:
         """Show what an encoder or a sentiment model counts, whenever the metrics are read."""
         self.registry.register(_EncoderCounts(encoder))
 
-    def watch_users(self, partitions: Mapping[int, PartitionState]) -> None:
+    def watch_users(self, partitions: Mapping[int, UserPartition]) -> None:
         """Show how many users are in memory and how many evicted, whenever the metrics are read."""
         self.registry.register(_Users(partitions))
 
@@ -162,7 +162,7 @@ class _Told(Collector):
 class _Users(Collector):
     """Reads the states' own counts; those of what moved begin anew with every recovery."""
 
-    def __init__(self, partitions: Mapping[int, PartitionState]) -> None:
+    def __init__(self, partitions: Mapping[int, UserPartition]) -> None:
         self.partitions = partitions
 
     def collect(self) -> Iterator[Metric]:

@@ -18,27 +18,27 @@ from streams.ops.user_errors import USER_ERRORS
 
 log = logging.getLogger(__name__)
 
-# New objects until Python looks for cycles among them; its default of 700 is reached many times in each batch.
+# New objects until Python collects the youngest; its default of 700 is reached many times in each batch.
 YOUNG_OBJECTS = 50_000
 FAILED, TOO_SLOW = 70, 75
 
 
 @contextmanager
 def spared_collector() -> Iterator[None]:
-    """Modules and models live as long as the worker, and a batch's thousands of objects hold no cycles."""
+    """Make garbage collection rare: modules and models live as long as the worker, and batches make no cycles."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS, 20, 20)
     try:
         yield
     finally:
-        # What stays frozen is never taken apart, and libraries of nanobind list all that as leaked at the exit.
+        # Frozen objects are never freed, and libraries made with nanobind report them as leaks at the exit.
         gc.unfreeze()
 
 
 def fail(error: BaseException) -> None:
     """End the process at once: nothing unacknowledged is lost, it is read again."""
-    # Of what a person can put right the sentence says all.
+    # An error that a person can put right needs no traceback.
     log.critical("cannot go on: %s", told(error), exc_info=None if isinstance(error, USER_ERRORS) else error)
     logging.shutdown()
     sys.stderr.flush()
@@ -46,7 +46,7 @@ def fail(error: BaseException) -> None:
 
 
 def exit_after(seconds: float) -> None:
-    """End the process at once where it still runs then."""
+    """End the process at once if it still runs after so many seconds."""
 
     def leave() -> None:
         log.error("shutdown took longer than %g s: leaving at once; it waits here:\n%s", seconds, stacks())
@@ -59,27 +59,27 @@ def exit_after(seconds: float) -> None:
 
 
 def stacks() -> str:
-    """Where each thread and each task of any event loop stands, as tracebacks; for whoever asks why it hangs."""
+    """Tracebacks of all threads and of the tasks of all event loops, to see why the process hangs."""
     names = {thread.ident: thread.name for thread in threading.enumerate()}
-    told = [
+    threads = [
         f"thread {names.get(ident, ident)}:\n{''.join(traceback.format_stack(frame))}"
         for ident, frame in sys._current_frames().items()
     ]
     # Not `asyncio.all_tasks`, which wants the loop: Faust's consumer has one of its own.
     # By type, for objects may do anything when they are asked for their class.
     tasks = [one for one in gc.get_objects() if issubclass(type(one), asyncio.Task) and not one.done()]
-    return "\n".join([*told, *(f"{task.get_name()}:\n{_awaited(task)}" for task in tasks)])
+    return "\n".join([*threads, *(f"{task.get_name()}:\n{_awaited(task)}" for task in tasks)])
 
 
 def _awaited(task: asyncio.Task[Any]) -> str:
-    """The task's coroutine, what it awaits, and so on, which a task's own stack does not tell."""
-    told: list[str] = []
+    """The task's coroutine, what it awaits, and so on, which a task's own stack does not show."""
+    frames: list[str] = []
     at: Any = task.get_coro()
     while at is not None:
         frame = getattr(at, "cr_frame", None) or getattr(at, "gi_frame", None)
         if frame is None:
-            told.append(f"  {at!r}\n")
+            frames.append(f"  {at!r}\n")
             break
-        told += traceback.format_stack(frame, limit=1)
+        frames += traceback.format_stack(frame, limit=1)
         at = getattr(at, "cr_await", None) or getattr(at, "gi_yieldfrom", None)
-    return "".join(told)
+    return "".join(frames)

@@ -1,1 +1,1 @@
-"""Users' states as rows by key, and the records that restore them. Knows no Kafka client."""
+"""Rows by key, and the records that restore them; `users` builds on it. Knows no Kafka client."""

@@ -1,4 +1,4 @@
-"""What a changelog record says: one user's whole state, or how far a partition's states go."""
+"""What a changelog record says: the whole state of one key, or how far the states of a partition go."""
 
 from __future__ import annotations
 
@@ -8,50 +8,40 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-# A user id holds no control character, so these keys can never be a user's.
+# A key of a row holds no control character, so no row can have one of these.
 WATERMARK_KEY = b"\x00watermark"
 OWNER_KEY = b"\x00owner"
 CONTROL_KEYS = frozenset((WATERMARK_KEY, OWNER_KEY))
 NO_TERM = -1
 
 
-class Waiting(msgspec.Struct, array_like=True):
-    """An event that waits for its item to enter the catalogue."""
-
-    offset: int
-    item_id: str
-    # When the broker took the record, milliseconds, 0 where it did not say: the event's own time is never taken as
-    # later than it.
-    recorded: int
-    event: bytes
-    # Of its id (see duplicates.event_key).
-    key: int
-
-
 class SourceTopic(msgspec.Struct, frozen=True):
-    """The canonical topic that offsets speak of. topic_id: changes when it is recreated; empty where unknown."""
+    """The topic that offsets belong to."""
 
     topic: str
     partitions: int
+    # Another one after the topic was deleted and created anew; empty where unknown.
     topic_id: str = ""
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """Of which changes of rows the outputs are out: not told by source offsets, for an event may wait for its item.
+    """Which state changes have delivered outputs.
 
-    Each row bears the term of its last change, which is the offset of the record by which a worker took the
-    partition over, and the change's number in that term. Out are those of `term` up to number `change`, and
-    those of other terms that stand before `read_to` in the changelog, which is how far that worker had read.
+    Source offsets could not say it, for an event may wait for its item. So each row carries the number of its last
+    change, and the term in which it was made: the offset of the record by which a worker took the partition over.
+    Delivered are the outputs of all changes of `term` up to number `change`, and those of the changes of other
+    terms whose records that worker had read.
     """
 
     term: int
     change: int
+    # Changelog offset up to which (exclusive) the worker of this term had read at its start.
     read_to: int
 
     def covers(self, states: Any) -> npt.NDArray[np.bool_]:
-        """(n,) true for rows whose outputs are out; states: structured rows as a recovery found them (see Layout).
+        """(n,) true for rows whose outputs are delivered. states: (n,) structured rows of a recovery (see Layout).
 
-        A state that an older one came behind is not covered: outputs of that one may have come behind its own.
+        A row with an older record behind its own is not covered: the older outputs may lie behind its own, too.
         """
         own, place = states["term"] == self.term, states["place"]
         found: npt.NDArray[np.bool_] = (place >= 0) & np.where(
@@ -63,29 +53,31 @@ class Claim(msgspec.Struct, frozen=True):
 NOTHING = Claim(NO_TERM, 0, 0)
 
 
-class Watermark(msgspec.Struct):
-    """One record per partition: everything up to `offset` is in the changelog.
+class Watermark(msgspec.Struct, rename={"deferred": "recommended"}):
+    """The progress record of a partition: the effects of every event up to `offset` are in the changelog."""
 
-    term, change: whose mark it is, and the number of the changes before it. resume: rejected records of the
-    source up to here have been delivered, too. published, recommended: of which changes the vectors are out, and
-    the recommendations. books: events by outcome since the beginning of the partition; they balance (see `audit`).
-    origins: the highest rank read of each source partition, by stream and partition (see `origins`).
-    """
-
+    # In the source.
     offset: int
+    # The worker's, who wrote it.
     term: int
+    # Number of the last change before it, in that term.
     change: int
+    # Source offset up to which rejected records are delivered, too.
     resume: int
+    # Which changes have delivered outputs: those that leave with their batch, and those that come later.
     published: Claim
-    recommended: Claim
+    deferred: Claim
+    # Its id: rows of another layout cannot be read.
     layout: str
     source: SourceTopic
+    # Events by outcome since the beginning of the partition; they balance (see `audit`).
     books: dict[str, int]
+    # The highest rank read of each source partition, by stream and partition (see `origins`).
     origins: dict[str, dict[int, int]] = msgspec.field(default_factory=dict)
 
     @classmethod
     def newest(cls, known: Watermark | None, record: bytes) -> Watermark:
-        """The higher of a known mark and the one in a record; the order in the log says nothing."""
+        """The higher of a known mark and the one in a record, in whichever order they were written."""
         return cls.of(record).or_newer(known)
 
     @classmethod
@@ -99,5 +91,5 @@ class Watermark(msgspec.Struct):
 
     @property
     def order(self) -> tuple[int, int, int]:
-        """At one offset marks differ by what has been delivered, and by events that waited and do no more."""
+        """Marks of one offset differ by what has been delivered, and by waiting events that were applied."""
         return self.offset, self.term, self.change

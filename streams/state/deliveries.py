@@ -1,8 +1,8 @@
-"""What a partition's owner has handed over, in order: what of it is out, and whether others wrote in between.
+"""Which changes of a partition's owner have delivered outputs, and whether other writers came in between.
 
-A worker that was paused does not know that it has been replaced; its records come behind those of the new owner.
-The owner sees them as gaps: the offsets of its own changelog records follow one another, unless somebody else
-wrote. Pure; `guard` acts on it.
+A paused worker does not notice that it was replaced; what it writes later lies behind the records of the new owner.
+The owner sees such records as gaps: the offsets of its own changelog records follow one another, unless somebody
+else wrote. Pure; `guard` acts on it.
 """
 
 from __future__ import annotations
@@ -17,17 +17,16 @@ from streams.state.changelog import NO_TERM, NOTHING, Claim
 
 @dataclass(frozen=True, slots=True)
 class Handed:
-    """Changelog records up to one mark, and the outputs that belong to them.
+    """A change that was given to the sink: its changelog records with their mark, and the outputs."""
 
-    change: the mark's number. resume: source offset up to which this vouches for rejected records, or -1.
-    size: how many changelog records, which are the first group of what was published. stand: told the changelog
-    offset of the first of them once it is known, unless others wrote before.
-    """
-
+    # Its number, as in the mark.
     change: int
+    # Source offset up to which its rejected records go, too; -1 for none.
     resume: int
+    # Number of changelog records; they are the first group of what was published.
     size: int
     delivered: Delivery
+    # Called with the changelog offset of the first record once it is known; not called after others wrote.
     stand: Callable[[int], None] = lambda begin: None
 
 
@@ -37,21 +36,25 @@ class Deliveries:
     def __init__(
         self, term: int = NO_TERM, read_to: int = 0, published: Claim = NOTHING, resume: int = -1
     ) -> None:
-        """read_to: changelog offset up to which the state was read. published, resume: as its newest mark says."""
+        """read_to: changelog offset up to which (exclusive) the state was read.
+
+        published, resume: as the newest mark has them.
+        """
         self.term, self.read_to, self.published, self.resume = term, read_to, published, resume
-        # Changelog offset of the next record, if nobody else writes; and where others wrote, as [begin, end).
+        # Changelog offset of the next record, if nobody else writes.
         self.next = read_to
+        # Where others wrote, as [begin, end).
         self.gaps: list[tuple[int, int]] = []
-        # Up to here (exclusive) the changelog holds what was read and own records, and nobody else's.
+        # Offset up to which (exclusive) the changelog holds only what was read and own records.
         self.contained = read_to
         self._pending: deque[Handed] = deque()
 
     def add(self, handed: Handed) -> None:
-        """In the order in which it was published."""
+        """Changes come in the order in which they were published."""
         self._pending.append(handed)
 
     def settle(self) -> None:
-        """Take in what has been delivered. Raises SinkError where it failed."""
+        """Account for the changes that are delivered by now. Raises SinkError where a delivery failed."""
         while self._pending and self._pending[0].delivered.done():
             handed = self._pending.popleft()
             last = handed.delivered.result()[0]
@@ -60,7 +63,7 @@ class Deliveries:
                 handed.stand(begin)
                 self.contained = last + 1
             if begin != self.next:
-                # A producer may split what it sends, so others' records may stand anywhere before our last.
+                # A producer may split what it sends, so others' records may lie anywhere before our last one.
                 self.gaps.append((self.next, last))
             self.next = last + 1
             self.published = Claim(self.term, handed.change, self.read_to)
@@ -68,21 +71,21 @@ class Deliveries:
 
     @property
     def under_way(self) -> list[Delivery]:
-        """What was handed over and is not settled."""
+        """Deliveries that are not accounted for yet."""
         return [handed.delivered for handed in self._pending]
 
     @property
     def alone(self) -> bool:
-        """True while nobody else is known to have written."""
+        """True while no other writer is known."""
         return self.contained == self.next
 
     def out(self, change: int) -> bool:
-        """True once all up to this change of the term is delivered. Raises SinkError where that failed."""
+        """True once all changes of this term up to this one are delivered. Raises SinkError where that failed."""
         self.settle()
         return self.published.term == self.term and self.published.change >= change
 
     def ends_at(self, end: int) -> None:
-        """The changelog's end was seen: what lies there is others' where nothing of ours is on its way."""
+        """The changelog ends at `end` now: records beyond our last are others', if none of ours is under way."""
         self.settle()
         if not self._pending and end > self.next:
             self.gaps.append((self.next, end))

@@ -1,6 +1,6 @@
-"""A user's state as a row of fixed size: a header, the interest model's state and a ring of recent item events.
+"""How the state of one key is laid out: a row of fixed size, whose first fields are the store's own.
 
-Rows are plain bytes in memory and in the changelog alike, so a batch's touched users are one gather, one scatter and
+Rows are plain bytes in memory and in the changelog alike, so a batch's touched keys are one gather, one scatter and
 one slice each.
 """
 
@@ -12,61 +12,33 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
-from streams.interest.base import InterestModel
-from streams.state.tails import TAIL_FORMAT
-
 Rows = npt.NDArray[np.uint8]
 
-HISTORY_DTYPE = np.dtype(
-    [
-        ("item", "<u8"),
-        ("time", "<i8"),
-        ("weight", "<f4"),
-        ("ordinal", "<u4"),
-        ("action", "<u4"),
-        ("_pad", "<u4"),
-    ]
+# What the store itself reads and writes of a row; the rest is its owner's.
+STORE_FIELDS = (
+    "offset",  # of the last event applied
+    "term",  # of the last change: the offset of the record by which the worker took the partition over
+    "change",  # number of the last change in that term
+    "place",  # changelog offset of the row's record; its complement (~) where an older record lies behind it
+    "count",  # events applied; of two rows at one offset, the one with more is newer
+    "ids",  # events applied or waiting; 0 where nothing was written to the row
 )
 
 
 class Layout:
-    """How a user's state is laid out for one model and one history length."""
+    """The fields of a row, and an identity that keeps rows of two layouts apart."""
 
-    def __init__(
-        self, model: InterestModel, history: int, space: str, consumed: int = 2000, window: int = 16
-    ) -> None:
-        """space: identity of the vector space (encoder, revision, projection): states of two never mix.
+    def __init__(self, dtype: np.dtype[Any], described: str, depends_on: str) -> None:
+        """dtype: structured, with all of STORE_FIELDS, each a little-endian int64.
 
-        Neither do states of two versions of a model, for its half-lives are in every sum.
-
-        consumed: items remembered as consumed, at most; beyond it a user's oldest are forgotten.
-        window: event ids remembered per user, by which repeats are told (see `duplicates`).
-
-        offset: of the last event taken in. count: events taken in that do not wait, so that of two states at one
-        offset the one with an event that had waited is the higher, whoever wrote it; digest: the sum of their ids'
-        keys, in any order, modulo 2**64. ids: all taken in, 0 for a user never seen; seen: the window of their
-        keys. term, change: of the last change; place: where a recovery found the row, its complement where an
-        older state came behind it (see Claim).
+        described: everything, beside the fields, by which two layouts differ. depends_on: the same in words, for
+        whoever meets rows of another layout.
         """
-        self.dtype = np.dtype(
-            [
-                ("offset", "<i8"),
-                ("term", "<i8"),
-                ("change", "<i8"),
-                ("place", "<i8"),
-                ("count", "<i8"),
-                ("digest", "<u8"),
-                ("ids", "<i8"),
-                ("seen", "<u8", (window,)),
-                ("rating_sum", "<f8"),
-                ("rating_count", "<i8"),
-                ("model", model.state_dtype()),
-                ("history", HISTORY_DTYPE, (history,)),
-            ]
-        )
-        self.history, self.consumed = history, consumed
-        self.size = self.dtype.itemsize
-        described = f"{TAIL_FORMAT} {model.name} {model.version} {self.dtype.descr!r} {space}"
+        missing = [name for name in STORE_FIELDS if name not in (dtype.names or ())]
+        if missing:
+            raise ValueError(f"the layout lacks {missing}")
+        self.dtype, self.depends_on = dtype, depends_on
+        self.size = dtype.itemsize
         self.id = f"{crc32(described.encode()):08x}"
 
     def view(self, rows: Rows) -> npt.NDArray[Any]:
@@ -74,7 +46,7 @@ class Layout:
         return rows.view(self.dtype)[:, 0]
 
     def term(self, record: bytes) -> int | None:
-        """Of a row's last change, from a changelog record's value; None where that is no row of this layout."""
+        """The term in a changelog record's value; None where the record is no row of this layout."""
         if len(record) < self.size:
             return None
         return int(np.frombuffer(record, self.dtype, count=1)["term"][0])

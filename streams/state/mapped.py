@@ -1,7 +1,7 @@
-"""Arrays of memory that the system gives only as it is written to, and has back when the array is dropped.
+"""Arrays whose memory the system gives page by page as they are written, and takes back when they are dropped.
 
-`np.zeros` promises neither: of up to 32 MiB it may be memory that was in use before, which is all written over with
-zeros; and a large one that is freed teaches glibc to keep up to twice as much in each of its heaps from then on.
+`np.zeros` promises neither. Up to 32 MiB it may reuse memory, and then writes zeros over all of it. And after a large
+array is freed, glibc keeps up to twice its size in each heap from then on.
 """
 
 from __future__ import annotations

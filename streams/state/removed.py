@@ -1,17 +1,17 @@
-"""What was removed from the canonical topic before it was read, as by retention: in the books, by offsets."""
+"""Books records that were removed from the source before they were read, as by retention."""
 
 from __future__ import annotations
 
 from streams.state.store import PartitionState
 
-# In a mark's books: an amount of offsets, not of events, for nobody can tell any more what stood there.
+# In a mark's books: a number of offsets, not of events, for it is unknown what they held.
 REMOVED = "removed"
 
 
 def book(part: PartitionState, end: int) -> int:
-    """The source begins at offset `end`, and what stood before is gone; returns how many of these were not read.
+    """The source now begins at offset `end`; returns how many of the removed offsets were not read.
 
-    The state goes beyond them with the same mark that books them, so that no recovery books them again.
+    One mark both books them and moves the state past them, so that no recovery books them again.
     """
     lost = max(0, end - (part.watermark + 1))
     if lost:

@@ -1,54 +1,56 @@
-"""A partition's state from its changelog records, in any order: per user the highest (offset, count, term) wins.
+"""A partition's state from its changelog records, in any order: per key the highest (offset, count, term) wins.
 
-Never merely the last record: a paused old owner may append older state after the new owner's. Which users that has
-happened to is told, for compaction would keep the older one. Pure; see `recovery` for where records come from.
+The last record would not do: a paused old owner may append an older state after the new owner's. Rows to which that
+has happened are reported, for compaction would keep the older record. Pure; see `recovery` for where records come
+from.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Generic, TypeVar
 
 import numpy as np
 
 from streams.interest.base import Longs
 from streams.state.bounded.eviction import Evictor
-from streams.state.changelog import CONTROL_KEYS, NO_TERM, NOTHING, WATERMARK_KEY, SourceTopic, Watermark
-from streams.state.deliveries import Deliveries
-from streams.state.layout import Layout, Rows
-from streams.state.origins import Origins
+from streams.state.changelog import CONTROL_KEYS, NO_TERM, WATERMARK_KEY, SourceTopic, Watermark
+from streams.state.layout import Rows
 from streams.state.snapshots.snapshot import Snapshot
-from streams.state.store import NO_OFFSET, PartitionState, StateError
-from streams.state.tails import Unread
+from streams.state.store import PartitionState, StateError
+from streams.state.tails import PackedTails
 
-# Of two states with the same events the later owner's counts, as among their outputs (see outputs.Writer).
+P = TypeVar("P", bound=PartitionState)
+
+# Of two states with the same events the later owner's wins, as among their outputs (see outputs.Writer).
 ORDER = ("offset", "count", "term")
 
 
-class Restoring:
+class Restoring(Generic[P]):
     """Takes records by the chunk, straight into the arena, and gives the state once all are in."""
 
-    def __init__(self, partition: int, layout: Layout, evictor: Evictor | None = None) -> None:
-        """evictor: keeps to a bound of users in memory, while reading and then on; None where there is none."""
-        self._state = PartitionState(partition, layout)
+    def __init__(self, empty: P, evictor: Evictor | None = None) -> None:
+        """empty: the state to fill. evictor: bounds the rows in memory from now on; None for no bound."""
+        self._state = empty
         self._evictor = evictor
-        self._layout = layout
+        self._layout = empty.layout
         self._mark: Watermark | None = None
-        self._tails = Unread()
+        self._tails = PackedTails(empty.tails.pins)
         if evictor is not None:
-            self._state.evicted, evictor.tails = evictor, self._tails
+            empty.evicted, evictor.tails = evictor, self._tails
         self._read_to = 0
 
     def __len__(self) -> int:
         return self._state.known
 
-    def reserve(self, users: int) -> None:
-        """Expect so many users; fewer or more may come."""
-        self._state.reserve(users)
+    def reserve(self, keys: int) -> None:
+        """Expect so many keys; fewer or more may come."""
+        self._state.reserve(keys)
 
     def fill(self, found: Snapshot) -> None:
         """Begin with a snapshot, before any record is added; those behind its offset are to follow."""
-        self._state.rows(found.users)
-        self._state.arena[: len(found.users)] = found.rows
+        self._state.rows(found.keys)
+        self._state.arena[: len(found.keys)] = found.rows
         self._tails.update(found.tails)
         self._mark, self._read_to = found.mark, found.offset
 
@@ -62,51 +64,28 @@ class Restoring:
             values = [value for _, value, _ in kept]
         if keys:
             given = [value for value in values if value is not None]
-            self._users([key.decode() for key in keys], given, np.array(offsets, dtype=np.int64))
+            self._enter([key.decode() for key in keys], given, np.array(offsets, dtype=np.int64))
 
     def _control(self, key: bytes, value: bytes) -> bool:
         if key == WATERMARK_KEY:
             self._mark = Watermark.newest(self._mark, value)
         return key in CONTROL_KEYS
 
-    def state(self, source: SourceTopic, term: int = NO_TERM) -> PartitionState:
+    def state(self, source: SourceTopic, term: int = NO_TERM) -> P:
         """The state, for the owner of this term. Raises StateError where it was built from something else."""
-        state, mark = self._state, self._mark
+        state, evictor = self._state, self._evictor
         state.tails.load(self._tails)
-        if mark is not None:
-            self._check(mark, source)
-            state.mark = mark
-            state.watermark = mark.offset
-            state.books.update(mark.books)
-            state.origins = Origins(mark.origins)
-            self._book_released()
-        published, state.recommended_before, resume = (
-            (NOTHING, NOTHING, NO_OFFSET) if mark is None else (mark.published, mark.recommended, mark.resume)
-        )
-        state.deliveries = Deliveries(term, self._read_to, published, resume)
-        if self._evictor is not None:
-            self._evictor.tails = state.tails
-            self._evictor.recall(state, (published, state.recommended_before))
-        states = self._layout.view(state.arena)[: len(state.users)]
-        held, stale = states["ids"] > 0, states["place"] < 0
-        state.stale = np.flatnonzero(held & stale)
-        state.unpublished = np.flatnonzero(held & ~published.covers(states))
-        due = np.flatnonzero(held & ~state.recommended_before.covers(states))
-        state.due = dict.fromkeys(due.tolist(), 0)
+        if self._mark is not None:
+            self._check(self._mark, source)
+        state.resume(self._mark, term, self._read_to)
+        if evictor is not None:
+            evictor.tails = state.tails
+            evictor.recall(state, state.claims())
+        state.find_outstanding()
         return state
 
-    def _book_released(self) -> None:
-        """A worker may end behind the states in which events wait no more, before the mark that would say so."""
-        state = self._state
-        waiting = state.waiting.up_to(state.watermark)
-        ended = state.books["waiting"] - waiting
-        if ended:
-            state.books["waiting"] = waiting
-            # Fewer than there are: a paused worker's newer states came back, in which they wait again.
-            state.books["recovered" if ended > 0 else "applied"] += ended
-
-    def _users(self, users: list[str], values: list[bytes], places: Longs) -> None:
-        size, arena_rows = self._layout.size, self._state.rows(users)
+    def _enter(self, keys: list[str], values: list[bytes], places: Longs) -> None:
+        size, arena_rows = self._layout.size, self._state.rows(keys)
         if min(map(len, values)) < size:
             raise StateError(self._mismatch("records of another size"))
         # Views, so that each row is copied once.
@@ -125,7 +104,7 @@ class Restoring:
         self._state.trim()
 
     def _mark_places(self, newest: Longs, where: Longs, touched: Longs, places: Longs) -> None:
-        """Note where the newest records stand, and of which users the last is not the newest."""
+        """Note where the newest records stand, and of which rows the last record is not the newest."""
         place = self._layout.view(self._state.arena)["place"]
         place[newest] = where
         rows, from_end = np.unique(touched[::-1], return_index=True)
@@ -134,7 +113,7 @@ class Restoring:
         place[rows[stale]] = ~found[stale]
 
     def _newest(self, arena_rows: Longs, rows: Rows) -> Longs:
-        """Indices of the records that are the newest of their user, among these and what was there."""
+        """Indices of the records that are newer than what was there, and the newest of these of their row."""
         given, held = self._layout.view(rows), self._layout.view(self._state.arena)
         offsets, counts, terms = (given[name] for name in ORDER)
         seen, newer = held["ids"][arena_rows] > 0, np.ones(len(rows), dtype=bool)
@@ -149,11 +128,7 @@ class Restoring:
 
     def _check(self, mark: Watermark, source: SourceTopic) -> None:
         if mark.layout != self._layout.id:
-            raise StateError(
-                self._mismatch(
-                    "another model, half-life, encoder, projection, dimension, history length or window of event ids"
-                )
-            )
+            raise StateError(self._mismatch(f"another {self._layout.depends_on}"))
         built = mark.source
         if (built.topic, built.partitions) != (source.topic, source.partitions):
             raise StateError(

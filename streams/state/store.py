@@ -1,7 +1,7 @@
-"""Per-partition user state: an arena of fixed-size rows, and what a changelog record says.
+"""The rows of one partition by key: an arena of fixed-size rows, and their changelog records.
 
-A row is one user (see `layout`). What has no fixed size (items consumed, events that wait for an item) follows the
-row in the changelog record as a tail (see tails.py), so that one record is always one user's whole state.
+What of a key's state has no fixed size follows its row in the changelog record (see tails.py), so that one record is
+always one key's whole state. A subclass adds what only its keys have (see `users`).
 
 Pure: no Kafka here. Single-threaded: the model thread owns every partition.
 """
@@ -9,7 +9,7 @@ Pure: no Kafka here. Single-threaded: the model thread owns every partition.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -29,18 +29,18 @@ NO_OFFSET = -1
 
 
 class Evicted(Protocol):
-    """A partition's users who are not in memory for now (see `eviction`)."""
+    """The keys of a partition whose rows are not in memory now (see `eviction`)."""
 
-    count: int  # of them, now
-    evictions: int  # so far, as the returns
-    returns: int
+    count: int  # keys evicted now
+    evictions: int  # so far
+    returns: int  # so far
 
-    def bring_back(self, part: PartitionState, users: list[str], rows: Longs) -> None:
-        """Put those of the users (n,) who were evicted into their new rows (n,), as they were."""
+    def bring_back(self, part: PartitionState, keys: list[str], rows: Longs) -> None:
+        """Restore those of the keys (n,) that were evicted into their new rows (n,)."""
         ...
 
     def trim(self, part: PartitionState) -> None:
-        """Evict until no more users than allowed are in memory; between batches only."""
+        """Evict until no more rows than allowed are in memory; between batches only."""
         ...
 
 
@@ -49,97 +49,97 @@ class StateError(UserError):
 
 
 class PartitionState:
-    """All users of one partition of the canonical topic."""
+    """All rows of one partition."""
 
-    def __init__(self, partition: int, layout: Layout, capacity: int = 1024) -> None:
+    def __init__(self, partition: int, layout: Layout, tails: Tails, capacity: int = 1024) -> None:
+        """capacity: rows for which room is made at first."""
         self.partition = partition
         self.layout = layout
+        self.tails = tails
         self.arena: Rows = zeros(capacity, layout.size)
-        self.users: list[str] = []
+        # The key of each row, empty for a free one.
+        self.keys: list[str] = []
         self.row_of: dict[str, int] = {}
-        self.tails = Tails(layout.consumed)
-        self.consumed, self.waiting = self.tails.consumed, self.tails.waiting
-        self.watermark = NO_OFFSET
-        # The newest that is known, of whatever term.
-        self.mark: Watermark | None = None
-        self.books: Counter[str] = Counter()
-        self.origins = Origins()
-        # Of this term, each with its mark.
-        self.changes = 0
-        self.deliveries = Deliveries()
-        # Row -> number of its first change since its last recommendation, 0 for one of an earlier term;
-        # `publishing` while one is under way. `all_told` once a mark has said that there are none.
-        self.due: dict[int, int] = {}
-        self.publishing: dict[int, int] = {}
-        self.all_told = True
-        # From a recovery: rows whose last record was an older state, rows whose vector may not be out, and of
-        # which changes recommendations were.
-        self.stale: Longs = np.zeros(0, dtype=np.int64)
-        self.unpublished: Longs = np.zeros(0, dtype=np.int64)
-        self.recommended_before = NOTHING
-        # Rows of nobody, for the next who come; their user id is empty.
+        # Free rows, for the next keys.
         self.free: list[int] = []
         # None where memory has no bound.
         self.evicted: Evicted | None = None
+        # The highest source offset whose effects are all in the rows.
+        self.watermark = NO_OFFSET
+        self.books: Counter[str] = Counter()
+        self.origins = Origins()
+        # The newest that is known, of whatever term.
+        self.mark: Watermark | None = None
+        # Changes in this term, each completed by a mark.
+        self.changes = 0
+        self.deliveries = Deliveries()
+        # Rows that a recovery found to have an older record behind their newest one.
+        self.stale: Longs = np.zeros(0, dtype=np.int64)
+        # Rows whose outputs a recovery found to be perhaps undelivered.
+        self.unpublished: Longs = np.zeros(0, dtype=np.int64)
 
     def __len__(self) -> int:
-        """Users in memory."""
+        """Keys in memory."""
         return len(self.row_of)
 
     @property
     def known(self) -> int:
-        """Users in memory or evicted."""
+        """Keys in memory or evicted."""
         return len(self) + (self.evicted.count if self.evicted is not None else 0)
 
-    def rows(self, users: Sequence[str]) -> Longs:
-        """Row of each user id (n,), made for those never seen or evicted."""
+    def rows(self, keys: Sequence[str]) -> Longs:
+        """Row of each key (n,); keys that are new or evicted get one."""
         row_of = self.row_of
         try:
-            return np.array([row_of[user] for user in users], dtype=np.int64)
+            return np.array([row_of[key] for key in keys], dtype=np.int64)
         except KeyError:
-            self._enter(list(dict.fromkeys(user for user in users if user not in row_of)))
-            return np.array([row_of[user] for user in users], dtype=np.int64)
+            self._enter(list(dict.fromkeys(key for key in keys if key not in row_of)))
+            return np.array([row_of[key] for key in keys], dtype=np.int64)
 
-    def _enter(self, users: list[str]) -> None:
-        """Give rows to users who have none."""
-        reused = [self.free.pop() for _ in range(min(len(self.free), len(users)))]
+    def _enter(self, keys: list[str]) -> None:
+        """Give rows to keys that have none."""
+        reused = [self.free.pop() for _ in range(min(len(self.free), len(keys)))]
         self.arena[reused] = 0
-        for row, user in zip(reused, users, strict=False):
-            self.users[row] = user
-        first = len(self.users)
-        self.users += users[len(reused) :]
-        self.reserve(len(self.users))
-        rows = [*reused, *range(first, len(self.users))]
-        self.row_of.update(zip(users, rows, strict=True))
+        for row, key in zip(reused, keys, strict=False):
+            self.keys[row] = key
+        first = len(self.keys)
+        self.keys += keys[len(reused) :]
+        self.reserve(len(self.keys))
+        rows = [*reused, *range(first, len(self.keys))]
+        self.row_of.update(zip(keys, rows, strict=True))
         if self.evicted is not None:
-            self.evicted.bring_back(self, users, np.array(rows, dtype=np.int64))
+            self.evicted.bring_back(self, keys, np.array(rows, dtype=np.int64))
 
     def leave(self, rows: Longs) -> None:
-        """Free the rows (n,) of users who are kept elsewhere from now on; tails are the caller's."""
+        """Free rows (n,); their tails are the caller's."""
         self.layout.view(self.arena)["offset"][rows] = NO_OFFSET
         for row in rows.tolist():
-            del self.row_of[self.users[row]]
-            self.users[row] = ""
+            del self.row_of[self.keys[row]]
+            self.keys[row] = ""
         self.free += rows.tolist()
 
     def trim(self) -> None:
-        """Keep to the bound of users in memory, where there is one; between batches only."""
+        """Evict rows beyond the bound of memory, where there is one; between batches only."""
         if self.evicted is not None:
             self.evicted.trim(self)
 
-    def known_rows(self, users: Iterable[str]) -> Longs:
-        """Rows of those of the users who have a state, brought back where they were evicted."""
-        rows = self.rows(list(users))
+    def may_leave(self, rows: Iterable[int]) -> Iterator[int]:
+        """Those of the rows that are not pinned, apart from what their tails pin."""
+        return iter(rows)
+
+    def known_rows(self, keys: Iterable[str]) -> Longs:
+        """Rows of those of the keys that have a state, brought back where they were evicted."""
+        rows = self.rows(list(keys))
         return rows[~self.leave_unseen(rows)]
 
     def leave_unseen(self, rows: Longs) -> npt.NDArray[np.bool_]:
-        """Free those of the rows (n,), each named once, that nothing was written to; true for these."""
+        """Free those of the distinct rows (n,) that nothing was written to; (n,) true for these."""
         unseen: npt.NDArray[np.bool_] = self.layout.view(self.arena)["ids"][rows] == 0
         self.leave(rows[unseen])
         return unseen
 
     def take(self, rows: Longs) -> Rows:
-        """A copy of the rows, (n, size) bytes, to be changed and `put` back."""
+        """A copy of the rows, (n, size) bytes, to be changed and written back."""
         return np.take(self.arena, rows, axis=0)
 
     def put(self, rows: Longs, changed: Rows) -> None:
@@ -147,16 +147,16 @@ class PartitionState:
         self.arena[rows] = changed
 
     def offsets(self, rows: Longs) -> Longs:
-        """Offset of the last event applied to each row (n,); -1 for a user never seen."""
+        """Offset of the last event applied to each row (n,); -1 where nothing was written to the row."""
         view = self.layout.view(self.arena)
         found: Longs = np.where(view["ids"][rows] > 0, view["offset"][rows], NO_OFFSET)
         return found
 
     def records(self, rows: Longs, changed: Rows) -> list[tuple[bytes, bytes]]:
         """Changelog records (key, value) of rows whose new bytes are `changed`."""
-        size, users, payload = self.layout.size, self.users, changed.tobytes()
+        size, names, payload = self.layout.size, self.keys, changed.tobytes()
         bodies = [payload[start : start + size] for start in range(0, len(payload), size)]
-        keys = [users[row].encode() for row in rows.tolist()]
+        keys = [names[row].encode() for row in rows.tolist()]
         if self.tails:
             tail = self.tails.pack
             bodies = [body + tail(row) for row, body in zip(rows.tolist(), bodies, strict=True)]
@@ -173,7 +173,7 @@ class PartitionState:
             change=self.changes,
             resume=deliveries.resume,
             published=deliveries.published,
-            recommended=self._recommended(),
+            deferred=self.deferred(),
             layout=self.layout.id,
             source=source,
             books=dict(self.books),
@@ -183,33 +183,49 @@ class PartitionState:
         return WATERMARK_KEY, msgspec.json.encode(mark)
 
     def stamp(self, states: Any) -> None:
-        """Let rows that have changed, or are written again, bear the change whose mark comes next."""
+        """Give rows that have changed the number of the change that the next mark completes."""
         states["term"], states["change"], states["place"] = self.deliveries.term, self.changes + 1, 0
-
-    def mark_due(self, rows: Longs) -> None:
-        """Let the users of these rows, which change with the next mark, have a recommendation."""
-        due, change = self.due, self.changes + 1
-        for row in rows.tolist():
-            due.setdefault(row, change)
 
     @property
     def resume_offset(self) -> int:
-        """Where to read on after a recovery: rejected records that follow may not be out, though they are booked."""
+        """Source offset from which to read after a recovery: rejected records from there on may not be delivered."""
         return self.deliveries.resume + 1
 
-    def _recommended(self) -> Claim:
-        due = min([*self.due.values(), *self.publishing.values()], default=None)
-        self.all_told = due is None
-        if due == 0:
-            return self.recommended_before
-        return Claim(self.deliveries.term, self.changes if due is None else due - 1, self.deliveries.read_to)
+    def deferred(self) -> Claim:
+        """Which changes have delivered outputs of the kind that comes later than its batch; none here."""
+        return NOTHING
+
+    def resume(self, mark: Watermark | None, term: int, read_to: int) -> None:
+        """Continue from the newest mark that a recovery found. See Deliveries for term and read_to."""
+        published, resume = NOTHING, NO_OFFSET
+        if mark is not None:
+            self.mark, self.watermark = mark, mark.offset
+            self.books.update(mark.books)
+            self.origins = Origins(mark.origins)
+            published, resume = mark.published, mark.resume
+        self.deliveries = Deliveries(term, read_to, published, resume)
+
+    def claims(self) -> tuple[Claim, ...]:
+        """Which changes have delivered outputs, by kind of output."""
+        return (self.deliveries.published,)
+
+    def find_outstanding(self) -> None:
+        """After a recovery: find the rows whose records or outputs are to be published again."""
+        states = self.layout.view(self.arena)[: len(self.keys)]
+        self.stale = np.flatnonzero((states["ids"] > 0) & (states["place"] < 0))
+        self.unpublished = self.not_covered(self.deliveries.published)
+
+    def not_covered(self, claim: Claim) -> Longs:
+        """Rows whose outputs may not be delivered, as the claim says."""
+        states = self.layout.view(self.arena)[: len(self.keys)]
+        return np.flatnonzero((states["ids"] > 0) & ~claim.covers(states))
 
     def memory_bytes(self) -> int:
-        """Bytes of the arena in use; ids, dictionaries and tails come on top."""
-        return len(self.users) * self.layout.size
+        """Bytes of the arena in use; keys, dictionaries and tails come on top."""
+        return len(self.keys) * self.layout.size
 
     def reserve(self, needed: int) -> None:
-        """Make room for so many users; memory is taken only as they come."""
+        """Make room for so many rows; memory is taken only as they are written."""
         capacity = len(self.arena)
         if needed > capacity:
             grown = zeros(max(needed, capacity * 2), self.layout.size)

@@ -20,7 +20,7 @@ from streams.kafka import security, transport
 from streams.recommend import RECOMMENDERS, Catalog
 from streams.settings.action_words import ActionSet, known_word, spell
 from streams.settings.settings import Settings, SettingsError
-from streams.state.layout import Layout
+from streams.state.users.layout import UserLayout
 
 # Batches of a partition that may be on their way beside those whose deliveries are awaited: fetch ahead.
 AHEAD = 4
@@ -34,7 +34,7 @@ def build_flow(settings: Settings, space: str) -> Flow:
         space = f"{space} {options.templates.version}"
     return Flow(
         model,
-        Layout(model, settings.history_length, space, settings.consumed_per_user, settings.dedupe_window),
+        UserLayout(model, settings.history_length, space, settings.consumed_per_user, settings.dedupe_window),
         Catalog(settings.dimensions, titles=options.templates is not None),
         RECOMMENDERS.build(settings.recommender, settings),
         Weighing(

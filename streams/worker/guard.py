@@ -17,7 +17,7 @@ from streams.kafka.reading import Reader
 from streams.ops.metrics import Metrics
 from streams.state.changelog import OWNER_KEY, WATERMARK_KEY, Watermark
 from streams.state.layout import Layout
-from streams.state.store import PartitionState
+from streams.state.users.partition import UserPartition
 from streams.worker.publishing import Publisher
 from streams.worker.threads import ModelThread
 
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 # Between looks at the gaps, which cost nothing, and at the ends, which are asked of the broker.
 PAUSE_S = 1.0
 LOOK_S = 5.0
-Gap = tuple[PartitionState, int, int]
+Gap = tuple[UserPartition, int, int]
 
 
 def others(records: Iterable[tuple[bytes, bytes | None]], layout: Layout, term: int) -> list[bytes]:

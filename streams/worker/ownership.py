@@ -24,7 +24,7 @@ from streams.ops.metrics import Metrics
 from streams.settings.settings import Settings
 from streams.state import removed
 from streams.state.bounded.bound import Bound, Share
-from streams.state.store import PartitionState
+from streams.state.users.partition import UserPartition
 from streams.worker.recovery import Positions, check_changelog, positions, recover, source_topic
 from streams.worker.runner import Runner
 from streams.worker.snapshotting import Snapshotter
@@ -146,7 +146,7 @@ class Ownership:
 
     async def _recover(
         self, assignment: int, mine: list[int]
-    ) -> tuple[dict[int, PartitionState], Share | None]:
+    ) -> tuple[dict[int, UserPartition], Share | None]:
         """Take the partitions over, and read their states."""
         settings, flow = self.settings, self.flow
         await self.brokers.ask(self.look_at_topics)
@@ -158,7 +158,7 @@ class Ownership:
             self.brokers.kafka,
             settings.topic_state,
             mine,
-            flow.layout,
+            lambda partition: UserPartition(partition, flow.layout),
             flow.source,
             dict(zip(mine, terms, strict=True)),
             settings.recovery_deadline_s,
@@ -176,7 +176,7 @@ class Ownership:
         self.health.set_ready(flowing, "" if flowing else "waiting for the catalogue's items to be encoded")
 
     def _install(
-        self, assignment: int, states: dict[int, PartitionState], share: Share | None, found: Positions
+        self, assignment: int, states: dict[int, UserPartition], share: Share | None, found: Positions
     ) -> list[Delivery]:
         """Take the states into use; returns the deliveries of what had not been published yet.
 

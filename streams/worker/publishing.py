@@ -12,7 +12,7 @@ from streams.settings.settings import Settings
 from streams.state.changelog import OWNER_KEY
 from streams.state.deliveries import Handed
 from streams.state.snapshots.copying import placed
-from streams.state.store import PartitionState
+from streams.state.users.partition import UserPartition
 from streams.worker.stages.outputs import Outputs, Refusal, StateChange
 from streams.worker.stages.rejected_record import rejected_record
 from streams.worker.stages.update import Update
@@ -66,7 +66,7 @@ class Publisher:
             taken.append(self._publish_change(StateChange(part, updated)))
         return taken
 
-    def write_again(self, part: PartitionState, users: Collection[str]) -> Delivery:
+    def write_again(self, part: UserPartition, users: Collection[str]) -> Delivery:
         """Publish users' states again: somebody else wrote older ones behind ours. On the model thread."""
         if self.flow.partitions.get(part.partition) is not part:
             return self.sink.publish([])

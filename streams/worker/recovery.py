@@ -1,11 +1,11 @@
-"""From the changelog back to the state: bulk read, newest record per user, seek behind the watermark."""
+"""From the changelog back to the state: bulk read, newest record per key, seek behind the watermark."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeVar
 
 from confluent_kafka import Message
 from confluent_kafka.admin import AdminClient
@@ -15,10 +15,11 @@ from streams.kafka.reading import Reader, partition_ids
 from streams.kafka.topics.ids import known_ids
 from streams.state.bounded.eviction import Evictor
 from streams.state.changelog import SourceTopic
-from streams.state.layout import Layout
 from streams.state.restore import Restoring
 from streams.state.snapshots.snapshot import Snapshot
 from streams.state.store import PartitionState, StateError
+
+P = TypeVar("P", bound=PartitionState)
 
 # First offset and end offset (one past the last) by partition.
 Bounds = Mapping[int, tuple[int, int]]
@@ -47,30 +48,31 @@ def recover(
     config: Mapping[str, Any],
     topic: str,
     partitions: Sequence[int],
-    layout: Layout,
+    empty: Callable[[int], P],
     source: SourceTopic,
     terms: Mapping[int, int],
     deadline_s: float,
-    progress: Callable[[int], None] = lambda users: None,
+    progress: Callable[[int], None] = lambda keys: None,
     evictor: Callable[[], Evictor | None] = lambda: None,
     start: Callable[[Bounds], Mapping[int, Snapshot]] = lambda bounds: {},
-) -> dict[int, PartitionState]:
-    """States of these partitions as their changelog says.
+) -> dict[int, P]:
+    """States of these partitions as their changelog says. Raises StateError, or ReadError after the deadline.
 
-    source: the canonical topic, which must be the one that the state was built from. terms: changelog offset of
-    the record by which each partition was taken over; behind it nobody else may write. evictor: gives each
-    partition what bounds its users in memory, if anything. start: gives snapshots by partition, for the bounds of
-    its changelog; what lies behind them is read.
-    progress: called with the users found so far. Raises StateError, or ReadError after the deadline.
+    empty: gives a partition's state to fill.
+    source: the canonical topic, which must be the one that the state was built from.
+    terms: changelog offset of the record by which each partition was taken over; behind it nobody else may write.
+    progress: called with the number of keys found so far.
+    evictor: gives each partition what bounds its rows in memory, if anything.
+    start: gives snapshots by partition, for the bounds of its changelog; what lies behind them is read.
     """
     if not partitions:
         return {}
-    restoring = {partition: Restoring(partition, layout, evictor()) for partition in partitions}
+    restoring = {partition: Restoring(empty(partition), evictor()) for partition in partitions}
     reader = Reader(config, topic, list(partitions))
     try:
         bounds = reader.bounds()
         for partition, (begin, end) in bounds.items():
-            # At least one record per user was written, so there are no more users than that.
+            # At least one record per key was written, so there are no more keys than that.
             restoring[partition].reserve(min(end - begin, MOST_RESERVED))
         begun = start(bounds)
         for partition, snapshot in begun.items():

@@ -62,7 +62,7 @@ class Snapshotter:
             one = load(path(self.folder, changelog.topic, partition), expected)
             if one is not None:
                 found[partition] = one
-                users, behind = len(one.users), end - one.offset
+                users, behind = len(one.keys), end - one.offset
                 log.info(
                     "partition %d: %d users of a snapshot, %d changelog offsets behind it",
                     partition,
@@ -128,4 +128,4 @@ class Snapshotter:
                 log.warning("no snapshot of partition %d was saved: %s", partition, error)
                 return
         self._saved[partition] = found.offset
-        log.info("saved %d users of partition %d", len(found.users), partition)
+        log.info("saved %d users of partition %d", len(found.keys), partition)

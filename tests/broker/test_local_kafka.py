@@ -62,7 +62,7 @@ def test_block_that_fails_stops_the_broker(tmp_path: Path) -> None:
 
 
 def test_running_leaves_a_broker_alone_that_ran_before(tmp_path: Path) -> None:
-    before = local_kafka.start(tmp_path, port=0, tied=True)
+    before = local_kafka.start(tmp_path, port=0, ends_with_parent=True)
     try:
         with local_kafka.running(tmp_path) as broker:
             assert broker == before

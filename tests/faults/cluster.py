@@ -77,7 +77,7 @@ class ClusterNode:
         """Start its process, with the data that it had; does not wait."""
         java, jars = find_java(), find_jars(self.home)
         options = [f"-Xmx{HEAP_MB}m", "-Xms64m", *warm_options(java, jars)]
-        self.pid = kafka_node.launch(self.home, java, jars, options, tied=True)
+        self.pid = kafka_node.launch(self.home, java, jars, options, ends_with_parent=True)
 
     def await_answer(self) -> None:
         """Return once it answers clients."""

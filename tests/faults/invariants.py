@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from streams.interest.base import InterestModel
-from streams.state.duplicates import event_key
+from streams.state.users.duplicates import event_key
 from tests.faults.load import REPORTER
 from tests.faults.log import Published, Row
 

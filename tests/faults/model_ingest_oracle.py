@@ -9,7 +9,7 @@ import orjson
 from streams.flow.flow import Flow
 from streams.state.changelog import SourceTopic
 from streams.state.restore import Restoring
-from streams.state.store import PartitionState
+from streams.state.users.partition import UserPartition
 from tests.faults.model_ingest import EVENTS_ID, EVENTS_TOPIC, event_name
 from tests.streams.flows import Record, apply, make_flow
 
@@ -20,7 +20,7 @@ def fresh(changelog: dict[bytes, bytes] | None = None) -> Flow:
     """A flow with the state that a changelog gives."""
     flow = make_flow(dedupe_window=1, recommend=False)
     flow.reads_from(EVENTS)
-    restoring = Restoring(0, flow.layout)
+    restoring = Restoring(UserPartition(0, flow.layout))
     if changelog:
         restoring.add(list(changelog), list(changelog.values()), range(len(changelog)))
         flow.partitions[0] = restoring.state(EVENTS)
@@ -42,7 +42,7 @@ def whole(log: list[Record]) -> Flow:
 
 
 def rows(flow: Flow) -> dict[str, Any]:
-    part: PartitionState = flow.partitions[0]
+    part: UserPartition = flow.partitions[0]
     view = part.layout.view(part.arena)
     return {
         user: {"count": int(view["count"][row]), "model": view["model"][row].tobytes()}

@@ -12,7 +12,7 @@ import orjson
 
 from streams.flow.flow import Flow
 from streams.history.audit import OUTCOMES
-from streams.state.store import PartitionState
+from streams.state.users.partition import UserPartition
 from tests.faults.deployment import Problems
 from tests.faults.invariants import digest
 from tests.faults.model import Broker
@@ -30,14 +30,14 @@ def folded(broker: Broker, window: int, records: Sequence[Record]) -> Flow:
     flow = new_flow(window)
     for item_id in (*broker.embeddings[0], *broker.embeddings[1]):
         flow.catalog.put(item_id, item_vector(item_id))
-    flow.partitions[0] = PartitionState(0, flow.layout)
+    flow.partitions[0] = UserPartition(0, flow.layout)
     if records:
         decoded = flow.decode(records)
         flow.update(0, decoded, ENCODER.encode(decoded.texts()))
     return flow
 
 
-def problems(broker: Broker, window: int, state: PartitionState, early: set[str]) -> Problems:
+def problems(broker: Broker, window: int, state: UserPartition, early: set[str]) -> Problems:
     """Each invariant's breaches, of the state that was recovered in the end. early: items known from the start."""
     oracle = folded(broker, window, broker.source)
     found: Problems = {
@@ -56,7 +56,7 @@ def problems(broker: Broker, window: int, state: PartitionState, early: set[str]
     return found
 
 
-def _lost(oracle: Flow, state: PartitionState) -> list[str]:
+def _lost(oracle: Flow, state: UserPartition) -> list[str]:
     expected = oracle.partitions[0]
     found = [f"{user} has no state" for user in expected.users if user not in state.row_of]
     for user in expected.row_of.keys() & state.row_of.keys():
@@ -66,7 +66,7 @@ def _lost(oracle: Flow, state: PartitionState) -> list[str]:
     return found
 
 
-def _twice(oracle: Flow, state: PartitionState) -> list[str]:
+def _twice(oracle: Flow, state: UserPartition) -> list[str]:
     expected = oracle.partitions[0]
     found = [f"{user} is not in the log" for user in state.users if user not in expected.row_of]
     for user in expected.row_of.keys() & state.row_of.keys():
@@ -77,7 +77,7 @@ def _twice(oracle: Flow, state: PartitionState) -> list[str]:
     return found
 
 
-def _ids(broker: Broker, window: int, state: PartitionState) -> list[str]:
+def _ids(broker: Broker, window: int, state: UserPartition) -> list[str]:
     """With a window wide enough for every repeat, each id counts once: told without the flow's help."""
     ids: dict[str, set[str]] = defaultdict(set)
     for record in broker.source:
@@ -94,17 +94,17 @@ def _ids(broker: Broker, window: int, state: PartitionState) -> list[str]:
     return found
 
 
-def _row(part: PartitionState, user: str) -> Any:
+def _row(part: UserPartition, user: str) -> Any:
     return part.layout.view(part.arena)[part.row_of[user]]
 
 
-def _history(part: PartitionState, user: str) -> Any:
+def _history(part: UserPartition, user: str) -> Any:
     """The ring's entries in the order in which they were applied."""
     entries = _row(part, user)["history"]
     return np.sort(entries[entries["time"] > 0], order="ordinal")
 
 
-def _as_applied(broker: Broker, state: PartitionState) -> list[Record]:
+def _as_applied(broker: Broker, state: UserPartition) -> list[Record]:
     """The events that moved an interest, in the order in which the states say they were applied.
 
     An event that waits is applied later than others that came after it, which changes the bits of a sum. Each time
@@ -126,7 +126,7 @@ def _as_applied(broker: Broker, state: PartitionState) -> list[Record]:
 
 
 def _other_bits(
-    state: PartitionState, expected: PartitionState, reordered: PartitionState, user: str
+    state: UserPartition, expected: UserPartition, reordered: UserPartition, user: str
 ) -> list[str]:
     ours, theirs = _row(state, user), _row(expected, user)
     differing = [name for name in ORDERLESS if ours[name].tobytes() != theirs[name].tobytes()]
@@ -144,11 +144,11 @@ def _other_bits(
     return [f"{user}: {', '.join(differing)} are not the oracle's"] if differing else []
 
 
-def _waiting(part: PartitionState, user: str) -> list[int]:
+def _waiting(part: UserPartition, user: str) -> list[int]:
     return [waiting.offset for waiting in part.waiting.of_row.get(part.row_of[user], ())]
 
 
-def _other_order(oracle: Flow, state: PartitionState, user: str, early: set[str]) -> list[str]:
+def _other_order(oracle: Flow, state: UserPartition, user: str, early: set[str]) -> list[str]:
     """Each event is applied once, and those that never waited in log order."""
     ours, theirs = _history(state, user), _history(oracle.partitions[0], user)
     if Counter(ours["time"].tolist()) != Counter(theirs["time"].tolist()):
@@ -158,7 +158,7 @@ def _other_order(oracle: Flow, state: PartitionState, user: str, early: set[str]
     return [f"{user}: events were applied out of order"] if orders[0] != orders[1] else []
 
 
-def _outputs(oracle: Flow, broker: Broker, state: PartitionState) -> list[str]:
+def _outputs(oracle: Flow, broker: Broker, state: UserPartition) -> list[str]:
     """What consumers keep is the final state; and every rejected record is kept."""
     found, model = [], oracle.model
     vectors, recommended = (_newest(broker.outputs[name]) for name in ("vectors", "recommendations"))
@@ -193,7 +193,7 @@ def _order(record: dict[str, Any]) -> tuple[int, int, int, int]:
     return record["count"], record["offset"], record["version"], record["term"]
 
 
-def _books(broker: Broker, state: PartitionState) -> list[str]:
+def _books(broker: Broker, state: UserPartition) -> list[str]:
     """As `interestflow audit` has it; and what the books call waiting does wait."""
     books, found = state.books, []
     told = sum(books[name] for name in OUTCOMES)

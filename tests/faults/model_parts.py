@@ -14,7 +14,7 @@ from streams.recommend import Catalog
 from streams.settings.settings import Settings
 from streams.state.changelog import NO_TERM, SourceTopic
 from streams.state.restore import Restoring
-from streams.state.store import PartitionState
+from streams.state.users.partition import UserPartition
 from streams.wiring.app import build_flow
 from tests.faults.model import Broker
 
@@ -47,9 +47,9 @@ def new_flow(window: int) -> Flow:
     return Flow(like.model, like.layout, Catalog(DIM, 16), *parts)
 
 
-def recovered(broker: Broker, flow: Flow, term: int = NO_TERM) -> PartitionState:
+def recovered(broker: Broker, flow: Flow, term: int = NO_TERM) -> UserPartition:
     """The state as the changelog says."""
-    restoring, log = Restoring(0, flow.layout), broker.changelog
+    restoring, log = Restoring(UserPartition(0, flow.layout)), broker.changelog
     for start in range(0, len(log), CHUNK):
         chunk = log[start : start + CHUNK]
         restoring.add([e.key for e in chunk], [e.value for e in chunk], [e.offset for e in chunk])

@@ -15,7 +15,7 @@ from streams.kafka.batches import RecordBatch
 from streams.kafka.consumer import Consumer
 from streams.kafka.topics.record_bounds import KAFKA_DEFAULT
 from streams.state.changelog import CONTROL_KEYS
-from streams.state.store import PartitionState
+from streams.state.users.partition import UserPartition
 from streams.worker.guard import others
 from streams.worker.publishing import Publisher
 from streams.worker.stages.recommend import Recommend
@@ -59,7 +59,7 @@ class Worker:
         self.ready = False
 
     @property
-    def part(self) -> PartitionState:
+    def part(self) -> UserPartition:
         """The state it holds."""
         return self.flow.partitions[0]
 
@@ -100,7 +100,7 @@ class Worker:
         yield from self._apply_waiting()
         self.ready = True
 
-    def _install(self, part: PartitionState) -> None:
+    def _install(self, part: UserPartition) -> None:
         """Take a state, and seek to where it says; what was in flight is forgotten."""
         self.flow.partitions.clear()
         self.flow.partitions[0] = part

@@ -49,7 +49,9 @@ class Node:
 
     def start(self) -> None:
         """Start it, with the data that it had."""
-        local_kafka.start(self.home, port=self.port, properties=self.properties, heap_mb=HEAP_MB, tied=True)
+        local_kafka.start(
+            self.home, port=self.port, properties=self.properties, heap_mb=HEAP_MB, ends_with_parent=True
+        )
 
     def stop(self) -> None:
         """End it in order."""

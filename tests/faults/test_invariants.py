@@ -13,7 +13,7 @@ import pytest
 from encoders.text.hashing import HashingEncoder
 from streams.events.records import Record
 from streams.settings.settings import Settings
-from streams.state.store import PartitionState
+from streams.state.users.partition import UserPartition
 from streams.wiring.app import build_flow
 from tests.faults import invariants, load
 from tests.faults.log import Changelog, Published
@@ -29,7 +29,7 @@ class Sound:
         self.flow = build_flow(Settings(encoder="hashing", dimensions=16), "hashing@test")
         for index in range(load.ITEMS):
             self.flow.catalog.put(f"i{index}", unit(index))
-        self.flow.partitions[0] = part = PartitionState(0, self.flow.layout)
+        self.flow.partitions[0] = part = UserPartition(0, self.flow.layout)
         self.written: dict[str, list[str]] = {}
         records = []
         for offset, (user, event_id, value) in enumerate(made(EVENTS)):

@@ -11,11 +11,12 @@ import msgspec
 import numpy as np
 import pytest
 
-from streams.state import duplicates
 from streams.state.changelog import Claim, Watermark
 from streams.state.deliveries import Deliveries
 from streams.state.restore import Restoring
-from streams.state.store import NO_OFFSET, PartitionState
+from streams.state.store import NO_OFFSET
+from streams.state.users import duplicates
+from streams.state.users.partition import UserPartition
 from tests.faults.deployment import Problems
 from tests.faults.model import Rules
 from tests.faults.model_schedule import Schedule
@@ -45,7 +46,7 @@ def test_of_two_workers_that_applied_what_had_waited_in_another_order_the_later_
 
 
 def no_dedupe_by_offset(patch: Patch) -> Rules:
-    patch.setattr(PartitionState, "offsets", lambda part, rows: np.full(len(rows), NO_OFFSET))
+    patch.setattr(UserPartition, "offsets", lambda part, rows: np.full(len(rows), NO_OFFSET))
     return Rules()
 
 
@@ -70,14 +71,14 @@ def last_mark_wins(patch: Patch) -> Rules:
 
 def published_out_of_order(patch: Patch) -> Rules:
     """A batch that is delivered counts, though one before it is not."""
-    record = PartitionState.watermark_record
+    record = UserPartition.watermark_record
 
-    def done_first(part: PartitionState, source: Any) -> tuple[bytes, bytes]:
+    def done_first(part: UserPartition, source: Any) -> tuple[bytes, bytes]:
         handed = part.deliveries
         handed._pending = deque(sorted(handed._pending, key=lambda entry: not entry.delivered.done()))
         return record(part, source)
 
-    patch.setattr(PartitionState, "watermark_record", done_first)
+    patch.setattr(UserPartition, "watermark_record", done_first)
     return Rules()
 
 

@@ -11,7 +11,7 @@ import orjson
 from encoders.text.hashing import HashingEncoder
 from streams.flow.flow import Decoded, Flow, Updated
 from streams.settings.settings import Settings
-from streams.state.store import PartitionState
+from streams.state.users.partition import UserPartition
 from streams.wiring.app import build_flow
 
 T0 = 1_600_000_000_000
@@ -38,7 +38,7 @@ def make_flow(items: int = 8, **options: Any) -> Flow:
     flow = build_flow(settings, "hashing@test")
     for index in range(items):
         flow.catalog.put(f"i{index}", item_vector(index))
-    flow.partitions[0] = PartitionState(0, flow.layout)
+    flow.partitions[0] = UserPartition(0, flow.layout)
     return flow
 
 

@@ -1,4 +1,4 @@
-"""What the machine could do at most: the model's matrix products alone, timed in the same minute.
+"""Upper bound of the machine: the time of the model's matrix products alone, measured in the same minute.
 
 A linear layer of i inputs and o outputs takes 2 i o floating-point operations per token, attention over a text of
 n tokens 4 n^2 h per layer of width h. Everything else (tokenising, softmax, norms, activations) counts as none.
@@ -39,7 +39,7 @@ def operations(model: torch.nn.Module, config: Any, lengths: Iterable[int]) -> f
 def rate(
     model: torch.nn.Module, device: str, dtype: torch.dtype, rows: int = ROWS, repeats: int = REPEATS
 ) -> float:
-    """Operations per second (of CPU time, or on a GPU of wall time) in products of the model's own shapes.
+    """Operations per second (of CPU time; on a GPU, of wall time) in products of the model's shapes.
 
     rows: of the left matrix. repeats: of which the fastest counts.
     """

@@ -1,4 +1,4 @@
-"""Who encodes: ours, and sentence-transformers with its default and its best batch size, on one CPU thread each."""
+"""The contenders: our encoder, and sentence-transformers at its default and best batch sizes; one CPU thread each."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OURS, THEIRS, THEIRS_AT_BEST = "interestflow", "sentence-transformers", "sentenc
 MAX_LENGTH = 256
 DEFAULT_BATCH = 32
 BATCHES = (8, 16, 64, 128, 256)
-# Texts on which the best batch size is looked for.
+# Texts on which the best batch size is sought.
 TRIED = 256
 Encode = Callable[[Sequence[str]], Vectors]
 
@@ -72,7 +72,7 @@ def at_best(model: Any, texts: Sequence[str]) -> tuple[Contender, int]:
 
 
 def timed(encode: Encode, texts: Sequence[str]) -> tuple[Vectors, float]:
-    """The vectors, and the seconds of this process's CPU that they took, whatever else the machine does."""
+    """The vectors, and the CPU seconds of this process for them."""
     started = time.process_time()
     vectors = encode(texts)
     return vectors, time.process_time() - started

@@ -1,4 +1,4 @@
-"""A data set as arrays: what users did, in event-time order, and which of it is to be foretold."""
+"""A data set as arrays: what users did, in event-time order, and which events to predict."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A data set: where it lies, the action that is to be foretold, and whether an item is taken twice."""
+    """A data set: its folder, the action to predict, and whether users take an item twice."""
 
     name: str
     path: str
@@ -42,8 +42,10 @@ SOURCES = (
 class History:
     """n events about known items, in event-time order; texts of the catalogue's items, by row.
 
-    users, rows (n,): numbers of user and item. times (n,): milliseconds. weights (n,): signed, as the product
-    weighs the events. wanted (n,): of the action that is to be foretold.
+    users, rows (n,): numbers of user and item.
+    times (n,): ms.
+    weights (n,): signed, as the product weighs the events.
+    wanted (n,): true for the action to predict.
     """
 
     source: Source
@@ -101,9 +103,11 @@ def _weights(events: list[Event], users: Longs) -> Floats:
 class Rounds:
     """The events by visit: what one user did at one moment, which is judged whole before any of it is learnt.
 
-    order (n,): the events, by round; round k holds every user's k-th visit. starts (R + 1,): where rounds begin in
-    `order`. visit (n,): number of each event's visit, in the order of `order`. first (V,): position in `order` of
-    each visit's first event. judged (V,): in the second half of the stream, and not the user's first visit.
+    order (n,): the events by round; round k has every user's k-th visit.
+    starts (R + 1,): where rounds begin in `order`.
+    visit (n,): number of each event's visit, in the order of `order`.
+    first (V,): position in `order` of each visit's first event.
+    judged (V,): true in the second half of the stream, but for the user's first visit.
     """
 
     order: Longs

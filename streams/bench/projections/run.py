@@ -97,8 +97,8 @@ def measure(source: Source, plan: Plan, encoder: Encoder, say: Say) -> list[Row]
         if name in (plan.spaces or [name]):
             judged, dim = reference if name == REFERENCE else _judged(contender, stage, wanted)
             rows.append(_row(source.name, name, dim, judged, reference[0], plan.seed))
-            told = ", ".join(map(_shown, (rows[-1].ndcg, rows[-1].hit_rate, rows[-1].gain)))
-            say(f"{source.name}: {name}: {told}")
+            values = ", ".join(map(_shown, (rows[-1].ndcg, rows[-1].hit_rate, rows[-1].gain)))
+            say(f"{source.name}: {name}: {values}")
     return rows
 
 

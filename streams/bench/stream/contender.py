@@ -1,4 +1,4 @@
-"""An engine that takes part, and where it reads and writes."""
+"""An engine of the benchmark, and where it reads and writes."""
 
 from __future__ import annotations
 

@@ -134,8 +134,8 @@ class Subscriber:
         while self._events < events:
             engine.require_alive()
             if time.monotonic() > deadline:
-                told = f"vectors of {self._events:,} of {events:,} events came"
-                raise BenchError(f"{told}; the worker's log ends with:\n{engine.tail()}")
+                problem = f"vectors of {self._events:,} of {events:,} events came"
+                raise BenchError(f"{problem}; the worker's log ends with:\n{engine.tail()}")
             time.sleep(0.01)
 
     def received(self, load: Workload) -> npt.NDArray[np.float64]:

@@ -2,8 +2,8 @@
 
 Growth of the resident set from an empty worker's flow to the full one, over the users: rows, ids, dictionaries
 and whatever the allocator keeps. Users come in batches, so the arenas grow as they do in a worker. `arena` is
-the rows alone. Consumed items are kept outside the rows; they are measured on top. `evicted` is what a user more
-costs in memory who lies in the local file: the growth by as many users again, once its buffers are full.
+the rows alone. Consumed items are kept outside the rows; they are measured on top. `evicted` is the memory that one
+more user in the local file costs: the growth by as many users again, once the file's buffers are full.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from streams.bench.stream import states, workload
 from streams.bench.stream.ours import NAME
 from streams.bench.stream.workload import Workload
 from streams.flow.flow import Flow
-from streams.state.store import PartitionState
+from streams.state.users.partition import UserPartition
 from streams.worker.stages.recommend import CHUNK
 
 CASE = "recommend"
@@ -56,7 +56,7 @@ def child(users: int, runs: int) -> dict[str, list[float]]:
 def _flow(users: int) -> Flow:
     """A flow that has folded the users' events."""
     flow = states.flow()
-    flow.partitions[0] = PartitionState(0, flow.layout)
+    flow.partitions[0] = UserPartition(0, flow.layout)
     records = states.records(Workload(users * EVENTS_PER_USER, users=users, zipf=0.0))
     nothing = np.zeros((0, workload.DIM), dtype=np.float32)
     for at in range(0, len(records), states.BATCH):

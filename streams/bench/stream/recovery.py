@@ -18,6 +18,7 @@ from streams.bench.errors import BenchError
 from streams.bench.harness import Samples
 from streams.bench.stream import states
 from streams.bench.stream.ours import NAME
+from streams.state.users.partition import UserPartition
 from streams.worker.recovery import recover
 
 CASE = "recovery"
@@ -57,7 +58,9 @@ def child(servers: str, users: int) -> dict[str, list[float]]:
     config = {"bootstrap.servers": servers, "log_level": 0}
     begun = time.perf_counter()
     terms = dict.fromkeys(range(PARTITIONS), users)
-    found = recover(config, TOPIC, range(PARTITIONS), layout, states.SOURCE, terms, DEADLINE_S)
+    found = recover(
+        config, TOPIC, range(PARTITIONS), lambda p: UserPartition(p, layout), states.SOURCE, terms, DEADLINE_S
+    )
     seconds = time.perf_counter() - begun
     recovered = sum(len(state) for state in found.values())
     if recovered != users // PARTITIONS * PARTITIONS:

@@ -1,4 +1,4 @@
-"""Users' states made up for the cases that need many: full rows, without folding millions of events."""
+"""Synthetic states of many users: full rows, without folding millions of events."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from streams.settings.settings import Settings
 from streams.state.bounded.eviction import Evictor
 from streams.state.changelog import Claim, SourceTopic
 from streams.state.deliveries import Deliveries
-from streams.state.layout import Layout
-from streams.state.store import PartitionState
+from streams.state.users.layout import UserLayout
+from streams.state.users.partition import UserPartition
 from streams.wiring.app import build_flow
 
-# The source that the made-up changelog was built from.
+# The source of the synthetic changelog.
 SOURCE = SourceTopic("bench.source", PARTITIONS)
 BATCH = 4000
 TERM = 0
@@ -37,20 +37,20 @@ def records(load: workload.Workload) -> list[Record]:
 
 
 def partition(
-    number: int, users: int, consumed: int, layout: Layout, evictor: Evictor | None = None
-) -> PartitionState:
+    number: int, users: int, consumed: int, layout: UserLayout, evictor: Evictor | None = None
+) -> UserPartition:
     """So many users in one partition, taken in by batches as a worker does.
 
     consumed: items that each has consumed; they are kept outside the rows. evictor: bounds the users in memory.
     """
-    part = PartitionState(number, layout)
+    part = UserPartition(number, layout)
     if evictor is not None:
         part.evicted, evictor.tails = evictor, part.tails
     fill(part, 0, users, consumed)
     return part
 
 
-def fill(part: PartitionState, first: int, users: int, consumed: int) -> None:
+def fill(part: UserPartition, first: int, users: int, consumed: int) -> None:
     """Users number `first` up to `users` (exclusive) come."""
     for begin in range(first, users, BATCH):
         ids = [f"user-{part.partition}-{user:07d}" for user in range(begin, min(users, begin + BATCH))]
@@ -60,11 +60,11 @@ def fill(part: PartitionState, first: int, users: int, consumed: int) -> None:
             _consume(part, rows, consumed)
         part.trim()
     part.watermark = users
-    # As an owner leaves it: every output is out.
+    # As an owner leaves it: every output is delivered.
     part.deliveries = Deliveries(TERM, 0, Claim(TERM, 0, 0), users)
 
 
-def _rows(rows: Longs, layout: Layout) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
+def _rows(rows: Longs, layout: UserLayout) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
     """(n, size) bytes of states with a full history of random items."""
     rng = np.random.default_rng(int(rows[0]))
     made = np.zeros((len(rows), layout.size), dtype=np.uint8)
@@ -78,7 +78,7 @@ def _rows(rows: Longs, layout: Layout) -> np.ndarray[tuple[int, int], np.dtype[n
     return made
 
 
-def _consume(part: PartitionState, rows: Longs, consumed: int) -> None:
+def _consume(part: UserPartition, rows: Longs, consumed: int) -> None:
     rng = np.random.default_rng([1, int(rows[0])])
     keys = rng.integers(2**63, size=(len(rows), consumed))
     for row, items in zip(rows.tolist(), keys.tolist(), strict=True):

@@ -132,8 +132,8 @@ def _await_vectors(cluster: Cluster, engine: process.Engine, output: str, events
             looked, done = True, sum(count for count, _ in read_vectors(cluster, output).values())
             if done >= events:
                 return moments
-    told = f"{engine.name} has vectors of {done:,} of {events:,} events, and no more come"
-    raise BenchError(f"{told}; its log ends with:\n{engine.tail()}")
+    problem = f"{engine.name} has vectors of {done:,} of {events:,} events, and no more come"
+    raise BenchError(f"{problem}; its log ends with:\n{engine.tail()}")
 
 
 def read_vectors(cluster: Cluster, topic: str) -> dict[str, tuple[int, Floats]]:

@@ -1,4 +1,4 @@
-"""What all engines are given: users, items, events; and what their vectors must come to.
+"""The workload of all engines: users, items and events; and the vectors that they must give.
 
 20,000 users whose activity follows Zipf's law (exponent 1.2), a catalogue of 10,000 items whose 128-d unit
 vectors are known beforehand, events of one item each. Seeded: every run and engine sees the same.

@@ -13,9 +13,9 @@ from streams.flow.decoded import Decoded
 from streams.flow.signals import Tone, Weighing
 from streams.interest.base import NO_ITEM, Floats, Longs, Schedule, schedule
 from streams.recommend import Catalog
-from streams.state.duplicates import Keys, Mask, event_keys, fresh_events
 from streams.state.origins import Ranks
-from streams.state.store import PartitionState
+from streams.state.users.duplicates import Keys, Mask, event_keys, fresh_events
+from streams.state.users.partition import UserPartition
 
 # An item that is not in the catalogue, beside the catalogue's rows and NO_ITEM.
 UNKNOWN_ITEM = -2
@@ -42,7 +42,7 @@ class Columns:
     tone: Floats
 
     @classmethod
-    def of(cls, part: PartitionState, decoded: Decoded, tone: Tone) -> Columns:
+    def of(cls, part: UserPartition, decoded: Decoded, tone: Tone) -> Columns:
         """All events of a batch; users who are new get a row."""
         events = decoded.events
         text_at, sentence_at = decoded.text_positions()
@@ -98,7 +98,7 @@ class Batch:
     @classmethod
     def of(
         cls,
-        part: PartitionState,
+        part: UserPartition,
         decoded: Decoded,
         catalog: Catalog,
         weighing: Weighing,

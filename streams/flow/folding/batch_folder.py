@@ -17,9 +17,10 @@ from streams.flow.outputs import Writer
 from streams.flow.signals import Weighing, times
 from streams.interest.base import Floats, InterestModel, ItemDeltas, Longs, Signals, States
 from streams.recommend import Catalog
-from streams.state.duplicates import Mask, remember
-from streams.state.layout import Layout, Rows
-from streams.state.store import PartitionState
+from streams.state.layout import Rows
+from streams.state.users.duplicates import Mask, remember
+from streams.state.users.layout import UserLayout
+from streams.state.users.partition import UserPartition
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class BatchFolder:
     def __init__(
         self,
         model: InterestModel,
-        layout: Layout,
+        layout: UserLayout,
         catalog: Catalog,
         weighing: Weighing,
         writer: Writer,
@@ -52,7 +53,7 @@ class BatchFolder:
         self.model, self.layout, self.catalog, self.weighing = model, layout, catalog, weighing
         self.writer, self.options, self.history = writer, options, history
 
-    def fold(self, part: PartitionState, decoded: Decoded, texts: Floats) -> Updated:
+    def fold(self, part: UserPartition, decoded: Decoded, texts: Floats) -> Updated:
         """Fold the events. texts (t, dim): vectors of `decoded.texts()`. Where it raises, no trace is left."""
         outcomes = Counter[str]()
         try:
@@ -73,13 +74,13 @@ class BatchFolder:
             updated.item_deltas = [(batch.new.offsets[folded.indices[deltas.signals]], deltas)]
         return updated
 
-    def vectors(self, part: PartitionState, rows: Longs, states: Any) -> KeyValues:
+    def vectors(self, part: UserPartition, rows: Longs, states: Any) -> KeyValues:
         """Vector records of users' rows (U,) with their states (U,)."""
         model, users = states["model"], [part.users[row] for row in rows.tolist()]
         counts, as_of = self.model.counts(model), self.model.times(model)
         return self.writer.vectors(part.partition, users, states, counts, as_of, self.model.interest(model))
 
-    def _apply(self, part: PartitionState, batch: Batch, texts: Floats, outcomes: Counter[str]) -> Folded:
+    def _apply(self, part: UserPartition, batch: Batch, texts: Floats, outcomes: Counter[str]) -> Folded:
         """The touched users' changed rows and all else; nothing of the partition changes yet."""
         changed = part.take(batch.touched)
         states = self.layout.view(changed)
@@ -95,7 +96,7 @@ class BatchFolder:
         outcomes["neutral"] += int(np.count_nonzero(~aside.events)) - len(signals)
         return Folded(changed, states, indices, aside, change.deltas)
 
-    def _take_in(self, part: PartitionState, batch: Batch, states: Any, done: Mask) -> None:
+    def _take_in(self, part: UserPartition, batch: Batch, states: Any, done: Mask) -> None:
         """Let the headers say which events the states hold. done: (n,) true for events that do not wait."""
         offsets = states["offset"].copy()
         np.maximum.at(offsets, batch.position, batch.new.offsets)
@@ -138,7 +139,7 @@ class BatchFolder:
             vectors[both] += np.float32(self.options.text_share) * texts[text_at[both]]
         return vectors
 
-    def _enter(self, part: PartitionState, batch: Batch, folded: Folded) -> None:
+    def _enter(self, part: UserPartition, batch: Batch, folded: Folded) -> None:
         """Make it the partition's state; apart from memory nothing can fail any more."""
         part.put(batch.touched, folded.changed)
         part.origins.advance(batch.risen)
@@ -149,7 +150,7 @@ class BatchFolder:
                 self._consume(part, batch, folded.indices)
             part.mark_due(batch.plan.touched)
 
-    def _consume(self, part: PartitionState, batch: Batch, indices: Longs) -> None:
+    def _consume(self, part: UserPartition, batch: Batch, indices: Longs) -> None:
         consuming, consume, rows = self.options.consuming_actions, part.consumed.add, batch.new.rows
         keys, events, items = self.catalog.keys, batch.new.events, batch.items
         for index in np.sort(indices).tolist():

@@ -22,8 +22,8 @@ from streams.flow.outputs import Writer
 from streams.flow.signals import Weighing
 from streams.interest.base import Floats, InterestModel, Longs
 from streams.recommend import Catalog
-from streams.state.layout import Layout
-from streams.state.store import PartitionState
+from streams.state.users.layout import UserLayout
+from streams.state.users.partition import UserPartition
 
 STAGE = "update.fold"
 
@@ -34,7 +34,7 @@ class EventFolder:
     def __init__(
         self,
         model: InterestModel,
-        layout: Layout,
+        layout: UserLayout,
         catalog: Catalog,
         weighing: Weighing,
         writer: Writer,
@@ -44,7 +44,7 @@ class EventFolder:
         self._layout, self._catalog, self._weighing, self._options = layout, catalog, weighing, options
         self._batches = BatchFolder(model, layout, catalog, weighing, writer, options, history)
 
-    def fold(self, part: PartitionState, decoded: Decoded, texts: Floats) -> Updated:
+    def fold(self, part: UserPartition, decoded: Decoded, texts: Floats) -> Updated:
         """Fold all events that can be folded, and count what becomes of each. Raises EverythingFailsError.
 
         texts (t, dim): vectors of `decoded.texts()`.
@@ -70,7 +70,7 @@ class EventFolder:
         )
         return updated
 
-    def republish(self, part: PartitionState, rows: Longs) -> Updated:
+    def republish(self, part: UserPartition, rows: Longs) -> Updated:
         """The changelog records and vectors of these rows (n,) once more, as a change of its own."""
         changed = part.take(rows)
         part.stamp(self._layout.view(changed))
@@ -79,7 +79,7 @@ class EventFolder:
             part.mark_due(rows)
         return Updated(part.records(rows, changed), self.vectors(part, rows), Counter(), rows)
 
-    def vectors(self, part: PartitionState, rows: Longs) -> KeyValues:
+    def vectors(self, part: UserPartition, rows: Longs) -> KeyValues:
         """Vector records of those of the rows (n,) that an event has moved."""
         states = self._layout.view(part.take(rows))
         moved = self._batches.model.counts(states["model"]) > 0
@@ -88,7 +88,7 @@ class EventFolder:
     def _fold_known_good(self) -> None:
         """Fold one event with nothing wrong, of a user nobody knows."""
         part, dim, zero = (
-            PartitionState(0, self._layout, capacity=1),
+            UserPartition(0, self._layout, capacity=1),
             self._catalog.dim,
             np.zeros(1, np.int64),
         )
@@ -96,7 +96,7 @@ class EventFolder:
         self._batches.fold(part, decoded, np.full((1, dim), dim**-0.5, dtype=np.float32))
 
     def _records(
-        self, part: PartitionState, decoded: Decoded, reasons: Mapping[int, Rejected]
+        self, part: UserPartition, decoded: Decoded, reasons: Mapping[int, Rejected]
     ) -> list[tuple[SourceRecord, Rejected]]:
         """The records of these events; of one that waited, as it was kept."""
         found: list[tuple[SourceRecord, Rejected]] = []

@@ -16,10 +16,9 @@ from streams.flow.decoded import Decoded
 from streams.flow.folding.batch import UNKNOWN_ITEM, Batch
 from streams.flow.options import FlowOptions
 from streams.recommend import Catalog
-from streams.state.changelog import Waiting
-from streams.state.duplicates import Mask
-from streams.state.store import PartitionState
-from streams.state.tails import waiting_bytes
+from streams.state.users.duplicates import Mask
+from streams.state.users.partition import UserPartition
+from streams.state.users.waiting import Waiting, waiting_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,7 @@ class SetAside:
     waiting: list[tuple[int, Waiting]]
 
 
-def set_aside(part: PartitionState, batch: Batch, options: FlowOptions, outcomes: Counter[str]) -> SetAside:
+def set_aside(part: UserPartition, batch: Batch, options: FlowOptions, outcomes: Counter[str]) -> SetAside:
     """Find and count the events of unknown items; those within the bounds are to wait."""
     aside: Mask = (batch.items == UNKNOWN_ITEM) & (batch.base != 0)
     kept: list[tuple[int, Waiting]] = []
@@ -58,7 +57,7 @@ def _waiting(batch: Batch, index: int) -> Waiting:
 
 
 def _has_room(
-    part: PartitionState, options: FlowOptions, row: int, more: int, more_of_row: int, bytes_with: int
+    part: UserPartition, options: FlowOptions, row: int, more: int, more_of_row: int, bytes_with: int
 ) -> bool:
     """True where one more event of the row may wait, beside `more` of the batch and `more_of_row` of the row.
 
@@ -72,7 +71,7 @@ def _has_room(
     )
 
 
-def ready_events(parts: Mapping[int, PartitionState], catalog: Catalog) -> dict[int, Decoded]:
+def ready_events(parts: Mapping[int, UserPartition], catalog: Catalog) -> dict[int, Decoded]:
     """The waiting events whose item is in the catalogue by now, by partition. Nothing changes: they wait on."""
     ready: dict[int, Decoded] = {}
     for number, part in parts.items():
@@ -89,7 +88,7 @@ def ready_events(parts: Mapping[int, PartitionState], catalog: Catalog) -> dict[
     return ready
 
 
-def still_waiting(part: PartitionState, decoded: Decoded) -> bool:
+def still_waiting(part: UserPartition, decoded: Decoded) -> bool:
     """True where each of these events is in the state and waits there."""
     return all(
         event.user_id in part.row_of and part.waiting.holds(part.row_of[event.user_id], offset)

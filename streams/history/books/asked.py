@@ -1,4 +1,4 @@
-"""What the brokers say of topics and of the group, beside the records."""
+"""What the brokers report of topics and of the group, beside the records."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def read_so_far(
 
 
 def compacted(settings: Settings, topics: Collection[str]) -> tuple[set[str], list[str]]:
-    """Those of the topics that records may leave anywhere; and a note where the brokers do not show it."""
+    """Those of the topics that are compacted; and a note where the brokers do not say so."""
     try:
         configs = TopicAdmin(settings).configs(topics)
     except TopicError as error:

@@ -1,9 +1,9 @@
-"""The catalogue in the books: what became of each record of the items topic.
+"""The catalog in the books: what became of each record of the items topic.
 
-Told from the topics alone, so it survives every worker: a record was refused (it stands in the rejected topic), or
-removes an item, or says what the item's record before it said (unchanged), or changes the item. Of the changes the
-newest of each item must have an embedding (encoded), and those before it are replaced. Compaction takes away older
-records of an item, and these counts are of what is there.
+The topics alone decide, so it holds after any worker. A record was refused (it is in the rejected topic), or removes
+an item, or repeats the item's record before it (unchanged), or changes the item. The newest change of each item must
+have an embedding (encoded); the changes before it are replaced. Compaction removes older records of an item, so
+these counts are of the records that are left.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from streams.events.records import Record
 from streams.events.rejections import Limits, Rejected
 from streams.history.books.keys import NewestValues
 from streams.history.books.ledger import Books
-from streams.history.books.offsets import OffsetSet, ranges_told
+from streams.history.books.offsets import OffsetSet, ranges_text
 from streams.history.books.origins import Headers, Origin
 
 OUTCOMES = ("read", "unread", "encoded", "unchanged", "replaced", "removed", "removed_unknown", "refused")
 # Items named where something is wrong with many.
 MOST_NAMED = 5
-# What the newest embedding record of an item is; a removal says where it removed nothing that was known.
+# What the newest embedding record of an item is: a vector, or a removal of a known or of an unknown item.
 VECTOR, REMOVED, UNKNOWN = 0, 1, 2
 
 
@@ -62,13 +62,13 @@ class Items:
     """Takes the records of the items topic, in offset order per partition."""
 
     refused: RefusedItems
-    # Offset behind what was read of each partition.
+    # By partition, the offset up to which (exclusive) the group has read.
     committed: Mapping[int, int]
     limits: Limits
     counts: Counter[str] = field(default_factory=Counter)
-    # Checksum of what the newest record of an item says; 0 is removed.
+    # By item, the checksum of its newest record; 0 for a removal.
     newest: dict[str, int] = field(default_factory=dict)
-    # Removals of items that no record here has brought.
+    # By item, removals before which no record here brought it.
     _unknown: Counter[str] = field(default_factory=Counter)
     _gaps: dict[int, OffsetSet] = field(default_factory=dict)
 
@@ -97,20 +97,20 @@ class Items:
         self.newest[item_id] = 0
         return item_id not in self._unknown
 
-    def _change(self, item_id: str, mark: int) -> None:
+    def _change(self, item_id: str, digest: int) -> None:
         self._unknown.pop(item_id, None)
         known = self.newest.get(item_id, 0)
-        self.counts["unchanged"] += known == mark
-        self.counts["replaced"] += known not in (0, mark)
-        self.newest[item_id] = mark
+        self.counts["unchanged"] += known == digest
+        self.counts["replaced"] += known not in (0, digest)
+        self.newest[item_id] = digest
 
     def enter(self, topic: str, embedded: NewestValues, books: Books) -> None:
-        """Compare with the embeddings: what the newest record of each item is there (VECTOR, REMOVED, UNKNOWN)."""
+        """Compare with the embeddings. embedded: VECTOR, REMOVED or UNKNOWN by item id."""
         state = dict(zip(self.newest, embedded.of(item_id.encode() for item_id in self.newest), strict=True))
-        present = [item_id for item_id, mark in self.newest.items() if mark]
+        present = [item_id for item_id, digest in self.newest.items() if digest]
         missing = [item_id for item_id in present if state[item_id] != VECTOR]
-        left = [item_id for item_id, mark in self.newest.items() if not mark and state[item_id] == VECTOR]
-        # Compaction has taken what was removed, but not that it was known.
+        left = [item_id for item_id, digest in self.newest.items() if not digest and state[item_id] == VECTOR]
+        # Compaction removed the record that brought the item; that it was known is left.
         known = sum(count for item_id, count in self._unknown.items() if state[item_id] == REMOVED)
         self.counts["removed"] += known
         self.counts["removed_unknown"] -= known
@@ -120,7 +120,7 @@ class Items:
         for partition, gaps in sorted(self._gaps.items()):
             books.problems.append(
                 f"{topic}-{partition}: {len(gaps):,} records that are no items were read, but are not rejected: "
-                f"offsets {ranges_told(gaps)}"
+                f"offsets {ranges_text(gaps)}"
             )
         if missing:
             books.problems.append(f"{topic}: items were read, but have no embedding: {_named(missing)}")

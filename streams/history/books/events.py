@@ -11,10 +11,10 @@ import msgspec
 from streams.history.books.ledger import OUTCOMES, Books
 from streams.state.changelog import Watermark
 
-# Different words that are counted by name, and characters of each; a producer may write anything.
+# Distinct words that are counted, and characters of each: a producer may write anything.
 MOST_WORDS, LONGEST_WORD = 1000, 64
-# Of these so many are told.
-MOST_TOLD = 20
+# Words that are reported.
+MOST_REPORTED = 20
 # In a mark's books beside the outcomes.
 READ, REMOVED, REFUSED = "read", "removed", "rejected."
 
@@ -35,7 +35,7 @@ class Actions:
         self._other = 0
 
     def add(self, value: bytes | None) -> None:
-        """Look at a canonical record's value; what is no event has no action."""
+        """Count the action in a canonical record's value; a record that is no event has none."""
         try:
             action = _decode(value or b"").action
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -50,16 +50,18 @@ class Actions:
 
     def enter(self, books: Books) -> None:
         """The most frequent words, and how many events have others."""
-        told = self._counts.most_common(MOST_TOLD)
-        books.actions_without_rule = dict(told)
-        books.actions_without_rule_other = self._other + self._counts.total() - sum(n for _, n in told)
+        frequent = self._counts.most_common(MOST_REPORTED)
+        books.actions_without_rule = dict(frequent)
+        books.actions_without_rule_other = self._other + self._counts.total() - sum(n for _, n in frequent)
 
 
 @dataclass(slots=True)
 class CanonicalPartition:
-    """Records of one partition that its mark covers, and those behind it. begin: where the partition begins now."""
+    """One partition of the canonical topic."""
 
+    # Its first offset now.
     begin: int = 0
+    # Records up to the mark of its state, and behind it.
     covered: int = 0
     unread: int = 0
 
@@ -75,9 +77,9 @@ def enter_marks(marks: Mapping[int, Watermark], books: Books) -> None:
     books.rejected_update = sum(outcomes.pop(name) for name in refused)
     # A name that is not known here is an outcome, too: it must not unbalance the books.
     books.outcomes = {name: outcomes.pop(name, 0) for name in OUTCOMES} | dict(outcomes)
-    told = sum(books.outcomes.values()) + books.rejected_update
-    if told != books.read:
-        books.problems.append(f"update read {books.read} events, but {told} have an outcome")
+    booked = sum(books.outcomes.values()) + books.rejected_update
+    if booked != books.read:
+        books.problems.append(f"update read {books.read} events, but {booked} have an outcome")
 
 
 def balance_events(
@@ -99,7 +101,7 @@ def balance_events(
         behind = 0 if mark is None else max(0, found.begin - mark.offset - 1)
         if removed := booked + behind:
             books.removed.append({"topic": topic, "partition": number, "offsets": removed})
-        # What is no more may have been read; offsets that were removed unread were not.
+        # Removed records may have been read, but for the offsets that were removed unread.
         most = found.covered + max(0, found.begin - removed)
         if found.covered > read or (read > most and not compacted):
             books.problems.append(_mismatch(f"{topic}-{number}", read, found.covered, most))

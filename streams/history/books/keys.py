@@ -1,4 +1,4 @@
-"""Distinct keys by 64-bit checksum: 8 bytes each. Of ten million keys two meet with a chance of 3 in a million."""
+"""Distinct keys by 64-bit checksum, 8 bytes each. Two of ten million keys collide with a chance of 3 in a million."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import numpy as np
 import numpy.typing as npt
 from xxhash import xxh3_64_intdigest
 
-# Checksums taken in before they are sorted in; more where there are many.
+# Checksums that are collected before they are sorted in; more where there are many.
 PENDING = 1 << 16
-# Of a key that never came.
+# The value of a key that was never set.
 ABSENT = 255
 
 
 class DistinctKeys:
-    """How many different keys came."""
+    """Counts distinct keys."""
 
     def __init__(self) -> None:
         self._known = np.zeros(0, dtype=np.uint64)
         self._pending = array("Q")
 
     def add(self, key: bytes | None, partition: int = 0) -> None:
-        """Take a key in; the same key in another partition is another."""
+        """Add a key; the same key in another partition counts as another."""
         self._pending.append(xxh3_64_intdigest(key or b"", seed=partition))
         if len(self._pending) > max(PENDING, len(self._known) // 2):
             self._settle()
@@ -38,7 +38,7 @@ class DistinctKeys:
 
 
 class NewestValues:
-    """A small number per key, the newest that came: one byte beside the checksum."""
+    """The newest value of each key, a small number: one byte beside the checksum."""
 
     def __init__(self) -> None:
         self._keys, self._values = np.zeros(0, dtype=np.uint64), np.zeros(0, dtype=np.uint8)
@@ -61,14 +61,14 @@ class NewestValues:
         return int((self._values == value).sum())
 
     def of(self, keys: Iterable[bytes]) -> npt.NDArray[np.uint8]:
-        """(n,) the values of these keys; ABSENT for one that never came."""
+        """(n,) the values of these keys; ABSENT for one that was never set."""
         self._settle()
         asked = np.array([xxh3_64_intdigest(key) for key in keys], dtype=np.uint64)
         found = np.full(len(asked), ABSENT, dtype=np.uint8)
         if len(self._keys):
-            place = np.minimum(np.searchsorted(self._keys, asked), len(self._keys) - 1)
-            there = self._keys[place] == asked
-            found[there] = self._values[place[there]]
+            index = np.minimum(np.searchsorted(self._keys, asked), len(self._keys) - 1)
+            there = self._keys[index] == asked
+            found[there] = self._values[index[there]]
         return found
 
     def _settle(self) -> None:

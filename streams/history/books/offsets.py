@@ -95,12 +95,12 @@ def _merged(starts: Longs, ends: Longs) -> tuple[Longs, Longs]:
     return starts[begins], furthest[stops]
 
 
-def ranges_told(offsets: OffsetSet, most: int = 5) -> str:
+def ranges_text(offsets: OffsetSet, most: int = 5) -> str:
     """The first ranges in words: `3, 7 to 9 and 12 more offsets`."""
     starts, ends = offsets.intervals()
-    told = [
+    texts = [
         f"{start:,}" if end == start + 1 else f"{start:,} to {end - 1:,}"
         for start, end in zip(starts[:most].tolist(), ends[:most].tolist(), strict=True)
     ]
     left = int((ends[most:] - starts[most:]).sum())
-    return ", ".join(told) + (f" and {left:,} more" if left else "")
+    return ", ".join(texts) + (f" and {left:,} more" if left else "")

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from streams.events.provenance import CONNECT, INDEX, ORIGIN, REASON, TOPIC_ID
 from streams.history.books.offsets import OffsetSet
 
-# As canonical records of earlier versions tell it.
+# The headers by which canonical records of earlier versions name it.
 EARLIER = ("interestflow.source.topic", "interestflow.source.partition", "interestflow.source.offset")
 # An event's offset and its index within the record, in one number: far more events than a record can hold.
 INDEX_BITS = 24
@@ -17,17 +17,19 @@ Headers = Sequence[tuple[str, bytes]] | None
 
 
 class Origin(NamedTuple):
-    """event: its index within the record. topic_id: of the source topic; empty where it was not told."""
+    """The record of a raw source, and which of its events."""
 
     topic: str
     partition: int
     offset: int
+    # Index of the event within the record.
     event: int = 0
+    # Empty where it is unknown.
     topic_id: str = ""
 
 
 def canonical_origin(headers: Headers) -> Origin | None:
-    """What a canonical record says of where it came from; None where it says nothing, or nothing of ours."""
+    """The origin in a canonical record's headers; None where there is none, or none of ours."""
     found: Any = dict(headers or ())
     try:
         if (given := found.get(ORIGIN)) is None:
@@ -40,7 +42,7 @@ def canonical_origin(headers: Headers) -> Origin | None:
 
 
 def rejected_origin(headers: Headers) -> tuple[Origin, str] | None:
-    """Which record a rejected one was, and the reason; None where it says nothing, or nothing of ours."""
+    """The origin in a rejected record's headers, and the reason; None where there is none, or none of ours."""
     found: Any = dict(headers or ())
     try:
         topic, partition, offset, reason = (found[name].decode() for name in (*CONNECT, REASON))
@@ -50,14 +52,17 @@ def rejected_origin(headers: Headers) -> tuple[Origin, str] | None:
         return None
 
 
-class Told:
-    """Origins of one source partition: of records as a whole or their first event, and of further events."""
+class OriginSet:
+    """Origins of one source partition."""
 
     def __init__(self) -> None:
-        self.first, self.further = OffsetSet(), OffsetSet()
+        # Offsets of records, as a whole or by their first event.
+        self.first = OffsetSet()
+        # Further events, each as offset and index in one number.
+        self.further = OffsetSet()
 
     def add(self, origin: Origin) -> None:
-        """Take one in, whether it is there already or not."""
+        """Add an origin; one that is there already counts as a repeat."""
         if origin.event:
             self.further.add(origin.offset << INDEX_BITS | origin.event)
         else:
@@ -65,16 +70,16 @@ class Told:
 
     @property
     def repeats(self) -> int:
-        """How often one came that was there already."""
+        """How often an origin was added that was there already."""
         return self.first.added + self.further.added - len(self)
 
     def __len__(self) -> int:
         return len(self.first) + len(self.further)
 
     def records(self) -> OffsetSet:
-        """Offsets of the records that at least one event is of."""
+        """Offsets of the records with at least one event in the set."""
         return self.first | self.further.over(1 << INDEX_BITS)
 
-    def both(self, other: Told) -> OffsetSet:
-        """Offsets of the records of which the same event is in both."""
+    def both(self, other: OriginSet) -> OffsetSet:
+        """Offsets of the records with an event that is in both sets."""
         return (self.first & other.first) | (self.further & other.further).over(1 << INDEX_BITS)

@@ -24,11 +24,12 @@ NO_ITEMS = b'"items":[]'
 
 
 class Pass:
-    """One reading of a topic up to its end. ends: offsets as they were before. begins: as they were behind it."""
+    """Reads a topic once, up to the end that it has at the start."""
 
     def __init__(self, config: Config, topic: str) -> None:
         self._reader = Reader(config, topic)
         bounds = self._reader.bounds()
+        # By partition: the first offset after the reading, and one past the last before it.
         self.begins = {partition: begin for partition, (begin, _) in bounds.items()}
         self.ends = {partition: end for partition, (_, end) in bounds.items()}
 
@@ -57,10 +58,10 @@ def source(config: Config, topic: str) -> dict[Partition, SourcePartition]:
 def canonical(
     config: Config, topic: str, known: Mapping[int, Watermark], ingest: Ingest, actions: Actions, books: Books
 ) -> dict[int, CanonicalPartition]:
-    """Enter what the canonical topic holds. known: the marks, by partition."""
+    """Read the canonical topic. known: the marks, by partition."""
     reading = Pass(config, topic)
     found = {number: CanonicalPartition() for number in reading.begins}
-    places = {number: (topic, number) for number in found}
+    where = {number: (topic, number) for number in found}
     covers = {number: known[number].offset if number in known else -1 for number in found}
     for messages in reading.chunks():
         books.canonical += len(messages)
@@ -70,7 +71,7 @@ def canonical(
                 found[number].covered += 1
             else:
                 found[number].unread += 1
-            if not ingest.canonical(canonical_origin(message.headers()), places[number]):
+            if not ingest.canonical(canonical_origin(message.headers()), where[number]):
                 books.canonical_direct += 1
             actions.add(message.value())
     for number, partition in found.items():
@@ -79,7 +80,7 @@ def canonical(
 
 
 def rejected(config: Config, topic: str, ingest: Ingest, refused: RefusedItems) -> None:
-    """Enter what the rejected topic holds of the raw sources and of the catalogue."""
+    """Read the rejected topic: records of the raw sources and of the catalog."""
     reading = Pass(config, topic)
     for messages in reading.chunks():
         for message in messages:
@@ -90,7 +91,7 @@ def rejected(config: Config, topic: str, ingest: Ingest, refused: RefusedItems) 
 
 
 def items(config: Config, settings: Settings, found: Items, books: Books) -> None:
-    """Enter what the items topic holds, and compare it with the embeddings."""
+    """Read the items topic, and compare it with the embeddings."""
     for messages in Pass(config, settings.topic_items).chunks():
         for message in messages:
             found.add(Record.of(message))
@@ -102,7 +103,7 @@ def items(config: Config, settings: Settings, found: Items, books: Books) -> Non
 
 
 def marks(config: Config, topic: str, books: Books) -> dict[int, Watermark]:
-    """The newest mark of each partition of the state, whose users are counted."""
+    """The newest mark of each partition of the state topic; also books how many users there are."""
     users, newest = DistinctKeys(), dict[int, Watermark]()
     for messages in Pass(config, topic).chunks():
         for message in messages:

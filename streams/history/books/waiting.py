@@ -18,10 +18,11 @@ from streams.interest.base import Longs
 from streams.kafka.reading import ReadError
 from streams.kafka.security import librdkafka_config
 from streams.settings.settings import Settings
-from streams.state.changelog import CONTROL_KEYS, Waiting
-from streams.state.layout import Layout
+from streams.state.changelog import CONTROL_KEYS
 from streams.state.restore import ORDER
-from streams.state.tails import waiting_in
+from streams.state.users.layout import UserLayout
+from streams.state.users.tails import waiting_in
+from streams.state.users.waiting import Waiting
 from streams.wiring.app import build_flow
 
 # Ids of the catalogue named beside one that is waited for.
@@ -93,7 +94,7 @@ def _states(settings: Settings) -> States:
 class States:
     """The newest states of the users who wait, from changelog records in any order."""
 
-    def __init__(self, layout: Layout, topic: str) -> None:
+    def __init__(self, layout: UserLayout, topic: str) -> None:
         self._size, self._topic = layout.size, topic
         fields: Mapping[str, Any] = layout.dtype.fields or {}
         self._order = [fields[name][1] for name in ORDER]
@@ -190,12 +191,12 @@ def show(report: Report, as_json: bool) -> str:
 
 
 def _remarks(one: Awaited) -> str:
-    told = {
+    text = {
         "unknown": "",
         "removed": ", which was removed",
         "known": ", which the catalogue has: a running worker applies them",
     }[one.catalogue]
     if one.near:
         near = ", ".join(f"{other.item_id!r} ({' and '.join(other.differs)})" for other in one.near)
-        told += f"; the catalogue has {near}"
-    return told
+        text += f"; the catalogue has {near}"
+    return text

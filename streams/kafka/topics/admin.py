@@ -55,7 +55,7 @@ class TopicAdmin:
         self._admin = make(AdminClient, {**librdkafka_config(settings), **own})
 
     def _on_error(self, error: KafkaError) -> None:
-        # That all brokers are down follows from each error that says why.
+        # `All brokers down` follows the errors that say why.
         if error.code() != KafkaError._ALL_BROKERS_DOWN or self._last_error is None:
             self._last_error = error
 
@@ -75,7 +75,7 @@ class TopicAdmin:
 
     @property
     def _refused(self) -> bool:
-        """Whether trying again is no use."""
+        """True where a retry cannot help."""
         return self._last_error is not None and is_final(self._last_error)
 
     def _unreachable(self, error: KafkaException) -> TopicError:
@@ -94,7 +94,7 @@ class TopicAdmin:
         return {name: len(topic.partitions) for name, topic in self.topics().items()}
 
     def lacking(self, wanted: list[Need]) -> list[Lack]:
-        """What of these needs is not there; a coordinator that is still made or loading is asked again."""
+        """The needs that are not met; a coordinator that is not ready yet is asked again."""
         deadline = time.monotonic() + TIMEOUT_S
         while True:
             try:
@@ -123,7 +123,7 @@ class TopicAdmin:
             ) from error
 
     def create(self, wanted: list[TopicSpec]) -> list[str]:
-        """Make those that are missing; returns their names once all of `wanted` can be used."""
+        """Create the missing topics; returns their names once all of `wanted` can be used."""
         there = self.topics()
         new = [
             NewTopic(s.name, s.partitions, s.replication_factor, config=dict(s.config))
@@ -136,7 +136,7 @@ class TopicAdmin:
             try:
                 future.result()
             except KafkaException as error:
-                # Somebody else was faster, which is as good.
+                # Another process created it meanwhile.
                 if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                     raise TopicError(f"cannot create {sentence(error, f'topic {name}')}") from error
             else:

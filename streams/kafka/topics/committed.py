@@ -14,13 +14,13 @@ from streams.ops.log_lines import untold
 
 TIMEOUT_S = 30.0
 
-# confluent-kafka (2.9) takes the metadata of a committed offset for a C string, which librdkafka does not end: it
-# shows what lies behind it in memory, too, or fails where that is no UTF-8. So what we commit brings its own end.
+# confluent-kafka (2.9) reads the metadata of a committed offset as a C string, but librdkafka does not terminate it:
+# it returns what lies behind it in memory, too, or fails where that is no UTF-8. So our metadata brings its own end.
 METADATA_END = "\0"
 
 
 def to_metadata(topic_id: str) -> str:
-    """What is committed with an offset, to say of which topic it is."""
+    """The metadata committed with an offset, which names the topic's id."""
     return topic_id + METADATA_END if topic_id else ""
 
 

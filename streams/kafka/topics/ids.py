@@ -1,4 +1,4 @@
-"""Which topics are meant by their names: Kafka gives each an id, and another one when it is made anew."""
+"""Ids of topics: Kafka gives each one, and another one when a topic of that name is created anew."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ TIMEOUT_S = 30.0
 # As Kafka's tools write ids: librdkafka's spelling has slashes.
 URL_SAFE = str.maketrans("+/", "-_")
 UNKNOWN = ""
-# A topic that so many looks in a row do not find is gone.
+# A topic counts as deleted after so many looks in a row without it.
 MISSING_LOOKS = 6
 # What brokers answer for a topic that they do not have.
 NO_TOPIC = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError.UNKNOWN_TOPIC_ID)
 
 
 class SourceChangedError(GaveUpError):
-    """What was read under a name is another log now; the message says what to do."""
+    """Another topic has the name of one that was read; the message says what to do."""
 
 
 def ids_now(admin: AdminClient, topics: Collection[str]) -> dict[str, str]:
@@ -53,7 +53,7 @@ def known_ids(admin: AdminClient, topics: Collection[str]) -> dict[str, str]:
 
 
 class Watched:
-    """The sources' ids as they were found, and looks whether they are so still."""
+    """The ids of the topics that are read, and checks whether they are the same."""
 
     def __init__(self, events_topic: str) -> None:
         """events_topic: the canonical one."""
@@ -62,9 +62,9 @@ class Watched:
         self._missing: Counter[str] = Counter()
 
     def look(self, now: Mapping[str, str]) -> None:
-        """Raises SourceChangedError where a topic is another one than before, or has been gone for some looks.
+        """Raises SourceChangedError where a topic has another id than before, or was missing for some looks.
 
-        A broker that has only just come back may not know its topics yet.
+        A broker that has just started may not know its topics yet.
         """
         for topic, known in self.ids.items():
             found = now.get(topic, UNKNOWN)

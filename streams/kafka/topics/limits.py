@@ -1,4 +1,4 @@
-"""What each topic takes (`max.message.bytes`), as the worker finds it at its start; and records that must fit it."""
+"""The largest record that each topic takes (`max.message.bytes`), as read at the start; and records cut to fit."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ DENIED = frozenset((KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AU
 
 @dataclass(frozen=True, slots=True)
 class Rooms:
-    """Bytes that these topics take; records that may be longer are made to fit."""
+    """Bytes of the largest record that these topics take; longer records are cut to fit."""
 
     events: int = KAFKA_DEFAULT
     rejected: int = KAFKA_DEFAULT
@@ -37,7 +37,7 @@ class Rooms:
 
 
 def look(admin: AdminClient, settings: Settings) -> Rooms:
-    """Ask the brokers. Raises TopicError where a topic takes less than records need that cannot be made to fit.
+    """Ask the brokers. Raises TopicError where a topic takes less than records need that cannot be cut.
 
     Where the right to ask is denied, fitted records keep to Kafka's default, and a warning says so.
     """
@@ -53,7 +53,7 @@ def look(admin: AdminClient, settings: Settings) -> Rooms:
 
 
 def _asked(admin: AdminClient, topics: Sequence[str]) -> Mapping[str, int]:
-    """What each topic takes; of those that are not there, or may not be asked, nothing."""
+    """Bytes that each topic takes, without topics that are missing or may not be described."""
     found, denied = {}, []
     resources = [ConfigResource(ResourceType.TOPIC, topic) for topic in topics]
     for resource, future in admin.describe_configs(resources, request_timeout=ASK_S).items():
@@ -85,19 +85,21 @@ def _too_small(topic: str, takes: int, needed: int, settings: Settings) -> str:
 
 
 def fitting(canonical: Group, room: int) -> tuple[Group, list[tuple[int, Rejected]]]:
-    """The canonical records that their topic takes, and those that it does not: rejected, by their index.
+    """The canonical records that their topic takes, and the rejections of the others by their index.
 
     canonical: with headers.
     """
     headers = canonical.headers or [()] * len(canonical.records)
-    # Nearly all are far from the bound, and this sees it at once.
+    # Nearly all batches are far from the bound, which one comparison shows.
     longest = max((len(key or b"") + len(value or b"") for key, value in canonical.records), default=0)
     if longest + ORIGIN_BYTES + AROUND_BATCH + RECORD_BYTES <= room:
         return canonical, []
     sizes = [record_bytes(*record, own) for record, own in zip(canonical.records, headers, strict=True)]
     kept = [index for index, size in enumerate(sizes) if size <= room]
     refused = [(index, size) for index, size in enumerate(sizes) if size > room]
-    told = f"bytes as canonical record, but {canonical.topic} takes {room}: raise its {SETTING}, or send less"
+    reason = (
+        f"bytes as canonical record, but {canonical.topic} takes {room}: raise its {SETTING}, or send less"
+    )
     return (
         Group(
             canonical.topic,
@@ -105,21 +107,21 @@ def fitting(canonical: Group, room: int) -> tuple[Group, list[tuple[int, Rejecte
             canonical.partition,
             [headers[i] for i in kept],
         ),
-        [(index, Rejected(Reason.TOO_LARGE, f"{size} {told}", STAGE)) for index, size in refused],
+        [(index, Rejected(Reason.TOO_LARGE, f"{size} {reason}", STAGE)) for index, size in refused],
     )
 
 
 def fitting_recommendation(record: tuple[bytes, bytes], room: int) -> tuple[bytes, bytes]:
-    """The record with as many of its items, the best, as fit."""
+    """The record with as many of its best items as fit."""
     key, value = record
     if record_bytes(key, value) <= room:
         return record
-    told: dict[str, Any] = orjson.loads(value)
-    items, least, most = told["items"], 0, len(told["items"])
+    fields: dict[str, Any] = orjson.loads(value)
+    items, least, most = fields["items"], 0, len(fields["items"])
     while least < most:
         middle = (least + most + 1) // 2
-        if record_bytes(key, orjson.dumps({**told, "items": items[:middle]})) <= room:
+        if record_bytes(key, orjson.dumps({**fields, "items": items[:middle]})) <= room:
             least = middle
         else:
             most = middle - 1
-    return key, orjson.dumps({**told, "items": items[:least]})
+    return key, orjson.dumps({**fields, "items": items[:least]})

@@ -1,4 +1,4 @@
-"""How many bytes a record of ours can have, and so what its topic must take (`max.message.bytes`)."""
+"""The largest record that we may write to each topic, for its `max.message.bytes`."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 from streams.interest import MODELS
 from streams.settings.settings import Settings
-from streams.state.layout import Layout
+from streams.state.users.layout import UserLayout
 
 Headers = Sequence[tuple[str, bytes | None]]
 
 # Kafka's default of `max.message.bytes`.
 KAFKA_DEFAULT = 1_048_588
-# Of a batch with one record (format 2): its header, and the record's lengths and deltas, each as long as can be.
+# In a batch of one record (format 2): the batch header, and the longest lengths and deltas of a record.
 BATCH_BYTES, RECORD_BYTES = 61, 24
 HEADER_BYTES = 10
-# The UTF-8 of a character, and what JSON may make of one.
+# Bytes of a character, at most: in UTF-8, and escaped in JSON.
 CHARACTER, ESCAPED = 4, 6
 # Names, numbers and punctuation of our JSON records, and the headers of a canonical record.
 JSON_BYTES, ORIGIN_BYTES = 1024, 2048
@@ -27,7 +27,7 @@ STEP = 1_048_576
 
 
 def record_bytes(key: bytes | None, value: bytes | None, headers: Headers = ()) -> int:
-    """What a record counts by `max.message.bytes`, sent alone; a few bytes more where its fields are short."""
+    """Bytes of a record sent alone, as `max.message.bytes` counts them, or a few more."""
     counted = sum(HEADER_BYTES + len(name.encode()) + len(given or b"") for name, given in headers)
     return BATCH_BYTES + RECORD_BYTES + len(key or b"") + len(value or b"") + counted
 
@@ -65,13 +65,15 @@ class Needs:
 
 
 def _in_steps(size: int) -> int:
-    """The size, rounded up where it is beyond Kafka's default: a few more dimensions need no other topic then."""
+    """The size, rounded up above Kafka's default, so that a few more dimensions need no new topic setting."""
     return KAFKA_DEFAULT if size <= KAFKA_DEFAULT else -(-size // STEP) * STEP
 
 
 def _state(settings: Settings) -> int:
     """Bytes of the largest state: row, items consumed, events that wait."""
     model = MODELS.build(settings.model, settings)
-    row = Layout(model, settings.history_length, "", settings.consumed_per_user, settings.dedupe_window).size
+    row = UserLayout(
+        model, settings.history_length, "", settings.consumed_per_user, settings.dedupe_window
+    ).size
     consumed = CONSUMED_BYTES * settings.consumed_per_user
     return row + consumed + settings.waiting_bytes_per_user + JSON_BYTES

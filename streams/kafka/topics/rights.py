@@ -1,6 +1,6 @@
-"""The rights on topics and groups that a worker needs, and those of them that its log-in lacks.
+"""The rights on topics and groups that a worker needs, and the ones that its log-in lacks.
 
-The brokers themselves say what a log-in may do (`include_authorized_operations`), so nothing is tried out.
+The brokers report what a log-in may do (`include_authorized_operations`), so nothing has to be tried.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Kind = Literal["topic", "group"]
 READ, WRITE, DESCRIBE = AclOperation.READ, AclOperation.WRITE, AclOperation.DESCRIBE
 DESCRIBE_CONFIGS = AclOperation.DESCRIBE_CONFIGS
 TIMEOUT_S = 10.0
-# A broker that has only just started, or has not heard of a new topic yet, knows better a moment later.
+# A broker that has just started, or does not know a new topic yet, answers better a moment later.
 PATIENCE_S = 5.0
 PAUSE_S = 0.2
 NOT_THERE = frozenset({KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC})
@@ -33,7 +33,7 @@ class RightsError(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What is done with a topic or a group. setting: the environment variable that names it."""
+    """Operations that a worker needs on a topic or a group. setting: the environment variable that names it."""
 
     kind: Kind
     name: str
@@ -43,7 +43,7 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Lack:
-    """What of a need is not there: the topic itself where `missing`, else these operations."""
+    """The unmet part of a need: the topic itself where `missing`, else these operations."""
 
     need: Need
     operations: tuple[Any, ...]
@@ -95,7 +95,7 @@ def needs(settings: Settings) -> list[Need]:
             Need("topic", settings.topic_recommendations, "INTERESTFLOW_TOPIC_RECOMMENDATIONS", (WRITE,))
         )
     found.append(Need("group", settings.group, "INTERESTFLOW_APP", (READ,)))
-    # Where an earlier generation stands is asked of its group.
+    # The offsets of an earlier generation are read from its group.
     for number in range(1, settings.generation):
         earlier = settings.model_copy(update={"generation": number})
         found.append(Need("group", earlier.group, "INTERESTFLOW_APP", (DESCRIBE,)))
@@ -103,7 +103,7 @@ def needs(settings: Settings) -> list[Need]:
 
 
 def check_needs(settings: Settings) -> list[Need]:
-    """The same, and what `interestflow topics check` does itself: it reads the settings of all topics but sources."""
+    """The needs of a worker and of `interestflow topics check`, which reads the settings of all topics but sources."""
     sources = {source.topic for source in settings.raw_sources}
     return [
         replace(need, operations=(*need.operations, DESCRIBE_CONFIGS))
@@ -114,7 +114,7 @@ def check_needs(settings: Settings) -> list[Need]:
 
 
 def lacking(admin: AdminClient, wanted: Iterable[Need]) -> list[Lack]:
-    """What of the needs is not there now. Raises KafkaException where the brokers cannot be asked."""
+    """The needs that are not met now. Raises KafkaException where the brokers cannot be asked."""
     topics = {need.name: need for need in wanted if need.kind == "topic"}
     groups = {need.name: need for need in wanted if need.kind == "group"}
     asked: dict[str, Any] = {"include_authorized_operations": True, "request_timeout": TIMEOUT_S}
@@ -129,11 +129,11 @@ def lacking(admin: AdminClient, wanted: Iterable[Need]) -> list[Lack]:
 
 
 def watch(admin: AdminClient, settings: Settings) -> None:
-    """`require`, of the topics alone, for who asks again and again.
+    """Like `require`, for the topics alone; made to be called again and again.
 
-    Who has lost a right on the group is told so by its coordinator. The admin client's question to that one ends
-    the process where it goes away meanwhile (confluentinc/librdkafka#4605). Whether the brokers are there at all is
-    asked first, in a way that ends in time.
+    The group's coordinator reports a lost right on the group by itself. To ask it with the admin client would crash
+    the process if the coordinator went away meanwhile (confluentinc/librdkafka#4605). First a call with a timeout
+    checks that the brokers answer at all.
     """
     admin.list_topics(settings.events_topic, timeout=TIMEOUT_S)
     require(admin, settings, kinds=("topic",))
@@ -166,7 +166,7 @@ def _compare(need: Need, answer: Any) -> Lack | None:
         if need.kind == "topic" and code in NOT_THERE:
             return Lack(need, need.operations, missing=True)
         if code in RIGHTS_ADVICE:
-            # Who may not even describe it is not told what else is denied; each of these rights implies that one.
+            # Without the right to describe it, the other rights are not reported; each of them implies that one.
             return Lack(need, need.operations)
         raise
     # A broker without an authorizer allows everything, and says so.

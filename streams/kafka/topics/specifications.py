@@ -1,4 +1,4 @@
-"""The topics of a deployment: what each must be like, making them, and checking those that are there.
+"""The topics of a deployment: their specifications, how they are created, and how existing ones are checked.
 
 Kafka's own topic settings are described at https://kafka.apache.org/documentation/#topicconfigs.
 """
@@ -24,7 +24,7 @@ MIB = 1_048_576
 MIN_COMPACTION_LAG_MS = 600_000
 # Compaction leaves the newest segment alone: small segments bound what a restart has to read.
 COMPACTED = {"cleanup.policy": "compact", "segment.bytes": str(128 * MIB)}
-# Consumers and recoveries keep the newest of a key's records, wherever it stands.
+# Consumers and recoveries keep the newest record of a key, wherever it is in the log.
 ORDERED = {**COMPACTED, "min.compaction.lag.ms": str(MIN_COMPACTION_LAG_MS)}
 # Events are old the moment they are loaded from history: retention counts from their arrival, and their own
 # time, which may be wrong, is never the record's.
@@ -55,7 +55,7 @@ def specs(settings: Settings) -> list[TopicSpec]:
         (settings.topic_embeddings, {**COMPACTED, **_taking(needs.embeddings)}),
         (settings.topic_vectors, {**ORDERED, **ARRIVAL, **_taking(needs.vectors)}),
         (settings.topic_recommendations, {**ORDERED, **ARRIVAL, **_taking(needs.recommendations)}),
-        # The lag counts from when a record comes, not from when a paused worker made it.
+        # The lag counts from the record's arrival, not from when a paused worker made it.
         (settings.topic_state, {**ORDERED, **ARRIVAL, **_taking(needs.state)}),
     ]
     names = [name for name, _ in configs]
@@ -68,7 +68,7 @@ def specs(settings: Settings) -> list[TopicSpec]:
 
 
 def _taking(size: int) -> dict[str, str]:
-    """A topic's setting, so that records of so many bytes fit."""
+    """The topic setting that lets records of so many bytes fit."""
     return {"max.message.bytes": str(size)}
 
 
@@ -99,10 +99,12 @@ def check(settings: Settings) -> list[str]:
     lacks = [lack for lack in client.lacking(check_needs(settings)) if not lack.missing]
     denied = {lack.need.name for lack in lacks if DESCRIBE_CONFIGS in lack.operations}
     raw = {source.topic for source in settings.raw_sources}
-    shown = [s for s in wanted if s.name in topics and s.name not in denied | raw]  # those are yours to shape
+    shown = [
+        s for s in wanted if s.name in topics and s.name not in denied | raw
+    ]  # these are the company's own
     configs = client.configs([spec.name for spec in shown])
     problems = [lack.sentence(settings) for lack in lacks]
-    # One that may not be described is not listed.
+    # A topic that may not be described is not listed.
     hidden = {lack.need.name for lack in lacks}
     problems += [
         f"{spec.name} is missing: run `interestflow topics create`"
@@ -135,7 +137,7 @@ def _wrong_copies(spec: TopicSpec, partitions: Mapping[int, Any], settings: Sett
 
 
 def _wrong_config(spec: TopicSpec, config: Mapping[str, str], settings: Settings) -> list[str]:
-    """Settings of a topic without which data is lost; the others are a matter of taste."""
+    """The settings of a topic that would lose data; others are not checked."""
     wrong = {}
     if set(config["cleanup.policy"].split(",")) != {spec.cleanup_policy}:
         wrong["cleanup.policy"] = spec.cleanup_policy
@@ -143,11 +145,11 @@ def _wrong_config(spec: TopicSpec, config: Mapping[str, str], settings: Settings
     if int(config["min.compaction.lag.ms"]) < int(lag):
         wrong["min.compaction.lag.ms"] = lag
     stamp = spec.config.get("message.timestamp.type", "CreateTime")
-    # Of events it bounds their own times, and of states the lag counts from it.
+    # It bounds the times of events, and the lag of states counts from it.
     bounding = int(lag) or spec.name == settings.events_topic
     if bounding and config["message.timestamp.type"] != stamp:
         wrong["message.timestamp.type"] = stamp
-    # Nothing is written to a canonical topic of a company's own.
+    # We write nothing to a canonical topic that is the company's own.
     written = spec.name != settings.events_topic or settings.raw_sources
     takes = spec.config.get("max.message.bytes", "0") if written else "0"
     if int(config["max.message.bytes"]) < int(takes):

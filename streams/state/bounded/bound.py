@@ -1,4 +1,4 @@
-"""A worker's bound of users in memory: shared among its partitions, with a new local file for every recovery."""
+"""A worker's bound of rows in memory: shared among its partitions, with a new local file for every recovery."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streams.state.bounded.eviction import Evictor
-from streams.state.bounded.spill_file import ScratchFile
+from streams.state.bounded.spill_file import SpillFile
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What each partition of one assignment gets. most: users in memory."""
+    """What each partition of one assignment gets."""
 
-    file: ScratchFile
+    file: SpillFile
+    # Rows in memory.
     most: int
 
     def evictor(self) -> Evictor:
@@ -24,17 +25,17 @@ class Share:
 class Bound:
     """The bound of one worker."""
 
-    def __init__(self, users: int, folder: Path) -> None:
-        """users: in memory, at most, over all partitions. folder: for the files of those who are not."""
-        self.users, self.folder = users, folder
+    def __init__(self, most: int, folder: Path) -> None:
+        """most: rows in memory, over all partitions. folder: for the files of evicted rows."""
+        self.most, self.folder = most, folder
         self._kept: Share | None = None
 
     def share(self, partitions: int) -> Share:
-        """For a recovery of so many partitions; to be kept once its states are in use. Raises StateError."""
-        return Share(ScratchFile(self.folder), max(1, self.users // max(1, partitions)))
+        """For a recovery of so many partitions; `keep` it once its states are in use. Raises StateError."""
+        return Share(SpillFile(self.folder), max(1, self.most // max(1, partitions)))
 
     def keep(self, share: Share | None) -> None:
-        """The states of this one are in use, those of the one before no longer."""
+        """The states of this share are in use, those of the one before no longer: close its file."""
         if self._kept is not None:
             self._kept.file.close()
         self._kept = share

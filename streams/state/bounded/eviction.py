@@ -1,16 +1,14 @@
-"""Which users leave memory where it is bounded, and how they come back.
+"""Which rows leave memory where it is bounded, and how they come back.
 
-The least recently active leave, by the offset of their last event, which every row carries. They go to a local
-file (see `scratch`) in the form of a changelog record, between two batches, and come back on the model thread with
-the first batch that names them, before it is folded: states, vectors and recommendations are those of an unbounded
-memory, bit for bit.
+The least recently active leave, by the offset of their last event. They go to a local file (see `spill_file`) in the
+form of a changelog record, between two batches. They come back on the model thread with the first batch that names
+their key, before it is folded: states and outputs are those of an unbounded memory, bit for bit.
 
-Some stay, and where they are more than the bound, so are the users in memory: those with an event that waits for
-its item, who must be found when it comes; those due a recommendation or in the middle of one, who are known by
-their row. A batch's users are all in memory until it is done.
+Pinned rows stay, even where they are more than the bound: the owner of the rows says which (see
+`PartitionState.may_leave` and `Tails.pinned`). The keys of a batch are all in memory until it is done.
 
-Deliveries that are outstanding keep nobody: the file is a part of this process's memory, read by no other, and the
-first failed delivery ends the process. A recovery begins with an empty file and asks the changelog alone.
+Undelivered changes pin no row: the file is a part of this process's memory, no other process reads it, and the
+first failed delivery ends the process. A recovery begins with an empty file and reads the changelog alone.
 """
 
 from __future__ import annotations
@@ -25,63 +23,66 @@ from streams.interest.base import Longs, States
 from streams.state.changelog import Claim
 from streams.state.store import PartitionState
 
-# Users evicted at a time beyond those who must go, so that not every batch has to look for some.
+# Rows evicted at a time beyond the excess, so that not every batch has to look for some.
 SLACK = 1_000
-# Users evicted at a time because others stayed before: more than a bound holds at worst, less than a batch can feel.
+# Rows evicted at a time because others were pinned before: too few to delay a batch.
 CATCH_UP = 4_000
-# The coldest are looked for among so many times those who go, taken evenly from all rows; and among so many rows at
-# least, or all. Where most of a sample stay, the bound is reached some batches later, by other samples.
+# The coldest rows are looked for in an even sample of all rows: so many times the rows to evict, and at least LEAST,
+# or all. Where most of a sample are pinned, later batches reach the bound with other samples.
 SAMPLE = 4
 LEAST = 10_000
 
 
 class File(Protocol):
-    """Values by partition and user id; a later one replaces the one before."""
+    """Values by partition and key; a later value replaces the one before."""
 
     def put(self, partition: int, values: Mapping[str, bytes]) -> None:
-        """Keep values by user."""
+        """Write values by key."""
         ...
 
-    def get(self, partition: int, users: list[str]) -> list[bytes | None]:
-        """The value of each user, None where there never was one."""
+    def get(self, partition: int, keys: list[str]) -> list[bytes | None]:
+        """The value of each key, None where there never was one."""
         ...
 
     def values(self, partition: int) -> Iterable[tuple[str, bytes]]:
-        """All of a partition."""
+        """All keys of a partition, with their values."""
         ...
 
 
-class Shelf(Protocol):
-    """Tails by row (see `tails`)."""
+class MovableTails(Protocol):
+    """What an evictor needs of tails; `Tails` and `PackedTails` have it."""
 
-    def waits(self, row: int) -> bool: ...
-    def take_out(self, row: int) -> bytes: ...
-    def load(self, tails: Mapping[int, bytes]) -> None: ...
+    def pinned(self, row: int) -> bool: ...
+    def pop_packed(self, row: int) -> bytes: ...
+    def load(self, packed: Mapping[int, bytes]) -> None: ...
 
 
 class Evictor:
-    """Keeps one partition's users in memory to a bound."""
+    """Keeps one partition's rows in memory to a bound."""
 
     def __init__(self, file: File, most: int) -> None:
-        """most: users in memory between two batches, but for those who have to stay."""
+        """most: rows in memory between two batches, beside pinned ones."""
         self.file, self.most = file, most
-        self.tails: Shelf
-        # Users in the file and not in memory. Who came back leaves a value in the file that nobody asks for.
+        self.tails: MovableTails
+        # Keys in the file and not in memory. A key that came back leaves a value in the file that is not read again.
         self.count = 0
         self.evictions = self.returns = 0
-        # Of the users evicted so far by the term of their last change: its highest number, the farthest place of
-        # a record; and whether an older state came behind that of one.
+        # Of the rows evicted so far, by the term of their last change: its highest number, and the highest offset of
+        # their records.
         self._terms: dict[int, tuple[int, int]] = {}
+        # True once a row was evicted with an older record behind its own.
         self._stale = False
-        self._entered = 0  # users since the last eviction
+        # Keys that came into memory since the last eviction.
+        self._entered = 0
+        # Number of the sample.
         self._turn = 0
 
-    def bring_back(self, part: PartitionState, users: list[str], rows: Longs) -> None:
-        """Put those of the users (n,) who were evicted into their new rows (n,), as they were."""
-        self._entered += len(users)
+    def bring_back(self, part: PartitionState, keys: list[str], rows: Longs) -> None:
+        """Restore those of the keys (n,) that were evicted into their new rows (n,)."""
+        self._entered += len(keys)
         if not self.count:
             return
-        found = self.file.get(part.partition, users)
+        found = self.file.get(part.partition, keys)
         here = [(row, value) for row, value in zip(rows.tolist(), found, strict=True) if value is not None]
         if not here:
             return
@@ -94,7 +95,7 @@ class Evictor:
         self.returns += len(here)
 
     def trim(self, part: PartitionState) -> None:
-        """Evict until no more users than allowed are in memory; between batches only."""
+        """Evict rows beyond the bound; between batches only."""
         excess = len(part) - self.most
         if excess <= 0:
             return
@@ -104,41 +105,38 @@ class Evictor:
             self._evict(part, rows)
 
     def recall(self, part: PartitionState, claims: Sequence[Claim]) -> None:
-        """After a recovery: bring back everyone of whom something may not be out, as the claims say."""
+        """After a recovery: bring back every key with outputs that may not be delivered, as the claims say."""
         if not self._stale and all(self._covered(claim) for claim in claims):
             return
         dtype, size = part.layout.dtype, part.layout.size
 
-        def out(value: bytes) -> bool:
+        def delivered(value: bytes) -> bool:
             state = np.frombuffer(value[:size], dtype)
             return all(claim.covers(state)[0] for claim in claims)
 
         values = self.file.values(part.partition)
-        part.rows([user for user, value in values if user not in part.row_of and not out(value)])
+        part.rows([key for key, value in values if key not in part.row_of and not delivered(value)])
 
     def _covered(self, claim: Claim) -> bool:
-        """True where nobody evicted so far can be one of whom the claim says nothing."""
+        """True where the claim covers all rows evicted so far."""
         return all(
             change <= claim.change if term == claim.term else place < claim.read_to
             for term, (change, place) in self._terms.items()
         )
 
     def _coldest(self, part: PartitionState, count: int) -> Longs:
-        """Rows of about the `count` least recently active users of those who may go; exactly, where they are few."""
-        step = max(1, len(part.users) // max(LEAST, SAMPLE * count))
+        """About the `count` least recently active rows that are not pinned; exactly those, where rows are few."""
+        step = max(1, len(part.keys) // max(LEAST, SAMPLE * count))
         self._turn += 1
-        sample = np.arange(self._turn % step, len(part.users), step)
+        sample = np.arange(self._turn % step, len(part.keys), step)
         offsets = part.layout.view(part.arena)["offset"][sample]
         ordered = sample[np.argsort(offsets, kind="stable")].tolist()
-        users, due, publishing, waits = part.users, part.due, part.publishing, self.tails.waits
-        free = (
-            row
-            for row in ordered
-            if users[row] and row not in due and row not in publishing and not waits(row)
-        )
-        return np.array(list(islice(free, count)), dtype=np.int64)
+        keys, pinned = part.keys, self.tails.pinned
+        found = (row for row in part.may_leave(ordered) if keys[row] and not pinned(row))
+        return np.array(list(islice(found, count)), dtype=np.int64)
 
     def _note(self, states: States) -> None:
+        """Remember of evicted rows what `recall` needs to know without reading the file."""
         self._stale = self._stale or bool((states["place"] < 0).any())
         for term in np.unique(states["term"]).tolist():
             own = states[states["term"] == term]
@@ -146,13 +144,13 @@ class Evictor:
             self._terms[term] = max(change, int(own["change"].max())), max(place, int(own["place"].max()))
 
     def _evict(self, part: PartitionState, rows: Longs) -> None:
-        taken, size = part.take(rows), part.layout.size
-        self._note(part.layout.view(taken))
-        payload, take_out = taken.tobytes(), self.tails.take_out
+        copy, size = part.take(rows), part.layout.size
+        self._note(part.layout.view(copy))
+        payload, tail = copy.tobytes(), self.tails.pop_packed
         self.file.put(
             part.partition,
             {
-                part.users[row]: payload[at * size : (at + 1) * size] + take_out(row)
+                part.keys[row]: payload[at * size : (at + 1) * size] + tail(row)
                 for at, row in enumerate(rows.tolist())
             },
         )

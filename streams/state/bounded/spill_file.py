@@ -1,9 +1,9 @@
-"""The local file of evicted users: RocksDB in a folder that lives as long as what was recovered into it.
+"""The local file of evicted rows: RocksDB in a folder that lives as long as the states recovered into it.
 
-It is a part of the process's memory that happens to lie on disk. No log is written and nothing is synced, nobody
-reads it after the process, and what a killed one left is removed by the next. Every block carries a checksum, which
-is looked at on every read. Where the disk is full, or a file is gone or damaged, the process ends and says so; the
-next start reads the changelog into a new file.
+It is a part of the process's memory that happens to lie on disk. No log is written and nothing is synced. No other
+process reads it, and the next one removes what a killed one left. Every read checks the checksum of its block.
+Where the disk is full, or a file is missing or damaged, the process ends and says so; the next start reads the
+changelog into a new file.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from streams.state.store import StateError
 
 PREFIX = "evicted-"
 MIB = 1 << 20
-# Per worker, whatever the number of users: two of the first, and the second for all of its reads.
+# Per worker, whatever the number of rows: two write buffers, and one cache for all reads.
 WRITE_BUFFER = 16 * MIB
 BLOCK_CACHE = 16 * MIB
-# Bits per user, in memory, that tell of nearly every user never evicted without a look at the disk.
+# Bits per key, in memory: with them, nearly no key that was never evicted costs a read of the disk.
 FILTER_BITS = 10
 
 
-class ScratchFile:
-    """Values by partition and user id. Raises StateError where the disk cannot go on. One thread at a time."""
+class SpillFile:
+    """Values by partition and key. Raises StateError where the disk fails. One thread at a time."""
 
     def __init__(self, folder: Path) -> None:
         """folder: made where it is missing; each file has a folder of its own in it."""
@@ -56,20 +56,20 @@ class ScratchFile:
         self._unlogged.disable_wal = True  # type: ignore[method-assign,assignment]
 
     def put(self, partition: int, values: Mapping[str, bytes]) -> None:
-        """Keep values by user."""
+        """Write values by key."""
         batch, prefix = WriteBatch(raw_mode=True), _prefix(partition)
-        for user, value in values.items():
-            batch.put(prefix + user.encode(), value)
+        for key, value in values.items():
+            batch.put(prefix + key.encode(), value)
         self._try(self._db.write, batch, self._unlogged)
 
-    def get(self, partition: int, users: list[str]) -> list[bytes | None]:
-        """The value of each user, None where there never was one."""
+    def get(self, partition: int, keys: list[str]) -> list[bytes | None]:
+        """The value of each key, None where there never was one."""
         prefix = _prefix(partition)
-        found: list[bytes | None] = self._try(self._db.get, [prefix + user.encode() for user in users])
+        found: list[bytes | None] = self._try(self._db.get, [prefix + key.encode() for key in keys])
         return found
 
     def values(self, partition: int) -> Iterator[tuple[str, bytes]]:
-        """All of a partition, by user id."""
+        """All keys of a partition in order, with their values."""
         prefix, after = _prefix(partition), _prefix(partition + 1)
         bounded = ReadOptions()
         bounded.set_iterate_upper_bound(after)
@@ -82,8 +82,8 @@ class ScratchFile:
         self._try(self._db.flush)
 
     def close(self) -> None:
-        """Remove it."""
-        # What cannot be closed cleanly is thrown away all the same.
+        """Close and remove it."""
+        # What cannot be closed cleanly is removed all the same.
         with suppress(Exception):
             self._db.close()
         shutil.rmtree(self.path, ignore_errors=True)
@@ -98,7 +98,7 @@ class ScratchFile:
     @staticmethod
     def _broken(path: Path, error: Exception) -> StateError:
         return StateError(
-            f"the file of evicted users in {path} cannot be used: {error}. Make room there, or set another "
+            f"the file of evicted rows in {path} cannot be used: {error}. Make room there, or set another "
             f"INTERESTFLOW_EVICTED_DIR or a higher INTERESTFLOW_USERS_IN_MEMORY, and start the worker again: "
             f"nothing is lost, it reads the changelog into a new file"
         )

@@ -1,7 +1,7 @@
-"""A copy of a state, made by the block between batches, so that no batch waits for the whole of it.
+"""A copy of a state, made by the block between batches, so that no batch waits for the whole copy.
 
-Each row of it tells where its record stands in the changelog, as a recovery would find it: what is out is told by
-that, too (see `Claim`).
+Each row says at which changelog offset its record stands, as a recovery would find it: which outputs are delivered
+depends on that, too (see `Claim`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ BLOCK = 4_000
 
 
 def placed(handed: Handed, part: PartitionState, rows: Longs) -> Handed:
-    """Such that rows are told where their records stand. rows: (n,) those of the first n records, each once."""
+    """The same, but once delivered it writes each record's offset into its row. rows: (n,) of the first n records."""
 
     def stand(begin: int) -> None:
         states = part.layout.view(part.arena)
@@ -34,32 +34,32 @@ def placed(handed: Handed, part: PartitionState, rows: Longs) -> Handed:
 
 
 class Copying:
-    """Blocks as they are now and then, and at the end once more what has changed meanwhile.
+    """Copies block by block, and at the end once more the rows that have changed meanwhile.
 
-    Every change of a row or its tail bears a number; its place becomes known later. On the model thread.
+    Every change of a row or its tail has a number; the offset of its record becomes known later. On the model thread.
     """
 
     def __init__(self, part: PartitionState) -> None:
         self.part, self._done = part, 0
-        # As large as the arena, so that there is room for the users that come; memory is taken as it is filled.
+        # As large as the arena, so that there is room for new keys; memory is taken only as it is filled.
         self._rows: Rows = np.empty_like(part.arena)
         self._tails: dict[int, bytes] = {}
-        self._users: list[str] = []
+        self._keys: list[str] = []
         self._mark: Watermark | None = None
         self.offset = 0
         self.change = 0
 
     def more(self) -> bool:
         """Copy a block; false once none is left."""
-        most = min(len(self.part.users), len(self._rows))
+        most = min(len(self.part.keys), len(self._rows))
         end = min(self._done + BLOCK, most)
         self._copy(np.arange(self._done, end, dtype=np.int64))
         self._done = end
         return end < most
 
     def finish(self) -> None:
-        """The state as it is now: `change` must be delivered before it is saved, `offset` is what it contains."""
-        part, done, count = self.part, self._done, len(self.part.users)
+        """Complete the copy as of now. It contains the changelog up to `offset`; save it once `change` is delivered."""
+        part, done, count = self.part, self._done, len(self.part.keys)
         part.deliveries.settle()
         if count > len(self._rows):
             grown = np.empty_like(part.arena)
@@ -68,18 +68,18 @@ class Copying:
         then, now = (part.layout.view(rows)[:done] for rows in (self._rows, part.arena))
         changed = np.logical_or.reduce([then[name] != now[name] for name in ("term", "change", "place")])
         self._copy(np.concatenate((np.flatnonzero(changed), np.arange(done, count, dtype=np.int64))))
-        self._users, self._mark = list(part.users), part.mark
+        self._keys, self._mark = list(part.keys), part.mark
         self.offset, self.change = part.deliveries.contained, part.changes
 
     def snapshot(self, changelog: SourceTopic, begin: int) -> Snapshot:
-        """What was copied; any thread. See `Snapshot` for the arguments. Rows of nobody are left out."""
+        """What was copied, without free rows; any thread. See `Snapshot` for the arguments."""
         assert self._mark is not None, "nothing was written yet"
-        users, rows, tails = self._users, self._rows[: len(self._users)], self._tails
+        keys, rows, tails = self._keys, self._rows[: len(self._keys)], self._tails
         kept = np.flatnonzero(self.part.layout.view(rows)["ids"] > 0)
         if len(kept) < len(rows):
-            users, rows = [users[row] for row in kept.tolist()], rows[kept]
+            keys, rows = [keys[row] for row in kept.tolist()], rows[kept]
             tails = {at: tails[row] for at, row in enumerate(kept.tolist()) if row in tails}
-        return Snapshot(self.part.partition, changelog, begin, self.offset, self._mark, users, rows, tails)
+        return Snapshot(self.part.partition, changelog, begin, self.offset, self._mark, keys, rows, tails)
 
     def _copy(self, rows: Longs) -> None:
         self._rows[rows] = self.part.arena[rows]

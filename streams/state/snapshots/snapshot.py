@@ -1,24 +1,24 @@
 """A partition's state in one local file, so that a restart reads only the end of the changelog.
 
 A snapshot is the state that a recovery would have found at some moment, had the changelog ended there, and an
-offset below that end. From the offset on, a compacted changelog still holds the newest record of each key that was
-written there: compaction drops a record only where a later one of its key follows. So the snapshot's rows and the
-records from the offset on give, per user, the same highest (offset, count, term) as the whole changelog, and the same
-newest mark. What is contained already and read again ties, and its place becomes that of its record.
+offset at or below that end. From this offset on, a compacted changelog still holds the newest record of each key
+that was written there: compaction drops a record only where a later one of its key follows. So the snapshot's rows
+and the records from the offset on give, per key, the same highest (offset, count, term) as the whole changelog, and
+the same newest mark. A record that the snapshot contains and that is read again ties with its row, and its offset
+becomes the row's.
 
-For that, the changelog up to the end meant must hold the state, and nothing that the state lacks: a snapshot is
-saved only once every record that was on its way has been delivered, each right behind the last. A gap is another
-writer's record, perhaps a newer owner's; from then on nothing is saved before the next recovery. And every row
-tells its place, or its record stands at the offset or behind it: a mark may call out what its writer had read, and
-one that had been replaced before may have read up to anywhere.
+For that, the snapshot must hold all that the changelog holds up to the offset, and nothing more. It is saved only
+once every record that was under way has been delivered, each right behind the last. A gap is another writer's
+record, perhaps a newer owner's; from then on nothing is saved before the next recovery. And every row knows the
+offset of its record, or the record stands at the snapshot's offset or behind it: a mark claims the outputs of what
+its writer had read, and a writer that had been replaced may have read up to anywhere.
 
-The one case where the offset does not do: a tombstone. It is newer than the snapshot and hides its user, but after
-`delete.retention.ms` compaction drops the tombstone itself, and the snapshot would bring the user back. Nothing
-here writes tombstones, and a recovery does not read them; who removes users from a changelog by hand removes
-the snapshots, too.
+The one exception is a tombstone. It is newer than the snapshot and hides its key, but after `delete.retention.ms`
+compaction drops the tombstone itself, and the snapshot would bring the key back. Nothing here writes tombstones, and
+a recovery ignores them; whoever removes keys from a changelog by hand removes the snapshots, too.
 
-The file is a cache: where anything about it is in doubt it is ignored, and the whole changelog is read. One who can
-write it can change states, as one who can write the changelog can; the checksum tells accidents, not forgery.
+The file is a cache: where anything about it is in doubt it is ignored, and the whole changelog is read. Whoever can
+write it can change states, as whoever can write the changelog can; the checksum detects accidents, not forgery.
 """
 
 from __future__ import annotations
@@ -43,58 +43,60 @@ from streams.state.layout import Layout, Rows
 log = logging.getLogger(__name__)
 
 MAGIC = b"IFSTATE\n"
-# Of the file's own form; how a row and a tail are laid out is the layout's id.
+# Of the file's own form. The layout's id says how rows and tails are laid out.
 VERSION = 1
 # Magic, version, bytes of the header that follows.
 _LEAD = struct.Struct("<8sII")
-# Of those in the standard library the fastest on processors with SHA instructions.
+# The fastest in the standard library on processors with SHA instructions.
 _checksum = hashlib.sha256
 _CHECKSUM_BYTES = 32
 
 
-class Header(msgspec.Struct, frozen=True):
-    """See Snapshot. users, rows, tails: bytes of the sections that follow, in this order."""
+class Header(msgspec.Struct, frozen=True, rename={"keys": "users"}):
+    """See Snapshot; and the length of each section that follows, in this order."""
 
     partition: int
     changelog: SourceTopic
     begin: int
     offset: int
     mark: Watermark
-    users: int
+    # Bytes.
+    keys: int
     rows: int
     tails: int
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A partition's state, which contains its changelog up to an offset (exclusive).
-
-    changelog, begin: the topic that the offset is of, as it was, and its first offset. mark: the newest. users: n
-    ids, each once. rows: (n, size) bytes, as in the arena. tails: by index into users, where there is one.
-    """
+    """A partition's state, as its changelog has it up to an offset."""
 
     partition: int
+    # The changelog's topic when the snapshot was made, and the first offset that it still held.
     changelog: SourceTopic
     begin: int
+    # Exclusive: the first record that the snapshot may not contain.
     offset: int
+    # The newest.
     mark: Watermark
-    users: list[str]
+    # n, each once.
+    keys: list[str]
+    # (n, size) bytes, as in the arena.
     rows: Rows
+    # By index into keys, where there is one.
     tails: dict[int, bytes]
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What a snapshot must fit. begin, end: offsets of the changelog partition now; end is one past the last.
-
-    source: the canonical topic, whose id may be unknown. changelog: its topic, whose id must be known: a changelog
-    that was made anew may have grown past the offset.
-    """
+    """What a snapshot must fit."""
 
     partition: int
     layout: Layout
+    # The canonical topic; its id may be unknown.
     source: SourceTopic
+    # The changelog's topic. Its id must be known: a topic that was created anew may have grown past the offset.
     changelog: SourceTopic
+    # The first offset of the changelog's partition now, and one past the last.
     begin: int
     end: int
 
@@ -141,7 +143,7 @@ def load(file: Path, expected: Expected) -> Snapshot | None:
     except _UnusableError as why:
         log.warning("snapshot %s is ignored: %s", file, why)
     except (msgspec.MsgspecError, ValueError) as error:
-        # Sealed by its checksum, so it was written like this.
+        # Its checksum is right, so it was written like this.
         log.warning("snapshot %s is ignored: it holds what is no state: %s", file, error)
     return None
 
@@ -152,7 +154,7 @@ class _UnusableError(Exception):
 
 def _write(file: Path, sections: Iterable[Any]) -> None:
     digest = _checksum()
-    # It says who took an interest in what: for nobody else to read.
+    # It says who took an interest in what, so only its owner may read it.
     with open(file, "xb", opener=partial(os.open, mode=0o600)) as out:
         for section in sections:
             digest.update(section)
@@ -163,11 +165,11 @@ def _write(file: Path, sections: Iterable[Any]) -> None:
 
 
 def _sections(snapshot: Snapshot) -> Iterable[Any]:
-    users, tails = msgspec.msgpack.encode(snapshot.users), msgspec.msgpack.encode(snapshot.tails)
+    keys, tails = msgspec.msgpack.encode(snapshot.keys), msgspec.msgpack.encode(snapshot.tails)
     rows = np.ascontiguousarray(snapshot.rows).reshape(-1)
-    header = Header(*_about(snapshot), users=len(users), rows=len(rows), tails=len(tails))
+    header = Header(*_about(snapshot), keys=len(keys), rows=len(rows), tails=len(tails))
     encoded = msgspec.json.encode(header)
-    return _LEAD.pack(MAGIC, VERSION, len(encoded)), encoded, users, rows.data, tails
+    return _LEAD.pack(MAGIC, VERSION, len(encoded)), encoded, keys, rows.data, tails
 
 
 def _about(of: Snapshot | Header) -> tuple[int, SourceTopic, int, int, Watermark]:
@@ -175,7 +177,7 @@ def _about(of: Snapshot | Header) -> tuple[int, SourceTopic, int, int, Watermark
 
 
 def _header(data: bytes) -> tuple[Header, int]:
-    """The header and where the sections begin; nothing is believed before the checksum is right."""
+    """The header and where the sections begin. Checks the checksum before it reads anything else."""
     if len(data) < _LEAD.size + _CHECKSUM_BYTES:
         raise _UnusableError("it is cut short")
     magic, version, length = _LEAD.unpack_from(data)
@@ -191,12 +193,12 @@ def _header(data: bytes) -> tuple[Header, int]:
 
 
 def _check(header: Header, expected: Expected) -> None:
-    """Raises _UnusableError where the snapshot is of another thing, or its offset says nothing any more."""
+    """Raises _UnusableError where the snapshot belongs to something else, or its offset to a changed changelog."""
     built, source, changelog = header.mark.source, expected.source, expected.changelog
     if header.partition != expected.partition:
         raise _UnusableError(f"it is of partition {header.partition}")
     if header.mark.layout != expected.layout.id:
-        raise _UnusableError("it was taken with another model, encoder, projection or other sizes")
+        raise _UnusableError(f"it was taken with another {expected.layout.depends_on}")
     if (built.topic, built.partitions) != (source.topic, source.partitions):
         raise _UnusableError(f"its events come from {built.topic} with {built.partitions} partitions")
     if built.topic_id and source.topic_id and built.topic_id != source.topic_id:
@@ -214,11 +216,11 @@ def _check(header: Header, expected: Expected) -> None:
 
 def _body(data: bytes, header: Header, start: int, layout: Layout) -> Snapshot:
     whole = memoryview(data)[start:-_CHECKSUM_BYTES]
-    first, last = header.users, header.users + header.rows
-    users = msgspec.msgpack.decode(whole[:first], type=list[str])
+    first, last = header.keys, header.keys + header.rows
+    keys = msgspec.msgpack.decode(whole[:first], type=list[str])
     # Not copied: they go into an arena next, which is copy enough.
     rows = np.frombuffer(whole[first:last], dtype=np.uint8).reshape(-1, layout.size)
     tails = msgspec.msgpack.decode(whole[last:], type=dict[int, bytes])
-    if last + header.tails != len(whole) or len(rows) != len(users):
+    if last + header.tails != len(whole) or len(rows) != len(keys):
         raise _UnusableError("its sections do not fit together")
-    return Snapshot(*_about(header), users, rows, tails)
+    return Snapshot(*_about(header), keys, rows, tails)

@@ -12,7 +12,8 @@ from streams.events.canonical import Rejected, SourceRecord
 from streams.flow.flow import Updated
 from streams.interest.base import Floats
 from streams.kafka.batches import RecordBatch
-from streams.state.store import NO_OFFSET, PartitionState
+from streams.state.store import NO_OFFSET
+from streams.state.users.partition import UserPartition
 
 Refusal = tuple[SourceRecord, Rejected]
 
@@ -24,7 +25,7 @@ class StateChange:
     resume: source offset up to which the rejected records beside it are complete, or -1.
     """
 
-    part: PartitionState
+    part: UserPartition
     updated: Updated
     resume: int = NO_OFFSET
 

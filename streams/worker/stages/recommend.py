@@ -14,7 +14,7 @@ import numpy as np
 from sinks.base import Group
 from streams.flow.flow import Flow, Updated
 from streams.kafka.topics.limits import fitting_recommendation
-from streams.state.store import PartitionState
+from streams.state.users.partition import UserPartition
 from streams.worker.stages.outputs import Outputs, StateChange
 
 # Users per call: enough for the matrix product to be efficient, few enough not to delay updates.
@@ -75,7 +75,7 @@ class Recommend:
         nobody = Updated([], [], Counter(), np.zeros(0, dtype=np.int64))
         return Outputs(change=StateChange(part, nobody))
 
-    def _due_rows(self, part: PartitionState, now: float) -> list[int]:
+    def _due_rows(self, part: UserPartition, now: float) -> list[int]:
         """Rows of due users whose last recommendation is older than the interval, CHUNK at most."""
         last, rows = self._last, list[int]()
         for row in part.due:

@@ -24,7 +24,7 @@ from streams.bench.stream.workload import Workload
 from streams.commands.bench import bench_cli
 from streams.events.canonical import decode_stored
 from streams.settings.configuration import load
-from streams.state.store import PartitionState
+from streams.state.users.partition import UserPartition
 
 ABSENT = Contender("absent", 1.0, "missing. Do this.", None)
 
@@ -83,7 +83,7 @@ def test_our_fold_the_peers_fold_and_plain_folding_agree(tmp_path: Path) -> None
     fold, found = Fold(job), {}
     packed: dict[str, bytes] = {}
     flow = states.flow()
-    flow.partitions[0] = part = PartitionState(0, flow.layout)
+    flow.partitions[0] = part = UserPartition(0, flow.layout)
     records = states.records(made)
     for at in range(0, len(records), 300):
         flow.update(0, flow.decode(records[at : at + 300]), np.zeros((0, workload.DIM), dtype=np.float32))

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from streams.demo.children import ChildError, child, environment, interruptible, scratch
+from streams.demo.children import ChildError, child, environment, interruptible, temporary_folder
 
 
 def test_a_child_that_fails_shows_the_end_of_its_log(tmp_path: Path) -> None:
@@ -43,13 +43,13 @@ def test_environment_has_the_given_settings_and_none_of_the_users(
     assert given["TMPDIR"] == str(tmp_path)
 
 
-def test_scratch_goes_and_takes_along_the_parent_that_it_made_alone(tmp_path: Path) -> None:
-    with suppress(ZeroDivisionError), scratch(tmp_path / "made") as folder:
+def test_a_temporary_folder_goes_with_the_parent_that_was_made_for_it(tmp_path: Path) -> None:
+    with suppress(ZeroDivisionError), temporary_folder(tmp_path / "made") as folder:
         (folder / "file").write_text("something")
         raise ZeroDivisionError
     assert not (tmp_path / "made").exists()
     (tmp_path / "there").mkdir()
-    with scratch(tmp_path / "there") as folder:
+    with temporary_folder(tmp_path / "there") as folder:
         assert folder.parent == tmp_path / "there"
     assert list((tmp_path / "there").iterdir()) == []
 

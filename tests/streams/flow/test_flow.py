@@ -16,6 +16,7 @@ from streams.flow.flow import Flow
 from streams.state.changelog import SourceTopic
 from streams.state.restore import Restoring
 from streams.state.store import StateError
+from streams.state.users.partition import UserPartition
 from tests.streams.flows import DIM, T0, Record, apply, item_vector, make_flow, record, settle, vectors
 
 USERS = [f"u{i}" for i in range(9)]
@@ -161,7 +162,7 @@ def test_a_waiting_event_is_applied_once_its_item_arrives() -> None:
 
 
 def restore(flow: Flow, log: dict[bytes, bytes]) -> None:
-    restoring = Restoring(0, flow.layout)
+    restoring = Restoring(UserPartition(0, flow.layout))
     restoring.add(list(log), list(log.values()), range(len(log)))
     flow.partitions[0] = restoring.state(SourceTopic("t", 1))
 

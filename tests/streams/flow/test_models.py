@@ -25,8 +25,8 @@ from streams.interest.base import (
 )
 from streams.interest.decay import DecayModel, HalfLife
 from streams.recommend import Catalog, ContentRecommender
-from streams.state.layout import Layout
-from streams.state.store import PartitionState
+from streams.state.users.layout import UserLayout
+from streams.state.users.partition import UserPartition
 from tests.streams.flows import DIM, apply, item_vector, make_flow, record, vectors
 
 SHARES = (0.75, 0.25)
@@ -66,9 +66,9 @@ def made() -> Flow:
     model, catalog = Pair(), Catalog(DIM)
     for index in range(8):
         catalog.put(f"i{index}", item_vector(index))
-    writer, layout = Writer("pair", 1, "base64"), Layout(model, 4, "space")
+    writer, layout = Writer("pair", 1, "base64"), UserLayout(model, 4, "space")
     flow = Flow(model, layout, catalog, ContentRecommender(), plain.weighing, writer, plain.options)
-    flow.partitions[0] = PartitionState(0, layout)
+    flow.partitions[0] = UserPartition(0, layout)
     return flow
 
 

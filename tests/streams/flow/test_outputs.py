@@ -15,7 +15,7 @@ from streams.flow.outputs import Writer
 from streams.flow.rendering import Quoted, ranked_items, remembered
 from streams.interest.base import Interests
 from streams.recommend import Ranked, Reasons
-from streams.state.layout import HISTORY_DTYPE
+from streams.state.users.layout import HISTORY_DTYPE
 from tests.streams.flows import T0, apply, make_flow, record
 
 

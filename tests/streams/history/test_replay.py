@@ -12,7 +12,7 @@ import pytest
 from encoders.text.hashing import HashingEncoder
 from streams.flow.flow import Flow
 from streams.history.replay import BATCH, replay
-from streams.state.store import PartitionState
+from streams.state.users.partition import UserPartition
 from tests.streams.flows import DIM, T0, Record, apply, make_flow, record
 
 PARTITIONS = 3
@@ -46,7 +46,7 @@ def live(log: list[Record], batch: int) -> tuple[Flow, dict[bytes, Any]]:
     flow, published = make_flow(), {}
     for number in range(PARTITIONS):
         own = [one for one in log if one.partition == number]
-        flow.partitions[number] = PartitionState(number, flow.layout)
+        flow.partitions[number] = UserPartition(number, flow.layout)
         for begin, end in pairwise([*range(0, len(own), batch), len(own)]):
             published.update(apply(flow, own[begin:end], number).vectors)
     return flow, published

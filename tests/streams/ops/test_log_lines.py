@@ -36,6 +36,18 @@ def test_the_same_but_for_numbers_is_said_once_and_counted_later() -> None:
     ]
 
 
+def test_another_line_does_not_end_the_silence_of_one() -> None:
+    clock = Clock()
+    seldom = Seldom(10.0, clock)
+    heard = []
+    for second, message in ((0, "one"), (1, "another"), (2, "one"), (10, "one"), (10, "another")):
+        clock.now = float(second)
+        record = line("librdkafka", message)
+        if seldom.filter(record):
+            heard.append((second, record.getMessage()))
+    assert heard == [(0, "one"), (1, "another"), (10, "one (1 more like it)")]
+
+
 def test_what_is_new_or_ours_is_said_at_once() -> None:
     seldom = Seldom(10.0, Clock())
     assert seldom.filter(line("librdkafka", "one"))

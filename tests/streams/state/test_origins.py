@@ -12,7 +12,7 @@ from streams.flow.flow import Flow
 from streams.state.changelog import SourceTopic
 from streams.state.origins import Origins
 from streams.state.restore import Restoring
-from streams.state.store import PartitionState
+from streams.state.users.partition import UserPartition
 from tests.streams.events.test_isolation import poisoned
 from tests.streams.flows import Record, apply, make_flow, record
 
@@ -36,8 +36,8 @@ def flow(**options: int) -> Flow:
     return made
 
 
-def recovered(of: Flow, log: dict[bytes, bytes]) -> PartitionState:
-    restoring = Restoring(0, of.layout)
+def recovered(of: Flow, log: dict[bytes, bytes]) -> UserPartition:
+    restoring = Restoring(UserPartition(0, of.layout))
     restoring.add(list(log), list(log.values()), range(len(log)))
     return restoring.state(EVENTS)
 

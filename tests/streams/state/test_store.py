@@ -14,23 +14,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.interest.decay import DecayModel, HalfLife
-from streams.state.changelog import NO_TERM, OWNER_KEY, WATERMARK_KEY, SourceTopic, Waiting, Watermark
+from streams.state.changelog import NO_TERM, OWNER_KEY, WATERMARK_KEY, SourceTopic, Watermark
 from streams.state.deliveries import Deliveries, Handed
-from streams.state.layout import Layout
 from streams.state.restore import Restoring
-from streams.state.store import PartitionState, StateError
-from streams.state.tails import Consumed
+from streams.state.store import StateError
+from streams.state.users.consumed import Consumed
+from streams.state.users.layout import UserLayout
+from streams.state.users.partition import UserPartition
+from streams.state.users.waiting import Waiting
 
 DIM = 4
 SOURCE = SourceTopic("events", 4, "id")
 
 
-def layout(space: str = "hashing@1", dim: int = DIM) -> Layout:
-    return Layout(DecayModel(dim, HalfLife(5, "events"), HalfLife(60.0)), 3, space)
+def layout(space: str = "hashing@1", dim: int = DIM) -> UserLayout:
+    return UserLayout(DecayModel(dim, HalfLife(5, "events"), HalfLife(60.0)), 3, space)
 
 
-def filled(users: int = 3) -> tuple[PartitionState, dict[bytes, bytes]]:
-    part = PartitionState(0, layout(), capacity=1)
+def filled(users: int = 3) -> tuple[UserPartition, dict[bytes, bytes]]:
+    part = UserPartition(0, layout(), capacity=1)
     rows = part.rows([f"user-{i}" for i in range(users)])
     changed = part.take(rows)
     states = part.layout.view(changed)
@@ -57,8 +59,8 @@ def columns(records: Records, begin: int = 0) -> tuple[list[bytes], list[bytes |
 
 def restored(
     log: dict[bytes, bytes] | Records, source: SourceTopic = SOURCE, term: int = NO_TERM, **kw: Any
-) -> PartitionState:
-    restoring = Restoring(0, layout(**kw))
+) -> UserPartition:
+    restoring = Restoring(UserPartition(0, layout(**kw)))
     restoring.add(*columns(list(log.items()) if isinstance(log, dict) else log))
     return restoring.state(source, term)
 
@@ -88,7 +90,7 @@ class Owner:
         log.append((OWNER_KEY, b"owner"))
         self.part, self.log = restored(log, term=term), log
 
-    def change(self, *users: str, offset: int, delivered: bool = True, recommended: bool = True) -> None:
+    def update(self, *users: str, offset: int, delivered: bool = True, recommended: bool = True) -> None:
         part = self.part
         rows = part.rows(users)
         changed = part.take(rows)
@@ -116,10 +118,10 @@ class Owner:
 def test_what_no_mark_calls_out_is_published_and_recommended_again() -> None:
     log: Records = []
     first = Owner(0, log)
-    first.change("a", "b", offset=1)
-    first.change("b", offset=2, recommended=False)
-    first.change("c", offset=3, delivered=False)
-    first.change("d", offset=4)  # in order: it does not count before the one that is not delivered
+    first.update("a", "b", offset=1)
+    first.update("b", offset=2, recommended=False)
+    first.update("c", offset=3, delivered=False)
+    first.update("d", offset=4)  # in order: it does not count before the one that is not delivered
     second = Owner(len(log), log)
     assert second.users(second.part.unpublished) == {"c", "d"}
     assert second.users(second.part.due) == {"b", "c", "d"}
@@ -130,10 +132,10 @@ def test_a_change_of_an_old_offset_is_not_out_because_later_offsets_are() -> Non
     """An event that waited for its item is applied behind others of its partition."""
     log: Records = []
     first = Owner(0, log)
-    first.change("early", offset=1)
-    first.change("late", offset=9)
+    first.update("early", offset=1)
+    first.update("late", offset=9)
     first.write([])
-    first.change("early", offset=1, delivered=False, recommended=False)
+    first.update("early", offset=1, delivered=False, recommended=False)
     second = Owner(len(log), log)
     assert second.users(second.part.unpublished) == second.users(second.part.due) == {"early"}
 
@@ -141,15 +143,15 @@ def test_a_change_of_an_old_offset_is_not_out_because_later_offsets_are() -> Non
 def test_what_an_owner_found_stays_out_until_it_has_published_the_rest() -> None:
     log: Records = []
     first = Owner(0, log)
-    first.change("a", offset=1)
-    first.change("b", offset=2, delivered=False)
+    first.update("a", offset=1)
+    first.update("b", offset=2, delivered=False)
     second = Owner(len(log), log)
     second.write([], delivered=False)  # its first change brings what was not out
-    second.change("c", offset=3)
+    second.update("c", offset=3)
     third = Owner(len(log), log)
     assert third.users(third.part.unpublished) == {"b", "c"}
     third.write([])
-    third.change("c", offset=4)
+    third.update("c", offset=4)
     third.write([])
     fourth = Owner(len(log), log)
     assert fourth.users(fourth.part.unpublished) == fourth.users(fourth.part.due) == set()
@@ -158,13 +160,13 @@ def test_what_an_owner_found_stays_out_until_it_has_published_the_rest() -> None
 def test_an_older_state_behind_the_newer_one_is_found_and_what_a_replaced_owner_wrote_is_not_out() -> None:
     log: Records = []
     first = Owner(0, log)
-    first.change("a", "b", offset=1)
+    first.update("a", "b", offset=1)
     second = Owner(len(log), log)
     second.write([])
-    second.change("a", offset=5)
-    second.change("a", offset=5)
+    second.update("a", offset=5)
+    second.update("a", offset=5)
     first.log = log
-    first.change("a", "b", offset=4)  # paused meanwhile
+    first.update("a", "b", offset=4)  # paused meanwhile
     second.write([])
     third = Owner(len(log), log)
     assert third.users(third.part.stale) == {"a"}
@@ -198,7 +200,7 @@ def test_books_say_of_events_that_wait_no_more_that_they_were_recovered() -> Non
 
 
 def one_user(offset: int, version: int = 1, consumed: int = 0, term: int = 0) -> tuple[bytes, bytes]:
-    part = PartitionState(0, layout())
+    part = UserPartition(0, layout())
     rows = part.rows(["user"])
     changed = part.take(rows)
     states = part.layout.view(changed)
@@ -215,10 +217,10 @@ def test_the_highest_offset_count_and_term_win_in_any_order_and_chunks(
     order: list[int], cuts: set[int]
 ) -> None:
     """A paused old owner may append older state after the new owner's, or its own of the same events."""
-    places = [(offset, count, term) for offset in (1, 2) for count in (1, 2) for term in (10, 20)]
-    written = [one_user(offset, count, 3 - offset, term) for offset, count, term in places]
+    versions = [(offset, count, term) for offset in (1, 2) for count in (1, 2) for term in (10, 20)]
+    written = [one_user(offset, count, 3 - offset, term) for offset, count, term in versions]
     records = [written[i] for i in order]
-    restoring = Restoring(0, layout())
+    restoring = Restoring(UserPartition(0, layout()))
     edges = [0, *sorted(cuts), 8]
     for begin, end in pairwise(edges):
         restoring.add(*columns(records[begin:end], begin))
@@ -229,7 +231,7 @@ def test_the_highest_offset_count_and_term_win_in_any_order_and_chunks(
 
 
 def test_a_newer_state_without_a_tail_leaves_nothing_of_an_older_one() -> None:
-    restoring = Restoring(0, layout())
+    restoring = Restoring(UserPartition(0, layout()))
     restoring.add(*columns([one_user(1, consumed=3)]))
     restoring.add(*columns([one_user(2)]))
     assert list(restoring.state(SOURCE).consumed.keys(0)) == []
@@ -278,12 +280,12 @@ def test_a_mark_calls_published_what_was_delivered_in_order() -> None:
     assert (again.watermark, again.resume_offset) == (20, 13)
 
 
-def mark(part: PartitionState) -> Watermark:
+def mark(part: UserPartition) -> Watermark:
     return msgspec.json.decode(part.watermark_record(SOURCE)[1], type=Watermark)
 
 
 def test_what_waits_for_an_item_is_found_in_log_order_and_taken_out_by_release() -> None:
-    part = PartitionState(0, layout())
+    part = UserPartition(0, layout())
     part.rows(["a", "b"])
     part.waiting.add(1, Waiting(7, "x", 0, b"1", 0))
     part.waiting.add(0, Waiting(5, "x", 0, b"2", 0))
@@ -311,7 +313,7 @@ def test_the_oldest_consumed_item_is_forgotten_beyond_the_limit_also_after_a_rec
 
 
 def test_rows_grow_and_keep_their_users() -> None:
-    part = PartitionState(0, layout(), capacity=2)
+    part = UserPartition(0, layout(), capacity=2)
     first = part.rows([f"u{i}" for i in range(100)])
     assert first.tolist() == list(range(100))
     assert part.rows(["u99", "u0", "new"]).tolist() == [99, 0, 100]

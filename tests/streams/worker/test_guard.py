@@ -14,7 +14,7 @@ from streams.ops.apart import apart
 from streams.ops.metrics import Metrics
 from streams.state.changelog import OWNER_KEY, WATERMARK_KEY
 from streams.state.deliveries import Deliveries
-from streams.state.store import PartitionState
+from streams.state.users.partition import UserPartition
 from streams.worker import guard
 from streams.worker.guard import others
 from streams.worker.threads import ModelThread
@@ -25,7 +25,7 @@ OWN, REPLACED = 20, 10
 
 def records_of(term: int) -> list[tuple[bytes, bytes | None]]:
     """A row and the mark behind it, as an owner of this term writes them."""
-    part = PartitionState(0, layout())
+    part = UserPartition(0, layout())
     part.deliveries = Deliveries(term)
     rows = part.rows(["somebody"])
     changed = part.take(rows)

@@ -24,7 +24,8 @@ from streams.state.restore import Restoring
 from streams.state.snapshots import copying
 from streams.state.snapshots.copying import Copying, placed
 from streams.state.snapshots.snapshot import load, path
-from streams.state.store import PartitionState, StateError
+from streams.state.store import StateError
+from streams.state.users.partition import UserPartition
 from streams.worker.snapshotting import Snapshotter
 from tests.streams.state.snapshots.test_snapshot import (
     CHANGELOG,
@@ -39,7 +40,7 @@ from tests.streams.state.snapshots.test_snapshot import (
 
 
 def test_a_snapshot_alone_gives_the_state() -> None:
-    part, restoring = state(), Restoring(2, layout())
+    part, restoring = state(), Restoring(UserPartition(2, layout()))
     restoring.fill(taken())
     again = restoring.state(SOURCE)
     assert again.users == part.users
@@ -51,13 +52,13 @@ def test_a_snapshot_alone_gives_the_state() -> None:
 
 def test_a_snapshot_of_another_source_gives_no_state() -> None:
     """Checked once more where the state is given: the file's own check is not the only one."""
-    restoring = Restoring(2, layout())
+    restoring = Restoring(UserPartition(2, layout()))
     restoring.fill(taken())
     with pytest.raises(StateError, match="offsets would lie"):
         restoring.state(SourceTopic("other", 4))
 
 
-def hand_over(part: PartitionState, users: Sequence[str]) -> Future[Sequence[int]]:
+def hand_over(part: UserPartition, users: Sequence[str]) -> Future[Sequence[int]]:
     """Change these users as a batch does it, and more every other time; returns the delivery."""
     rows = np.unique(part.rows(users))
     changed = part.take(rows)
@@ -74,12 +75,12 @@ def hand_over(part: PartitionState, users: Sequence[str]) -> Future[Sequence[int
     return delivered
 
 
-def places(part: PartitionState) -> dict[str, int]:
+def places(part: UserPartition) -> dict[str, int]:
     return dict(zip(part.users, part.layout.view(part.arena)["place"].tolist(), strict=False))
 
 
 def test_rows_tell_where_their_records_stand_once_it_is_known_and_nobody_else_wrote() -> None:
-    part = PartitionState(2, layout())
+    part = UserPartition(2, layout())
     deliveries = [hand_over(part, users) for users in (["a", "b"], ["b", "c"], ["d"], ["e"])]
     for last, delivery in zip((2, 5, 7, 10), deliveries, strict=True):
         delivery.set_result([last])
@@ -96,7 +97,7 @@ def test_what_a_replaced_owner_had_read_is_told_from_what_it_had_not() -> None:
     """It had claimed the partition before, read it only now, and calls out what it read: up to anywhere."""
     part = state()
     hand_over(part, ["a", "b"]).set_result([OFFSET + 2])
-    restoring, snapshot = Restoring(2, layout()), taken(part)
+    restoring, snapshot = Restoring(UserPartition(2, layout())), taken(part)
     restoring.fill(snapshot)
     read = Claim(3, 1, OFFSET + 1)
     mark = Watermark(99, 3, 1, 8, read, read, part.layout.id, SOURCE, {})
@@ -116,7 +117,7 @@ def test_a_copy_made_between_batches_is_of_the_moment_it_is_finished(
     batches: list[list[int]], late: int, block: int
 ) -> None:
     """late: batches whose deliveries are told only then; until then rows do not know their places."""
-    part, end, told = PartitionState(2, layout(), capacity=2), 0, list[tuple[Any, int]]()
+    part, end, told = UserPartition(2, layout(), capacity=2), 0, list[tuple[Any, int]]()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(copying, "BLOCK", block)
         copy = Copying(part)
@@ -130,7 +131,7 @@ def test_a_copy_made_between_batches_is_of_the_moment_it_is_finished(
             copy.more()
         copy.finish()
     found, whole = copy.snapshot(CHANGELOG, 0), taken(part)
-    assert (found.users, found.tails, found.mark) == (whole.users, whole.tails, part.mark)
+    assert (found.keys, found.tails, found.mark) == (whole.keys, whole.tails, part.mark)
     assert np.array_equal(found.rows, part.arena[: len(part.users)])
 
 
@@ -139,11 +140,11 @@ def test_rows_of_nobody_and_of_users_without_events_are_left_out() -> None:
     part.rows(["unseen"])
     part.leave_unseen(part.rows(["unseen too"]))
     whole = taken(part)
-    assert whole.users == state().users
+    assert whole.keys == state().keys
     assert len(whole.rows) == USERS
     part.layout.view(part.arena)["ids"][0] = 0
     fewer = taken(part)
-    assert (fewer.users, set(fewer.tails)) == (whole.users[1:], {0, 1})
+    assert (fewer.keys, set(fewer.tails)) == (whole.keys[1:], {0, 1})
     assert fewer.tails == {0: whole.tails[1], 1: whole.tails[2]}
 
 
@@ -154,7 +155,7 @@ class AtOnce:
         return function(*arguments)
 
 
-def started(part: PartitionState, folder: Path | None) -> Snapshotter:
+def started(part: UserPartition, folder: Path | None) -> Snapshotter:
     """After a recovery that found no snapshot, of a state whose first change is delivered."""
     hand_over(part, ["first"]).set_result([OFFSET + 1])
     part.deliveries.settle()

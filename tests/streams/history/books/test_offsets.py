@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from streams.history.books import offsets
 from streams.history.books.keys import ABSENT, DistinctKeys, NewestValues
-from streams.history.books.offsets import OffsetSet, ranges_told
+from streams.history.books.offsets import OffsetSet, ranges_text
 
 SMALL = st.lists(st.integers(-5, 40), max_size=60)
 
@@ -71,9 +71,9 @@ def test_neighbours_that_come_in_several_strands_are_one_interval() -> None:
 
 
 def test_ranges_are_told_in_words() -> None:
-    assert ranges_told(made([3, 7, 8, 9])) == "3, 7 to 9"
-    assert ranges_told(made(list(range(0, 20, 2))), most=2) == "0, 2 and 8 more"
-    assert ranges_told(OffsetSet()) == ""
+    assert ranges_text(made([3, 7, 8, 9])) == "3, 7 to 9"
+    assert ranges_text(made(list(range(0, 20, 2))), most=2) == "0, 2 and 8 more"
+    assert ranges_text(OffsetSet()) == ""
 
 
 @given(st.lists(st.tuples(st.binary(max_size=2), st.integers(0, 2))))

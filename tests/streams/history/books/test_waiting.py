@@ -13,11 +13,12 @@ import pytest
 from streams.history.books.waiting import Near, Report, States, compare, show, summed
 from streams.interest.decay import DecayModel, HalfLife
 from streams.kafka.reading import ReadError
-from streams.state.changelog import WATERMARK_KEY, Waiting
-from streams.state.layout import Layout
-from streams.state.tails import Tails
+from streams.state.changelog import WATERMARK_KEY
+from streams.state.users.layout import UserLayout
+from streams.state.users.tails import UserTails
+from streams.state.users.waiting import Waiting
 
-LAYOUT = Layout(DecayModel(4, HalfLife(5, "events"), HalfLife(9)), 4, "space")
+LAYOUT = UserLayout(DecayModel(4, HalfLife(5, "events"), HalfLife(9)), 4, "space")
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def state(user: str, offset: int, *items: str, partition: int = 0, count: int = 
     row = np.zeros((1, LAYOUT.size), dtype=np.uint8)
     view = LAYOUT.view(row)
     view["offset"], view["count"], view["term"] = offset, count, term
-    tails = Tails(10)
+    tails = UserTails(10)
     tails.consumed.add(0, 7)
     for n, item in enumerate(items):
         tails.waiting.add(0, Waiting(offset - n, item, 0, b"event", 0))

@@ -16,7 +16,7 @@ from streams.kafka.topics.limits import fitting, fitting_recommendation
 from streams.kafka.topics.record_bounds import KAFKA_DEFAULT, Needs, record_bytes
 from streams.kafka.topics.specifications import specs
 from streams.settings.settings import Settings
-from streams.state.tails import waiting_bytes
+from streams.state.users.waiting import waiting_bytes
 from tests.streams.flows import apply, make_flow, record
 
 HEADERS = [("interestflow.origin", b"clicks/0/1/0/a/b")]

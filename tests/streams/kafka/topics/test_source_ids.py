@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from streams.kafka.topics.committed import Committed
 from streams.kafka.topics.ids import MISSING_LOOKS, SourceChangedError, Watched, require_forward
-from streams.state.layout import Layout
 from streams.state.removed import book
-from streams.state.store import PartitionState
+from streams.state.users.layout import UserLayout
+from streams.state.users.partition import UserPartition
 from tests.streams.flows import make_flow
 
 
@@ -62,8 +62,8 @@ def test_a_commit_speaks_of_the_topic_whose_id_it_names_or_of_any(said: str, now
 def test_offsets_that_are_gone_are_booked_once_and_never_those_that_were_read(
     watermark: int, ends: list[int]
 ) -> None:
-    layout: Layout = make_flow().layout
-    part = PartitionState(0, layout, capacity=1)
+    layout: UserLayout = make_flow().layout
+    part = UserPartition(0, layout, capacity=1)
     part.watermark = watermark
     for end in ends:
         book(part, end)

@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 from streams.flow.flow import Flow, KeyValues
 from streams.ops.metrics import Metrics
 from streams.state.bounded.eviction import Evictor
-from streams.state.bounded.spill_file import ScratchFile
-from streams.state.changelog import SourceTopic, Waiting
+from streams.state.bounded.spill_file import SpillFile
+from streams.state.changelog import SourceTopic
 from streams.state.deliveries import Handed
 from streams.state.restore import Restoring
-from streams.state.store import PartitionState
+from streams.state.users.partition import UserPartition
+from streams.state.users.waiting import Waiting
 from tests.streams.flow.test_flow import EVENTS, log_of
 from tests.streams.flows import apply, item_vector, make_flow, record, settle
 
@@ -28,8 +29,8 @@ numbers = count()
 
 
 @pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScratchFile]:
-    made = ScratchFile(tmp_path_factory.mktemp("evicted"))
+def file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SpillFile]:
+    made = SpillFile(tmp_path_factory.mktemp("evicted"))
     yield made
     made.close()
 
@@ -37,7 +38,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScratchFile]:
 class Fresh:
     """An empty file; a partition number of its own in the one that all tests share is quicker to make."""
 
-    def __init__(self, file: ScratchFile) -> None:
+    def __init__(self, file: SpillFile) -> None:
         self.file, self.number = file, next(numbers)
 
     def put(self, _: int, values: Mapping[str, bytes]) -> None:
@@ -53,7 +54,7 @@ class Fresh:
 class Run:
     """A worker's life without Kafka: batches, recommendations, items that arrive, crashes."""
 
-    def __init__(self, file: ScratchFile | None = None, most: int = 1) -> None:
+    def __init__(self, file: SpillFile | None = None, most: int = 1) -> None:
         self.file, self.most = file, most
         self.flow: Flow = make_flow(consumed_per_user=2)
         self.log: KeyValues = []
@@ -62,12 +63,12 @@ class Run:
         self.recover([])
 
     @property
-    def part(self) -> PartitionState:
+    def part(self) -> UserPartition:
         return self.flow.partitions[0]
 
     def recover(self, cuts: list[int]) -> None:
         evictor = None if self.file is None else Evictor(Fresh(self.file), self.most)
-        restoring = Restoring(0, self.flow.layout, evictor)
+        restoring = Restoring(UserPartition(0, self.flow.layout), evictor)
         for begin, end in pairwise([0, *(cut for cut in cuts if cut < len(self.log)), len(self.log)]):
             keys, values = [k for k, _ in self.log[begin:end]], [v for _, v in self.log[begin:end]]
             restoring.add(keys, values, range(begin, end))
@@ -131,7 +132,7 @@ class Run:
 )
 @settings(max_examples=200, deadline=None)
 def test_the_bound_changes_no_bit(
-    file: ScratchFile, events: Any, cuts: set[int], most: int, plan: list[str], chunk: int
+    file: SpillFile, events: Any, cuts: set[int], most: int, plan: list[str], chunk: int
 ) -> None:
     log, runs = log_of(events), [Run(), Run(file, most)]
     edges = [0, *sorted(cut for cut in cuts if cut < len(log)), len(log)]
@@ -152,18 +153,18 @@ def test_the_bound_changes_no_bit(
     assert bounded.everything() == unbounded.everything()
 
 
-def due(part: PartitionState) -> dict[str, int]:
+def due(part: UserPartition) -> dict[str, int]:
     return {part.users[row]: offset for row, offset in part.due.items()}
 
 
-def bounded(file: ScratchFile, most: int, **options: Any) -> tuple[Flow, PartitionState]:
+def bounded(file: SpillFile, most: int, **options: Any) -> tuple[Flow, UserPartition]:
     flow = make_flow(**options)
     part, evictor = flow.partitions[0], Evictor(Fresh(file), most)
     part.evicted, evictor.tails = evictor, part.tails
     return flow, part
 
 
-def test_the_least_recently_active_leave_and_their_rows_are_reused(file: ScratchFile) -> None:
+def test_the_least_recently_active_leave_and_their_rows_are_reused(file: SpillFile) -> None:
     flow, part = bounded(file, 3, recommend=False)
     for offset, user in enumerate(["a", "b", "c", "a", "d", "e", "f", "g", "b"]):
         apply(flow, [record(offset, user)])
@@ -173,7 +174,7 @@ def test_the_least_recently_active_leave_and_their_rows_are_reused(file: Scratch
     assert len(part.free) == 1
 
 
-def test_a_batch_of_more_users_than_the_bound_holds_them_all_until_it_is_done(file: ScratchFile) -> None:
+def test_a_batch_of_more_users_than_the_bound_holds_them_all_until_it_is_done(file: SpillFile) -> None:
     flow, part = bounded(file, 2, recommend=False)
     updated = apply(flow, [record(offset, f"u{offset}") for offset in range(50)])
     assert len(updated.vectors) == 50
@@ -186,7 +187,7 @@ def test_a_batch_of_more_users_than_the_bound_holds_them_all_until_it_is_done(fi
     assert (len(part), part.known) == (2, 50)
 
 
-def test_who_is_due_or_waits_stays(file: ScratchFile) -> None:
+def test_who_is_due_or_waits_stays(file: SpillFile) -> None:
     flow, part = bounded(file, 1)
     apply(flow, [record(0, "waits", "new"), record(1, "due"), record(2, "out")])
     part.publishing[part.row_of["out"]] = part.due.pop(part.row_of["out"])
@@ -199,14 +200,14 @@ def test_who_is_due_or_waits_stays(file: ScratchFile) -> None:
 
 
 def test_a_recovery_keeps_to_the_bound_and_the_highest_version_wins_across_the_file(
-    file: ScratchFile,
+    file: SpillFile,
 ) -> None:
     flow = make_flow(recommend=False)
     old = apply(flow, [record(offset, f"u{offset}") for offset in range(100)]).state
     new = apply(flow, [record(100 + offset, f"u{offset}") for offset in range(0, 100, 2)]).state
     mark = flow.partitions[0].watermark_record(SOURCE)
     evictor = Evictor(Fresh(file), 10)
-    restoring, end = Restoring(0, flow.layout, evictor), 0
+    restoring, end = Restoring(UserPartition(0, flow.layout), evictor), 0
     for records in (new[:30], old[:50], new[30:], old[50:], [mark]):
         for at in range(0, len(records), 5):
             some = records[at : at + 5]
@@ -221,7 +222,7 @@ def test_a_recovery_keeps_to_the_bound_and_the_highest_version_wins_across_the_f
     assert dict(state.records(rows, taken)) == dict(whole.records(np.arange(100), whole.take(np.arange(100))))
 
 
-def test_what_waits_is_found_after_a_recovery_within_the_bound(file: ScratchFile) -> None:
+def test_what_waits_is_found_after_a_recovery_within_the_bound(file: SpillFile) -> None:
     run = Run(file, 1)
     run.part.rows(["a", "b", "c"])
     run.part.waiting.add(run.part.row_of["b"], Waiting(1, "missing", 0, b"{}", 0))
@@ -234,7 +235,7 @@ def test_what_waits_is_found_after_a_recovery_within_the_bound(file: ScratchFile
     assert run.part.known == 3
 
 
-def test_the_metrics_tell_who_is_where_and_how_many_moved(file: ScratchFile) -> None:
+def test_the_metrics_tell_who_is_where_and_how_many_moved(file: SpillFile) -> None:
     flow, _ = bounded(file, 2, recommend=False)
     for offset, user in enumerate(["a", "b", "c", "a"]):
         apply(flow, [record(offset, user)])

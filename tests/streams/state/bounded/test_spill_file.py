@@ -1,4 +1,4 @@
-"""The local file of evicted users: what it gives back, whom it removes, and what it says when the disk fails."""
+"""The local file of evicted rows: what it returns, what it removes, and what it says when the disk fails."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from streams.state.bounded.spill_file import ScratchFile
+from streams.state.bounded.spill_file import SpillFile
 from streams.state.store import StateError
 
 FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path
-from streams.state.bounded.spill_file import ScratchFile
+from streams.state.bounded.spill_file import SpillFile
 from streams.state.store import StateError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
-file = ScratchFile(Path(sys.argv[1]))
+file = SpillFile(Path(sys.argv[1]))
 try:
     for number in range(100):
         file.put(0, {f"{number}-{user}": bytes(1700) for user in range(1000)})
@@ -29,7 +29,7 @@ except StateError as error:
 
 
 def test_the_last_value_of_each_user_and_partition_comes_back(tmp_path: Path) -> None:
-    file = ScratchFile(tmp_path)
+    file = SpillFile(tmp_path)
     file.put(1, {"a": b"1", "é": b"2"})
     file.put(2, {"a": b"3"})
     file.put(1, {"a": b"4"})
@@ -46,7 +46,7 @@ def test_nothing_is_left_and_what_a_dead_process_left_is_removed(tmp_path: Path)
     (left / "in-use").touch()
     other = tmp_path / "mine"
     other.touch()
-    first, second = ScratchFile(tmp_path), ScratchFile(tmp_path)
+    first, second = SpillFile(tmp_path), SpillFile(tmp_path)
     assert not left.exists()
     first.put(0, {"a": b"1"})
     assert first.get(0, ["a"]) == [b"1"]
@@ -57,7 +57,7 @@ def test_nothing_is_left_and_what_a_dead_process_left_is_removed(tmp_path: Path)
 
 
 def test_a_damaged_file_is_noticed(tmp_path: Path) -> None:
-    file = ScratchFile(tmp_path)
+    file = SpillFile(tmp_path)
     file.put(0, {f"u{number}": bytes([number % 256]) * 1700 for number in range(1000)})
     file.flush()
     (table,) = file.path.rglob("*.sst")
@@ -70,7 +70,7 @@ def test_a_damaged_file_is_noticed(tmp_path: Path) -> None:
 
 
 def test_a_removed_folder_is_noticed(tmp_path: Path) -> None:
-    file = ScratchFile(tmp_path)
+    file = SpillFile(tmp_path)
     shutil.rmtree(file.path)
     file.put(0, {"a": bytes(1700)})
     with pytest.raises(StateError, match="start the worker again"):
@@ -89,4 +89,4 @@ def test_a_full_disk_is_noticed(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_noticed(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StateError, match="INTERESTFLOW_EVICTED_DIR"):
-        ScratchFile(tmp_path / "file")
+        SpillFile(tmp_path / "file")

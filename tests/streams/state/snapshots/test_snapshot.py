@@ -16,13 +16,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streams.interest.decay import DecayModel, HalfLife
-from streams.state.changelog import NOTHING, Claim, SourceTopic, Waiting, Watermark
+from streams.state.changelog import NOTHING, Claim, SourceTopic, Watermark
 from streams.state.deliveries import Deliveries
-from streams.state.layout import Layout
 from streams.state.snapshots import snapshot as module
 from streams.state.snapshots.copying import Copying
 from streams.state.snapshots.snapshot import Expected, Snapshot, load, path, save
-from streams.state.store import PartitionState
+from streams.state.users.layout import UserLayout
+from streams.state.users.partition import UserPartition
+from streams.state.users.waiting import Waiting
 
 DIM = 4
 USERS = 5
@@ -31,13 +32,13 @@ CHANGELOG = SourceTopic("app-g1-state", 4, "log-id")
 OFFSET = 50
 
 
-def layout(space: str = "hashing@1") -> Layout:
-    return Layout(DecayModel(DIM, HalfLife(5, "events"), HalfLife(60.0)), 3, space)
+def layout(space: str = "hashing@1") -> UserLayout:
+    return UserLayout(DecayModel(DIM, HalfLife(5, "events"), HalfLife(60.0)), 3, space)
 
 
-def state(users: int = USERS, first: int = 10) -> PartitionState:
+def state(users: int = USERS, first: int = 10) -> UserPartition:
     """Users with offsets first, first + 1, …; one has consumed, one waits, one has both."""
-    part = PartitionState(2, layout(), capacity=64)
+    part = UserPartition(2, layout(), capacity=64)
     rows = part.rows([f"useré-{i}" for i in range(users)])
     changed = part.take(rows)
     view = part.layout.view(changed)
@@ -63,7 +64,7 @@ def expected(**changes: Any) -> Expected:
     return Expected(**{**fits, "begin": 3, "end": 60, **changes})
 
 
-def taken(part: PartitionState | None = None) -> Snapshot:
+def taken(part: UserPartition | None = None) -> Snapshot:
     copy = Copying(state() if part is None else part)
     while copy.more():
         pass
@@ -90,7 +91,7 @@ def test_what_is_saved_comes_back(tmp_path: Path) -> None:
     again = load(saved(tmp_path), expected())
     assert again is not None
     assert (again.partition, again.changelog, again.begin, again.offset) == (2, CHANGELOG, 3, OFFSET)
-    assert again.users == part.users
+    assert again.keys == part.users
     assert np.array_equal(again.rows, part.arena[:USERS])
     assert again.tails == {row: part.tails.pack(row) for row in range(3)}
     assert again.mark == part.mark
@@ -100,7 +101,7 @@ def test_what_is_saved_comes_back(tmp_path: Path) -> None:
 def test_the_tails_are_those_that_a_state_loads(tmp_path: Path) -> None:
     again = load(saved(tmp_path), expected())
     assert again is not None
-    part = PartitionState(2, layout())
+    part = UserPartition(2, layout())
     part.tails.load(again.tails)
     assert [list(part.consumed.keys(row)) for row in range(4)] == [[2**63 + 5, 7], [], [9], []]
     assert [(w.offset, w.item_id, w.recorded, w.event) for w in part.waiting.of_row[2]] == [
@@ -112,7 +113,7 @@ def test_the_tails_are_those_that_a_state_loads(tmp_path: Path) -> None:
 def test_a_state_without_users_comes_back(tmp_path: Path) -> None:
     again = load(save(tmp_path, taken(state(users=0))), expected())
     assert again is not None
-    assert (again.users, again.rows.shape, again.tails) == ([], (0, layout().size), {})
+    assert (again.keys, again.rows.shape, again.tails) == ([], (0, layout().size), {})
 
 
 def test_a_snapshot_is_a_copy() -> None:
@@ -124,7 +125,7 @@ def test_a_snapshot_is_a_copy() -> None:
     part.consumed.add(0, 1)
     part.books["read"] += 1
     assert not (before.rows == 255).all()
-    assert (len(before.users), len(before.tails[0]), before.mark.books["read"]) == (USERS, 4 + 2 * 8, USERS)
+    assert (len(before.keys), len(before.tails[0]), before.mark.books["read"]) == (USERS, 4 + 2 * 8, USERS)
 
 
 def test_the_newest_mark_may_be_another_owners() -> None:

@@ -16,7 +16,7 @@ from streams.state.restore import Restoring
 from streams.state.snapshots import copying
 from streams.state.snapshots.copying import Copying
 from streams.state.snapshots.snapshot import Snapshot
-from streams.state.store import PartitionState
+from streams.state.users.partition import UserPartition
 from tests.faults import model_schedule
 from tests.faults.model import Broker, Rules
 from tests.faults.model_parts import SOURCE, new_flow
@@ -44,8 +44,8 @@ class SnapshotSchedule(Schedule):
 
     def __init__(self, seed: str) -> None:
         super().__init__(seed, Rules())
-        self.copies: dict[PartitionState, Copying] = {}
-        self.finished: dict[PartitionState, Copying] = {}
+        self.copies: dict[UserPartition, Copying] = {}
+        self.finished: dict[UserPartition, Copying] = {}
         self.taken: list[Snapshot] = []
         self.weights |= {self._copy: 8, self._save: 8, self._compare: 1}
 
@@ -85,7 +85,7 @@ class SnapshotSchedule(Schedule):
 def recovered(schedule: SnapshotSchedule, snapshot: Snapshot | None = None) -> dict[str, Any]:
     """What a worker knows after a recovery, whatever its row numbers are."""
     flow, begin = new_flow(schedule.window), 0
-    restoring = Restoring(0, flow.layout)
+    restoring = Restoring(UserPartition(0, flow.layout))
     if snapshot is not None:
         restoring.fill(snapshot)
         begin = snapshot.offset
@@ -94,7 +94,7 @@ def recovered(schedule: SnapshotSchedule, snapshot: Snapshot | None = None) -> d
     return contents(restoring.state(SOURCE, schedule.broker.end))
 
 
-def contents(part: PartitionState) -> dict[str, Any]:
+def contents(part: UserPartition) -> dict[str, Any]:
     users = sorted(part.users)
     rows = part.rows(users)
     deliveries, waiting = part.deliveries, part.waiting

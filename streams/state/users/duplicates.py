@@ -1,8 +1,8 @@
-"""Which events of a batch are repeats of what their user's state has already taken in.
+"""Finds the events of a batch that their user's state contains already.
 
-By offset: a record that is read again. By origin: a record of a source that ingest wrote again (see `origins`).
-By `event_id`: a producer that sent an event twice, under two offsets; each state remembers the ids of its user's last
-W events. The rules are sequential, so they are the same whatever the batches were: an event is a duplicate if its
+Three rules. By offset: a record that is read again. By origin: a source record that ingest wrote again (see
+`origins`). By `event_id`: an event that a producer sent twice, under two offsets; each state remembers the ids of its
+user's last W events. The last rule is sequential, so that batches make no difference: an event is a duplicate if its
 id is among the last W that its user's events had, in log order.
 """
 
@@ -19,19 +19,19 @@ from xxhash import xxh3_64_intdigest
 from streams.events.canonical import Event
 from streams.events.provenance import Origin
 from streams.interest.base import Longs, occurrences
-from streams.state.store import PartitionState
+from streams.state.users.partition import UserPartition
 
 Keys = npt.NDArray[np.uint64]
 Mask = npt.NDArray[np.bool_]
-# Spreads users over the 64 bits, so that the same id of two users is no candidate (2**64 / golden ratio).
+# Spreads users over 64 bits, so that one id of two users is no candidate (2**64 / golden ratio).
 SPREAD = np.uint64(0x9E3779B97F4A7C15)
 
 
 def event_key(event_id: str, source: str = "", topic: str = "") -> int:
-    """64-bit key of an event id, 1 to 2**64 - 1 (XXH3-64 of its UTF-8); 0 marks an empty place.
+    """64-bit key of an event id, 1 to 2**64 - 1 (XXH3-64 of its UTF-8); 0 is an empty slot.
 
-    Producers number their events as they like, so an id is a key only together with who reported it: the event's
-    `source`, and the topic that it was ingested from.
+    Two producers may give two events one id, so the key also depends on the event's `source`, and on the topic that
+    it was ingested from.
     """
     named = f"{source}\0{event_id}" if source else event_id
     return xxh3_64_intdigest(named.encode(), xxh3_64_intdigest(topic.encode()) if topic else 0) or 1
@@ -51,18 +51,23 @@ def event_keys(events: Sequence[Event], origins: Sequence[Origin | None]) -> Key
 
 
 def fresh_events(
-    part: PartitionState, rows: Longs, offsets: Longs, keys: Keys, again: Mask | None, outcomes: Counter[str]
+    part: UserPartition,
+    rows: Longs,
+    offsets: Longs,
+    keys: Keys,
+    repeated: Mask | None,
+    outcomes: Counter[str],
 ) -> Mask:
-    """(n,) false for repeats, which are counted, and for what the books hold already: it was read again.
+    """(n,) false for repeats, which are counted, and for events that the books contain: these are read again.
 
-    again: (n,) true for events whose origin was read before; None where there are none.
+    repeated: (n,) true for events whose origin was read before; None where there are none.
     """
     unread = offsets > part.watermark
     fresh: Mask = unread & (offsets > part.offsets(rows))
     taken = unread & ~fresh
-    if again is not None and again.any():
-        outcomes["repeat"] += int((unread & again).sum())
-        fresh, taken = fresh & ~again, taken & ~again
+    if repeated is not None and repeated.any():
+        outcomes["repeat"] += int((unread & repeated).sum())
+        fresh, taken = fresh & ~repeated, taken & ~repeated
     _book_taken(part, rows[taken], offsets[taken], outcomes)
     new = new_events(part.layout.view(part.arena), rows[fresh], keys[fresh])
     if repeats := int((~new).sum()):
@@ -71,8 +76,8 @@ def fresh_events(
     return fresh
 
 
-def _book_taken(part: PartitionState, rows: Longs, offsets: Longs, outcomes: Counter[str]) -> None:
-    """Events that are in the state, though its worker ended before the mark that would have booked them."""
+def _book_taken(part: UserPartition, rows: Longs, offsets: Longs, outcomes: Counter[str]) -> None:
+    """Book events that are in the state, but whose worker ended before it wrote the mark that books them."""
     for row, offset in zip(rows.tolist(), offsets.tolist(), strict=True):
         outcomes["waiting" if part.waiting.holds(row, offset) else "recovered"] += 1
 
@@ -80,11 +85,11 @@ def _book_taken(part: PartitionState, rows: Longs, offsets: Longs, outcomes: Cou
 def new_events(states: Any, rows: Longs, keys: Keys) -> Mask:
     """(n,) false for the events whose id is among the last W of their user.
 
-    states: structured rows of all users, with `ids` (how many there were) and `seen` (a ring of W keys).
+    states: structured rows of all users (see UserLayout); W is the length of `seen`.
     rows: (n,) the row of each event's user, events in log order.
     """
     fresh = np.ones(len(keys), dtype=bool)
-    # Nearly always there is none, and a look at all of them at once says so.
+    # Nearly always there is none, which one comparison of all of them shows.
     candidates = (states["seen"][rows] == keys[:, None]).any(axis=1) | _repeated(rows, keys)
     for row in np.unique(rows[candidates]).tolist():
         own = np.flatnonzero(rows == row)
@@ -93,7 +98,7 @@ def new_events(states: Any, rows: Longs, keys: Keys) -> Mask:
 
 
 def remember(states: Any, position: Longs, keys: Keys) -> None:
-    """Enter the ids of new events into their users' rings. position: (n,) of each event's state, in log order."""
+    """Enter the ids of new events into their users' rings. position: (n,) index into states per event, in log order."""
     window = states["seen"].shape[1]
     counts = np.bincount(position, minlength=len(states))
     occurrence = occurrences(position, counts)
@@ -104,7 +109,7 @@ def remember(states: Any, position: Longs, keys: Keys) -> None:
 
 
 def _repeated(rows: Longs, keys: Keys) -> Mask:
-    """(n,) true where the batch may hold the same id of the same user more than once."""
+    """(n,) true where the batch may contain an id of the same user twice."""
     mixed = keys ^ (rows.astype(np.uint64) * SPREAD)
     order = np.argsort(mixed)
     same = np.zeros(len(mixed), dtype=bool)
@@ -113,7 +118,7 @@ def _repeated(rows: Longs, keys: Keys) -> Mask:
 
 
 def _one_by_one(state: Any, keys: Keys) -> list[bool]:
-    """The rule itself, for one user."""
+    """The sequential rule, for one user: True per event that is no duplicate."""
     window, count = len(state["seen"]), int(state["ids"])
     ring = np.roll(state["seen"], -(count % window)).tolist()
     last = deque(ring, maxlen=window)

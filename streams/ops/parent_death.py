@@ -1,4 +1,4 @@
-"""Processes that end with the one that started them, however that ends (Linux; elsewhere without effect)."""
+"""Processes that end when their parent ends, however it ends (Linux; elsewhere without effect)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Sequence
 
-# Exec in place, so that the pid stays; the kernel ends the process when the one that started it dies.
+# Exec in place, so that the pid stays; the kernel ends the process when its parent dies.
 SCRIPT = (
     "import ctypes, os, signal, sys\n"
     "PR_SET_PDEATHSIG = 1\n"
@@ -17,9 +17,9 @@ SCRIPT = (
 )
 
 
-def tie(command: Sequence[str]) -> list[str]:
-    """The command, so that its process ends with this one; its program must be a path."""
-    # The kernel looks at the thread that started it, so a passing thread must not be the one.
+def end_with_parent(command: Sequence[str]) -> list[str]:
+    """The command, changed so that its process ends with this one; its program must be a path."""
+    # The kernel watches the thread that started the process, so it must be one that lives as long as this process.
     if sys.platform == "linux" and threading.current_thread() is threading.main_thread():
         return [sys.executable, "-S", "-E", "-c", SCRIPT, str(os.getpid()), *command]
     return list(command)

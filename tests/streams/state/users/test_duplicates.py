@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.flow.flow import Flow
-from streams.state.duplicates import event_key
+from streams.state.users.duplicates import event_key
 from tests.streams.flows import apply, make_flow, record
 
 WINDOW = 3
