@@ -113,7 +113,7 @@ class Flow:
     def recommend(self, partition: int, rows: Longs) -> KeyValues:
         """Recommendation records for the users of these rows (U,), with reasons."""
         part, catalog = self.partitions[partition], self.catalog
-        states = self.layout.view(part.take(rows))
+        states = self.layout.view(part.read_rows(rows))
         queries = self._queries.build(part, rows, states)
         ranked = self.recommender.recommend(catalog, queries, self.options.top_k, self.options.reasons)
         events = self._history.rendered(states["history"], queries.history_rows, self._quoted)

@@ -93,7 +93,7 @@ class Restoring(Generic[P]):
         rows = np.frombuffer(payload, dtype=np.uint8).reshape(-1, size)
         newest = self._newest(arena_rows, rows)
         touched, arena_rows = arena_rows, arena_rows[newest]
-        self._state.put(arena_rows, rows if len(newest) == len(rows) else rows[newest])
+        self._state.write_rows(arena_rows, rows if len(newest) == len(rows) else rows[newest])
         self._mark_places(arena_rows, places[newest], touched, places)
         tails = self._tails
         for row, index in zip(arena_rows.tolist(), newest.tolist(), strict=True):

@@ -138,11 +138,11 @@ class PartitionState:
         self.leave(rows[unseen])
         return unseen
 
-    def take(self, rows: Longs) -> Rows:
+    def read_rows(self, rows: Longs) -> Rows:
         """A copy of the rows, (n, size) bytes, to be changed and written back."""
         return np.take(self.arena, rows, axis=0)
 
-    def put(self, rows: Longs, changed: Rows) -> None:
+    def write_rows(self, rows: Longs, changed: Rows) -> None:
         """Write changed rows back."""
         self.arena[rows] = changed
 
@@ -182,7 +182,7 @@ class PartitionState:
         self.mark = mark.or_newer(self.mark)
         return WATERMARK_KEY, msgspec.json.encode(mark)
 
-    def stamp(self, states: Any) -> None:
+    def set_version(self, states: Any) -> None:
         """Give rows that have changed the number of the change that the next mark completes."""
         states["term"], states["change"], states["place"] = self.deliveries.term, self.changes + 1, 0
 

@@ -61,6 +61,6 @@ class Oracle:
         changelog = Changelog(self.flow)
         for part in self.flow.partitions.values():
             rows = np.arange(len(part), dtype=np.int64)
-            for key, value in part.records(rows, part.take(rows)):
+            for key, value in part.records(rows, part.read_rows(rows)):
                 changelog.put(key.decode(), value)
         return {user: row for user, row in changelog.rows.items() if row.place[1] > 0}

@@ -47,7 +47,7 @@ def _fill(cluster: Cluster, users: int) -> None:
     for number in range(PARTITIONS):
         part = states.partition(number, users // PARTITIONS, CONSUMED, layout)
         rows = np.arange(len(part), dtype=np.int64)
-        records = part.records(rows, part.take(rows))
+        records = part.records(rows, part.read_rows(rows))
         mark = part.watermark_record(states.SOURCE)
         cluster.fill(TOPIC, [*records, mark], number)
 

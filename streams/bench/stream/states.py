@@ -55,7 +55,7 @@ def fill(part: UserPartition, first: int, users: int, consumed: int) -> None:
     for begin in range(first, users, BATCH):
         ids = [f"user-{part.partition}-{user:07d}" for user in range(begin, min(users, begin + BATCH))]
         rows = part.rows(ids)
-        part.put(rows, _rows(rows, part.layout))
+        part.write_rows(rows, _rows(rows, part.layout))
         if consumed:
             _consume(part, rows, consumed)
         part.trim()

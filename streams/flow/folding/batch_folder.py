@@ -106,7 +106,7 @@ class BatchFolder:
         users = batch.position[done]
         states["count"] += np.bincount(users, minlength=len(batch.touched))
         np.add.at(states["digest"], users, batch.new.keys[done])
-        part.stamp(states)
+        part.set_version(states)
 
     def _signals(self, batch: Batch, states: Any, texts: Floats) -> tuple[Signals, Longs]:
         """Signals in round order, and the index among the events of each."""

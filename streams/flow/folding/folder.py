@@ -72,16 +72,16 @@ class EventFolder:
 
     def republish(self, part: UserPartition, rows: Longs) -> Updated:
         """The changelog records and vectors of these rows (n,) once more, as a change of its own."""
-        changed = part.take(rows)
-        part.stamp(self._layout.view(changed))
-        part.put(rows, changed)
+        changed = part.read_rows(rows)
+        part.set_version(self._layout.view(changed))
+        part.write_rows(rows, changed)
         if self._options.recommend:
             part.mark_due(rows)
         return Updated(part.records(rows, changed), self.vectors(part, rows), Counter(), rows)
 
     def vectors(self, part: UserPartition, rows: Longs) -> KeyValues:
         """Vector records of those of the rows (n,) that an event has moved."""
-        states = self._layout.view(part.take(rows))
+        states = self._layout.view(part.read_rows(rows))
         moved = self._batches.model.counts(states["model"]) > 0
         return self._batches.vectors(part, rows[moved], states[moved])
 

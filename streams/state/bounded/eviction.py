@@ -89,7 +89,7 @@ class Evictor:
         size = part.layout.size
         payload = b"".join([memoryview(value)[:size] for _, value in here])
         back = np.array([row for row, _ in here], dtype=np.int64)
-        part.put(back, np.frombuffer(payload, dtype=np.uint8).reshape(-1, size))
+        part.write_rows(back, np.frombuffer(payload, dtype=np.uint8).reshape(-1, size))
         self.tails.load({row: value[size:] for row, value in here if len(value) > size})
         self.count -= len(here)
         self.returns += len(here)
@@ -144,7 +144,7 @@ class Evictor:
             self._terms[term] = max(change, int(own["change"].max())), max(place, int(own["place"].max()))
 
     def _evict(self, part: PartitionState, rows: Longs) -> None:
-        copy, size = part.take(rows), part.layout.size
+        copy, size = part.read_rows(rows), part.layout.size
         self._note(part.layout.view(copy))
         payload, tail = copy.tobytes(), self.tails.pop_packed
         self.file.put(

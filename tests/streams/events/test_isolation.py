@@ -58,7 +58,7 @@ def everything(flow: Flow) -> tuple[dict[str, bytes], dict[str, Any], int]:
     rows = np.array(list(part.row_of.values()), dtype=np.int64)
     books = {name: count for name, count in part.books.items() if count}
     return (
-        dict(zip(part.row_of, [v for _, v in part.records(rows, part.take(rows))], strict=True)),
+        dict(zip(part.row_of, [v for _, v in part.records(rows, part.read_rows(rows))], strict=True)),
         books,
         part.watermark,
     )

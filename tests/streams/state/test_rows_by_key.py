@@ -50,13 +50,13 @@ def items() -> PartitionState:
 def count(part: PartitionState, log: Log, offset: int, *keys: str, note: bytes = b"") -> None:
     """One batch: each key's counter rises, and its note is replaced."""
     rows = part.rows(keys)
-    changed = part.take(rows)
+    changed = part.read_rows(rows)
     states = LAYOUT.view(changed)
-    part.stamp(states)
+    part.set_version(states)
     states["offset"] = offset
     for name in ("ids", "count", "total"):
         states[name] += 1
-    part.put(rows, changed)
+    part.write_rows(rows, changed)
     part.tails.load(dict.fromkeys(rows.tolist(), note))
     part.watermark = offset
     written = [*part.records(rows, changed), part.watermark_record(SOURCE)]

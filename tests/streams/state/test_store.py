@@ -34,12 +34,12 @@ def layout(space: str = "hashing@1", dim: int = DIM) -> UserLayout:
 def filled(users: int = 3) -> tuple[UserPartition, dict[bytes, bytes]]:
     part = UserPartition(0, layout(), capacity=1)
     rows = part.rows([f"user-{i}" for i in range(users)])
-    changed = part.take(rows)
+    changed = part.read_rows(rows)
     states = part.layout.view(changed)
     states["offset"] = np.arange(users) + 10
     states["ids"] = 1
     states["model"]["sums"] = np.arange(users * 2 * DIM, dtype=np.float32).reshape(users, 2, DIM)
-    part.put(rows, changed)
+    part.write_rows(rows, changed)
     part.consumed.add(0, 2**63 + 5)
     part.waiting.add(1, Waiting(11, "item-x", 1000, b"{}", 0))
     part.watermark = users + 9
@@ -93,11 +93,11 @@ class Owner:
     def update(self, *users: str, offset: int, delivered: bool = True, recommended: bool = True) -> None:
         part = self.part
         rows = part.rows(users)
-        changed = part.take(rows)
+        changed = part.read_rows(rows)
         states = part.layout.view(changed)
         states["offset"], states["ids"], states["count"] = offset, states["ids"] + 1, states["count"] + 1
-        part.stamp(states)
-        part.put(rows, changed)
+        part.set_version(states)
+        part.write_rows(rows, changed)
         if not recommended:
             part.due.update(dict.fromkeys(rows.tolist(), part.changes + 1))
         part.watermark = max(part.watermark, offset)
@@ -202,7 +202,7 @@ def test_books_say_of_events_that_wait_no_more_that_they_were_recovered() -> Non
 def one_user(offset: int, version: int = 1, consumed: int = 0, term: int = 0) -> tuple[bytes, bytes]:
     part = UserPartition(0, layout())
     rows = part.rows(["user"])
-    changed = part.take(rows)
+    changed = part.read_rows(rows)
     states = part.layout.view(changed)
     states["offset"], states["ids"], states["count"], states["term"] = offset, 1, version, term
     for key in range(consumed):

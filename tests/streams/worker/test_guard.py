@@ -28,9 +28,9 @@ def records_of(term: int) -> list[tuple[bytes, bytes | None]]:
     part = UserPartition(0, layout())
     part.deliveries = Deliveries(term)
     rows = part.rows(["somebody"])
-    changed = part.take(rows)
-    part.stamp(part.layout.view(changed))
-    part.put(rows, changed)
+    changed = part.read_rows(rows)
+    part.set_version(part.layout.view(changed))
+    part.write_rows(rows, changed)
     return [*part.records(rows, changed), part.watermark_record(SOURCE)]
 
 

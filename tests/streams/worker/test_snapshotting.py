@@ -61,11 +61,11 @@ def test_a_snapshot_of_another_source_gives_no_state() -> None:
 def hand_over(part: UserPartition, users: Sequence[str]) -> Future[Sequence[int]]:
     """Change these users as a batch does it, and more every other time; returns the delivery."""
     rows = np.unique(part.rows(users))
-    changed = part.take(rows)
+    changed = part.read_rows(rows)
     view = part.layout.view(changed)
     view["offset"], view["ids"] = part.watermark + 1, view["ids"] + 1
-    part.stamp(view)
-    part.put(rows, changed)
+    part.set_version(view)
+    part.write_rows(rows, changed)
     part.watermark += 1
     if part.watermark % 2:
         part.consumed.add(int(rows[0]), part.watermark)

@@ -92,7 +92,7 @@ def test_a_full_state_fits_what_its_topic_needs() -> None:
     apply(flow, [record(500 + n, item=f"i{n % 8}") for n in range(60)])
     part = flow.partitions[0]
     rows = part.known_rows(["u"])
-    ((key, value),) = part.records(rows, part.take(rows))
+    ((key, value),) = part.records(rows, part.read_rows(rows))
     assert 600_000 < record_bytes(key, value) <= Needs.of(settings).state
 
 

@@ -115,7 +115,7 @@ class Run:
 
     def everything(self) -> dict[bytes, bytes]:
         rows = self.part.rows([f"u{i}" for i in range(9)])
-        taken = self.part.take(rows)
+        taken = self.part.read_rows(rows)
         # Where a record was found: users of one batch stand in the order of their rows.
         self.part.layout.view(taken)["place"] = 0
         return dict(self.part.records(rows, taken))
@@ -217,9 +217,11 @@ def test_a_recovery_keeps_to_the_bound_and_the_highest_version_wins_across_the_f
     state = restoring.state(SOURCE)
     assert state.known == 100
     rows = state.rows([f"u{i}" for i in range(100)])
-    whole, taken = flow.partitions[0], state.take(rows)
+    whole, taken = flow.partitions[0], state.read_rows(rows)
     flow.layout.view(taken)["place"] = 0
-    assert dict(state.records(rows, taken)) == dict(whole.records(np.arange(100), whole.take(np.arange(100))))
+    assert dict(state.records(rows, taken)) == dict(
+        whole.records(np.arange(100), whole.read_rows(np.arange(100)))
+    )
 
 
 def test_what_waits_is_found_after_a_recovery_within_the_bound(file: SpillFile) -> None:
@@ -227,7 +229,7 @@ def test_what_waits_is_found_after_a_recovery_within_the_bound(file: SpillFile) 
     run.part.rows(["a", "b", "c"])
     run.part.waiting.add(run.part.row_of["b"], Waiting(1, "missing", 0, b"{}", 0))
     rows = np.arange(3)
-    taken = run.part.take(rows)
+    taken = run.part.read_rows(rows)
     run.flow.layout.view(taken)["ids"] = 1
     run.log += run.part.records(rows, taken)
     run.recover([])

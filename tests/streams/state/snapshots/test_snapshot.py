@@ -40,11 +40,11 @@ def state(users: int = USERS, first: int = 10) -> UserPartition:
     """Users with offsets first, first + 1, …; one has consumed, one waits, one has both."""
     part = UserPartition(2, layout(), capacity=64)
     rows = part.rows([f"useré-{i}" for i in range(users)])
-    changed = part.take(rows)
+    changed = part.read_rows(rows)
     view = part.layout.view(changed)
     view["offset"], view["count"], view["ids"] = np.arange(users) + first, 1, 1
     view["model"]["sums"] = np.arange(users * 2 * DIM, dtype=np.float32).reshape(users, 2, DIM)
-    part.put(rows, changed)
+    part.write_rows(rows, changed)
     if users:
         part.consumed.add(0, 2**63 + 5)
         part.consumed.add(0, 7)

@@ -100,7 +100,7 @@ def contents(part: UserPartition) -> dict[str, Any]:
     deliveries, waiting = part.deliveries, part.waiting
     return {
         "users": users,
-        "rows": part.take(rows).tobytes(),
+        "rows": part.read_rows(rows).tobytes(),
         "tails": [part.tails.pack(row) for row in rows.tolist()],
         "waiting": {item: len(of) for item, of in waiting.rows_by_item.items()},
         "watermark": (part.watermark, part.mark),
