@@ -18,8 +18,8 @@ from confluent_kafka.admin import AdminClient
 
 from streams.kafka.clients import make
 from streams.kafka.reading import is_away
-from streams.ops.apart import apart
 from streams.ops.backoff import Backoff
+from streams.ops.daemon_calls import call_on_daemon_thread
 from streams.ops.log_lines import CONNECTIONS, untold
 
 T = TypeVar("T")
@@ -43,7 +43,7 @@ class Brokers:
     async def ask(self, function: Callable[..., T], *arguments: Any, **options: Any) -> T:
         """What the function returns, in a thread, once the brokers answer. Raises GaveUpError, StoppedError."""
         attempt = partial(self._attempt, partial(function, *arguments, **options))
-        return await apart(self.backoff.call, STAGE, attempt, is_away, ADVICE)
+        return await call_on_daemon_thread(self.backoff.call, STAGE, attempt, is_away, ADVICE)
 
     def _attempt(self, question: Callable[[], T]) -> T:
         try:

@@ -14,7 +14,7 @@ import os
 import sys
 from typing import Any
 
-from streams.ops.apart import apart
+from streams.ops.daemon_calls import call_on_daemon_thread
 
 # Enough for the threads that fetch, publish and own the states seldom to wait for one another.
 ARENAS = 4
@@ -62,7 +62,7 @@ class Heap:
 
     def _give_back(self) -> None:
         # It locks the heaps in turn, which may take milliseconds: too long for the event loop.
-        task = asyncio.ensure_future(apart(give_back))
+        task = asyncio.ensure_future(call_on_daemon_thread(give_back))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, TopicPartition
 from streams.kafka.brokers import Brokers
 from streams.kafka.clients import make
 from streams.kafka.reading import ISOLATION, TAIL_WAIT_MS, Reader, ends_of
-from streams.ops.apart import apart
+from streams.ops.daemon_calls import call_on_daemon_thread
 from streams.settings.settings import Settings, SettingsError
 from streams.worker.runner import Runner
 from streams.worker.stages.catalogue import Catalogue
@@ -55,7 +55,7 @@ class CatalogFollower:
         )
         limits = settings.recovery_deadline_s, settings.retry_deadline_s
         chunks = await ask(self._embeddings.to_end, *limits)
-        while (messages := await apart(next, chunks, None)) is not None:
+        while (messages := await call_on_daemon_thread(next, chunks, None)) is not None:
             await self._learn(messages)
         foreign = self.stage.cataloguer.foreign
         if foreign and not len(self.catalog):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from streams.flow.flow import Flow
-from streams.ops.apart import apart
+from streams.ops.daemon_calls import call_on_daemon_thread
 from streams.settings.settings import Settings
 from streams.state.changelog import SourceTopic
 from streams.state.snapshots.copying import Copying
@@ -96,7 +96,7 @@ class Snapshotter:
         while not await on_model(part.deliveries.out, copying.change):
             await asyncio.sleep(PAUSE_S)
         if self._alone(part):
-            await apart(self._write, folder, copying, *of)
+            await call_on_daemon_thread(self._write, folder, copying, *of)
 
     def _finish(self, copying: Copying) -> tuple[SourceTopic, int] | None:
         """The changelog that the copy is of, and its first offset; None where the state is in use no more.

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from streams.ops.apart import apart
+from streams.ops.daemon_calls import call_on_daemon_thread
 from streams.ops.metrics import Metrics
 from streams.state.changelog import OWNER_KEY, WATERMARK_KEY
 from streams.state.deliveries import Deliveries
@@ -70,7 +70,7 @@ async def test_a_guard_that_is_stopped_leaves_a_reader_alone_with_which_a_thread
     monkeypatch.setattr(guard, "Reader", lambda *_: reader)
     monkeypatch.setattr(guard, "PAUSE_S", 0.0)
     publisher: Any = SimpleNamespace(flow=SimpleNamespace(partitions={}))
-    brokers: Any = SimpleNamespace(kafka={}, ask=apart)
+    brokers: Any = SimpleNamespace(kafka={}, ask=call_on_daemon_thread)
     running = asyncio.ensure_future(
         guard.Guard(
             "state", publisher, ModelThread(), brokers, Metrics(), itertools.count(0, guard.LOOK_S).__next__

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-async def apart(function: Callable[..., T], *arguments: Any) -> T:
+async def call_on_daemon_thread(function: Callable[..., T], *arguments: Any) -> T:
     """Returns or raises what the function does. A caller that stops waiting leaves it running."""
     future: Future[T] = Future()
     future.set_running_or_notify_cancel()
@@ -22,5 +22,5 @@ async def apart(function: Callable[..., T], *arguments: Any) -> T:
         except BaseException as error:  # to whoever waits
             future.set_exception(error)
 
-    threading.Thread(target=run, name=getattr(function, "__name__", "apart"), daemon=True).start()
+    threading.Thread(target=run, name=getattr(function, "__name__", "daemon call"), daemon=True).start()
     return await asyncio.wrap_future(future)
