@@ -103,7 +103,7 @@ def build_limits(settings: Settings) -> Limits:
 class StreamApp(faust.App):  # type: ignore[misc]  # Faust ships no types
     """A Faust app whose worker tells the transport where to start and when all is done."""
 
-    scratch: tempfile.TemporaryDirectory[str]
+    temporary_folder: tempfile.TemporaryDirectory[str]
     outstanding_batches: int
     state_seeks: Any
     state_let_go: Any
@@ -115,7 +115,7 @@ def build_faust_app(settings: Settings) -> StreamApp:
     """The Faust app without its agents."""
     transport.register()
     # Faust wants a data folder even where it has no tables; it goes with the worker.
-    scratch = tempfile.TemporaryDirectory(prefix="interestflow-", ignore_cleanup_errors=True)
+    temporary_folder = tempfile.TemporaryDirectory(prefix="interestflow-", ignore_cleanup_errors=True)
     servers = ";".join(
         f"{transport.SCHEME}://{server}" for server in settings.kafka_bootstrap_servers.split(",")
     )
@@ -141,9 +141,9 @@ def build_faust_app(settings: Settings) -> StreamApp:
         topic_allow_declare=False,
         # Nothing here is done by one worker alone, so none needs to be elected by a topic of its own.
         topic_disable_leader=True,
-        datadir=Path(scratch.name),
+        datadir=Path(temporary_folder.name),
         Topic=transport.BatchTopic,
     )
-    app.scratch = scratch
+    app.temporary_folder = temporary_folder
     app.outstanding_batches = settings.batches_in_flight + AHEAD
     return app
