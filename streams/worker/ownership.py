@@ -23,7 +23,7 @@ from streams.ops.heap import Heap
 from streams.ops.metrics import Metrics
 from streams.settings.settings import Settings
 from streams.state import removed
-from streams.state.bounded.bound import Bound, Share
+from streams.state.bounded.memory_bound import MemoryBound, PartitionBound
 from streams.state.users.partition import UserPartition
 from streams.worker.recovery import Positions, check_changelog, positions, recover, source_topic
 from streams.worker.runner import Runner
@@ -66,9 +66,9 @@ class Ownership:
         self._seeks: dict[tuple[str, int], int] = {}
         # Stands in the changelog, for whoever looks there after a pause or a split.
         self._name = settings.group_instance_id or f"{socket.gethostname()}-{os.getpid()}"
-        self.bound: Bound | None = None
+        self.bound: MemoryBound | None = None
         if settings.users_in_memory is not None and settings.evicted_dir is not None:
-            self.bound = Bound(settings.users_in_memory, settings.evicted_dir)
+            self.bound = MemoryBound(settings.users_in_memory, settings.evicted_dir)
         faust_app.state_seeks, faust_app.state_let_go = self._state_seeks, self._let_go
         faust_app.on_rebalance_complete.connect(self._rebalanced)
 
@@ -146,13 +146,15 @@ class Ownership:
 
     async def _recover(
         self, assignment: int, mine: list[int]
-    ) -> tuple[dict[int, UserPartition], Share | None]:
+    ) -> tuple[dict[int, UserPartition], PartitionBound | None]:
         """Take the partitions over, and read their states."""
         settings, flow = self.settings, self.flow
         await self.brokers.ask(self.look_at_topics)
         self._expect(assignment)
         terms = await asyncio.wrap_future(self.publisher.write_owner_records(mine, self._name))
-        share = await asyncio.to_thread(self.bound.share, len(mine)) if self.bound is not None else None
+        share = (
+            await asyncio.to_thread(self.bound.for_partitions, len(mine)) if self.bound is not None else None
+        )
         states = await self.brokers.ask(
             recover,
             self.brokers.kafka,
@@ -176,7 +178,11 @@ class Ownership:
         self.health.set_ready(flowing, "" if flowing else "waiting for the catalogue's items to be encoded")
 
     def _install(
-        self, assignment: int, states: dict[int, UserPartition], share: Share | None, found: Positions
+        self,
+        assignment: int,
+        states: dict[int, UserPartition],
+        share: PartitionBound | None,
+        found: Positions,
     ) -> list[Delivery]:
         """Take the states into use; returns the deliveries of what had not been published yet.
 

@@ -20,7 +20,7 @@ from streams.bench.cluster import PARTITIONS, Cluster
 from streams.bench.harness import Samples
 from streams.bench.stream import states
 from streams.bench.stream.ours import NAME
-from streams.state.bounded.bound import Bound
+from streams.state.bounded.memory_bound import MemoryBound
 
 CASE = "memory"
 EVICTED = "memory-evicted"
@@ -63,8 +63,8 @@ def child_evicted(users: int) -> dict[str, list[float]]:
     """What evicted users cost: resident set after the first `users`, and per user of as many again."""
     layout = states.flow().layout
     with tempfile.TemporaryDirectory() as folder:
-        bound = Bound(MOST, Path(folder))
-        share = bound.share(1)
+        bound = MemoryBound(MOST, Path(folder))
+        share = bound.for_partitions(1)
         bound.keep(share)
         part = states.partition(0, 1, 0, layout, share.evictor())
         grown = [_resident()]

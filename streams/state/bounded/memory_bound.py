@@ -10,7 +10,7 @@ from streams.state.bounded.spill_file import SpillFile
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class PartitionBound:
     """What each partition of one assignment gets."""
 
     file: SpillFile
@@ -22,20 +22,20 @@ class Share:
         return Evictor(self.file, self.most)
 
 
-class Bound:
+class MemoryBound:
     """The bound of one worker."""
 
     def __init__(self, most: int, folder: Path) -> None:
         """most: rows in memory, over all partitions. folder: for the files of evicted rows."""
         self.most, self.folder = most, folder
-        self._kept: Share | None = None
+        self._kept: PartitionBound | None = None
 
-    def share(self, partitions: int) -> Share:
+    def for_partitions(self, partitions: int) -> PartitionBound:
         """For a recovery of so many partitions; `keep` it once its states are in use. Raises StateError."""
-        return Share(SpillFile(self.folder), max(1, self.most // max(1, partitions)))
+        return PartitionBound(SpillFile(self.folder), max(1, self.most // max(1, partitions)))
 
-    def keep(self, share: Share | None) -> None:
-        """The states of this share are in use, those of the one before no longer: close its file."""
+    def keep(self, bound: PartitionBound | None) -> None:
+        """The states of this bound are in use, those of the one before no longer: close its file."""
         if self._kept is not None:
             self._kept.file.close()
-        self._kept = share
+        self._kept = bound
