@@ -16,7 +16,7 @@ from streams.state.changelog import NO_TERM, NOTHING, Claim
 
 
 @dataclass(frozen=True, slots=True)
-class Handed:
+class PendingChange:
     """A change that was given to the sink: its changelog records with their mark, and the outputs."""
 
     # Its number, as in the mark.
@@ -27,7 +27,7 @@ class Handed:
     size: int
     delivered: Delivery
     # Called with the changelog offset of the first record once it is known; not called after others wrote.
-    stand: Callable[[int], None] = lambda begin: None
+    on_offset: Callable[[int], None] = lambda begin: None
 
 
 class Deliveries:
@@ -47,44 +47,44 @@ class Deliveries:
         self.gaps: list[tuple[int, int]] = []
         # Offset up to which (exclusive) the changelog holds only what was read and own records.
         self.contained = read_to
-        self._pending: deque[Handed] = deque()
+        self._pending: deque[PendingChange] = deque()
 
-    def add(self, handed: Handed) -> None:
+    def add(self, pending: PendingChange) -> None:
         """Changes come in the order in which they were published."""
-        self._pending.append(handed)
+        self._pending.append(pending)
 
     def settle(self) -> None:
         """Account for the changes that are delivered by now. Raises SinkError where a delivery failed."""
         while self._pending and self._pending[0].delivered.done():
-            handed = self._pending.popleft()
-            last = handed.delivered.result()[0]
-            begin = last - handed.size + 1
-            if begin == self.next and self.alone:
-                handed.stand(begin)
+            pending = self._pending.popleft()
+            last = pending.delivered.result()[0]
+            begin = last - pending.size + 1
+            if begin == self.next and self.sole_writer:
+                pending.on_offset(begin)
                 self.contained = last + 1
             if begin != self.next:
                 # A producer may split what it sends, so others' records may lie anywhere before our last one.
                 self.gaps.append((self.next, last))
             self.next = last + 1
-            self.published = Claim(self.term, handed.change, self.read_to)
-            self.resume = max(self.resume, handed.resume)
+            self.published = Claim(self.term, pending.change, self.read_to)
+            self.resume = max(self.resume, pending.resume)
 
     @property
     def under_way(self) -> list[Delivery]:
         """Deliveries that are not accounted for yet."""
-        return [handed.delivered for handed in self._pending]
+        return [pending.delivered for pending in self._pending]
 
     @property
-    def alone(self) -> bool:
+    def sole_writer(self) -> bool:
         """True while no other writer is known."""
         return self.contained == self.next
 
-    def out(self, change: int) -> bool:
+    def is_delivered(self, change: int) -> bool:
         """True once all changes of this term up to this one are delivered. Raises SinkError where that failed."""
         self.settle()
         return self.published.term == self.term and self.published.change >= change
 
-    def ends_at(self, end: int) -> None:
+    def observe_end(self, end: int) -> None:
         """The changelog ends at `end` now: records beyond our last are others', if none of ours is under way."""
         self.settle()
         if not self._pending and end > self.next:

@@ -100,7 +100,7 @@ class Guard:
         """New gaps. On the model thread. If this process ends before they are handled, the next recovery finds them."""
         found: list[Gap] = []
         for number, part in self.publisher.flow.partitions.items():
-            part.deliveries.ends_at(ends.get(number, 0))
+            part.deliveries.observe_end(ends.get(number, 0))
             found += [(part, begin, end) for begin, end in part.deliveries.gaps]
             part.deliveries.gaps.clear()
         return found

@@ -10,8 +10,8 @@ from streams.flow.flow import Flow
 from streams.kafka.topics.limits import Rooms
 from streams.settings.settings import Settings
 from streams.state.changelog import OWNER_KEY
-from streams.state.deliveries import Handed
-from streams.state.snapshots.copying import placed
+from streams.state.deliveries import PendingChange
+from streams.state.snapshots.copying import with_record_offsets
 from streams.state.users.partition import UserPartition
 from streams.worker.stages.outputs import Outputs, Refusal, StateChange
 from streams.worker.stages.rejected_record import rejected_record
@@ -44,9 +44,11 @@ class Publisher:
         state = Group(self.settings.topic_state, records, part.partition)
         vectors = Group(self.settings.topic_vectors, updated.vectors)
         delivery = self.sink.publish([state, vectors, *others])
-        handed = Handed(part.changes, change.resume, len(records), delivery)
+        pending = PendingChange(part.changes, change.resume, len(records), delivery)
         # A snapshot holds where each row's record stands.
-        part.deliveries.add(placed(handed, part, updated.rows) if self.settings.snapshot_dir else handed)
+        part.deliveries.add(
+            with_record_offsets(pending, part, updated.rows) if self.settings.snapshot_dir else pending
+        )
         return delivery
 
     def write_owner_records(self, partitions: Sequence[int], owner: str) -> Delivery:

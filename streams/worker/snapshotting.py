@@ -93,7 +93,7 @@ class Snapshotter:
         of = await on_model(self._finish, copying)
         if of is None:
             return
-        while not await on_model(part.deliveries.out, copying.change):
+        while not await on_model(part.deliveries.is_delivered, copying.change):
             await asyncio.sleep(PAUSE_S)
         if self._alone(part):
             await call_on_daemon_thread(self._write, folder, copying, *of)
@@ -111,12 +111,12 @@ class Snapshotter:
 
     def _alone(self, part: PartitionState) -> bool:
         """False once others wrote into the changelog: a newer owner may have, and a copy is useless from then on."""
-        if not part.deliveries.alone:
+        if not part.deliveries.sole_writer:
             log.info(
                 "no snapshot of partition %d before its next recovery: others wrote into its changelog",
                 part.partition,
             )
-        return part.deliveries.alone
+        return part.deliveries.sole_writer
 
     def _write(self, folder: Path, copying: Copying, changelog: SourceTopic, begin: int) -> None:
         partition = copying.part.partition

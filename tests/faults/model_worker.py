@@ -115,7 +115,7 @@ class Worker:
         if "republish" in self.tasks:
             return False
         broker, deliveries = self.broker, self.part.deliveries
-        deliveries.ends_at(broker.end)
+        deliveries.observe_end(broker.end)
         gaps = list(deliveries.gaps)
         deliveries.gaps.clear()
         if gaps and broker.rules.republish:

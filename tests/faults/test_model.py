@@ -74,8 +74,8 @@ def published_out_of_order(patch: Patch) -> Rules:
     record = UserPartition.watermark_record
 
     def done_first(part: UserPartition, source: Any) -> tuple[bytes, bytes]:
-        handed = part.deliveries
-        handed._pending = deque(sorted(handed._pending, key=lambda entry: not entry.delivered.done()))
+        pending = part.deliveries
+        pending._pending = deque(sorted(pending._pending, key=lambda entry: not entry.delivered.done()))
         return record(part, source)
 
     patch.setattr(UserPartition, "watermark_record", done_first)

@@ -12,7 +12,7 @@ import numpy as np
 
 from streams.interest.base import Longs
 from streams.state.changelog import SourceTopic, Watermark
-from streams.state.deliveries import Handed
+from streams.state.deliveries import PendingChange
 from streams.state.layout import Rows
 from streams.state.snapshots.snapshot import Snapshot
 from streams.state.store import PartitionState
@@ -21,16 +21,16 @@ from streams.state.store import PartitionState
 BLOCK = 4_000
 
 
-def placed(handed: Handed, part: PartitionState, rows: Longs) -> Handed:
+def with_record_offsets(pending: PendingChange, part: PartitionState, rows: Longs) -> PendingChange:
     """The same, but once delivered it writes each record's offset into its row. rows: (n,) of the first n records."""
 
-    def stand(begin: int) -> None:
+    def on_offset(begin: int) -> None:
         states = part.layout.view(part.arena)
-        kept = states["change"][rows] == handed.change
+        kept = states["change"][rows] == pending.change
         kept &= states["term"][rows] == part.deliveries.term
         states["place"][rows[kept]] = begin + np.flatnonzero(kept)
 
-    return replace(handed, stand=stand)
+    return replace(pending, on_offset=on_offset)
 
 
 class Copying:

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from sinks.base import SinkError
 from streams.state.changelog import NOTHING, Claim
-from streams.state.deliveries import Deliveries, Handed
+from streams.state.deliveries import Deliveries, PendingChange
 
 
-def handed(change: int, size: int, last: int | None, resume: int = -1) -> Handed:
+def pending(change: int, size: int, last: int | None, resume: int = -1) -> PendingChange:
     future: Future[Sequence[int]] = Future()
     if last is not None:
         future.set_result([last, -1])
-    return Handed(change, resume, size, future)
+    return PendingChange(change, resume, size, future)
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 5)), max_size=12), st.integers(0, 3))
@@ -31,41 +31,41 @@ def test_gaps_hold_all_that_others_wrote_and_no_group_beside_which_nobody_did(
     for change, (others, own) in enumerate(batches, 1):
         last = end + others + own - 1
         expected |= set(range(end, last)) if others else set()
-        deliveries.add(handed(change, own, last))
+        deliveries.add(pending(change, own, last))
         end = last + 1
     expected |= set(range(end, end + behind))
-    deliveries.ends_at(end + behind)
+    deliveries.observe_end(end + behind)
     assert {offset for gap in deliveries.gaps for offset in range(*gap)} == expected
     deliveries.gaps.clear()
-    deliveries.ends_at(end + behind)
+    deliveries.observe_end(end + behind)
     assert deliveries.gaps == []
 
 
 def test_an_end_says_nothing_while_own_records_are_on_their_way() -> None:
     deliveries = Deliveries(term=9, read_to=10)
-    deliveries.add(handed(1, 2, None))
-    deliveries.ends_at(12)
+    deliveries.add(pending(1, 2, None))
+    deliveries.observe_end(12)
     assert deliveries.gaps == []
 
 
 def test_nothing_counts_before_what_was_handed_over_earlier() -> None:
     deliveries = Deliveries(term=9, read_to=10)
-    deliveries.add(handed(1, 2, None, resume=4))
-    deliveries.add(handed(2, 2, 13, resume=7))
+    deliveries.add(pending(1, 2, None, resume=4))
+    deliveries.add(pending(2, 2, 13, resume=7))
     deliveries.settle()
     assert (deliveries.published, deliveries.resume) == (NOTHING, -1)
 
 
 def test_what_vouches_for_no_rejected_record_does_not_take_back_what_others_did() -> None:
     deliveries = Deliveries(term=9, read_to=10)
-    deliveries.add(handed(1, 2, 11, resume=7))
-    deliveries.add(handed(2, 1, 12))
+    deliveries.add(pending(1, 2, 11, resume=7))
+    deliveries.add(pending(2, 1, 12))
     deliveries.settle()
     assert (deliveries.published, deliveries.resume) == (Claim(9, 2, 10), 7)
 
 
 def test_a_failed_delivery_is_an_error() -> None:
-    deliveries, failed = Deliveries(), handed(1, 1, None)
+    deliveries, failed = Deliveries(), pending(1, 1, None)
     assert isinstance(failed.delivered, Future)
     failed.delivered.set_exception(SinkError("no"))
     deliveries.add(failed)

@@ -12,7 +12,7 @@ import pytest
 from streams.state.bounded.eviction import Evictor
 from streams.state.bounded.spill_file import SpillFile
 from streams.state.changelog import SourceTopic
-from streams.state.deliveries import Handed
+from streams.state.deliveries import PendingChange
 from streams.state.layout import STORE_FIELDS, Layout
 from streams.state.restore import Restoring
 from streams.state.snapshots.copying import Copying
@@ -63,7 +63,7 @@ def count(part: PartitionState, log: Log, offset: int, *keys: str, note: bytes =
     log += written
     delivered: Future[list[int]] = Future()
     delivered.set_result([len(log) - 1])
-    part.deliveries.add(Handed(part.changes, offset, len(written), delivered))
+    part.deliveries.add(PendingChange(part.changes, offset, len(written), delivered))
     part.trim()
 
 

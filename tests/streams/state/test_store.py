@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from streams.interest.decay import DecayModel, HalfLife
 from streams.state.changelog import NO_TERM, OWNER_KEY, WATERMARK_KEY, SourceTopic, Watermark
-from streams.state.deliveries import Deliveries, Handed
+from streams.state.deliveries import Deliveries, PendingChange
 from streams.state.restore import Restoring
 from streams.state.store import StateError
 from streams.state.users.consumed import Consumed
@@ -109,7 +109,7 @@ class Owner:
         future: Future[Sequence[int]] = Future()
         if delivered:
             future.set_result([len(self.log) - 1])
-        self.part.deliveries.add(Handed(self.part.changes, self.part.watermark, len(written), future))
+        self.part.deliveries.add(PendingChange(self.part.changes, self.part.watermark, len(written), future))
 
     def users(self, rows: Any) -> set[str]:
         return {self.part.users[row] for row in rows}
@@ -268,8 +268,8 @@ def test_a_mark_calls_published_what_was_delivered_in_order() -> None:
     part, _ = filled()
     part.deliveries = Deliveries(term=7, read_to=8)
     first, second = Future[Sequence[int]](), Future[Sequence[int]]()
-    part.deliveries.add(Handed(1, 5, 3, first))
-    part.deliveries.add(Handed(2, 12, 4, second))
+    part.deliveries.add(PendingChange(1, 5, 3, first))
+    part.deliveries.add(PendingChange(2, 12, 4, second))
     second.set_result([14])
     assert (mark(part).published.term, mark(part).resume) == (NO_TERM, -1)
     first.set_result([10])

@@ -19,10 +19,10 @@ from hypothesis import strategies as st
 from sinks.base import SinkError
 from streams.settings.settings import Settings
 from streams.state.changelog import WATERMARK_KEY, Claim, SourceTopic, Watermark
-from streams.state.deliveries import Handed
+from streams.state.deliveries import PendingChange
 from streams.state.restore import Restoring
 from streams.state.snapshots import copying
-from streams.state.snapshots.copying import Copying, placed
+from streams.state.snapshots.copying import Copying, with_record_offsets
 from streams.state.snapshots.snapshot import load, path
 from streams.state.store import StateError
 from streams.state.users.partition import UserPartition
@@ -71,7 +71,9 @@ def hand_over(part: UserPartition, users: Sequence[str]) -> Future[Sequence[int]
         part.consumed.add(int(rows[0]), part.watermark)
     records, delivered = part.records(rows, changed), Future[Sequence[int]]()
     part.watermark_record(SOURCE)
-    part.deliveries.add(placed(Handed(part.changes, -1, len(records) + 1, delivered), part, rows))
+    part.deliveries.add(
+        with_record_offsets(PendingChange(part.changes, -1, len(records) + 1, delivered), part, rows)
+    )
     return delivered
 
 
@@ -88,8 +90,8 @@ def test_rows_tell_where_their_records_stand_once_it_is_known_and_nobody_else_wr
     assert places(part) == {"a": 0, "b": 3, "c": 4, "d": 6, "e": 0}
     assert (part.deliveries.contained, part.deliveries.gaps) == (8, [(8, 10)])
     hand_over(part, ["f"]).set_result([12])
-    part.deliveries.ends_at(14)
-    assert (part.deliveries.contained, part.deliveries.alone) == (8, False)
+    part.deliveries.observe_end(14)
+    assert (part.deliveries.contained, part.deliveries.sole_writer) == (8, False)
     assert places(part)["f"] == 0
 
 

@@ -17,7 +17,7 @@ from streams.ops.metrics import Metrics
 from streams.state.bounded.eviction import Evictor
 from streams.state.bounded.spill_file import SpillFile
 from streams.state.changelog import SourceTopic
-from streams.state.deliveries import Handed
+from streams.state.deliveries import PendingChange
 from streams.state.restore import Restoring
 from streams.state.users.partition import UserPartition
 from streams.state.users.waiting import Waiting
@@ -82,7 +82,7 @@ class Run:
         delivered: Future[Sequence[int]] = Future()
         if publish:
             delivered.set_result([len(self.log) - 1])
-        self.part.deliveries.add(Handed(self.part.changes, self.part.watermark, 1, delivered))
+        self.part.deliveries.add(PendingChange(self.part.changes, self.part.watermark, 1, delivered))
         self.check()
 
     def note(self, updated: Any) -> None:

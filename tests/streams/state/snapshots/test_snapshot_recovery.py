@@ -64,9 +64,9 @@ class SnapshotSchedule(Schedule):
     def _save(self) -> bool:
         """As `Snapshotter` does it, where all that a copy holds is delivered."""
         for part, copy in list(self.finished.items()):
-            if part.deliveries.out(copy.change):
+            if part.deliveries.is_delivered(copy.change):
                 del self.finished[part]
-                if part.deliveries.alone:
+                if part.deliveries.sole_writer:
                     self.taken.append(copy.snapshot(CHANGELOG, 0))
                 return True
         return False
@@ -135,7 +135,7 @@ def test_a_snapshot_and_the_rest_are_the_whole(seed: int) -> None:
 
 
 def no_places(patch: Patch) -> None:
-    patch.setattr("streams.worker.publishing.placed", lambda handed, part, rows: handed)
+    patch.setattr("streams.worker.publishing.with_record_offsets", lambda pending, part, rows: pending)
 
 
 def gaps_are_contained(patch: Patch) -> None:
@@ -143,7 +143,7 @@ def gaps_are_contained(patch: Patch) -> None:
 
 
 def saved_before_it_is_delivered(patch: Patch) -> None:
-    patch.setattr(Deliveries, "out", lambda deliveries, change: True)
+    patch.setattr(Deliveries, "is_delivered", lambda deliveries, change: True)
 
 
 def offset_of_the_end(patch: Patch) -> None:
