@@ -33,7 +33,7 @@ def load_settings(config: Path | None = None, **options: Any) -> Settings:
 def or_exit(run: Callable[[], None]) -> None:
     """Turn the errors that a person can cause into a sentence and an exit status."""
     from encoders.core.base import EncoderError
-    from streams.ops.kafka_errors import told
+    from streams.ops.kafka_errors import describe
     from streams.ops.user_errors import USER_ERRORS
 
     caught: tuple[type[Exception], ...] = (EncoderError, *USER_ERRORS)
@@ -43,7 +43,7 @@ def or_exit(run: Callable[[], None]) -> None:
     try:
         run()
     except caught as error:
-        fail(told(error), 1)
+        fail(describe(error), 1)
     except KeyboardInterrupt:
         raise typer.Exit(STATUS) from None
 

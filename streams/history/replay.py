@@ -29,7 +29,7 @@ from streams.interest.base import Longs
 from streams.kafka.reading import read_all
 from streams.kafka.security import librdkafka_config
 from streams.kafka.topics.admin import TopicAdmin
-from streams.ops.log_lines import untold
+from streams.ops.log_lines import without_log
 from streams.settings.settings import Settings
 from streams.state.users.partition import UserPartition
 from streams.wiring.app import build_flow, state_space
@@ -106,7 +106,7 @@ def replay_topic(settings: Settings) -> tuple[dict[bytes, Any], int]:
     config = librdkafka_config(settings)
     encoder, scoring = build_encoder(settings), build_scoring(settings)
     flow = build_flow(settings, state_space(encoder, scoring))
-    flow.reads_from(source_topic(AdminClient(untold(config)), settings.events_topic))
+    flow.reads_from(source_topic(AdminClient(without_log(config)), settings.events_topic))
     cataloguer = Cataloguer(flow.catalog, encoder, flow.options.limits)
     for messages in read_all(config, settings.topic_embeddings):
         cataloguer.learn(messages)

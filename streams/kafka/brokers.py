@@ -20,7 +20,7 @@ from streams.kafka.clients import make
 from streams.kafka.reading import is_away
 from streams.ops.backoff import Backoff
 from streams.ops.daemon_calls import call_on_daemon_thread
-from streams.ops.log_lines import CONNECTIONS, untold
+from streams.ops.log_lines import CONNECTIONS, without_log
 
 T = TypeVar("T")
 STAGE = "kafka"
@@ -38,7 +38,7 @@ class Brokers:
         """kafka: librdkafka properties (servers, security)."""
         self.kafka, self.backoff = kafka, backoff
         # One for all questions: ending a client may take librdkafka a second.
-        self.admin = make(AdminClient, untold(kafka), tended=True)
+        self.admin = make(AdminClient, without_log(kafka), tended=True)
 
     async def ask(self, function: Callable[..., T], *arguments: Any, **options: Any) -> T:
         """What the function returns, in a thread, once the brokers answer. Raises GaveUpError, StoppedError."""

@@ -15,7 +15,7 @@ from random import Random
 from typing import TypeVar
 
 from streams.ops.endpoints import Health
-from streams.ops.kafka_errors import told
+from streams.ops.kafka_errors import describe
 from streams.ops.metrics import Metrics
 from streams.settings.errors import UserError
 
@@ -101,7 +101,7 @@ class Backoff:
             if first:
                 self._began[stage] = self._advised[stage] = now
         if first:
-            log.warning("%s: %s; trying again for up to %g s", stage, told(error), self.deadline)
+            log.warning("%s: %s; trying again for up to %g s", stage, describe(error), self.deadline)
         return now
 
     def _remind(self, stage: str, error: Exception, advice: str, left: float) -> None:
@@ -116,14 +116,14 @@ class Backoff:
             log.warning(
                 "%s: %s, for %.0f s now; trying again for %.0f s more: %s",
                 stage,
-                told(error),
+                describe(error),
                 lasted,
                 left,
                 advice,
             )
 
     def _pause(self, stage: str, error: Exception, advice: str, pause: float, left: float) -> None:
-        said = f"{stage}: {told(error)}"
+        said = f"{stage}: {describe(error)}"
         if left <= 0:
             raise GaveUpError(
                 f"{said}. This has lasted {self.deadline:g} s (INTERESTFLOW_RETRY_DEADLINE_S): {advice}"

@@ -87,7 +87,7 @@ def sentence(error: KafkaError | KafkaException, resource: str = "") -> str:
     return f"{where}{said} ({found.name()}): {_ADVICE.get(found.code(), _ELSE)}"
 
 
-def told(error: BaseException) -> str:
+def describe(error: BaseException) -> str:
     """The message of any error; for Kafka's errors, which are tuples of codes, the sentence."""
     return sentence(error) if isinstance(error, KafkaException) else str(error)
 

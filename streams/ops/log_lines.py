@@ -120,12 +120,12 @@ def set_up_logging(settings: Settings) -> None:
         logging.getLogger(name).setLevel(quiet)
 
 
-def told(config: Mapping[str, Any]) -> dict[str, Any]:
+def with_log(config: Mapping[str, Any]) -> dict[str, Any]:
     """librdkafka properties that send the lines of a client to our log; somebody must poll it."""
     return {**_quiet(config), "logger": logging.getLogger(LIBRDKAFKA)}
 
 
-def untold(config: Mapping[str, Any]) -> dict[str, Any]:
+def without_log(config: Mapping[str, Any]) -> dict[str, Any]:
     """The same for a client that nobody polls: it logs nothing, its failures are raised."""
     return {**_quiet(config), "log_level": 0}
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from streams.ops.kafka_errors import told
+from streams.ops.kafka_errors import describe
 from streams.ops.user_errors import USER_ERRORS
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,9 @@ def spared_collector() -> Iterator[None]:
 def fail(error: BaseException) -> None:
     """End the process at once: nothing unacknowledged is lost, it is read again."""
     # An error that a person can put right needs no traceback.
-    log.critical("cannot go on: %s", told(error), exc_info=None if isinstance(error, USER_ERRORS) else error)
+    log.critical(
+        "cannot go on: %s", describe(error), exc_info=None if isinstance(error, USER_ERRORS) else error
+    )
     logging.shutdown()
     sys.stderr.flush()
     os._exit(FAILED)  # not sys.exit: other threads may hang, and nothing may be acknowledged any more

@@ -19,7 +19,7 @@ from streams.kafka import security
 from streams.kafka.brokers import Brokers
 from streams.ops.backoff import Backoff
 from streams.ops.endpoints import Health
-from streams.ops.log_lines import told
+from streams.ops.log_lines import with_log
 from streams.ops.metrics import Metrics
 from streams.ops.process import fail
 from streams.settings.settings import Settings
@@ -65,7 +65,7 @@ class Parts:
 def build_worker(settings: Settings) -> Worker:
     """Everything, wired. Raises SettingsError, SecurityError or EncoderError that says what to do."""
     security.require(settings)
-    kafka = told(security.librdkafka_config(settings))
+    kafka = with_log(security.librdkafka_config(settings))
     encoder, scoring = build_encoder(settings), build_scoring(settings)
     flow = build_flow(settings, state_space(encoder, scoring))
     adapters = {source.topic: adapter(source.format, settings) for source in settings.raw_sources}

@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from streams.kafka.clients import close_later, make
 from streams.kafka.log_bounds import Partition
 from streams.kafka.topics.ids import UNKNOWN
-from streams.ops.log_lines import untold
+from streams.ops.log_lines import without_log
 
 TIMEOUT_S = 30.0
 
@@ -54,7 +54,7 @@ def committed(
     if not partitions:
         return {}
     asked = [TopicPartition(topic, partition) for topic, partition in sorted(partitions)]
-    consumer = make(Consumer, {**untold(config), "group.id": group, "enable.auto.commit": False})
+    consumer = make(Consumer, {**without_log(config), "group.id": group, "enable.auto.commit": False})
     try:
         told = consumer.committed(asked, timeout=TIMEOUT_S)
     finally:

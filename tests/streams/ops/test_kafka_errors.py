@@ -7,7 +7,7 @@ from aiokafka.errors import TopicAuthorizationFailedError
 from confluent_kafka import KafkaError, KafkaException
 
 from streams.kafka import coordinator
-from streams.ops.kafka_errors import GroupError, is_final, sentence, told
+from streams.ops.kafka_errors import GroupError, describe, is_final, sentence
 
 CODES = [
     code for name in dir(KafkaError) if name.isupper() and isinstance(code := getattr(KafkaError, name), int)
@@ -48,7 +48,7 @@ def test_how_often_and_how_long_is_left_out() -> None:
 
 
 def test_other_errors_say_what_they_say() -> None:
-    assert told(ValueError("no")) == "no"
+    assert describe(ValueError("no")) == "no"
 
 
 def test_only_what_stays_is_final() -> None:

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from streams.ops.log_lines import QUIET_S, Connections, Seldom, told, untold
+from streams.ops.log_lines import QUIET_S, Connections, Seldom, with_log, without_log
 
 
 def line(name: str, message: str, *arguments: object) -> logging.LogRecord:
@@ -55,9 +55,9 @@ def test_what_is_new_or_ours_is_said_at_once() -> None:
     assert all(seldom.filter(line("streams.worker.worker", "the same")) for _ in range(3))
 
 
-@pytest.mark.parametrize("config", [{"bootstrap.servers": "a:1"}, told({"bootstrap.servers": "a:1"})])
+@pytest.mark.parametrize("config", [{"bootstrap.servers": "a:1"}, with_log({"bootstrap.servers": "a:1"})])
 def test_a_client_that_nobody_polls_writes_nothing(config: dict[str, object]) -> None:
-    assert untold(config) == {"bootstrap.servers": "a:1", "log_level": 0}
+    assert without_log(config) == {"bootstrap.servers": "a:1", "log_level": 0}
 
 
 def test_a_failover_is_told_of_when_it_begins_and_when_it_ends(caplog: pytest.LogCaptureFixture) -> None:
