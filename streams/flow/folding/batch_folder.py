@@ -148,7 +148,7 @@ class BatchFolder:
         if self.options.recommend:
             if self.options.exclude_consumed:
                 self._consume(part, batch, folded.indices)
-            part.mark_due(batch.plan.touched)
+            part.set_due(batch.plan.touched)
 
     def _consume(self, part: UserPartition, batch: Batch, indices: Longs) -> None:
         consuming, consume, rows = self.options.consuming_actions, part.consumed.add, batch.new.rows

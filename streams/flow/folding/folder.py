@@ -76,7 +76,7 @@ class EventFolder:
         part.set_version(self._layout.view(changed))
         part.write_rows(rows, changed)
         if self._options.recommend:
-            part.mark_due(rows)
+            part.set_due(rows)
         return Updated(part.records(rows, changed), self.vectors(part, rows), Counter(), rows)
 
     def vectors(self, part: UserPartition, rows: Longs) -> KeyValues:

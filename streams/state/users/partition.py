@@ -26,7 +26,7 @@ class UserPartition(PartitionState):
         # The same, of rows whose recommendation is under way.
         self.publishing: dict[int, int] = {}
         # True once a mark has said that no row is due.
-        self.all_told = True
+        self.none_due_recorded = True
         # Which changes had delivered recommendations when the state was recovered.
         self.recommended_before = NOTHING
 
@@ -40,7 +40,7 @@ class UserPartition(PartitionState):
         due, publishing = self.due, self.publishing
         return (row for row in rows if row not in due and row not in publishing)
 
-    def mark_due(self, rows: Longs) -> None:
+    def set_due(self, rows: Longs) -> None:
         """Let the users of these rows, which change with the next mark, have a recommendation."""
         due, change = self.due, self.changes + 1
         for row in rows.tolist():
@@ -49,7 +49,7 @@ class UserPartition(PartitionState):
     def deferred(self) -> Claim:
         """Which changes have delivered recommendations."""
         due = min([*self.due.values(), *self.publishing.values()], default=None)
-        self.all_told = due is None
+        self.none_due_recorded = due is None
         if due == 0:
             return self.recommended_before
         return Claim(self.deliveries.term, self.changes if due is None else due - 1, self.deliveries.read_to)

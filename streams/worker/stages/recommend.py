@@ -70,7 +70,7 @@ class Recommend:
         for row in rows:
             part.publishing.pop(row, None)
         part.trim()
-        if part.due or part.publishing or part.all_told:
+        if part.due or part.publishing or part.none_due_recorded:
             return None
         nobody = Updated([], [], Counter(), np.zeros(0, dtype=np.int64))
         return Outputs(change=StateChange(part, nobody))
