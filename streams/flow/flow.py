@@ -166,6 +166,6 @@ class Flow:
             outcomes["waiting"] -= len(decoded.events)
         else:
             self.weighing.unknown.count(decoded.events)
-            outcomes["read"] += decoded.read_after(part.watermark)
-            part.watermark = max(part.watermark, decoded.last_offset)
+            outcomes["read"] += decoded.read_after(part.processed_offset)
+            part.processed_offset = max(part.processed_offset, decoded.last_offset)
         part.books.update(outcomes)

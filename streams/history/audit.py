@@ -22,7 +22,7 @@ from streams.events.rejections import Reason
 from streams.history.books import topics_read
 from streams.history.books.asked import compacted, read_so_far
 from streams.history.books.catalogue import Items, RefusedItems
-from streams.history.books.events import Actions, balance_events, enter_marks
+from streams.history.books.events import Actions, balance_events, enter_progress
 from streams.history.books.ledger import OUTCOMES, Books
 from streams.history.books.offsets import HIGHEST
 from streams.history.books.shown import show
@@ -31,12 +31,12 @@ from streams.kafka.security import librdkafka_config
 from streams.kafka.topics.admin import TopicAdmin
 from streams.kafka.topics.ids import ids_now
 from streams.settings.settings import Settings
-from streams.state.changelog import Watermark
+from streams.state.changelog import Progress
 from streams.wiring.app import build_limits
 
 __all__ = ["OUTCOMES", "Books", "audit", "show"]
 
-Marks = dict[int, Watermark]
+ProgressByPartition = dict[int, Progress]
 
 
 def audit(settings: Settings) -> Books:
@@ -48,11 +48,11 @@ def audit(settings: Settings) -> Books:
     ids = ids_now(admin, [*raw, settings.events_topic, settings.topic_items])
     offsets = read_so_far(settings, metadata, {*raw, settings.topic_items}, ids)
     anywhere, books.notes = compacted(settings, [*raw, settings.events_topic])
-    marks = topics_read.marks(config, settings.topic_state, books)
-    enter_marks(marks, books)
+    progress_by_partition = topics_read.progress_by_partition(config, settings.topic_state, books)
+    enter_progress(progress_by_partition, books)
     sources = _sources(settings, offsets, anywhere)
     ingest = Ingest({topic: ids[topic] for topic in raw})
-    _events(settings, marks, ingest, settings.events_topic in anywhere, books)
+    _events(settings, progress_by_partition, ingest, settings.events_topic in anywhere, books)
     refused = RefusedItems(settings.topic_items)
     topics_read.rejected(config, settings.topic_rejected, ingest, refused)
     _ingested(ingest, sources, books)
@@ -75,12 +75,18 @@ def _sources(
     return sources
 
 
-def _events(settings: Settings, marks: Marks, ingest: Ingest, anywhere: bool, books: Books) -> None:
+def _events(
+    settings: Settings,
+    progress_by_partition: ProgressByPartition,
+    ingest: Ingest,
+    anywhere: bool,
+    books: Books,
+) -> None:
     rules = settings.action_rules
     actions = Actions(lambda word: word in rules)
     config, topic = librdkafka_config(settings), settings.events_topic
-    partitions = topics_read.canonical(config, topic, marks, ingest, actions, books)
-    balance_events(topic, partitions, marks, anywhere, books)
+    partitions = topics_read.canonical(config, topic, progress_by_partition, ingest, actions, books)
+    balance_events(topic, partitions, progress_by_partition, anywhere, books)
     ingest.cut(topic, {number: HIGHEST if anywhere else found.begin for number, found in partitions.items()})
     actions.enter(books)
 

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 # A key of a row holds no control character, so no row can have one of these.
-WATERMARK_KEY = b"\x00watermark"
+PROGRESS_KEY = b"\x00watermark"
 OWNER_KEY = b"\x00owner"
-CONTROL_KEYS = frozenset((WATERMARK_KEY, OWNER_KEY))
+CONTROL_KEYS = frozenset((PROGRESS_KEY, OWNER_KEY))
 NO_TERM = -1
 
 
@@ -53,7 +53,7 @@ class Claim(msgspec.Struct, frozen=True):
 NOTHING = Claim(NO_TERM, 0, 0)
 
 
-class Watermark(msgspec.Struct, rename={"deferred": "recommended"}):
+class Progress(msgspec.Struct, rename={"deferred": "recommended"}):
     """The progress record of a partition: the effects of every event up to `offset` are in the changelog."""
 
     # In the source.
@@ -76,20 +76,20 @@ class Watermark(msgspec.Struct, rename={"deferred": "recommended"}):
     origins: dict[str, dict[int, int]] = msgspec.field(default_factory=dict)
 
     @classmethod
-    def newest(cls, known: Watermark | None, record: bytes) -> Watermark:
-        """The higher of a known mark and the one in a record, in whichever order they were written."""
+    def newest(cls, known: Progress | None, record: bytes) -> Progress:
+        """The higher of a known progress record and the one in a record, in whichever order they were written."""
         return cls.of(record).or_newer(known)
 
     @classmethod
-    def of(cls, record: bytes) -> Watermark:
-        """The mark in a record's value."""
+    def of(cls, record: bytes) -> Progress:
+        """The progress record in a record's value."""
         return msgspec.json.decode(record, type=cls)
 
-    def or_newer(self, known: Watermark | None) -> Watermark:
+    def or_newer(self, known: Progress | None) -> Progress:
         """The higher of both; this one where they are equal."""
         return self if known is None or self.order >= known.order else known
 
     @property
     def order(self) -> tuple[int, int, int]:
-        """Marks of one offset differ by what has been delivered, and by waiting events that were applied."""
+        """Progress records of one offset differ by what has been delivered, and by waiting events that were applied."""
         return self.offset, self.term, self.change

@@ -17,9 +17,9 @@ from streams.state.changelog import NO_TERM, NOTHING, Claim
 
 @dataclass(frozen=True, slots=True)
 class PendingChange:
-    """A change that was given to the sink: its changelog records with their mark, and the outputs."""
+    """A change that was given to the sink: its changelog records with their progress record, and the outputs."""
 
-    # Its number, as in the mark.
+    # Its number, as in the progress record.
     change: int
     # Source offset up to which its rejected records go, too; -1 for none.
     resume: int
@@ -38,7 +38,7 @@ class Deliveries:
     ) -> None:
         """read_to: changelog offset up to which (exclusive) the state was read.
 
-        published, resume: as the newest mark has them.
+        published, resume: as the newest progress record has them.
         """
         self.term, self.read_to, self.published, self.resume = term, read_to, published, resume
         # Changelog offset of the next record, if nobody else writes.

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from streams.state.store import PartitionState
 
-# In a mark's books: a number of offsets, not of events, for it is unknown what they held.
+# In a progress record's books: a number of offsets, not of events, for it is unknown what they held.
 REMOVED = "removed"
 
 
 def book(part: PartitionState, end: int) -> int:
     """The source now begins at offset `end`; returns how many of the removed offsets were not read.
 
-    One mark both books them and moves the state past them, so that no recovery books them again.
+    One progress record both books them and moves the state past them, so that no recovery books them again.
     """
-    lost = max(0, end - (part.watermark + 1))
+    lost = max(0, end - (part.processed_offset + 1))
     if lost:
         part.books[REMOVED] += lost
-        part.watermark = end - 1
+        part.processed_offset = end - 1
     return lost

@@ -14,7 +14,7 @@ import numpy as np
 
 from streams.interest.base import Longs
 from streams.state.bounded.eviction import Evictor
-from streams.state.changelog import CONTROL_KEYS, NO_TERM, WATERMARK_KEY, SourceTopic, Watermark
+from streams.state.changelog import CONTROL_KEYS, NO_TERM, PROGRESS_KEY, Progress, SourceTopic
 from streams.state.layout import Rows
 from streams.state.snapshots.snapshot import Snapshot
 from streams.state.store import PartitionState, StateError
@@ -34,7 +34,7 @@ class Restoring(Generic[P]):
         self._state = empty
         self._evictor = evictor
         self._layout = empty.layout
-        self._mark: Watermark | None = None
+        self._progress: Progress | None = None
         self._tails = PackedTails(empty.tails.pins)
         if evictor is not None:
             empty.evicted, evictor.tails = evictor, self._tails
@@ -52,7 +52,7 @@ class Restoring(Generic[P]):
         self._state.rows(found.keys)
         self._state.arena[: len(found.keys)] = found.rows
         self._tails.update(found.tails)
-        self._mark, self._read_to = found.mark, found.offset
+        self._progress, self._read_to = found.progress, found.offset
 
     def add(self, keys: Sequence[bytes], values: Sequence[bytes | None], offsets: Sequence[int]) -> None:
         """Take records with their changelog offsets. Raises StateError where they are not this layout's."""
@@ -67,17 +67,17 @@ class Restoring(Generic[P]):
             self._enter([key.decode() for key in keys], given, np.array(offsets, dtype=np.int64))
 
     def _control(self, key: bytes, value: bytes) -> bool:
-        if key == WATERMARK_KEY:
-            self._mark = Watermark.newest(self._mark, value)
+        if key == PROGRESS_KEY:
+            self._progress = Progress.newest(self._progress, value)
         return key in CONTROL_KEYS
 
     def state(self, source: SourceTopic, term: int = NO_TERM) -> P:
         """The state, for the owner of this term. Raises StateError where it was built from something else."""
         state, evictor = self._state, self._evictor
         state.tails.load(self._tails)
-        if self._mark is not None:
-            self._check(self._mark, source)
-        state.resume(self._mark, term, self._read_to)
+        if self._progress is not None:
+            self._check(self._progress, source)
+        state.resume(self._progress, term, self._read_to)
         if evictor is not None:
             evictor.tails = state.tails
             evictor.recall(state, state.claims())
@@ -126,10 +126,10 @@ class Restoring(Generic[P]):
         last = np.append(np.diff(arena_rows[order]) != 0, True)[: len(order)]
         return np.sort(order[last])
 
-    def _check(self, mark: Watermark, source: SourceTopic) -> None:
-        if mark.layout != self._layout.id:
+    def _check(self, progress: Progress, source: SourceTopic) -> None:
+        if progress.layout != self._layout.id:
             raise StateError(self._mismatch(f"another {self._layout.depends_on}"))
-        built = mark.source
+        built = progress.source
         if (built.topic, built.partitions) != (source.topic, source.partitions):
             raise StateError(
                 self._lie(

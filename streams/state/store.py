@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from streams.interest.base import Longs
 from streams.settings.errors import UserError
-from streams.state.changelog import NOTHING, WATERMARK_KEY, Claim, SourceTopic, Watermark
+from streams.state.changelog import NOTHING, PROGRESS_KEY, Claim, Progress, SourceTopic
 from streams.state.deliveries import Deliveries
 from streams.state.layout import Layout, Rows
 from streams.state.mapped import zeros
@@ -65,12 +65,12 @@ class PartitionState:
         # None where memory has no bound.
         self.evicted: Evicted | None = None
         # The highest source offset whose effects are all in the rows.
-        self.watermark = NO_OFFSET
+        self.processed_offset = NO_OFFSET
         self.books: Counter[str] = Counter()
         self.origins = Origins()
         # The newest that is known, of whatever term.
-        self.mark: Watermark | None = None
-        # Changes in this term, each completed by a mark.
+        self.progress: Progress | None = None
+        # Changes in this term, each completed by a progress record.
         self.changes = 0
         self.deliveries = Deliveries()
         # Rows that a recovery found to have an older record behind their newest one.
@@ -162,13 +162,13 @@ class PartitionState:
             bodies = [body + tail(row) for row, body in zip(rows.tolist(), bodies, strict=True)]
         return list(zip(keys, bodies, strict=True))
 
-    def watermark_record(self, source: SourceTopic) -> tuple[bytes, bytes]:
+    def progress_record(self, source: SourceTopic) -> tuple[bytes, bytes]:
         """The changelog record that follows a batch's records in the same partition."""
         self.changes += 1
         deliveries = self.deliveries
         deliveries.settle()
-        mark = Watermark(
-            offset=self.watermark,
+        progress = Progress(
+            offset=self.processed_offset,
             term=deliveries.term,
             change=self.changes,
             resume=deliveries.resume,
@@ -179,11 +179,11 @@ class PartitionState:
             books=dict(self.books),
             origins=self.origins.copy(),
         )
-        self.mark = mark.or_newer(self.mark)
-        return WATERMARK_KEY, msgspec.json.encode(mark)
+        self.progress = progress.or_newer(self.progress)
+        return PROGRESS_KEY, msgspec.json.encode(progress)
 
     def set_version(self, states: Any) -> None:
-        """Give rows that have changed the number of the change that the next mark completes."""
+        """Give rows that have changed the number of the change that the next progress record completes."""
         states["term"], states["change"], states["place"] = self.deliveries.term, self.changes + 1, 0
 
     @property
@@ -195,14 +195,14 @@ class PartitionState:
         """Which changes have delivered outputs of the kind that comes later than its batch; none here."""
         return NOTHING
 
-    def resume(self, mark: Watermark | None, term: int, read_to: int) -> None:
-        """Continue from the newest mark that a recovery found. See Deliveries for term and read_to."""
+    def resume(self, progress: Progress | None, term: int, read_to: int) -> None:
+        """Continue from the newest progress record that a recovery found. See Deliveries for term and read_to."""
         published, resume = NOTHING, NO_OFFSET
-        if mark is not None:
-            self.mark, self.watermark = mark, mark.offset
-            self.books.update(mark.books)
-            self.origins = Origins(mark.origins)
-            published, resume = mark.published, mark.resume
+        if progress is not None:
+            self.progress, self.processed_offset = progress, progress.offset
+            self.books.update(progress.books)
+            self.origins = Origins(progress.origins)
+            published, resume = progress.published, progress.resume
         self.deliveries = Deliveries(term, read_to, published, resume)
 
     def claims(self) -> tuple[Claim, ...]:

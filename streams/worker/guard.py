@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from streams.kafka.brokers import Brokers
 from streams.kafka.reading import Reader
 from streams.ops.metrics import Metrics
-from streams.state.changelog import OWNER_KEY, WATERMARK_KEY, Watermark
+from streams.state.changelog import OWNER_KEY, PROGRESS_KEY, Progress
 from streams.state.layout import Layout
 from streams.state.users.partition import UserPartition
 from streams.worker.publishing import Publisher
@@ -30,7 +30,7 @@ Gap = tuple[UserPartition, int, int]
 
 
 def others(records: Iterable[tuple[bytes, bytes | None]], layout: Layout, term: int) -> list[bytes]:
-    """Keys of the rows and marks that another term wrote; a gap may hold records of our own, too.
+    """Keys of the rows and progress records that another term wrote; a gap may hold records of our own, too.
 
     Records that say who owns a partition are no state: they are left out.
     """
@@ -39,8 +39,8 @@ def others(records: Iterable[tuple[bytes, bytes | None]], layout: Layout, term: 
 
 def _term(key: bytes, value: bytes | None, layout: Layout) -> int | None:
     """None where the record does not say."""
-    if value is not None and key == WATERMARK_KEY:
-        return Watermark.of(value).term
+    if value is not None and key == PROGRESS_KEY:
+        return Progress.of(value).term
     return None if value is None else layout.term(value)
 
 
@@ -83,7 +83,7 @@ class Guard:
             found = others(pairs, part.layout, part.deliveries.term)
             if not found:
                 continue
-            users = {key.decode() for key in found if key != WATERMARK_KEY}
+            users = {key.decode() for key in found if key != PROGRESS_KEY}
             log.warning(
                 "somebody else wrote %d records of %d users into %s-%d, likely a worker that was paused and "
                 "replaced; writing them again",

@@ -1,4 +1,4 @@
-"""Where records leave the worker: changes of the state with the marks that complete them, and all else."""
+"""Where records leave the worker: changes of the state with the progress records that complete them, and all else."""
 
 from __future__ import annotations
 
@@ -38,9 +38,10 @@ class Publisher:
         return self._publish_change(outputs.change, groups)
 
     def _publish_change(self, change: StateChange, others: Sequence[Group] = ()) -> Delivery:
-        """Publish changelog records, behind them the mark that says they are complete, and the change's outputs."""
+        """Publish changelog records, behind them the progress record that says they are complete, and the change's
+        outputs."""
         part, updated = change.part, change.updated
-        records = [*updated.state, part.watermark_record(self.flow.source)]
+        records = [*updated.state, part.progress_record(self.flow.source)]
         state = Group(self.settings.topic_state, records, part.partition)
         vectors = Group(self.settings.topic_vectors, updated.vectors)
         delivery = self.sink.publish([state, vectors, *others])

@@ -1,4 +1,4 @@
-"""From the changelog back to the state: bulk read, newest record per key, seek behind the watermark."""
+"""From the changelog back to the state: bulk read, newest record per key, seek behind the processed offset."""
 
 from __future__ import annotations
 
@@ -109,9 +109,10 @@ def positions(admin: AdminClient, source: str, states: Mapping[int, PartitionSta
     starts = {}
     for partition, state in states.items():
         begin, end = begins[source, partition], ends[source, partition]
-        if state.watermark + 1 > end:
+        if state.processed_offset + 1 > end:
             raise StateError(
-                f"{source}-{partition} ends at offset {end}, but the state has applied up to {state.watermark}: the "
+                f"{source}-{partition} ends at offset {end}, but the state has applied up to "
+                f"{state.processed_offset}: the "
                 f"topic was recreated or truncated. Raise INTERESTFLOW_GENERATION, run `interestflow topics "
                 f"create` and let the worker replay"
             )

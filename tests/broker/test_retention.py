@@ -20,7 +20,7 @@ from streams.kafka.topics import specifications as topics
 from streams.local_kafka.local_kafka import free_port
 from streams.settings.settings import Settings
 from streams.settings.source_topics import Source
-from streams.state.changelog import WATERMARK_KEY, Watermark
+from streams.state.changelog import PROGRESS_KEY, Progress
 from tests.broker.conftest import TIMEOUT_S, MakeSettings, Produce, await_topic
 from tests.broker.test_worker import clicks, items
 from tests.broker.workers import SMALL, LoggedWorker, eventually, logged_workers, run_worker
@@ -58,14 +58,14 @@ def remove(admin: AdminClient, topic: str, before: int) -> None:
 
 
 def removed(settings: Settings) -> int:
-    """Of the canonical topic, in the books of the newest mark."""
-    mark = None
+    """Of the canonical topic, in the books of the newest progress record."""
+    progress = None
     config = {"bootstrap.servers": settings.kafka_bootstrap_servers}
     for messages in read_all(config, settings.topic_state):
         for message in messages:
-            if message.key() == WATERMARK_KEY:
-                mark = Watermark.newest(mark, message.value())
-    return mark.books.get("removed", 0) if mark is not None else 0
+            if message.key() == PROGRESS_KEY:
+                progress = Progress.newest(progress, message.value())
+    return progress.books.get("removed", 0) if progress is not None else 0
 
 
 def counted(settings: Settings, topic: str) -> float:

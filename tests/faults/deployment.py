@@ -142,9 +142,9 @@ class Deployment:
     def unapplied(self) -> int:
         """Events that are not in the canonical topic yet, or that the changelog does not call applied."""
         self.look()
-        marks, left = self.changelog.marks, self.unlogged()
+        progress_by_partition, left = self.changelog.progress_by_partition, self.unlogged()
         for partition, end in self.oracle.ends.items():
-            left += max(0, end - 1 - marks.get(partition, {"offset": -1})["offset"])
+            left += max(0, end - 1 - progress_by_partition.get(partition, {"offset": -1})["offset"])
         return left
 
     def unlogged(self) -> int:

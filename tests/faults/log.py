@@ -35,22 +35,22 @@ class Changelog:
 
     flow: Flow
     rows: dict[str, Row] = field(default_factory=dict)
-    marks: dict[int, dict[str, Any]] = field(default_factory=dict)
+    progress_by_partition: dict[int, dict[str, Any]] = field(default_factory=dict)
 
     def add(self, message: Message) -> None:
         """Take a record: the highest (offset, count, term) of a key wins."""
         key, value = message.key(), message.value()
         if key == MARK:
-            mark = orjson.loads(value)
-            known = self.marks.get(message.partition())
-            if known is None or self._order(mark) >= self._order(known):
-                self.marks[message.partition()] = mark
+            progress = orjson.loads(value)
+            known = self.progress_by_partition.get(message.partition())
+            if known is None or self._order(progress) >= self._order(known):
+                self.progress_by_partition[message.partition()] = progress
         elif value is not None and key != OWNER:
             self.put(key.decode(), value)
 
     @staticmethod
-    def _order(mark: dict[str, Any]) -> tuple[int, int, int]:
-        return mark["offset"], mark["term"], mark["change"]
+    def _order(progress: dict[str, Any]) -> tuple[int, int, int]:
+        return progress["offset"], progress["term"], progress["change"]
 
     def put(self, user: str, value: bytes) -> None:
         """Take a user's record."""

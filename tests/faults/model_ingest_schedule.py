@@ -247,7 +247,8 @@ class Schedule:
         }
 
     def _live(self, log: list[Record]) -> Flow:
-        """The log in batches, with restarts in between: sometimes behind rows whose mark was never written."""
+        """The log in batches, with restarts in between: sometimes behind rows whose progress record was never
+        written."""
         flow, rng, kept = fresh(), self.rng, dict[bytes, bytes]()
         at = 0
         while at < len(log):
@@ -256,8 +257,8 @@ class Schedule:
             kept.update(updated.state)
             at += size
             if rng.random() < 0.8:
-                kept.update([part.watermark_record(EVENTS)])
+                kept.update([part.progress_record(EVENTS)])
             if rng.random() < 0.2:
                 flow = fresh(kept)
-                at = flow.partitions[0].watermark + 1
+                at = flow.partitions[0].processed_offset + 1
         return flow

@@ -87,8 +87,8 @@ class Worker:
         claimed = self.publisher.write_owner_records([0], "model")
         yield claimed
         part = recovered(broker, self.flow, claimed.result()[0])
-        if broker.committed > part.watermark + 1:
-            broker.problems.append(f"committed {broker.committed}, recovered {part.watermark}")
+        if broker.committed > part.processed_offset + 1:
+            broker.problems.append(f"committed {broker.committed}, recovered {part.processed_offset}")
         self._install(part)
         if not broker.rules.repair:
             part.stale = part.stale[:0]

@@ -125,7 +125,7 @@ def _arm_refusal(worker: Worker, topic: str, passages: Passages) -> None:
     publish: Callable[[Sequence[Group]], Future[Sequence[int]]] = sink.publish
 
     def wrapped(groups: Sequence[Group]) -> Future[Sequence[int]]:
-        # Of the state only changes of users, with their mark behind them.
+        # Of the state only changes of users, with their progress record behind them.
         found = [i for i, g in enumerate(groups) if g.topic == topic and len(g.records) > ("state" in topic)]
         if not found or not passages.last():
             return publish(groups)

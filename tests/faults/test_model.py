@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from streams.state.changelog import Claim, Watermark
+from streams.state.changelog import Claim, Progress
 from streams.state.deliveries import Deliveries
 from streams.state.restore import Restoring
 from streams.state.store import NO_OFFSET
@@ -65,20 +65,20 @@ def last_record_wins(patch: Patch) -> Rules:
 
 
 def last_mark_wins(patch: Patch) -> Rules:
-    patch.setattr(Watermark, "newest", lambda known, record: msgspec.json.decode(record, type=Watermark))
+    patch.setattr(Progress, "newest", lambda known, record: msgspec.json.decode(record, type=Progress))
     return Rules()
 
 
 def published_out_of_order(patch: Patch) -> Rules:
     """A batch that is delivered counts, though one before it is not."""
-    record = UserPartition.watermark_record
+    record = UserPartition.progress_record
 
     def done_first(part: UserPartition, source: Any) -> tuple[bytes, bytes]:
         pending = part.deliveries
         pending._pending = deque(sorted(pending._pending, key=lambda entry: not entry.delivered.done()))
         return record(part, source)
 
-    patch.setattr(UserPartition, "watermark_record", done_first)
+    patch.setattr(UserPartition, "progress_record", done_first)
     return Rules()
 
 

@@ -51,7 +51,7 @@ def last_rank_wins(patch: Patch) -> Rules:
 
 
 def ranks_not_kept(patch: Patch) -> Rules:
-    """The mark says nothing of the ranks."""
+    """The progress record says nothing of the ranks."""
     patch.setattr(Origins, "copy", lambda _: {})
     return Rules()
 

@@ -48,8 +48,8 @@ def _fill(cluster: Cluster, users: int) -> None:
         part = states.partition(number, users // PARTITIONS, CONSUMED, layout)
         rows = np.arange(len(part), dtype=np.int64)
         records = part.records(rows, part.read_rows(rows))
-        mark = part.watermark_record(states.SOURCE)
-        cluster.fill(TOPIC, [*records, mark], number)
+        progress = part.progress_record(states.SOURCE)
+        cluster.fill(TOPIC, [*records, progress], number)
 
 
 def child(servers: str, users: int) -> dict[str, list[float]]:

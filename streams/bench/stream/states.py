@@ -59,7 +59,7 @@ def fill(part: UserPartition, first: int, users: int, consumed: int) -> None:
         if consumed:
             _consume(part, rows, consumed)
         part.trim()
-    part.watermark = users
+    part.processed_offset = users
     # As an owner leaves it: every output is delivered.
     part.deliveries = Deliveries(TERM, 0, Claim(TERM, 0, 0), users)
 

@@ -66,7 +66,7 @@ class EventFolder:
         updated.outcomes.update(
             f"rejected.{reason.reason}"
             for record, reason in [*decoded.rejected, *updated.isolated]
-            if decoded.waited or record.offset > part.watermark
+            if decoded.waited or record.offset > part.processed_offset
         )
         return updated
 

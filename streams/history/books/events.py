@@ -1,4 +1,4 @@
-"""What the canonical topic holds against what the states' marks say was read of it."""
+"""What the canonical topic holds against what the states' progress records say was read of it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import msgspec
 
 from streams.history.books.ledger import OUTCOMES, Books
-from streams.state.changelog import Watermark
+from streams.state.changelog import Progress
 
 # Distinct words that are counted, and characters of each: a producer may write anything.
 MOST_WORDS, LONGEST_WORD = 1000, 64
 # Words that are reported.
 MOST_REPORTED = 20
-# In a mark's books beside the outcomes.
+# In a progress record's books beside the outcomes.
 READ, REMOVED, REFUSED = "read", "removed", "rejected."
 
 
@@ -61,16 +61,16 @@ class CanonicalPartition:
 
     # Its first offset now.
     begin: int = 0
-    # Records up to the mark of its state, and behind it.
+    # Records up to the progress record of its state, and behind it.
     covered: int = 0
     unread: int = 0
 
 
-def enter_marks(marks: Mapping[int, Watermark], books: Books) -> None:
-    """The outcomes since the beginning, from the books of all partitions' marks."""
+def enter_progress(progress_by_partition: Mapping[int, Progress], books: Books) -> None:
+    """The outcomes since the beginning, from the books of all partitions' progress records."""
     outcomes: Counter[str] = Counter()
-    for mark in marks.values():
-        outcomes.update(mark.books)
+    for progress in progress_by_partition.values():
+        outcomes.update(progress.books)
     books.read = outcomes.pop(READ, 0)
     outcomes.pop(REMOVED, 0)
     refused = [name for name in outcomes if name.startswith(REFUSED)]
@@ -85,20 +85,21 @@ def enter_marks(marks: Mapping[int, Watermark], books: Books) -> None:
 def balance_events(
     topic: str,
     partitions: Mapping[int, CanonicalPartition],
-    marks: Mapping[int, Watermark],
+    progress_by_partition: Mapping[int, Progress],
     compacted: bool,
     books: Books,
 ) -> None:
-    """Compare per partition: each record that a mark covers was read, and each that was read is there or was removed.
+    """Compare per partition: each record that a progress record covers was read, and each that was read is there or was
+    removed.
 
     Where nothing was removed from the topic both are equal. compacted: records may leave the topic anywhere.
     """
     for number, found in sorted(partitions.items()):
         books.unread += found.unread
-        mark = marks.get(number)
-        counts = {} if mark is None else mark.books
+        progress = progress_by_partition.get(number)
+        counts = {} if progress is None else progress.books
         read, booked = counts.get(READ, 0), counts.get(REMOVED, 0)
-        behind = 0 if mark is None else max(0, found.begin - mark.offset - 1)
+        behind = 0 if progress is None else max(0, found.begin - progress.offset - 1)
         if removed := booked + behind:
             books.removed.append({"topic": topic, "partition": number, "offsets": removed})
         # Removed records may have been read, but for the offsets that were removed unread.

@@ -29,7 +29,8 @@ class Books:
     rejected: dict[str, int] = field(default_factory=dict)
     rejected_repeats: int = 0
     without_user: int = 0
-    # Events that the update read since the beginning, as the states' marks say; and canonical records behind the marks.
+    # Events that the update read since the beginning, as the states' progress records say; and canonical records behind
+    # the progress records.
     read: int = 0
     unread: int = 0
     # Offsets that were removed before they were read.

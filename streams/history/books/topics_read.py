@@ -16,7 +16,7 @@ from streams.history.books.origins import canonical_origin, rejected_origin
 from streams.history.books.sources import Ingest, Partition, SourcePartition
 from streams.kafka.reading import Reader
 from streams.settings.settings import Settings
-from streams.state.changelog import CONTROL_KEYS, WATERMARK_KEY, Watermark
+from streams.state.changelog import CONTROL_KEYS, PROGRESS_KEY, Progress
 
 Config = Mapping[str, Any]
 # What a recommendation without items holds.
@@ -56,9 +56,9 @@ def source(config: Config, topic: str) -> dict[Partition, SourcePartition]:
 
 
 def canonical(
-    config: Config, topic: str, known: Mapping[int, Watermark], ingest: Ingest, actions: Actions, books: Books
+    config: Config, topic: str, known: Mapping[int, Progress], ingest: Ingest, actions: Actions, books: Books
 ) -> dict[int, CanonicalPartition]:
-    """Read the canonical topic. known: the marks, by partition."""
+    """Read the canonical topic. known: the progress records, by partition."""
     reading = Pass(config, topic)
     found = {number: CanonicalPartition() for number in reading.begins}
     where = {number: (topic, number) for number in found}
@@ -102,14 +102,14 @@ def items(config: Config, settings: Settings, found: Items, books: Books) -> Non
     found.enter(settings.topic_items, embedded, books)
 
 
-def marks(config: Config, topic: str, books: Books) -> dict[int, Watermark]:
-    """The newest mark of each partition of the state topic; also books how many users there are."""
-    users, newest = DistinctKeys(), dict[int, Watermark]()
+def progress_by_partition(config: Config, topic: str, books: Books) -> dict[int, Progress]:
+    """The newest progress record of each partition of the state topic; also books how many users there are."""
+    users, newest = DistinctKeys(), dict[int, Progress]()
     for messages in Pass(config, topic).chunks():
         for message in messages:
             partition, key, value = message.partition(), message.key(), message.value()
-            if value is not None and key == WATERMARK_KEY:
-                newest[partition] = Watermark.newest(newest.get(partition), value)
+            if value is not None and key == PROGRESS_KEY:
+                newest[partition] = Progress.newest(newest.get(partition), value)
             elif value is not None and key not in CONTROL_KEYS:
                 users.add(key, partition)
     books.users = len(users)

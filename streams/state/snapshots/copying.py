@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from streams.interest.base import Longs
-from streams.state.changelog import SourceTopic, Watermark
+from streams.state.changelog import Progress, SourceTopic
 from streams.state.deliveries import PendingChange
 from streams.state.layout import Rows
 from streams.state.snapshots.snapshot import Snapshot
@@ -45,7 +45,7 @@ class Copying:
         self._rows: Rows = np.empty_like(part.arena)
         self._tails: dict[int, bytes] = {}
         self._keys: list[str] = []
-        self._mark: Watermark | None = None
+        self._progress: Progress | None = None
         self.offset = 0
         self.change = 0
 
@@ -68,18 +68,18 @@ class Copying:
         then, now = (part.layout.view(rows)[:done] for rows in (self._rows, part.arena))
         changed = np.logical_or.reduce([then[name] != now[name] for name in ("term", "change", "place")])
         self._copy(np.concatenate((np.flatnonzero(changed), np.arange(done, count, dtype=np.int64))))
-        self._keys, self._mark = list(part.keys), part.mark
+        self._keys, self._progress = list(part.keys), part.progress
         self.offset, self.change = part.deliveries.contained, part.changes
 
     def snapshot(self, changelog: SourceTopic, begin: int) -> Snapshot:
         """What was copied, without free rows; any thread. See `Snapshot` for the arguments."""
-        assert self._mark is not None, "nothing was written yet"
+        assert self._progress is not None, "nothing was written yet"
         keys, rows, tails = self._keys, self._rows[: len(self._keys)], self._tails
         kept = np.flatnonzero(self.part.layout.view(rows)["ids"] > 0)
         if len(kept) < len(rows):
             keys, rows = [keys[row] for row in kept.tolist()], rows[kept]
             tails = {at: tails[row] for at, row in enumerate(kept.tolist()) if row in tails}
-        return Snapshot(self.part.partition, changelog, begin, self.offset, self._mark, keys, rows, tails)
+        return Snapshot(self.part.partition, changelog, begin, self.offset, self._progress, keys, rows, tails)
 
     def _copy(self, rows: Longs) -> None:
         self._rows[rows] = self.part.arena[rows]

@@ -4,14 +4,14 @@ A snapshot is the state that a recovery would have found at some moment, had the
 offset at or below that end. From this offset on, a compacted changelog still holds the newest record of each key
 that was written there: compaction drops a record only where a later one of its key follows. So the snapshot's rows
 and the records from the offset on give, per key, the same highest (offset, count, term) as the whole changelog, and
-the same newest mark. A record that the snapshot contains and that is read again ties with its row, and its offset
-becomes the row's.
+the same newest progress record. A record that the snapshot contains and that is read again ties with its row, and its
+offset becomes the row's.
 
 For that, the snapshot must hold all that the changelog holds up to the offset, and nothing more. It is saved only
 once every record that was under way has been delivered, each right behind the last. A gap is another writer's
 record, perhaps a newer owner's; from then on nothing is saved before the next recovery. And every row knows the
-offset of its record, or the record stands at the snapshot's offset or behind it: a mark claims the outputs of what
-its writer had read, and a writer that had been replaced may have read up to anywhere.
+offset of its record, or the record stands at the snapshot's offset or behind it: a progress record claims the outputs
+of what its writer had read, and a writer that had been replaced may have read up to anywhere.
 
 The one exception is a tombstone. It is newer than the snapshot and hides its key, but after `delete.retention.ms`
 compaction drops the tombstone itself, and the snapshot would bring the key back. Nothing here writes tombstones, and
@@ -37,7 +37,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from streams.state.changelog import SourceTopic, Watermark
+from streams.state.changelog import Progress, SourceTopic
 from streams.state.layout import Layout, Rows
 
 log = logging.getLogger(__name__)
@@ -52,14 +52,14 @@ _checksum = hashlib.sha256
 _CHECKSUM_BYTES = 32
 
 
-class Header(msgspec.Struct, frozen=True, rename={"keys": "users"}):
+class Header(msgspec.Struct, frozen=True, rename={"keys": "users", "progress": "mark"}):
     """See Snapshot; and the length of each section that follows, in this order."""
 
     partition: int
     changelog: SourceTopic
     begin: int
     offset: int
-    mark: Watermark
+    progress: Progress
     # Bytes.
     keys: int
     rows: int
@@ -77,7 +77,7 @@ class Snapshot:
     # Exclusive: the first record that the snapshot may not contain.
     offset: int
     # The newest.
-    mark: Watermark
+    progress: Progress
     # n, each once.
     keys: list[str]
     # (n, size) bytes, as in the arena.
@@ -172,8 +172,8 @@ def _sections(snapshot: Snapshot) -> Iterable[Any]:
     return _LEAD.pack(MAGIC, VERSION, len(encoded)), encoded, keys, rows.data, tails
 
 
-def _about(of: Snapshot | Header) -> tuple[int, SourceTopic, int, int, Watermark]:
-    return of.partition, of.changelog, of.begin, of.offset, of.mark
+def _about(of: Snapshot | Header) -> tuple[int, SourceTopic, int, int, Progress]:
+    return of.partition, of.changelog, of.begin, of.offset, of.progress
 
 
 def _header(data: bytes) -> tuple[Header, int]:
@@ -194,10 +194,10 @@ def _header(data: bytes) -> tuple[Header, int]:
 
 def _check(header: Header, expected: Expected) -> None:
     """Raises _UnusableError where the snapshot belongs to something else, or its offset to a changed changelog."""
-    built, source, changelog = header.mark.source, expected.source, expected.changelog
+    built, source, changelog = header.progress.source, expected.source, expected.changelog
     if header.partition != expected.partition:
         raise _UnusableError(f"it is of partition {header.partition}")
-    if header.mark.layout != expected.layout.id:
+    if header.progress.layout != expected.layout.id:
         raise _UnusableError(f"it was taken with another {expected.layout.depends_on}")
     if (built.topic, built.partitions) != (source.topic, source.partitions):
         raise _UnusableError(f"its events come from {built.topic} with {built.partitions} partitions")

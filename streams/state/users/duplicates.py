@@ -62,7 +62,7 @@ def fresh_events(
 
     repeated: (n,) true for events whose origin was read before; None where there are none.
     """
-    unread = offsets > part.watermark
+    unread = offsets > part.processed_offset
     fresh: Mask = unread & (offsets > part.offsets(rows))
     taken = unread & ~fresh
     if repeated is not None and repeated.any():
@@ -77,7 +77,7 @@ def fresh_events(
 
 
 def _book_taken(part: UserPartition, rows: Longs, offsets: Longs, outcomes: Counter[str]) -> None:
-    """Book events that are in the state, but whose worker ended before it wrote the mark that books them."""
+    """Book events that are in the state, but whose worker ended before it wrote the progress record that books them."""
     for row, offset in zip(rows.tolist(), offsets.tolist(), strict=True):
         outcomes["waiting" if part.waiting.holds(row, offset) else "recovered"] += 1
 

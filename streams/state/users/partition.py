@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from streams.interest.base import Longs
-from streams.state.changelog import NOTHING, Claim, Watermark
+from streams.state.changelog import NOTHING, Claim, Progress
 from streams.state.store import PartitionState
 from streams.state.users.layout import UserLayout
 from streams.state.users.tails import UserTails
@@ -25,7 +25,7 @@ class UserPartition(PartitionState):
         self.due: dict[int, int] = {}
         # The same, of rows whose recommendation is under way.
         self.publishing: dict[int, int] = {}
-        # True once a mark has said that no row is due.
+        # True once a progress record has said that no row is due.
         self.none_due_recorded = True
         # Which changes had delivered recommendations when the state was recovered.
         self.recommended_before = NOTHING
@@ -41,7 +41,7 @@ class UserPartition(PartitionState):
         return (row for row in rows if row not in due and row not in publishing)
 
     def set_due(self, rows: Longs) -> None:
-        """Let the users of these rows, which change with the next mark, have a recommendation."""
+        """Let the users of these rows, which change with the next progress record, have a recommendation."""
         due, change = self.due, self.changes + 1
         for row in rows.tolist():
             due.setdefault(row, change)
@@ -54,11 +54,11 @@ class UserPartition(PartitionState):
             return self.recommended_before
         return Claim(self.deliveries.term, self.changes if due is None else due - 1, self.deliveries.read_to)
 
-    def resume(self, mark: Watermark | None, term: int, read_to: int) -> None:
-        """Continue from the newest mark that a recovery found; the tails are loaded."""
-        super().resume(mark, term, read_to)
-        if mark is not None:
-            self.recommended_before = mark.deferred
+    def resume(self, progress: Progress | None, term: int, read_to: int) -> None:
+        """Continue from the newest progress record that a recovery found; the tails are loaded."""
+        super().resume(progress, term, read_to)
+        if progress is not None:
+            self.recommended_before = progress.deferred
             self._book_applied()
 
     def claims(self) -> tuple[Claim, ...]:
@@ -71,8 +71,9 @@ class UserPartition(PartitionState):
         self.due = dict.fromkeys(self.not_covered(self.recommended_before).tolist(), 0)
 
     def _book_applied(self) -> None:
-        """Book waiting events that were applied in states whose mark was never written: their worker ended before."""
-        waiting = self.waiting.up_to(self.watermark)
+        """Book waiting events that were applied in states whose progress record was never written: their worker ended
+        before."""
+        waiting = self.waiting.up_to(self.processed_offset)
         ended = self.books["waiting"] - waiting
         if ended:
             self.books["waiting"] = waiting

@@ -1,7 +1,7 @@
 """Recommendations for users who are due: at most one per user and interval, and none forgotten.
 
 A user touched by a batch becomes due. What is due but unpublished at a crash is found again in the state: the
-changelog's watermark says up to which change recommendations are out.
+changelog's processed offset says up to which change recommendations are out.
 """
 
 from __future__ import annotations

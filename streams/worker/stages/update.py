@@ -63,8 +63,8 @@ class Update:
         """Fold events into the partition's states. texts (t, dim): vectors of `decoded.texts()`."""
         updated = self.update(partition, decoded, texts)
         part = self.flow.partitions[partition]
-        # Read again after a recovery, a batch ends before the watermark and vouches for no more than itself.
-        resume = min(part.watermark, decoded.last_offset)
+        # Read again after a recovery, a batch ends before the processed offset and vouches for no more than itself.
+        resume = min(part.processed_offset, decoded.last_offset)
         return Outputs(
             isolated=updated.isolated,
             change=StateChange(part, updated, resume),

@@ -53,14 +53,14 @@ def poisoned(**options: Any) -> Flow:
 
 
 def everything(flow: Flow) -> tuple[dict[str, bytes], dict[str, Any], int]:
-    """Each user's whole record, the books, and the watermark."""
+    """Each user's whole record, the books, and the processed offset."""
     part = flow.partitions[0]
     rows = np.array(list(part.row_of.values()), dtype=np.int64)
     books = {name: count for name, count in part.books.items() if count}
     return (
         dict(zip(part.row_of, [v for _, v in part.records(rows, part.read_rows(rows))], strict=True)),
         books,
-        part.watermark,
+        part.processed_offset,
     )
 
 
@@ -108,9 +108,9 @@ def test_neighbours_get_the_bits_that_they_get_beside_a_record_that_is_no_event(
     assert isolated == [
         n for n, (_, action, item) in enumerate(events) if action == "poison" and item != "missing"
     ]
-    states, books, watermark = everything(flow)
-    expected, plain_books, plain_watermark = everything(plain)
-    assert (states, watermark) == (expected, plain_watermark)
+    states, books, processed_offset = everything(flow)
+    expected, plain_books, plain_offset = everything(plain)
+    assert (states, processed_offset) == (expected, plain_offset)
     assert books.pop("rejected.handling_failed", 0) == plain_books.pop("rejected.not_json", 0)
     assert books == plain_books
     assert balanced(flow)

@@ -181,10 +181,10 @@ def test_a_state_of_other_half_lives_is_refused_with_what_to_do(changed: dict[st
     """Its sums were decayed by others; read on, they would be neither the old interest nor the new one."""
     flow = make_flow()
     state = dict(apply(flow, [record(0)]).state)
-    mark_key, mark = flow.partitions[0].watermark_record(SourceTopic("t", 1))
-    restore(make_flow(), {**state, mark_key: mark})
+    progress_key, progress = flow.partitions[0].progress_record(SourceTopic("t", 1))
+    restore(make_flow(), {**state, progress_key: progress})
     with pytest.raises(StateError, match=r"another model, half-life, .* raise INTERESTFLOW_GENERATION"):
-        restore(make_flow(**changed), {**state, mark_key: mark})
+        restore(make_flow(**changed), {**state, progress_key: progress})
 
 
 def test_a_crash_between_release_and_update_loses_no_waiting_event() -> None:
@@ -207,9 +207,9 @@ def test_a_waiting_event_survives_in_the_changelog() -> None:
     flow = make_flow()
     (key, value), *_ = apply(flow, [record(0, item="new")]).state
     part = flow.partitions[0]
-    mark_key, mark = part.watermark_record(SourceTopic("t", 1))
+    progress_key, progress = part.progress_record(SourceTopic("t", 1))
     again = make_flow()
-    restore(again, {key: value, mark_key: mark})
+    restore(again, {key: value, progress_key: progress})
     again.catalog.put("new", item_vector(50))
     (released,) = again.ready_events().values()
     assert "u" in vectors(settle(again, 0, released))

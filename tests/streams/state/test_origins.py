@@ -82,21 +82,22 @@ def test_a_copy_of_the_canonical_topic_has_no_origins() -> None:
     assert count(run) == 2
 
 
-def test_ranks_come_back_with_the_mark() -> None:
+def test_ranks_come_back_with_the_progress_record() -> None:
     run = flow()
     updated = apply(run, [ingested(n, n, partition=n % 2) for n in range(6)])
     part = run.partitions[0]
-    log = dict([*updated.state, part.watermark_record(EVENTS)])
+    log = dict([*updated.state, part.progress_record(EVENTS)])
     again = flow()
     again.partitions[0] = recovered(run, log)
     apply(again, [ingested(6, 2), ingested(7, 5, partition=1), ingested(8, 7, partition=1)])
     assert (count(again), again.partitions[0].books["repeat"]) == (7, 2)
 
 
-def test_an_event_whose_row_outlived_its_mark_still_tells_its_repeat() -> None:
-    """A worker may end behind a batch's rows and before its mark: the rows hold the event, the ranks do not."""
+def test_an_event_whose_row_outlived_its_progress_record_still_tells_its_repeat() -> None:
+    """A worker may end behind a batch's rows and before its progress record: the rows hold the event, the ranks do
+    not."""
     run = flow()
-    before = run.partitions[0].watermark_record(EVENTS)
+    before = run.partitions[0].progress_record(EVENTS)
     updated = apply(run, [ingested(0, 5)])
     again = flow()
     again.partitions[0] = recovered(run, dict([*updated.state, before]))

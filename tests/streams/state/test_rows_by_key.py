@@ -58,8 +58,8 @@ def count(part: PartitionState, log: Log, offset: int, *keys: str, note: bytes =
         states[name] += 1
     part.write_rows(rows, changed)
     part.tails.load(dict.fromkeys(rows.tolist(), note))
-    part.watermark = offset
-    written = [*part.records(rows, changed), part.watermark_record(SOURCE)]
+    part.processed_offset = offset
+    written = [*part.records(rows, changed), part.progress_record(SOURCE)]
     log += written
     delivered: Future[list[int]] = Future()
     delivered.set_result([len(log) - 1])
@@ -96,8 +96,8 @@ def test_a_changelog_gives_rows_and_tails_back() -> None:
     part, log = filled()
     found = restored(log)
     assert content(part) == content(found) == EXPECTED
-    assert found.watermark == 3
-    assert found.keys[found.unpublished.item()] == "d"  # no mark came behind its delivery
+    assert found.processed_offset == 3
+    assert found.keys[found.unpublished.item()] == "d"  # no progress record came behind its delivery
 
 
 def test_evicted_rows_come_back_and_pinned_ones_stay(tmp_path: Path) -> None:

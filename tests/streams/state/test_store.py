@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.interest.decay import DecayModel, HalfLife
-from streams.state.changelog import NO_TERM, OWNER_KEY, WATERMARK_KEY, SourceTopic, Watermark
+from streams.state.changelog import NO_TERM, OWNER_KEY, PROGRESS_KEY, Progress, SourceTopic
 from streams.state.deliveries import Deliveries, PendingChange
 from streams.state.restore import Restoring
 from streams.state.store import StateError
@@ -42,10 +42,10 @@ def filled(users: int = 3) -> tuple[UserPartition, dict[bytes, bytes]]:
     part.write_rows(rows, changed)
     part.consumed.add(0, 2**63 + 5)
     part.waiting.add(1, Waiting(11, "item-x", 1000, b"{}", 0))
-    part.watermark = users + 9
+    part.processed_offset = users + 9
     part.books.update({"read": users, "applied": users - 1, "waiting": 1})
     log = dict(part.records(rows, changed))
-    key, value = part.watermark_record(SOURCE)
+    key, value = part.progress_record(SOURCE)
     return part, {**log, key: value}
 
 
@@ -76,7 +76,7 @@ def test_a_changelog_gives_the_whole_state_back() -> None:
     assert [vars_of(w) for w in again.waiting.of_row[1]] == [vars_of(w) for w in part.waiting.of_row[1]]
     assert again.waiting.rows_by_item == {"item-x": {1}}
     assert again.waiting.count == 1
-    assert (again.watermark, dict(again.books)) == (part.watermark, dict(part.books))
+    assert (again.processed_offset, dict(again.books)) == (part.processed_offset, dict(part.books))
 
 
 def vars_of(waiting: Waiting) -> tuple[Any, ...]:
@@ -100,22 +100,24 @@ class Owner:
         part.write_rows(rows, changed)
         if not recommended:
             part.due.update(dict.fromkeys(rows.tolist(), part.changes + 1))
-        part.watermark = max(part.watermark, offset)
+        part.processed_offset = max(part.processed_offset, offset)
         self.write(part.records(rows, changed), delivered)
 
     def write(self, records: Records, delivered: bool = True) -> None:
-        written = [*records, self.part.watermark_record(SOURCE)]
+        written = [*records, self.part.progress_record(SOURCE)]
         self.log += written
         future: Future[Sequence[int]] = Future()
         if delivered:
             future.set_result([len(self.log) - 1])
-        self.part.deliveries.add(PendingChange(self.part.changes, self.part.watermark, len(written), future))
+        self.part.deliveries.add(
+            PendingChange(self.part.changes, self.part.processed_offset, len(written), future)
+        )
 
     def users(self, rows: Any) -> set[str]:
         return {self.part.users[row] for row in rows}
 
 
-def test_what_no_mark_calls_out_is_published_and_recommended_again() -> None:
+def test_what_no_progress_record_calls_out_is_published_and_recommended_again() -> None:
     log: Records = []
     first = Owner(0, log)
     first.update("a", "b", offset=1)
@@ -174,24 +176,24 @@ def test_an_older_state_behind_the_newer_one_is_found_and_what_a_replaced_owner_
     assert third.part.offsets(third.part.rows(["a", "b"])).tolist() == [5, 4]
 
 
-def test_of_two_marks_at_one_offset_the_later_counts() -> None:
+def test_of_two_progress_records_at_one_offset_the_later_counts() -> None:
     part, _ = filled()
-    before = part.watermark_record(SOURCE)
+    before = part.progress_record(SOURCE)
     part.books["applied"] += 1
-    after = part.watermark_record(SOURCE)
+    after = part.progress_record(SOURCE)
     for order in ([after, before], [before, after]):
         assert restored(order).books["applied"] == part.books["applied"]
 
 
 def test_books_say_of_events_that_wait_no_more_that_they_were_recovered() -> None:
-    """A worker may end between a state in which an event waits no more and the mark that books it."""
+    """A worker may end between a state in which an event waits no more and the progress record that books it."""
     part, log = filled()
     part.books["waiting"] = 3
     part.books["read"] = 5
-    log |= dict([part.watermark_record(SOURCE)])
+    log |= dict([part.progress_record(SOURCE)])
     assert dict(restored(log).books) == {"read": 5, "applied": 2, "waiting": 1, "recovered": 2}
-    part.watermark = 10  # the one that waits will be read, and booked, again
-    assert dict(restored(log | dict([part.watermark_record(SOURCE)])).books) == {
+    part.processed_offset = 10  # the one that waits will be read, and booked, again
+    assert dict(restored(log | dict([part.progress_record(SOURCE)])).books) == {
         "read": 5,
         "applied": 2,
         "waiting": 0,
@@ -245,7 +247,7 @@ def test_a_changelog_of_another_space_is_refused() -> None:
 
 def test_a_changelog_of_another_row_size_is_refused() -> None:
     _, log = filled()
-    log.pop(WATERMARK_KEY)
+    log.pop(PROGRESS_KEY)
     with pytest.raises(StateError, match="INTERESTFLOW_GENERATION"):
         restored(log, dim=DIM * 2)
 
@@ -264,24 +266,28 @@ def test_a_source_whose_id_is_unknown_is_trusted() -> None:
     assert len(restored(log, SourceTopic("events", 4))) == 3
 
 
-def test_a_mark_calls_published_what_was_delivered_in_order() -> None:
+def test_a_progress_record_calls_published_what_was_delivered_in_order() -> None:
     part, _ = filled()
     part.deliveries = Deliveries(term=7, read_to=8)
     first, second = Future[Sequence[int]](), Future[Sequence[int]]()
     part.deliveries.add(PendingChange(1, 5, 3, first))
     part.deliveries.add(PendingChange(2, 12, 4, second))
     second.set_result([14])
-    assert (mark(part).published.term, mark(part).resume) == (NO_TERM, -1)
+    assert (progress(part).published.term, progress(part).resume) == (NO_TERM, -1)
     first.set_result([10])
-    assert (mark(part).published.term, mark(part).published.change, mark(part).resume) == (7, 2, 12)
+    assert (progress(part).published.term, progress(part).published.change, progress(part).resume) == (
+        7,
+        2,
+        12,
+    )
     assert part.deliveries.gaps == []
-    part.watermark = 20
-    again = restored(dict([part.watermark_record(SOURCE)]))
-    assert (again.watermark, again.resume_offset) == (20, 13)
+    part.processed_offset = 20
+    again = restored(dict([part.progress_record(SOURCE)]))
+    assert (again.processed_offset, again.resume_offset) == (20, 13)
 
 
-def mark(part: UserPartition) -> Watermark:
-    return msgspec.json.decode(part.watermark_record(SOURCE)[1], type=Watermark)
+def progress(part: UserPartition) -> Progress:
+    return msgspec.json.decode(part.progress_record(SOURCE)[1], type=Progress)
 
 
 def test_what_waits_for_an_item_is_found_in_log_order_and_taken_out_by_release() -> None:

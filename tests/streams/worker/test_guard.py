@@ -12,7 +12,7 @@ import pytest
 
 from streams.ops.daemon_calls import call_on_daemon_thread
 from streams.ops.metrics import Metrics
-from streams.state.changelog import OWNER_KEY, WATERMARK_KEY
+from streams.state.changelog import OWNER_KEY, PROGRESS_KEY
 from streams.state.deliveries import Deliveries
 from streams.state.users.partition import UserPartition
 from streams.worker import guard
@@ -24,18 +24,18 @@ OWN, REPLACED = 20, 10
 
 
 def records_of(term: int) -> list[tuple[bytes, bytes | None]]:
-    """A row and the mark behind it, as an owner of this term writes them."""
+    """A row and the progress record behind it, as an owner of this term writes them."""
     part = UserPartition(0, layout())
     part.deliveries = Deliveries(term)
     rows = part.rows(["somebody"])
     changed = part.read_rows(rows)
     part.set_version(part.layout.view(changed))
     part.write_rows(rows, changed)
-    return [*part.records(rows, changed), part.watermark_record(SOURCE)]
+    return [*part.records(rows, changed), part.progress_record(SOURCE)]
 
 
-def test_rows_and_marks_of_another_term_are_others() -> None:
-    assert others(records_of(REPLACED), layout(), OWN) == [b"somebody", WATERMARK_KEY]
+def test_rows_and_progress_records_of_another_term_are_others() -> None:
+    assert others(records_of(REPLACED), layout(), OWN) == [b"somebody", PROGRESS_KEY]
 
 
 def test_own_records_and_claims_of_the_partition_are_not() -> None:

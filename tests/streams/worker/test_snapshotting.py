@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from sinks.base import SinkError
 from streams.settings.settings import Settings
-from streams.state.changelog import WATERMARK_KEY, Claim, SourceTopic, Watermark
+from streams.state.changelog import PROGRESS_KEY, Claim, Progress, SourceTopic
 from streams.state.deliveries import PendingChange
 from streams.state.restore import Restoring
 from streams.state.snapshots import copying
@@ -46,7 +46,7 @@ def test_a_snapshot_alone_gives_the_state() -> None:
     assert again.users == part.users
     assert np.array_equal(again.arena[:USERS], part.arena[:USERS])
     assert [again.tails.pack(row) for row in range(USERS)] == [part.tails.pack(row) for row in range(USERS)]
-    assert (again.watermark, again.books, again.mark) == (14, part.books, part.mark)
+    assert (again.processed_offset, again.books, again.progress) == (14, part.books, part.progress)
     assert (again.deliveries.read_to, again.resume_offset) == (OFFSET, 9)
 
 
@@ -63,14 +63,14 @@ def hand_over(part: UserPartition, users: Sequence[str]) -> Future[Sequence[int]
     rows = np.unique(part.rows(users))
     changed = part.read_rows(rows)
     view = part.layout.view(changed)
-    view["offset"], view["ids"] = part.watermark + 1, view["ids"] + 1
+    view["offset"], view["ids"] = part.processed_offset + 1, view["ids"] + 1
     part.set_version(view)
     part.write_rows(rows, changed)
-    part.watermark += 1
-    if part.watermark % 2:
-        part.consumed.add(int(rows[0]), part.watermark)
+    part.processed_offset += 1
+    if part.processed_offset % 2:
+        part.consumed.add(int(rows[0]), part.processed_offset)
     records, delivered = part.records(rows, changed), Future[Sequence[int]]()
-    part.watermark_record(SOURCE)
+    part.progress_record(SOURCE)
     part.deliveries.add(
         with_record_offsets(PendingChange(part.changes, -1, len(records) + 1, delivered), part, rows)
     )
@@ -102,8 +102,8 @@ def test_what_a_replaced_owner_had_read_is_told_from_what_it_had_not() -> None:
     restoring, snapshot = Restoring(UserPartition(2, layout())), taken(part)
     restoring.fill(snapshot)
     read = Claim(3, 1, OFFSET + 1)
-    mark = Watermark(99, 3, 1, 8, read, read, part.layout.id, SOURCE, {})
-    restoring.add([WATERMARK_KEY], [msgspec.json.encode(mark)], [snapshot.offset])
+    progress = Progress(99, 3, 1, 8, read, read, part.layout.id, SOURCE, {})
+    restoring.add([PROGRESS_KEY], [msgspec.json.encode(progress)], [snapshot.offset])
     again = restoring.state(SOURCE, 60)
     assert [again.users[row] for row in again.unpublished] == ["b"]
     assert [again.users[row] for row in again.due] == ["b"]
@@ -133,7 +133,7 @@ def test_a_copy_made_between_batches_is_of_the_moment_it_is_finished(
             copy.more()
         copy.finish()
     found, whole = copy.snapshot(CHANGELOG, 0), taken(part)
-    assert (found.keys, found.tails, found.mark) == (whole.keys, whole.tails, part.mark)
+    assert (found.keys, found.tails, found.progress) == (whole.keys, whole.tails, part.progress)
     assert np.array_equal(found.rows, part.arena[: len(part.users)])
 
 

@@ -14,7 +14,7 @@ from sinks.memory import MemorySink
 from streams.events.adapters import adapter
 from streams.kafka.batches import RecordBatch
 from streams.settings.settings import Settings
-from streams.state.changelog import WATERMARK_KEY
+from streams.state.changelog import PROGRESS_KEY
 from streams.wiring.worker import Parts
 from streams.worker.stages.outputs import Outputs, Pending
 from streams.worker.stages.recommend import CHUNK, Recommend
@@ -107,7 +107,7 @@ def recommending(users: int, interval_s: float = 10.0) -> tuple[Recommend, list[
     whole, now = parts(), [100.0]
     made = whole.update.start(batch(*(record(n, f"u{n}") for n in range(users))))
     assert isinstance(made, Outputs)
-    # Its mark says that they are due.
+    # Its progress record says that they are due.
     whole.runner.publish("update", made)
     stage = Recommend(whole.update.flow, "recommendations", interval_s, lambda: now[0], lambda: 1_000_000)
     return stage, now
@@ -158,7 +158,7 @@ async def test_a_state_changes_and_is_published_in_one_call_on_the_model_thread(
     def publishing(groups: Any) -> Any:
         state = [g for g in groups if isinstance(g, Group) and g.topic == SETTINGS.topic_state]
         if state:
-            assert state[0].records[-1][0] == WATERMARK_KEY
+            assert state[0].records[-1][0] == PROGRESS_KEY
             order.append(("publish", threading.current_thread().name))
         return publish(groups)
 

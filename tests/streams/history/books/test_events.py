@@ -1,4 +1,4 @@
-"""The canonical topic against the marks: exact where nothing was removed, true where something was."""
+"""The canonical topic against the progress records: exact where nothing was removed, true where something was."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from streams.history.books.events import (
     Actions,
     CanonicalPartition,
     balance_events,
-    enter_marks,
+    enter_progress,
 )
 from streams.history.books.ledger import Books
-from streams.state.changelog import NOTHING, SourceTopic, Watermark
+from streams.state.changelog import NOTHING, Progress, SourceTopic
 
 
-def mark(offset: int, **counts: int) -> Watermark:
+def progress(offset: int, **counts: int) -> Progress:
     counts = {name.replace("__", "."): count for name, count in counts.items()}
-    return Watermark(offset, 0, 1, -1, NOTHING, NOTHING, "l", SourceTopic("events", 1), counts)
+    return Progress(offset, 0, 1, -1, NOTHING, NOTHING, "l", SourceTopic("events", 1), counts)
 
 
-def balanced(found: CanonicalPartition, known: Watermark | None, compacted: bool = False) -> Books:
+def balanced(found: CanonicalPartition, known: Progress | None, compacted: bool = False) -> Books:
     books = Books()
     balance_events("events", {0: found}, {} if known is None else {0: known}, compacted, books)
     return books
@@ -31,21 +31,21 @@ def balanced(found: CanonicalPartition, known: Watermark | None, compacted: bool
 
 def test_outcomes_of_all_partitions_are_summed_and_each_event_has_one() -> None:
     books = Books()
-    marks = {
-        0: mark(9, read=5, applied=3, repeat=1, rejected__not_json=1, removed=7),
-        1: mark(1, read=2, late=2),
+    progress_by_partition = {
+        0: progress(9, read=5, applied=3, repeat=1, rejected__not_json=1, removed=7),
+        1: progress(1, read=2, late=2),
     }
-    enter_marks(marks, books)
+    enter_progress(progress_by_partition, books)
     assert (books.read, books.rejected_update, books.problems) == (7, 1, [])
     assert {name: count for name, count in books.outcomes.items() if count} == {
         "applied": 3, "late": 2, "repeat": 1,
     }  # fmt: skip
-    enter_marks({0: mark(9, read=5, applied=4)}, books := Books())
+    enter_progress({0: progress(9, read=5, applied=4)}, books := Books())
     assert books.problems == ["update read 5 events, but 4 have an outcome"]
 
 
 def test_an_outcome_of_a_later_version_is_one() -> None:
-    enter_marks({0: mark(9, read=5, applied=4, parked=1)}, books := Books())
+    enter_progress({0: progress(9, read=5, applied=4, parked=1)}, books := Books())
     assert (books.problems, books.outcomes["parked"]) == ([], 1)
 
 
@@ -67,19 +67,19 @@ def test_an_outcome_of_a_later_version_is_one() -> None:
 def test_what_was_read_is_there_or_was_removed(
     begin: int, covered: int, read: int, removed: int, right: bool
 ) -> None:
-    found = balanced(CanonicalPartition(begin, covered, 2), mark(99, read=read, removed=removed))
+    found = balanced(CanonicalPartition(begin, covered, 2), progress(99, read=read, removed=removed))
     assert (found.balanced, found.unread) == (right, 2)
     assert [one["offsets"] for one in found.removed] == ([removed] if removed else [])
 
 
 def test_a_topic_that_is_compacted_may_hold_less_than_was_read_but_no_more() -> None:
-    assert balanced(CanonicalPartition(0, 4), mark(99, read=9), compacted=True).balanced
-    assert not balanced(CanonicalPartition(0, 10), mark(99, read=9), compacted=True).balanced
+    assert balanced(CanonicalPartition(0, 4), progress(99, read=9), compacted=True).balanced
+    assert not balanced(CanonicalPartition(0, 10), progress(99, read=9), compacted=True).balanced
 
 
 def test_what_nobody_has_come_to_yet_is_unread_and_what_was_removed_before_is_told() -> None:
     assert balanced(CanonicalPartition(0, 0, 7), None).unread == 7
-    found = balanced(CanonicalPartition(50, 0, 7), mark(9, read=10))
+    found = balanced(CanonicalPartition(50, 0, 7), progress(9, read=10))
     assert (found.balanced, found.removed) == (
         True, [{"topic": "events", "partition": 0, "offsets": 40}],
     )  # fmt: skip
@@ -99,7 +99,7 @@ def test_a_history_balances_wherever_retention_cut_it(
     reset = min(reset, offset + 1)
     there = [n for n, kind in enumerate(log) if kind == "event" and n >= begin]
     read = sum(kind == "event" and reset <= n <= offset for n, kind in enumerate(log))
-    known = mark(offset, read=read, removed=reset)
+    known = progress(offset, read=read, removed=reset)
     covered = sum(n <= offset for n in there)
     found = balanced(CanonicalPartition(begin, covered, len(there) - covered), known)
     assert found.problems == []

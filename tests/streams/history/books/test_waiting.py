@@ -13,7 +13,7 @@ import pytest
 from streams.history.books.waiting import Near, Report, States, compare, show, summed
 from streams.interest.decay import DecayModel, HalfLife
 from streams.kafka.reading import ReadError
-from streams.state.changelog import WATERMARK_KEY
+from streams.state.changelog import PROGRESS_KEY
 from streams.state.users.layout import UserLayout
 from streams.state.users.tails import UserTails
 from streams.state.users.waiting import Waiting
@@ -65,7 +65,7 @@ def waits(found: Report) -> dict[str, tuple[int, int, int]]:
 def test_events_are_summed_by_id_the_most_waited_for_first() -> None:
     found = report(
         state("a", 3, "x", "y", "x"), state("b", 3, "x"), state("a", 5, "z", partition=1), state("c", 9),
-        Message(WATERMARK_KEY, b"{}"), Message(b"d", None),
+        Message(PROGRESS_KEY, b"{}"), Message(b"d", None),
     )  # fmt: skip
     assert waits(found) == {"x": (3, 2, 15), "y": (1, 1, 5), "z": (1, 1, 5)}
     assert [one.item_id for one in found.waiting] == ["x", "y", "z"]

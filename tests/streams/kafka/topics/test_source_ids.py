@@ -58,14 +58,14 @@ def test_a_commit_speaks_of_the_topic_whose_id_it_names_or_of_any(said: str, now
     assert Committed(5, said).speaks_of(now) is speaks
 
 
-@given(watermark=st.integers(-1, 50), ends=st.lists(st.integers(0, 60), max_size=5))
+@given(processed_offset=st.integers(-1, 50), ends=st.lists(st.integers(0, 60), max_size=5))
 def test_offsets_that_are_gone_are_booked_once_and_never_those_that_were_read(
-    watermark: int, ends: list[int]
+    processed_offset: int, ends: list[int]
 ) -> None:
     layout: UserLayout = make_flow().layout
     part = UserPartition(0, layout, capacity=1)
-    part.watermark = watermark
+    part.processed_offset = processed_offset
     for end in ends:
         book(part, end)
-    assert part.books["removed"] == max(0, max(ends, default=0) - (watermark + 1))
-    assert part.watermark == max([watermark, *(end - 1 for end in ends)])
+    assert part.books["removed"] == max(0, max(ends, default=0) - (processed_offset + 1))
+    assert part.processed_offset == max([processed_offset, *(end - 1 for end in ends)])

@@ -78,11 +78,11 @@ class Run:
     def batch(self, records: list[Any], publish: bool) -> None:
         if records:
             self.note(apply(self.flow, records))
-        self.log.append(self.part.watermark_record(SOURCE))
+        self.log.append(self.part.progress_record(SOURCE))
         delivered: Future[Sequence[int]] = Future()
         if publish:
             delivered.set_result([len(self.log) - 1])
-        self.part.deliveries.add(PendingChange(self.part.changes, self.part.watermark, 1, delivered))
+        self.part.deliveries.add(PendingChange(self.part.changes, self.part.processed_offset, 1, delivered))
         self.check()
 
     def note(self, updated: Any) -> None:
@@ -205,10 +205,10 @@ def test_a_recovery_keeps_to_the_bound_and_the_highest_version_wins_across_the_f
     flow = make_flow(recommend=False)
     old = apply(flow, [record(offset, f"u{offset}") for offset in range(100)]).state
     new = apply(flow, [record(100 + offset, f"u{offset}") for offset in range(0, 100, 2)]).state
-    mark = flow.partitions[0].watermark_record(SOURCE)
+    progress = flow.partitions[0].progress_record(SOURCE)
     evictor = Evictor(Fresh(file), 10)
     restoring, end = Restoring(UserPartition(0, flow.layout), evictor), 0
-    for records in (new[:30], old[:50], new[30:], old[50:], [mark]):
+    for records in (new[:30], old[:50], new[30:], old[50:], [progress]):
         for at in range(0, len(records), 5):
             some = records[at : at + 5]
             restoring.add([k for k, _ in some], [v for _, v in some], range(end, end + len(some)))

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streams.interest.decay import DecayModel, HalfLife
-from streams.state.changelog import NOTHING, Claim, SourceTopic, Watermark
+from streams.state.changelog import NOTHING, Claim, Progress, SourceTopic
 from streams.state.deliveries import Deliveries
 from streams.state.snapshots import snapshot as module
 from streams.state.snapshots.copying import Copying
@@ -51,11 +51,11 @@ def state(users: int = USERS, first: int = 10) -> UserPartition:
         part.waiting.add(1, Waiting(11, "item-x", 1000, b"{}", 0))
         part.consumed.add(2, 9)
         part.waiting.add(2, Waiting(12, "item-y", 1001, b'{"a":1}', 0))
-    part.watermark = first + users - 1
+    part.processed_offset = first + users - 1
     part.books.update({"read": users, "applied": users - 2, "waiting": 2})
     part.deliveries = Deliveries(term=7, read_to=OFFSET, published=Claim(3, 4, 5), resume=8)
     part.changes, part.recommended_before = 6, Claim(3, 2, 5)
-    part.watermark_record(SOURCE)
+    part.progress_record(SOURCE)
     return part
 
 
@@ -94,8 +94,8 @@ def test_what_is_saved_comes_back(tmp_path: Path) -> None:
     assert again.keys == part.users
     assert np.array_equal(again.rows, part.arena[:USERS])
     assert again.tails == {row: part.tails.pack(row) for row in range(3)}
-    assert again.mark == part.mark
-    assert (again.mark.offset, again.mark.change, again.mark.books) == (14, 7, dict(part.books))
+    assert again.progress == part.progress
+    assert (again.progress.offset, again.progress.change, again.progress.books) == (14, 7, dict(part.books))
 
 
 def test_the_tails_are_those_that_a_state_loads(tmp_path: Path) -> None:
@@ -125,19 +125,23 @@ def test_a_snapshot_is_a_copy() -> None:
     part.consumed.add(0, 1)
     part.books["read"] += 1
     assert not (before.rows == 255).all()
-    assert (len(before.keys), len(before.tails[0]), before.mark.books["read"]) == (USERS, 4 + 2 * 8, USERS)
+    assert (len(before.keys), len(before.tails[0]), before.progress.books["read"]) == (
+        USERS,
+        4 + 2 * 8,
+        USERS,
+    )
 
 
-def test_the_newest_mark_may_be_another_owners() -> None:
+def test_the_newest_progress_record_may_be_another_owners() -> None:
     """Who took over later may have been read by one who had claimed before, and was replaced."""
     part = state()
-    newer = Watermark(14, 9, 1, 8, NOTHING, NOTHING, part.layout.id, SOURCE, {"read": 5})
-    part.mark = newer
-    part.watermark_record(SOURCE)
-    assert taken(part).mark == newer
-    part.watermark = 15
-    part.watermark_record(SOURCE)
-    assert taken(part).mark.term == 7
+    newer = Progress(14, 9, 1, 8, NOTHING, NOTHING, part.layout.id, SOURCE, {"read": 5})
+    part.progress = newer
+    part.progress_record(SOURCE)
+    assert taken(part).progress == newer
+    part.processed_offset = 15
+    part.progress_record(SOURCE)
+    assert taken(part).progress.term == 7
 
 
 def test_nothing_there_is_nothing_to_speak_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

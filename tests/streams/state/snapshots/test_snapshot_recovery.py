@@ -103,7 +103,7 @@ def contents(part: UserPartition) -> dict[str, Any]:
         "rows": part.read_rows(rows).tobytes(),
         "tails": [part.tails.pack(row) for row in rows.tolist()],
         "waiting": {item: len(of) for item, of in waiting.rows_by_item.items()},
-        "watermark": (part.watermark, part.mark),
+        "watermark": (part.processed_offset, part.progress),
         "books": dict(part.books),
         "due": {part.users[row]: change for row, change in part.due.items()},
         "stale": {part.users[row] for row in part.stale.tolist()},
