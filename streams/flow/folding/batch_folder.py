@@ -82,7 +82,7 @@ class BatchFolder:
 
     def _apply(self, part: UserPartition, batch: Batch, texts: Floats, outcomes: Counter[str]) -> Folded:
         """The touched users' changed rows and all else; nothing of the partition changes yet."""
-        changed = part.take(batch.touched)
+        changed = part.read_rows(batch.touched)
         states = self.layout.view(changed)
         aside = set_aside(part, batch, self.options, outcomes)
         moving = states["model"][batch.moved]
@@ -141,7 +141,7 @@ class BatchFolder:
 
     def _enter(self, part: UserPartition, batch: Batch, folded: Folded) -> None:
         """Make it the partition's state; apart from memory nothing can fail any more."""
-        part.put(batch.touched, folded.changed)
+        part.write_rows(batch.touched, folded.changed)
         part.origins.advance(batch.risen)
         for row, waiting in folded.aside.waiting:
             part.waiting.add(row, waiting)
