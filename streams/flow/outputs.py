@@ -73,10 +73,10 @@ class Writer:
     ) -> Iterator[dict[str, Any]]:
         """What each record says of its user and of the state that it was made from."""
         model, generation = self.model, self.generation
-        offsets, terms = states["offset"].tolist(), states["term"].tolist()
-        versions = (states["count"] + 1).tolist()
+        offsets, terms = states["offset"].tolist(), states["epoch"].tolist()
+        versions = (states["applied"] + 1).tolist()
         columns = zip(users, offsets, versions, terms, counts.tolist(), as_of.tolist(), strict=True)
-        for user, offset, version, term, count, time in columns:
+        for user, offset, version, epoch, count, time in columns:
             yield {
                 "user_id": user,
                 "model": model,
@@ -84,7 +84,7 @@ class Writer:
                 "partition": partition,
                 "offset": offset,
                 "version": version,
-                "term": term,
+                "term": epoch,
                 "count": count,
                 "as_of": time,
             }

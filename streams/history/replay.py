@@ -153,7 +153,7 @@ def verify(settings: Settings) -> Verdict:
 
 
 def newest_published(settings: Settings) -> dict[bytes, Any]:
-    """The vector record of each user with the highest generation, count, offset, version and term."""
+    """The vector record of each user with the highest generation, count, offset, version and epoch."""
     newest: dict[bytes, Any] = {}
     for messages in read_all(librdkafka_config(settings), settings.topic_vectors):
         for message in messages:
@@ -167,7 +167,7 @@ def newest_published(settings: Settings) -> dict[bytes, Any]:
 
 
 def _order(record: Mapping[str, Any]) -> tuple[int, ...]:
-    # Records of earlier versions have no term.
+    # Records of earlier versions have no epoch.
     return tuple(record.get(name, -1) for name in ORDER)
 
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 PROGRESS_KEY = b"\x00watermark"
 OWNER_KEY = b"\x00owner"
 CONTROL_KEYS = frozenset((PROGRESS_KEY, OWNER_KEY))
-NO_TERM = -1
+NO_EPOCH = -1
 
 
 class SourceTopic(msgspec.Struct, frozen=True):
@@ -24,18 +24,18 @@ class SourceTopic(msgspec.Struct, frozen=True):
     topic_id: str = ""
 
 
-class Claim(msgspec.Struct, frozen=True):
+class Claim(msgspec.Struct, frozen=True, rename={"epoch": "term", "sequence": "change"}):
     """Which state changes have delivered outputs.
 
     Source offsets could not say it, for an event may wait for its item. So each row carries the number of its last
-    change, and the term in which it was made: the offset of the record by which a worker took the partition over.
-    Delivered are the outputs of all changes of `term` up to number `change`, and those of the changes of other
-    terms whose records that worker had read.
+    change, and the epoch in which it was made: the offset of the record by which a worker took the partition over.
+    Delivered are the outputs of all changes of `epoch` up to number `sequence`, and those of the changes of other
+    epochs whose records that worker had read.
     """
 
-    term: int
-    change: int
-    # Changelog offset up to which (exclusive) the worker of this term had read at its start.
+    epoch: int
+    sequence: int
+    # Changelog offset up to which (exclusive) the worker of this epoch had read at its start.
     read_to: int
 
     def covers(self, states: Any) -> npt.NDArray[np.bool_]:
@@ -43,25 +43,25 @@ class Claim(msgspec.Struct, frozen=True):
 
         A row with an older record behind its own is not covered: the older outputs may lie behind its own, too.
         """
-        own, place = states["term"] == self.term, states["place"]
-        found: npt.NDArray[np.bool_] = (place >= 0) & np.where(
-            own, states["change"] <= self.change, place < self.read_to
+        own, record_offset = states["epoch"] == self.epoch, states["record_offset"]
+        found: npt.NDArray[np.bool_] = (record_offset >= 0) & np.where(
+            own, states["sequence"] <= self.sequence, record_offset < self.read_to
         )
         return found
 
 
-NOTHING = Claim(NO_TERM, 0, 0)
+NOTHING = Claim(NO_EPOCH, 0, 0)
 
 
-class Progress(msgspec.Struct, rename={"deferred": "recommended"}):
+class Progress(msgspec.Struct, rename={"epoch": "term", "sequence": "change", "deferred": "recommended"}):
     """The progress record of a partition: the effects of every event up to `offset` are in the changelog."""
 
     # In the source.
     offset: int
     # The worker's, who wrote it.
-    term: int
-    # Number of the last change before it, in that term.
-    change: int
+    epoch: int
+    # Number of the last change before it, in that epoch.
+    sequence: int
     # Source offset up to which rejected records are delivered, too.
     resume: int
     # Which changes have delivered outputs: those that leave with their batch, and those that come later.
@@ -92,4 +92,4 @@ class Progress(msgspec.Struct, rename={"deferred": "recommended"}):
     @property
     def order(self) -> tuple[int, int, int]:
         """Progress records of one offset differ by what has been delivered, and by waiting events that were applied."""
-        return self.offset, self.term, self.change
+        return self.offset, self.epoch, self.sequence

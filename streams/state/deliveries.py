@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sinks.base import Delivery
-from streams.state.changelog import NO_TERM, NOTHING, Claim
+from streams.state.changelog import NO_EPOCH, NOTHING, Claim
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class PendingChange:
     """A change that was given to the sink: its changelog records with their progress record, and the outputs."""
 
     # Its number, as in the progress record.
-    change: int
+    sequence: int
     # Source offset up to which its rejected records go, too; -1 for none.
     resume: int
     # Number of changelog records; they are the first group of what was published.
@@ -31,16 +31,16 @@ class PendingChange:
 
 
 class Deliveries:
-    """Of one partition in one term."""
+    """Of one partition in one epoch."""
 
     def __init__(
-        self, term: int = NO_TERM, read_to: int = 0, published: Claim = NOTHING, resume: int = -1
+        self, epoch: int = NO_EPOCH, read_to: int = 0, published: Claim = NOTHING, resume: int = -1
     ) -> None:
         """read_to: changelog offset up to which (exclusive) the state was read.
 
         published, resume: as the newest progress record has them.
         """
-        self.term, self.read_to, self.published, self.resume = term, read_to, published, resume
+        self.epoch, self.read_to, self.published, self.resume = epoch, read_to, published, resume
         # Changelog offset of the next record, if nobody else writes.
         self.next = read_to
         # Where others wrote, as [begin, end).
@@ -66,7 +66,7 @@ class Deliveries:
                 # A producer may split what it sends, so others' records may lie anywhere before our last one.
                 self.gaps.append((self.next, last))
             self.next = last + 1
-            self.published = Claim(self.term, pending.change, self.read_to)
+            self.published = Claim(self.epoch, pending.sequence, self.read_to)
             self.resume = max(self.resume, pending.resume)
 
     @property
@@ -79,10 +79,10 @@ class Deliveries:
         """True while no other writer is known."""
         return self.contained == self.next
 
-    def is_delivered(self, change: int) -> bool:
-        """True once all changes of this term up to this one are delivered. Raises SinkError where that failed."""
+    def is_delivered(self, sequence: int) -> bool:
+        """True once all changes of this epoch up to this one are delivered. Raises SinkError where that failed."""
         self.settle()
-        return self.published.term == self.term and self.published.change >= change
+        return self.published.epoch == self.epoch and self.published.sequence >= sequence
 
     def observe_end(self, end: int) -> None:
         """The changelog ends at `end` now: records beyond our last are others', if none of ours is under way."""

@@ -17,11 +17,11 @@ Rows = npt.NDArray[np.uint8]
 # What the store itself reads and writes of a row; the rest is its owner's.
 STORE_FIELDS = (
     "offset",  # of the last event applied
-    "term",  # of the last change: the offset of the record by which the worker took the partition over
-    "change",  # number of the last change in that term
-    "place",  # changelog offset of the row's record; its complement (~) where an older record lies behind it
-    "count",  # events applied; of two rows at one offset, the one with more is newer
-    "ids",  # events applied or waiting; 0 where nothing was written to the row
+    "epoch",  # of the last change: the offset of the record by which the worker took the partition over
+    "sequence",  # number of the last change in that epoch
+    "record_offset",  # changelog offset of the row's record; its complement (~) where an older record lies behind it
+    "applied",  # events applied; of two rows at one offset, the one with more is newer
+    "accepted",  # events applied or waiting; 0 where nothing was written to the row
 )
 
 
@@ -45,8 +45,8 @@ class Layout:
         """Rows of bytes (n, size) as structured rows (n,), sharing memory."""
         return rows.view(self.dtype)[:, 0]
 
-    def term(self, record: bytes) -> int | None:
-        """The term in a changelog record's value; None where the record is no row of this layout."""
+    def epoch(self, record: bytes) -> int | None:
+        """The epoch in a changelog record's value; None where the record is no row of this layout."""
         if len(record) < self.size:
             return None
-        return int(np.frombuffer(record, self.dtype, count=1)["term"][0])
+        return int(np.frombuffer(record, self.dtype, count=1)["epoch"][0])

@@ -1,4 +1,4 @@
-"""A partition's state from its changelog records, in any order: per key the highest (offset, count, term) wins.
+"""A partition's state from its changelog records, in any order: per key the highest (offset, count, epoch) wins.
 
 The last record would not do: a paused old owner may append an older state after the new owner's. Rows to which that
 has happened are reported, for compaction would keep the older record. Pure; see `recovery` for where records come
@@ -14,7 +14,7 @@ import numpy as np
 
 from streams.interest.base import Longs
 from streams.state.bounded.eviction import Evictor
-from streams.state.changelog import CONTROL_KEYS, NO_TERM, PROGRESS_KEY, Progress, SourceTopic
+from streams.state.changelog import CONTROL_KEYS, NO_EPOCH, PROGRESS_KEY, Progress, SourceTopic
 from streams.state.layout import Rows
 from streams.state.snapshots.snapshot import Snapshot
 from streams.state.store import PartitionState, StateError
@@ -23,7 +23,7 @@ from streams.state.tails import PackedTails
 P = TypeVar("P", bound=PartitionState)
 
 # Of two states with the same events the later owner's wins, as among their outputs (see outputs.Writer).
-ORDER = ("offset", "count", "term")
+ORDER = ("offset", "applied", "epoch")
 
 
 class Restoring(Generic[P]):
@@ -71,20 +71,20 @@ class Restoring(Generic[P]):
             self._progress = Progress.newest(self._progress, value)
         return key in CONTROL_KEYS
 
-    def state(self, source: SourceTopic, term: int = NO_TERM) -> P:
-        """The state, for the owner of this term. Raises StateError where it was built from something else."""
+    def state(self, source: SourceTopic, epoch: int = NO_EPOCH) -> P:
+        """The state, for the owner of this epoch. Raises StateError where it was built from something else."""
         state, evictor = self._state, self._evictor
         state.tails.load(self._tails)
         if self._progress is not None:
             self._check(self._progress, source)
-        state.resume(self._progress, term, self._read_to)
+        state.resume(self._progress, epoch, self._read_to)
         if evictor is not None:
             evictor.tails = state.tails
             evictor.recall(state, state.claims())
         state.find_outstanding()
         return state
 
-    def _enter(self, keys: list[str], values: list[bytes], places: Longs) -> None:
+    def _enter(self, keys: list[str], values: list[bytes], record_offsets: Longs) -> None:
         size, arena_rows = self._layout.size, self._state.rows(keys)
         if min(map(len, values)) < size:
             raise StateError(self._mismatch("records of another size"))
@@ -94,7 +94,7 @@ class Restoring(Generic[P]):
         newest = self._newest(arena_rows, rows)
         touched, arena_rows = arena_rows, arena_rows[newest]
         self._state.write_rows(arena_rows, rows if len(newest) == len(rows) else rows[newest])
-        self._mark_places(arena_rows, places[newest], touched, places)
+        self._note_record_offsets(arena_rows, record_offsets[newest], touched, record_offsets)
         tails = self._tails
         for row, index in zip(arena_rows.tolist(), newest.tolist(), strict=True):
             if len(values[index]) > size:
@@ -103,26 +103,28 @@ class Restoring(Generic[P]):
                 tails.pop(row, None)
         self._state.trim()
 
-    def _mark_places(self, newest: Longs, where: Longs, touched: Longs, places: Longs) -> None:
+    def _note_record_offsets(
+        self, newest: Longs, where: Longs, touched: Longs, record_offsets: Longs
+    ) -> None:
         """Note where the newest records stand, and of which rows the last record is not the newest."""
-        place = self._layout.view(self._state.arena)["place"]
-        place[newest] = where
+        record_offset = self._layout.view(self._state.arena)["record_offset"]
+        record_offset[newest] = where
         rows, from_end = np.unique(touched[::-1], return_index=True)
-        found, last = place[rows], places[::-1][from_end]
+        found, last = record_offset[rows], record_offsets[::-1][from_end]
         stale = (found >= 0) & (found != last)
-        place[rows[stale]] = ~found[stale]
+        record_offset[rows[stale]] = ~found[stale]
 
     def _newest(self, arena_rows: Longs, rows: Rows) -> Longs:
         """Indices of the records that are newer than what was there, and the newest of these of their row."""
         given, held = self._layout.view(rows), self._layout.view(self._state.arena)
-        offsets, counts, terms = (given[name] for name in ORDER)
-        seen, newer = held["ids"][arena_rows] > 0, np.ones(len(rows), dtype=bool)
+        offsets, counts, epochs = (given[name] for name in ORDER)
+        seen, newer = held["accepted"][arena_rows] > 0, np.ones(len(rows), dtype=bool)
         if seen.any():
             before, known, since = (held[name][arena_rows] for name in ORDER)
-            later = (counts > known) | ((counts == known) & (terms >= since))
+            later = (counts > known) | ((counts == known) & (epochs >= since))
             newer = ~seen | (offsets > before) | ((offsets == before) & later)
         found = np.flatnonzero(newer)
-        order = found[np.lexsort((terms[found], counts[found], offsets[found], arena_rows[found]))]
+        order = found[np.lexsort((epochs[found], counts[found], offsets[found], arena_rows[found]))]
         last = np.append(np.diff(arena_rows[order]) != 0, True)[: len(order)]
         return np.sort(order[last])
 

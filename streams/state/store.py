@@ -68,10 +68,10 @@ class PartitionState:
         self.processed_offset = NO_OFFSET
         self.books: Counter[str] = Counter()
         self.origins = Origins()
-        # The newest that is known, of whatever term.
+        # The newest that is known, of whatever epoch.
         self.progress: Progress | None = None
-        # Changes in this term, each completed by a progress record.
-        self.changes = 0
+        # Changes in this epoch, each completed by a progress record.
+        self.sequence = 0
         self.deliveries = Deliveries()
         # Rows that a recovery found to have an older record behind their newest one.
         self.stale: Longs = np.zeros(0, dtype=np.int64)
@@ -134,7 +134,7 @@ class PartitionState:
 
     def leave_unseen(self, rows: Longs) -> npt.NDArray[np.bool_]:
         """Free those of the distinct rows (n,) that nothing was written to; (n,) true for these."""
-        unseen: npt.NDArray[np.bool_] = self.layout.view(self.arena)["ids"][rows] == 0
+        unseen: npt.NDArray[np.bool_] = self.layout.view(self.arena)["accepted"][rows] == 0
         self.leave(rows[unseen])
         return unseen
 
@@ -149,7 +149,7 @@ class PartitionState:
     def offsets(self, rows: Longs) -> Longs:
         """Offset of the last event applied to each row (n,); -1 where nothing was written to the row."""
         view = self.layout.view(self.arena)
-        found: Longs = np.where(view["ids"][rows] > 0, view["offset"][rows], NO_OFFSET)
+        found: Longs = np.where(view["accepted"][rows] > 0, view["offset"][rows], NO_OFFSET)
         return found
 
     def records(self, rows: Longs, changed: Rows) -> list[tuple[bytes, bytes]]:
@@ -164,13 +164,13 @@ class PartitionState:
 
     def progress_record(self, source: SourceTopic) -> tuple[bytes, bytes]:
         """The changelog record that follows a batch's records in the same partition."""
-        self.changes += 1
+        self.sequence += 1
         deliveries = self.deliveries
         deliveries.settle()
         progress = Progress(
             offset=self.processed_offset,
-            term=deliveries.term,
-            change=self.changes,
+            epoch=deliveries.epoch,
+            sequence=self.sequence,
             resume=deliveries.resume,
             published=deliveries.published,
             deferred=self.deferred(),
@@ -184,7 +184,11 @@ class PartitionState:
 
     def set_version(self, states: Any) -> None:
         """Give rows that have changed the number of the change that the next progress record completes."""
-        states["term"], states["change"], states["place"] = self.deliveries.term, self.changes + 1, 0
+        states["epoch"], states["sequence"], states["record_offset"] = (
+            self.deliveries.epoch,
+            self.sequence + 1,
+            0,
+        )
 
     @property
     def resume_offset(self) -> int:
@@ -195,15 +199,15 @@ class PartitionState:
         """Which changes have delivered outputs of the kind that comes later than its batch; none here."""
         return NOTHING
 
-    def resume(self, progress: Progress | None, term: int, read_to: int) -> None:
-        """Continue from the newest progress record that a recovery found. See Deliveries for term and read_to."""
+    def resume(self, progress: Progress | None, epoch: int, read_to: int) -> None:
+        """Continue from the newest progress record that a recovery found. See Deliveries for epoch and read_to."""
         published, resume = NOTHING, NO_OFFSET
         if progress is not None:
             self.progress, self.processed_offset = progress, progress.offset
             self.books.update(progress.books)
             self.origins = Origins(progress.origins)
             published, resume = progress.published, progress.resume
-        self.deliveries = Deliveries(term, read_to, published, resume)
+        self.deliveries = Deliveries(epoch, read_to, published, resume)
 
     def claims(self) -> tuple[Claim, ...]:
         """Which changes have delivered outputs, by kind of output."""
@@ -212,13 +216,13 @@ class PartitionState:
     def find_outstanding(self) -> None:
         """After a recovery: find the rows whose records or outputs are to be published again."""
         states = self.layout.view(self.arena)[: len(self.keys)]
-        self.stale = np.flatnonzero((states["ids"] > 0) & (states["place"] < 0))
+        self.stale = np.flatnonzero((states["accepted"] > 0) & (states["record_offset"] < 0))
         self.unpublished = self.not_covered(self.deliveries.published)
 
     def not_covered(self, claim: Claim) -> Longs:
         """Rows whose outputs may not be delivered, as the claim says."""
         states = self.layout.view(self.arena)[: len(self.keys)]
-        return np.flatnonzero((states["ids"] > 0) & ~claim.covers(states))
+        return np.flatnonzero((states["accepted"] > 0) & ~claim.covers(states))
 
     def memory_bytes(self) -> int:
         """Bytes of the arena in use; keys, dictionaries and tails come on top."""

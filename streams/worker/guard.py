@@ -29,19 +29,19 @@ LOOK_S = 5.0
 Gap = tuple[UserPartition, int, int]
 
 
-def others(records: Iterable[tuple[bytes, bytes | None]], layout: Layout, term: int) -> list[bytes]:
-    """Keys of the rows and progress records that another term wrote; a gap may hold records of our own, too.
+def others(records: Iterable[tuple[bytes, bytes | None]], layout: Layout, epoch: int) -> list[bytes]:
+    """Keys of the rows and progress records that another epoch wrote; a gap may hold records of our own, too.
 
     Records that say who owns a partition are no state: they are left out.
     """
-    return [key for key, value in records if key != OWNER_KEY and _term(key, value, layout) != term]
+    return [key for key, value in records if key != OWNER_KEY and _epoch(key, value, layout) != epoch]
 
 
-def _term(key: bytes, value: bytes | None, layout: Layout) -> int | None:
+def _epoch(key: bytes, value: bytes | None, layout: Layout) -> int | None:
     """None where the record does not say."""
     if value is not None and key == PROGRESS_KEY:
-        return Progress.of(value).term
-    return None if value is None else layout.term(value)
+        return Progress.of(value).epoch
+    return None if value is None else layout.epoch(value)
 
 
 class Guard:
@@ -80,7 +80,7 @@ class Guard:
         for part, begin, end in await self.model.run(self._gaps, ends):
             records = await self.brokers.ask(reader.between, part.partition, begin, end)
             pairs = [(message.key(), message.value()) for message in records]
-            found = others(pairs, part.layout, part.deliveries.term)
+            found = others(pairs, part.layout, part.deliveries.epoch)
             if not found:
                 continue
             users = {key.decode() for key in found if key != PROGRESS_KEY}

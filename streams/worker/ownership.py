@@ -151,7 +151,7 @@ class Ownership:
         settings, flow = self.settings, self.flow
         await self.brokers.ask(self.look_at_topics)
         self._expect(assignment)
-        terms = await asyncio.wrap_future(self.publisher.write_owner_records(mine, self._name))
+        epochs = await asyncio.wrap_future(self.publisher.write_owner_records(mine, self._name))
         share = (
             await asyncio.to_thread(self.bound.for_partitions, len(mine)) if self.bound is not None else None
         )
@@ -162,7 +162,7 @@ class Ownership:
             mine,
             lambda partition: UserPartition(partition, flow.layout),
             flow.source,
-            dict(zip(mine, terms, strict=True)),
+            dict(zip(mine, epochs, strict=True)),
             settings.recovery_deadline_s,
             self.metrics.recovered.set,
             share.evictor if share is not None else lambda: None,

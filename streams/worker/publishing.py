@@ -45,7 +45,7 @@ class Publisher:
         state = Group(self.settings.topic_state, records, part.partition)
         vectors = Group(self.settings.topic_vectors, updated.vectors)
         delivery = self.sink.publish([state, vectors, *others])
-        pending = PendingChange(part.changes, change.resume, len(records), delivery)
+        pending = PendingChange(part.sequence, change.resume, len(records), delivery)
         # A snapshot holds where each row's record stands.
         part.deliveries.add(
             with_record_offsets(pending, part, updated.rows) if self.settings.snapshot_dir else pending

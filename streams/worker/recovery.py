@@ -50,7 +50,7 @@ def recover(
     partitions: Sequence[int],
     empty: Callable[[int], P],
     source: SourceTopic,
-    terms: Mapping[int, int],
+    epochs: Mapping[int, int],
     deadline_s: float,
     progress: Callable[[int], None] = lambda keys: None,
     evictor: Callable[[], Evictor | None] = lambda: None,
@@ -60,7 +60,7 @@ def recover(
 
     empty: gives a partition's state to fill.
     source: the canonical topic, which must be the one that the state was built from.
-    terms: changelog offset of the record by which each partition was taken over; behind it nobody else may write.
+    epochs: changelog offset of the record by which each partition was taken over; behind it nobody else may write.
     progress: called with the number of keys found so far.
     evictor: gives each partition what bounds its rows in memory, if anything.
     start: gives snapshots by partition, for the bounds of its changelog; what lies behind them is read.
@@ -88,7 +88,7 @@ def recover(
             progress(sum(map(len, restoring.values())))
     finally:
         reader.close()
-    return {p: found.state(source, terms[p]) for p, found in restoring.items()}
+    return {p: found.state(source, epochs[p]) for p, found in restoring.items()}
 
 
 @dataclass(frozen=True, slots=True)

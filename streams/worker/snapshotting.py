@@ -93,7 +93,7 @@ class Snapshotter:
         of = await on_model(self._finish, copying)
         if of is None:
             return
-        while not await on_model(part.deliveries.is_delivered, copying.change):
+        while not await on_model(part.deliveries.is_delivered, copying.sequence):
             await asyncio.sleep(PAUSE_S)
         if self._alone(part):
             await call_on_daemon_thread(self._write, folder, copying, *of)

@@ -205,7 +205,7 @@ def test_what_a_replaced_worker_writes_over_a_user_is_written_again(
         older, *_, newest = states()
         layout = build_flow(settings, "any").layout
         row = np.frombuffer(older[: layout.size], np.uint8).copy()[None]
-        layout.view(row)["term"] -= 1  # by whoever had the partition before
+        layout.view(row)["epoch"] -= 1  # by whoever had the partition before
         older = row.tobytes() + older[layout.size :]
         # The owner has nothing to write, and notices all the same.
         produce(topic, [{"key": b"u0", "value": older, "partition": 0}])

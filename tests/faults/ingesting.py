@@ -114,7 +114,7 @@ class Ingesting(Deployment):
         count = self.oracle.flow.model.counts
         rows = self.changelog.rows
         told = {
-            user: (int(row.state["count"][0]), int(count(row.state["model"])[0]))
+            user: (int(row.state["applied"][0]), int(count(row.state["model"])[0]))
             for user, row in rows.items()
         }
         found: Problems = {NONE_LOST: [], NONE_TWICE: []}

@@ -30,7 +30,7 @@ def none_lost(written: Mapping[str, Sequence[str]], rows: Mapping[str, Row]) -> 
     problems = []
     for user, events in written.items():
         row = rows.get(user)
-        count = int(row.state["count"][0]) if row is not None else 0
+        count = int(row.state["applied"][0]) if row is not None else 0
         if count < len(set(events)):
             problems.append(f"{user}: {len(set(events))} events were written, the state counts {count}")
     return problems
@@ -41,7 +41,7 @@ def none_twice(written: Mapping[str, Sequence[str]], rows: Mapping[str, Row]) ->
     problems = []
     for user, row in rows.items():
         events, state = sorted(set(written.get(user, ()))), row.state
-        if (count := int(state["count"][0])) > len(events):
+        if (count := int(state["applied"][0])) > len(events):
             problems.append(f"{user}: {len(events)} events were written, the state counts {count}")
         elif int(state["digest"][0]) != digest(events, REPORTER):
             problems.append(f"{user}: the state counts {count} events, but not those that were written")
@@ -57,7 +57,7 @@ def same_bits(expected: Mapping[str, Row], rows: Mapping[str, Row]) -> list[str]
         ours, theirs = rows[user].state, expected[user].state
         differing = [name for name in theirs.dtype.names if ours[name].tobytes() != theirs[name].tobytes()]
         # Whose change was the last, its number and place are no part of what the log says.
-        differing = [name for name in differing if name not in ("term", "change", "place")]
+        differing = [name for name in differing if name not in ("epoch", "sequence", "record_offset")]
         if differing:
             about = {
                 name: (ours[name].tolist(), theirs[name].tolist()) for name in differing if name != "model"
@@ -89,7 +89,7 @@ def same_vectors(model: InterestModel, expected: Mapping[str, Row], published: P
 
 
 def outputs_are_final(model: InterestModel, rows: Mapping[str, Row], published: Published) -> list[str]:
-    """I4: of each user the published record with the highest (generation, count, offset, version, term) is
+    """I4: of each user the published record with the highest (generation, count, offset, version, epoch) is
     the final state.
 
     Only events that move an interest publish a vector, so the offset may be below the state's where none

@@ -25,8 +25,8 @@ class Row:
 
     @property
     def place(self) -> tuple[int, ...]:
-        """Offset, count and term: the higher one is the newer state."""
-        return tuple(int(self.state[name][0]) for name in ("offset", "count", "term"))
+        """Offset, count and epoch: the higher one is the newer state."""
+        return tuple(int(self.state[name][0]) for name in ("offset", "applied", "epoch"))
 
 
 @dataclass(slots=True)
@@ -38,7 +38,7 @@ class Changelog:
     progress_by_partition: dict[int, dict[str, Any]] = field(default_factory=dict)
 
     def add(self, message: Message) -> None:
-        """Take a record: the highest (offset, count, term) of a key wins."""
+        """Take a record: the highest (offset, count, epoch) of a key wins."""
         key, value = message.key(), message.value()
         if key == MARK:
             progress = orjson.loads(value)

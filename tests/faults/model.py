@@ -42,10 +42,10 @@ class Rules:
 
 
 class Entry(NamedTuple):
-    """A changelog record. term: which membership of which worker wrote it. came: when it became durable."""
+    """A changelog record. epoch: which membership of which worker wrote it. came: when it became durable."""
 
     offset: int
-    term: int
+    epoch: int
     key: bytes
     value: bytes
     came: int
@@ -60,8 +60,8 @@ class Broker:
     now: int = 0
     end: int = 0  # of the changelog
     committed: int = 0
-    terms: int = 0
-    owner: int = 0  # the term of the rightful owner; 0 while there is none
+    epochs: int = 0
+    owner: int = 0  # the epoch of the rightful owner; 0 while there is none
     source: list[Record] = field(default_factory=list)
     # The item ids in each partition of the topic of embeddings: workers read them in different orders.
     embeddings: tuple[list[str], list[str]] = field(default_factory=lambda: ([], []))
@@ -71,14 +71,14 @@ class Broker:
     foreign: dict[int, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
-    def append(self, lane: str, term: int, key: bytes, value: bytes) -> int:
+    def append(self, lane: str, epoch: int, key: bytes, value: bytes) -> int:
         """Make a record durable; returns its offset, which counts in the changelog alone."""
         if lane != "state":
             self.outputs[lane.partition("/")[0]].append((key, value))
             return -1
-        if term != self.owner:
+        if epoch != self.owner:
             self.foreign[self.end] = self.now
-        self.changelog.append(Entry(self.end, term, key, value, self.now))
+        self.changelog.append(Entry(self.end, epoch, key, value, self.now))
         self.end += 1
         return self.end - 1
 
@@ -100,7 +100,7 @@ class Outbox:
     """A sink whose records stay until delivered. Each lane, a partition of a topic, has an order; all have none."""
 
     def __init__(self, broker: Broker, topics: Settings) -> None:
-        self.broker, self.term = broker, 0
+        self.broker, self.epoch = broker, 0
         self.lanes: dict[str, deque[tuple[int, bytes, bytes, int, list[Any]]]] = defaultdict(deque)
         self._lane_of = {
             topics.topic_state: "state",
@@ -121,7 +121,7 @@ class Outbox:
                 if lane == "rejected":  # what counts is which record it was
                     key = dict(about)["__connect.errors.offset"]
                 own = f"vectors/{zlib.crc32(key or b'') % VECTOR_PARTITIONS}" if lane == "vectors" else lane
-                self.lanes[own].append((self.term, key or b"", value or b"", number, left))
+                self.lanes[own].append((self.epoch, key or b"", value or b"", number, left))
         if not left[0]:
             delivered.set_result(offsets)
         return delivered
@@ -130,8 +130,8 @@ class Outbox:
         """The first records of a lane become durable, in order."""
         queue = self.lanes[lane]
         for _ in range(min(count, len(queue))):
-            term, key, value, number, left = queue.popleft()
-            left[2][number] = self.broker.append(lane, term, key, value)
+            epoch, key, value, number, left = queue.popleft()
+            left[2][number] = self.broker.append(lane, epoch, key, value)
             left[0] -= 1
             if not left[0]:
                 left[1].set_result(left[2])

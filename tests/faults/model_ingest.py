@@ -70,8 +70,8 @@ class Cluster:
     sources: dict[str, Source]
     canonical: list[list[Record]]
     committed: dict[tuple[int, Place], int] = field(default_factory=dict)
-    owner: dict[int, int] = field(default_factory=dict)  # group -> term of its rightful member
-    terms: int = 0
+    owner: dict[int, int] = field(default_factory=dict)  # group -> epoch of its rightful member
+    epochs: int = 0
     # Ids of the events that a source has held; of these, those that were removed before anybody read them.
     written: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     removed: set[str] = field(default_factory=set)
@@ -135,8 +135,8 @@ class Worker:
     def __init__(self, cluster: Cluster, group: int, taken: Callable[[], int] = lambda: 0) -> None:
         """taken: how many records of a partition a fetch took while the assignment came, which are dropped."""
         self.cluster, self.group = cluster, group
-        cluster.terms += 1
-        self.term = cluster.owner[group] = cluster.terms
+        cluster.epochs += 1
+        self.epoch = cluster.owner[group] = cluster.epochs
         self.outbox = Outbox(cluster)
         adapters = {name: adapter("native") for name in cluster.sources}
         self.stage = Ingest(EVENTS_TOPIC, adapters, Limits(), HORIZON, lambda: self.outbox.rooms.events)
@@ -153,7 +153,7 @@ class Worker:
     @property
     def owns(self) -> bool:
         """True for the rightful member of its group."""
-        return self.cluster.owner.get(self.group) == self.term
+        return self.cluster.owner.get(self.group) == self.epoch
 
     def ingest(self, place: Place, count: int) -> bool:
         """Ingest the next records of a source partition; false where there are none."""

@@ -45,7 +45,7 @@ def rows(flow: Flow) -> dict[str, Any]:
     part: UserPartition = flow.partitions[0]
     view = part.layout.view(part.arena)
     return {
-        user: {"count": int(view["count"][row]), "model": view["model"][row].tobytes()}
+        user: {"count": int(view["applied"][row]), "model": view["model"][row].tobytes()}
         for user, row in part.row_of.items()
-        if view["ids"][row]
+        if view["accepted"][row]
     }

@@ -22,7 +22,7 @@ from tests.streams.flows import Record
 # Event ids per user, at least, so that every repeat of a schedule is told: more than a user has events in between.
 WIDE = 16
 # Fields that depend on which events a state took in; the others also on the order in which they were applied.
-ORDERLESS = ("offset", "count", "ids", "seen")
+ORDERLESS = ("offset", "applied", "accepted", "recent_ids")
 
 
 def folded(broker: Broker, window: int, records: Sequence[Record]) -> Flow:
@@ -60,7 +60,7 @@ def _lost(oracle: Flow, state: UserPartition) -> list[str]:
     expected = oracle.partitions[0]
     found = [f"{user} has no state" for user in expected.users if user not in state.row_of]
     for user in expected.row_of.keys() & state.row_of.keys():
-        ours, theirs = (int(_row(part, user)["count"]) for part in (state, expected))
+        ours, theirs = (int(_row(part, user)["applied"]) for part in (state, expected))
         if ours < theirs:
             found.append(f"{user} counts {ours} of {theirs} events")
     return found
@@ -71,8 +71,8 @@ def _twice(oracle: Flow, state: UserPartition) -> list[str]:
     found = [f"{user} is not in the log" for user in state.users if user not in expected.row_of]
     for user in expected.row_of.keys() & state.row_of.keys():
         ours, theirs = _row(state, user), _row(expected, user)
-        other = ours["count"] == theirs["count"] and ours["digest"] != theirs["digest"]
-        if ours["count"] > theirs["count"] or other:
+        other = ours["applied"] == theirs["applied"] and ours["digest"] != theirs["digest"]
+        if ours["applied"] > theirs["applied"] or other:
             found.append(f"{user} counts {ours['count']} events, the log {theirs['count']}, or others")
     return found
 

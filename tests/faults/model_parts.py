@@ -12,7 +12,7 @@ from encoders.text.hashing import HashingEncoder
 from streams.flow.flow import Flow
 from streams.recommend import Catalog
 from streams.settings.settings import Settings
-from streams.state.changelog import NO_TERM, SourceTopic
+from streams.state.changelog import NO_EPOCH, SourceTopic
 from streams.state.restore import Restoring
 from streams.state.users.partition import UserPartition
 from streams.wiring.app import build_flow
@@ -47,10 +47,10 @@ def new_flow(window: int) -> Flow:
     return Flow(like.model, like.layout, Catalog(DIM, 16), *parts)
 
 
-def recovered(broker: Broker, flow: Flow, term: int = NO_TERM) -> UserPartition:
+def recovered(broker: Broker, flow: Flow, epoch: int = NO_EPOCH) -> UserPartition:
     """The state as the changelog says."""
     restoring, log = Restoring(UserPartition(0, flow.layout)), broker.changelog
     for start in range(0, len(log), CHUNK):
         chunk = log[start : start + CHUNK]
         restoring.add([e.key for e in chunk], [e.value for e in chunk], [e.offset for e in chunk])
-    return restoring.state(SOURCE, term)
+    return restoring.state(SOURCE, epoch)

@@ -66,14 +66,14 @@ class Worker:
     @property
     def owns(self) -> bool:
         """True for the rightful owner."""
-        return self.outbox.term == self.broker.owner
+        return self.outbox.epoch == self.broker.owner
 
     # --- membership -----------------------------------------------------------------------------------
 
     def join(self) -> None:
         """Take the partition over."""
-        self.broker.terms += 1
-        self.broker.owner = self.outbox.term = self.broker.terms
+        self.broker.epochs += 1
+        self.broker.owner = self.outbox.epoch = self.broker.epochs
         self.ready = False
         self.tasks.pop("republish", None)
         self.flow.partitions.clear()
@@ -83,7 +83,7 @@ class Worker:
 
     def _start(self) -> Iterator[Any]:
         """As `streams.worker.worker` does it after a rebalance, before any event flows."""
-        broker, term = self.broker, self.outbox.term
+        broker, epoch = self.broker, self.outbox.epoch
         claimed = self.publisher.write_owner_records([0], "model")
         yield claimed
         part = recovered(broker, self.flow, claimed.result()[0])
@@ -93,7 +93,7 @@ class Worker:
         if not broker.rules.repair:
             part.stale = part.stale[:0]
         yield from self.publisher.take_over()
-        if broker.owner == term:
+        if broker.owner == epoch:
             broker.settle(part.deliveries.read_to)
         while "release" in self.tasks:
             yield None
@@ -120,18 +120,18 @@ class Worker:
         deliveries.gaps.clear()
         if gaps and broker.rules.republish:
             between = [e for e in broker.changelog for begin, end in gaps if begin <= e.offset < end]
-            found = set(others([(e.key, e.value) for e in between], self.part.layout, deliveries.term))
+            found = set(others([(e.key, e.value) for e in between], self.part.layout, deliveries.epoch))
             self.tasks["republish"] = Task(self._republish(found, gaps[-1][1]))
         elif self.owns:
             broker.settle(deliveries.next)
         return bool(gaps)
 
     def _republish(self, keys: set[bytes], covered: int) -> Iterator[Any]:
-        part, term = self.part, self.outbox.term
+        part, epoch = self.part, self.outbox.epoch
         yield None  # while the changelog is read
         if keys:
             yield self.publisher.write_again(part, {key.decode() for key in keys - CONTROL_KEYS})
-        if self.broker.owner == term:
+        if self.broker.owner == epoch:
             self.broker.settle(covered)
 
     # --- what it does all day -------------------------------------------------------------------------

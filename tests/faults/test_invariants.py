@@ -102,7 +102,7 @@ def drop_a_batch(sound: Sound) -> None:
 
 
 def count_once_more(sound: Sound) -> None:
-    sound.rewrite("count", lambda count: count + 1)
+    sound.rewrite("applied", lambda count: count + 1)
 
 
 def count_another(sound: Sound) -> None:

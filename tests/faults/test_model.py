@@ -93,7 +93,7 @@ def one_claim_for_all(patch: Patch) -> Rules:
     patch.setattr(
         Claim,
         "covers",
-        lambda claim, states: (states["term"] != claim.term) | (states["change"] <= claim.change),
+        lambda claim, states: (states["epoch"] != claim.epoch) | (states["sequence"] <= claim.sequence),
     )
     return Rules()
 

@@ -112,7 +112,7 @@ class Poisoned:
     def counts(self) -> dict[str, int]:
         """Events counted, by user."""
         self.deployment.look()
-        return {user: int(row.state["count"][0]) for user, row in self.deployment.changelog.rows.items()}
+        return {user: int(row.state["applied"][0]) for user, row in self.deployment.changelog.rows.items()}
 
     def close(self) -> None:
         """End it all."""

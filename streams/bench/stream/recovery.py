@@ -57,9 +57,15 @@ def child(servers: str, users: int) -> dict[str, list[float]]:
     layout = states.flow().layout
     config = {"bootstrap.servers": servers, "log_level": 0}
     begun = time.perf_counter()
-    terms = dict.fromkeys(range(PARTITIONS), users)
+    epochs = dict.fromkeys(range(PARTITIONS), users)
     found = recover(
-        config, TOPIC, range(PARTITIONS), lambda p: UserPartition(p, layout), states.SOURCE, terms, DEADLINE_S
+        config,
+        TOPIC,
+        range(PARTITIONS),
+        lambda p: UserPartition(p, layout),
+        states.SOURCE,
+        epochs,
+        DEADLINE_S,
     )
     seconds = time.perf_counter() - begun
     recovered = sum(len(state) for state in found.values())

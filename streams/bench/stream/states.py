@@ -20,7 +20,7 @@ from streams.wiring.app import build_flow
 # The source of the synthetic changelog.
 SOURCE = SourceTopic("bench.source", PARTITIONS)
 BATCH = 4000
-TERM = 0
+EPOCH = 0
 
 
 def flow() -> Flow:
@@ -61,7 +61,7 @@ def fill(part: UserPartition, first: int, users: int, consumed: int) -> None:
         part.trim()
     part.processed_offset = users
     # As an owner leaves it: every output is delivered.
-    part.deliveries = Deliveries(TERM, 0, Claim(TERM, 0, 0), users)
+    part.deliveries = Deliveries(EPOCH, 0, Claim(EPOCH, 0, 0), users)
 
 
 def _rows(rows: Longs, layout: UserLayout) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
@@ -69,7 +69,7 @@ def _rows(rows: Longs, layout: UserLayout) -> np.ndarray[tuple[int, int], np.dty
     rng = np.random.default_rng(int(rows[0]))
     made = np.zeros((len(rows), layout.size), dtype=np.uint8)
     states = layout.view(made)
-    states["offset"], states["ids"], states["count"] = rows, layout.history, layout.history
+    states["offset"], states["accepted"], states["applied"] = rows, layout.history, layout.history
     states["model"]["time"], states["model"]["signals"] = workload.T0, layout.history
     states["model"]["sums"] = rng.standard_normal(states["model"]["sums"].shape, dtype=np.float32)
     states["history"]["item"] = rng.integers(2**63, size=states["history"].shape)

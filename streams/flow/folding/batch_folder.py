@@ -104,7 +104,7 @@ class BatchFolder:
         if not batch.waited:
             remember(states, batch.position, batch.new.keys)
         users = batch.position[done]
-        states["count"] += np.bincount(users, minlength=len(batch.touched))
+        states["applied"] += np.bincount(users, minlength=len(batch.touched))
         np.add.at(states["digest"], users, batch.new.keys[done])
         part.set_version(states)
 

@@ -67,9 +67,9 @@ class Evictor:
         # Keys in the file and not in memory. A key that came back leaves a value in the file that is not read again.
         self.count = 0
         self.evictions = self.returns = 0
-        # Of the rows evicted so far, by the term of their last change: its highest number, and the highest offset of
+        # Of the rows evicted so far, by the epoch of their last change: its highest number, and the highest offset of
         # their records.
-        self._terms: dict[int, tuple[int, int]] = {}
+        self._epochs: dict[int, tuple[int, int]] = {}
         # True once a row was evicted with an older record behind its own.
         self._stale = False
         # Keys that came into memory since the last eviction.
@@ -120,8 +120,8 @@ class Evictor:
     def _covered(self, claim: Claim) -> bool:
         """True where the claim covers all rows evicted so far."""
         return all(
-            change <= claim.change if term == claim.term else place < claim.read_to
-            for term, (change, place) in self._terms.items()
+            sequence <= claim.sequence if epoch == claim.epoch else record_offset < claim.read_to
+            for epoch, (sequence, record_offset) in self._epochs.items()
         )
 
     def _coldest(self, part: PartitionState, count: int) -> Longs:
@@ -137,11 +137,14 @@ class Evictor:
 
     def _note(self, states: States) -> None:
         """Remember of evicted rows what `recall` needs to know without reading the file."""
-        self._stale = self._stale or bool((states["place"] < 0).any())
-        for term in np.unique(states["term"]).tolist():
-            own = states[states["term"] == term]
-            change, place = self._terms.get(term, (0, 0))
-            self._terms[term] = max(change, int(own["change"].max())), max(place, int(own["place"].max()))
+        self._stale = self._stale or bool((states["record_offset"] < 0).any())
+        for epoch in np.unique(states["epoch"]).tolist():
+            own = states[states["epoch"] == epoch]
+            sequence, record_offset = self._epochs.get(epoch, (0, 0))
+            self._epochs[epoch] = (
+                max(sequence, int(own["sequence"].max())),
+                max(record_offset, int(own["record_offset"].max())),
+            )
 
     def _evict(self, part: PartitionState, rows: Longs) -> None:
         copy, size = part.read_rows(rows), part.layout.size

@@ -26,9 +26,9 @@ def with_record_offsets(pending: PendingChange, part: PartitionState, rows: Long
 
     def on_offset(begin: int) -> None:
         states = part.layout.view(part.arena)
-        kept = states["change"][rows] == pending.change
-        kept &= states["term"][rows] == part.deliveries.term
-        states["place"][rows[kept]] = begin + np.flatnonzero(kept)
+        kept = states["sequence"][rows] == pending.sequence
+        kept &= states["epoch"][rows] == part.deliveries.epoch
+        states["record_offset"][rows[kept]] = begin + np.flatnonzero(kept)
 
     return replace(pending, on_offset=on_offset)
 
@@ -47,7 +47,7 @@ class Copying:
         self._keys: list[str] = []
         self._progress: Progress | None = None
         self.offset = 0
-        self.change = 0
+        self.sequence = 0
 
     def more(self) -> bool:
         """Copy a block; false once none is left."""
@@ -58,7 +58,8 @@ class Copying:
         return end < most
 
     def finish(self) -> None:
-        """Complete the copy as of now. It contains the changelog up to `offset`; save it once `change` is delivered."""
+        """Complete the copy as of now. It contains the changelog up to `offset`; save it once `sequence` is
+        delivered."""
         part, done, count = self.part, self._done, len(self.part.keys)
         part.deliveries.settle()
         if count > len(self._rows):
@@ -66,16 +67,18 @@ class Copying:
             grown[:done] = self._rows[:done]
             self._rows = grown
         then, now = (part.layout.view(rows)[:done] for rows in (self._rows, part.arena))
-        changed = np.logical_or.reduce([then[name] != now[name] for name in ("term", "change", "place")])
+        changed = np.logical_or.reduce(
+            [then[name] != now[name] for name in ("epoch", "sequence", "record_offset")]
+        )
         self._copy(np.concatenate((np.flatnonzero(changed), np.arange(done, count, dtype=np.int64))))
         self._keys, self._progress = list(part.keys), part.progress
-        self.offset, self.change = part.deliveries.contained, part.changes
+        self.offset, self.sequence = part.deliveries.contained, part.sequence
 
     def snapshot(self, changelog: SourceTopic, begin: int) -> Snapshot:
         """What was copied, without free rows; any thread. See `Snapshot` for the arguments."""
         assert self._progress is not None, "nothing was written yet"
         keys, rows, tails = self._keys, self._rows[: len(self._keys)], self._tails
-        kept = np.flatnonzero(self.part.layout.view(rows)["ids"] > 0)
+        kept = np.flatnonzero(self.part.layout.view(rows)["accepted"] > 0)
         if len(kept) < len(rows):
             keys, rows = [keys[row] for row in kept.tolist()], rows[kept]
             tails = {at: tails[row] for at, row in enumerate(kept.tolist()) if row in tails}

@@ -3,7 +3,7 @@
 A snapshot is the state that a recovery would have found at some moment, had the changelog ended there, and an
 offset at or below that end. From this offset on, a compacted changelog still holds the newest record of each key
 that was written there: compaction drops a record only where a later one of its key follows. So the snapshot's rows
-and the records from the offset on give, per key, the same highest (offset, count, term) as the whole changelog, and
+and the records from the offset on give, per key, the same highest (offset, count, epoch) as the whole changelog, and
 the same newest progress record. A record that the snapshot contains and that is read again ties with its row, and its
 offset becomes the row's.
 

@@ -90,7 +90,7 @@ def new_events(states: Any, rows: Longs, keys: Keys) -> Mask:
     """
     fresh = np.ones(len(keys), dtype=bool)
     # Nearly always there is none, which one comparison of all of them shows.
-    candidates = (states["seen"][rows] == keys[:, None]).any(axis=1) | _repeated(rows, keys)
+    candidates = (states["recent_ids"][rows] == keys[:, None]).any(axis=1) | _repeated(rows, keys)
     for row in np.unique(rows[candidates]).tolist():
         own = np.flatnonzero(rows == row)
         fresh[own] = _one_by_one(states[row], keys[own])
@@ -99,13 +99,13 @@ def new_events(states: Any, rows: Longs, keys: Keys) -> Mask:
 
 def remember(states: Any, position: Longs, keys: Keys) -> None:
     """Enter the ids of new events into their users' rings. position: (n,) index into states per event, in log order."""
-    window = states["seen"].shape[1]
+    window = states["recent_ids"].shape[1]
     counts = np.bincount(position, minlength=len(states))
     occurrence = occurrences(position, counts)
     kept = occurrence >= counts[position] - window
     users = position[kept]
-    states["seen"][users, (states["ids"][users] + occurrence[kept]) % window] = keys[kept]
-    states["ids"] += counts
+    states["recent_ids"][users, (states["accepted"][users] + occurrence[kept]) % window] = keys[kept]
+    states["accepted"] += counts
 
 
 def _repeated(rows: Longs, keys: Keys) -> Mask:
@@ -119,8 +119,8 @@ def _repeated(rows: Longs, keys: Keys) -> Mask:
 
 def _one_by_one(state: Any, keys: Keys) -> list[bool]:
     """The sequential rule, for one user: True per event that is no duplicate."""
-    window, count = len(state["seen"]), int(state["ids"])
-    ring = np.roll(state["seen"], -(count % window)).tolist()
+    window, count = len(state["recent_ids"]), int(state["accepted"])
+    ring = np.roll(state["recent_ids"], -(count % window)).tolist()
     last = deque(ring, maxlen=window)
     fresh = []
     for key in keys.tolist():

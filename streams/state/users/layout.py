@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from streams.interest.base import InterestModel
@@ -21,6 +23,21 @@ HISTORY_DTYPE = np.dtype(
 
 DEPENDS_ON = "model, half-life, encoder, projection, dimension, history length or window of event ids"
 
+# Names that fields had first. A layout's id is made of these, so that states of before are read as they are.
+FIRST_NAMES = {
+    "epoch": "term",
+    "sequence": "change",
+    "record_offset": "place",
+    "applied": "count",
+    "accepted": "ids",
+    "recent_ids": "seen",
+}
+
+
+def named_first(dtype: np.dtype[Any]) -> list[Any]:
+    """The dtype's description, with the names that its fields had first."""
+    return [(FIRST_NAMES.get(name, name), *rest) for name, *rest in dtype.descr]
+
 
 class UserLayout(Layout):
     """How a user's state is laid out for one model and one history length."""
@@ -38,15 +55,15 @@ class UserLayout(Layout):
         dtype = np.dtype(
             [
                 ("offset", "<i8"),
-                ("term", "<i8"),
-                ("change", "<i8"),
-                ("place", "<i8"),
-                ("count", "<i8"),
+                ("epoch", "<i8"),
+                ("sequence", "<i8"),
+                ("record_offset", "<i8"),
+                ("applied", "<i8"),
                 # Sum of the keys of the events applied, modulo 2**64: the same in whatever order they came.
                 ("digest", "<u8"),
-                ("ids", "<i8"),
+                ("accepted", "<i8"),
                 # Ring of the keys of the last `window` events.
-                ("seen", "<u8", (window,)),
+                ("recent_ids", "<u8", (window,)),
                 ("rating_sum", "<f8"),
                 ("rating_count", "<i8"),
                 ("model", model.state_dtype()),
@@ -55,5 +72,5 @@ class UserLayout(Layout):
         )
         self.history, self.consumed = history, consumed
         super().__init__(
-            dtype, f"{TAIL_FORMAT} {model.name} {model.version} {dtype.descr!r} {space}", DEPENDS_ON
+            dtype, f"{TAIL_FORMAT} {model.name} {model.version} {named_first(dtype)!r} {space}", DEPENDS_ON
         )

@@ -21,7 +21,7 @@ class UserPartition(PartitionState):
         """capacity: users for whom room is made at first."""
         super().__init__(partition, layout, UserTails(layout.consumed), capacity)
         self.consumed, self.waiting = self.tails.consumed, self.tails.waiting
-        # Row -> number of its first change since its last recommendation, 0 for one of an earlier term.
+        # Row -> number of its first change since its last recommendation, 0 for one of an earlier epoch.
         self.due: dict[int, int] = {}
         # The same, of rows whose recommendation is under way.
         self.publishing: dict[int, int] = {}
@@ -42,9 +42,9 @@ class UserPartition(PartitionState):
 
     def set_due(self, rows: Longs) -> None:
         """Let the users of these rows, which change with the next progress record, have a recommendation."""
-        due, change = self.due, self.changes + 1
+        due, sequence = self.due, self.sequence + 1
         for row in rows.tolist():
-            due.setdefault(row, change)
+            due.setdefault(row, sequence)
 
     def deferred(self) -> Claim:
         """Which changes have delivered recommendations."""
@@ -52,11 +52,13 @@ class UserPartition(PartitionState):
         self.none_due_recorded = due is None
         if due == 0:
             return self.recommended_before
-        return Claim(self.deliveries.term, self.changes if due is None else due - 1, self.deliveries.read_to)
+        return Claim(
+            self.deliveries.epoch, self.sequence if due is None else due - 1, self.deliveries.read_to
+        )
 
-    def resume(self, progress: Progress | None, term: int, read_to: int) -> None:
+    def resume(self, progress: Progress | None, epoch: int, read_to: int) -> None:
         """Continue from the newest progress record that a recovery found; the tails are loaded."""
-        super().resume(progress, term, read_to)
+        super().resume(progress, epoch, read_to)
         if progress is not None:
             self.recommended_before = progress.deferred
             self._book_applied()

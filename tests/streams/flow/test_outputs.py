@@ -20,8 +20,8 @@ from tests.streams.flows import T0, apply, make_flow, record
 
 
 def states(users: int) -> Any:
-    rows = np.zeros(users, dtype=[("offset", "<i8"), ("count", "<i8"), ("term", "<i8")])
-    rows["offset"], rows["count"], rows["term"] = np.arange(users) + 100, np.arange(users), 40
+    rows = np.zeros(users, dtype=[("offset", "<i8"), ("applied", "<i8"), ("epoch", "<i8")])
+    rows["offset"], rows["applied"], rows["epoch"] = np.arange(users) + 100, np.arange(users), 40
     return rows
 
 

@@ -14,11 +14,11 @@ from streams.state.changelog import NOTHING, Claim
 from streams.state.deliveries import Deliveries, PendingChange
 
 
-def pending(change: int, size: int, last: int | None, resume: int = -1) -> PendingChange:
+def pending(sequence: int, size: int, last: int | None, resume: int = -1) -> PendingChange:
     future: Future[Sequence[int]] = Future()
     if last is not None:
         future.set_result([last, -1])
-    return PendingChange(change, resume, size, future)
+    return PendingChange(sequence, resume, size, future)
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 5)), max_size=12), st.integers(0, 3))
@@ -26,12 +26,12 @@ def test_gaps_hold_all_that_others_wrote_and_no_group_beside_which_nobody_did(
     batches: list[tuple[int, int]], behind: int
 ) -> None:
     """Each batch: records of others before or within it, whichever, and its own."""
-    deliveries, end = Deliveries(term=9, read_to=10), 10
+    deliveries, end = Deliveries(epoch=9, read_to=10), 10
     expected: set[int] = set()
-    for change, (others, own) in enumerate(batches, 1):
+    for sequence, (others, own) in enumerate(batches, 1):
         last = end + others + own - 1
         expected |= set(range(end, last)) if others else set()
-        deliveries.add(pending(change, own, last))
+        deliveries.add(pending(sequence, own, last))
         end = last + 1
     expected |= set(range(end, end + behind))
     deliveries.observe_end(end + behind)
@@ -42,14 +42,14 @@ def test_gaps_hold_all_that_others_wrote_and_no_group_beside_which_nobody_did(
 
 
 def test_an_end_says_nothing_while_own_records_are_on_their_way() -> None:
-    deliveries = Deliveries(term=9, read_to=10)
+    deliveries = Deliveries(epoch=9, read_to=10)
     deliveries.add(pending(1, 2, None))
     deliveries.observe_end(12)
     assert deliveries.gaps == []
 
 
 def test_nothing_counts_before_what_was_handed_over_earlier() -> None:
-    deliveries = Deliveries(term=9, read_to=10)
+    deliveries = Deliveries(epoch=9, read_to=10)
     deliveries.add(pending(1, 2, None, resume=4))
     deliveries.add(pending(2, 2, 13, resume=7))
     deliveries.settle()
@@ -57,7 +57,7 @@ def test_nothing_counts_before_what_was_handed_over_earlier() -> None:
 
 
 def test_what_vouches_for_no_rejected_record_does_not_take_back_what_others_did() -> None:
-    deliveries = Deliveries(term=9, read_to=10)
+    deliveries = Deliveries(epoch=9, read_to=10)
     deliveries.add(pending(1, 2, 11, resume=7))
     deliveries.add(pending(2, 1, 12))
     deliveries.settle()

@@ -44,7 +44,7 @@ def recovered(of: Flow, log: dict[bytes, bytes]) -> UserPartition:
 
 def count(of: Flow, user: str = "u") -> int:
     part = of.partitions[0]
-    return int(part.layout.view(part.arena)["count"][part.row_of[user]])
+    return int(part.layout.view(part.arena)["applied"][part.row_of[user]])
 
 
 def test_a_repeat_is_told_at_any_age() -> None:

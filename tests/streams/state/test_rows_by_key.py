@@ -54,7 +54,7 @@ def count(part: PartitionState, log: Log, offset: int, *keys: str, note: bytes =
     states = LAYOUT.view(changed)
     part.set_version(states)
     states["offset"] = offset
-    for name in ("ids", "count", "total"):
+    for name in ("accepted", "applied", "total"):
         states[name] += 1
     part.write_rows(rows, changed)
     part.tails.load(dict.fromkeys(rows.tolist(), note))
@@ -63,7 +63,7 @@ def count(part: PartitionState, log: Log, offset: int, *keys: str, note: bytes =
     log += written
     delivered: Future[list[int]] = Future()
     delivered.set_result([len(log) - 1])
-    part.deliveries.add(PendingChange(part.changes, offset, len(written), delivered))
+    part.deliveries.add(PendingChange(part.sequence, offset, len(written), delivered))
     part.trim()
 
 
@@ -82,7 +82,7 @@ def content(part: PartitionState) -> dict[str, tuple[int, int, bytes]]:
 
 def filled() -> tuple[PartitionState, Log]:
     part, log = items(), Log()
-    part.deliveries.term = 0
+    part.deliveries.epoch = 0
     count(part, log, 1, "a", "b", "c", note=b"first")
     count(part, log, 2, "b", note=b"!second")
     count(part, log, 3, "d")
@@ -130,8 +130,8 @@ def test_a_snapshot_gives_rows_and_tails_back(tmp_path: Path) -> None:
 
 
 def test_a_layout_without_a_field_of_the_store_is_refused() -> None:
-    with pytest.raises(ValueError, match="place"):
-        Layout(np.dtype([(name, "<i8") for name in STORE_FIELDS if name != "place"]), "", "")
+    with pytest.raises(ValueError, match="record_offset"):
+        Layout(np.dtype([(name, "<i8") for name in STORE_FIELDS if name != "record_offset"]), "", "")
 
 
 def test_the_store_knows_nothing_of_users() -> None:

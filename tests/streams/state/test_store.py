@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.interest.decay import DecayModel, HalfLife
-from streams.state.changelog import NO_TERM, OWNER_KEY, PROGRESS_KEY, Progress, SourceTopic
+from streams.state.changelog import NO_EPOCH, OWNER_KEY, PROGRESS_KEY, Progress, SourceTopic
 from streams.state.deliveries import Deliveries, PendingChange
 from streams.state.restore import Restoring
 from streams.state.store import StateError
@@ -37,7 +37,7 @@ def filled(users: int = 3) -> tuple[UserPartition, dict[bytes, bytes]]:
     changed = part.read_rows(rows)
     states = part.layout.view(changed)
     states["offset"] = np.arange(users) + 10
-    states["ids"] = 1
+    states["accepted"] = 1
     states["model"]["sums"] = np.arange(users * 2 * DIM, dtype=np.float32).reshape(users, 2, DIM)
     part.write_rows(rows, changed)
     part.consumed.add(0, 2**63 + 5)
@@ -58,18 +58,18 @@ def columns(records: Records, begin: int = 0) -> tuple[list[bytes], list[bytes |
 
 
 def restored(
-    log: dict[bytes, bytes] | Records, source: SourceTopic = SOURCE, term: int = NO_TERM, **kw: Any
+    log: dict[bytes, bytes] | Records, source: SourceTopic = SOURCE, epoch: int = NO_EPOCH, **kw: Any
 ) -> UserPartition:
     restoring = Restoring(UserPartition(0, layout(**kw)))
     restoring.add(*columns(list(log.items()) if isinstance(log, dict) else log))
-    return restoring.state(source, term)
+    return restoring.state(source, epoch)
 
 
 def test_a_changelog_gives_the_whole_state_back() -> None:
     part, log = filled()
     again = restored(log)
     assert again.users == part.users
-    part.layout.view(part.arena)["place"][:3] = np.arange(3)
+    part.layout.view(part.arena)["record_offset"][:3] = np.arange(3)
     assert np.array_equal(again.arena[:3], part.arena[:3])
     assert list(again.consumed.keys(0)) == list(part.consumed.keys(0)) == [2**63 + 5]
     assert list(again.consumed.keys(1)) == []
@@ -84,22 +84,26 @@ def vars_of(waiting: Waiting) -> tuple[Any, ...]:
 
 
 class Owner:
-    """Changes of users' rows in one term, as the pipeline makes them; keeps what it wrote."""
+    """Changes of users' rows in one epoch, as the pipeline makes them; keeps what it wrote."""
 
-    def __init__(self, term: int, log: Records) -> None:
+    def __init__(self, epoch: int, log: Records) -> None:
         log.append((OWNER_KEY, b"owner"))
-        self.part, self.log = restored(log, term=term), log
+        self.part, self.log = restored(log, epoch=epoch), log
 
     def update(self, *users: str, offset: int, delivered: bool = True, recommended: bool = True) -> None:
         part = self.part
         rows = part.rows(users)
         changed = part.read_rows(rows)
         states = part.layout.view(changed)
-        states["offset"], states["ids"], states["count"] = offset, states["ids"] + 1, states["count"] + 1
+        states["offset"], states["accepted"], states["applied"] = (
+            offset,
+            states["accepted"] + 1,
+            states["applied"] + 1,
+        )
         part.set_version(states)
         part.write_rows(rows, changed)
         if not recommended:
-            part.due.update(dict.fromkeys(rows.tolist(), part.changes + 1))
+            part.due.update(dict.fromkeys(rows.tolist(), part.sequence + 1))
         part.processed_offset = max(part.processed_offset, offset)
         self.write(part.records(rows, changed), delivered)
 
@@ -110,7 +114,7 @@ class Owner:
         if delivered:
             future.set_result([len(self.log) - 1])
         self.part.deliveries.add(
-            PendingChange(self.part.changes, self.part.processed_offset, len(written), future)
+            PendingChange(self.part.sequence, self.part.processed_offset, len(written), future)
         )
 
     def users(self, rows: Any) -> set[str]:
@@ -201,12 +205,12 @@ def test_books_say_of_events_that_wait_no_more_that_they_were_recovered() -> Non
     }
 
 
-def one_user(offset: int, version: int = 1, consumed: int = 0, term: int = 0) -> tuple[bytes, bytes]:
+def one_user(offset: int, version: int = 1, consumed: int = 0, epoch: int = 0) -> tuple[bytes, bytes]:
     part = UserPartition(0, layout())
     rows = part.rows(["user"])
     changed = part.read_rows(rows)
     states = part.layout.view(changed)
-    states["offset"], states["ids"], states["count"], states["term"] = offset, 1, version, term
+    states["offset"], states["accepted"], states["applied"], states["epoch"] = offset, 1, version, epoch
     for key in range(consumed):
         part.consumed.add(0, 100 * offset + key)
     ((key, value),) = part.records(rows, changed)
@@ -219,8 +223,8 @@ def test_the_highest_offset_count_and_term_win_in_any_order_and_chunks(
     order: list[int], cuts: set[int]
 ) -> None:
     """A paused old owner may append older state after the new owner's, or its own of the same events."""
-    versions = [(offset, count, term) for offset in (1, 2) for count in (1, 2) for term in (10, 20)]
-    written = [one_user(offset, count, 3 - offset, term) for offset, count, term in versions]
+    versions = [(offset, count, epoch) for offset in (1, 2) for count in (1, 2) for epoch in (10, 20)]
+    written = [one_user(offset, count, 3 - offset, epoch) for offset, count, epoch in versions]
     records = [written[i] for i in order]
     restoring = Restoring(UserPartition(0, layout()))
     edges = [0, *sorted(cuts), 8]
@@ -228,7 +232,7 @@ def test_the_highest_offset_count_and_term_win_in_any_order_and_chunks(
         restoring.add(*columns(records[begin:end], begin))
     part = restoring.state(SOURCE)
     (state,) = part.layout.view(part.arena[:1])
-    assert (state["offset"], state["count"], state["term"]) == (2, 2, 20)
+    assert (state["offset"], state["applied"], state["epoch"]) == (2, 2, 20)
     assert list(part.consumed.keys(0)) == [200]
 
 
@@ -268,14 +272,14 @@ def test_a_source_whose_id_is_unknown_is_trusted() -> None:
 
 def test_a_progress_record_calls_published_what_was_delivered_in_order() -> None:
     part, _ = filled()
-    part.deliveries = Deliveries(term=7, read_to=8)
+    part.deliveries = Deliveries(epoch=7, read_to=8)
     first, second = Future[Sequence[int]](), Future[Sequence[int]]()
     part.deliveries.add(PendingChange(1, 5, 3, first))
     part.deliveries.add(PendingChange(2, 12, 4, second))
     second.set_result([14])
-    assert (progress(part).published.term, progress(part).resume) == (NO_TERM, -1)
+    assert (progress(part).published.epoch, progress(part).resume) == (NO_EPOCH, -1)
     first.set_result([10])
-    assert (progress(part).published.term, progress(part).published.change, progress(part).resume) == (
+    assert (progress(part).published.epoch, progress(part).published.sequence, progress(part).resume) == (
         7,
         2,
         12,

@@ -23,10 +23,10 @@ from tests.streams.state.test_store import SOURCE, layout
 OWN, REPLACED = 20, 10
 
 
-def records_of(term: int) -> list[tuple[bytes, bytes | None]]:
-    """A row and the progress record behind it, as an owner of this term writes them."""
+def records_of(epoch: int) -> list[tuple[bytes, bytes | None]]:
+    """A row and the progress record behind it, as an owner of this epoch writes them."""
     part = UserPartition(0, layout())
-    part.deliveries = Deliveries(term)
+    part.deliveries = Deliveries(epoch)
     rows = part.rows(["somebody"])
     changed = part.read_rows(rows)
     part.set_version(part.layout.view(changed))

@@ -63,7 +63,7 @@ def hand_over(part: UserPartition, users: Sequence[str]) -> Future[Sequence[int]
     rows = np.unique(part.rows(users))
     changed = part.read_rows(rows)
     view = part.layout.view(changed)
-    view["offset"], view["ids"] = part.processed_offset + 1, view["ids"] + 1
+    view["offset"], view["accepted"] = part.processed_offset + 1, view["accepted"] + 1
     part.set_version(view)
     part.write_rows(rows, changed)
     part.processed_offset += 1
@@ -72,13 +72,13 @@ def hand_over(part: UserPartition, users: Sequence[str]) -> Future[Sequence[int]
     records, delivered = part.records(rows, changed), Future[Sequence[int]]()
     part.progress_record(SOURCE)
     part.deliveries.add(
-        with_record_offsets(PendingChange(part.changes, -1, len(records) + 1, delivered), part, rows)
+        with_record_offsets(PendingChange(part.sequence, -1, len(records) + 1, delivered), part, rows)
     )
     return delivered
 
 
 def places(part: UserPartition) -> dict[str, int]:
-    return dict(zip(part.users, part.layout.view(part.arena)["place"].tolist(), strict=False))
+    return dict(zip(part.users, part.layout.view(part.arena)["record_offset"].tolist(), strict=False))
 
 
 def test_rows_tell_where_their_records_stand_once_it_is_known_and_nobody_else_wrote() -> None:
@@ -144,7 +144,7 @@ def test_rows_of_nobody_and_of_users_without_events_are_left_out() -> None:
     whole = taken(part)
     assert whole.keys == state().keys
     assert len(whole.rows) == USERS
-    part.layout.view(part.arena)["ids"][0] = 0
+    part.layout.view(part.arena)["accepted"][0] = 0
     fewer = taken(part)
     assert (fewer.keys, set(fewer.tails)) == (whole.keys[1:], {0, 1})
     assert fewer.tails == {0: whole.tails[1], 1: whole.tails[2]}

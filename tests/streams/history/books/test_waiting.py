@@ -39,11 +39,11 @@ class Message:
         return self.p
 
 
-def state(user: str, offset: int, *items: str, partition: int = 0, count: int = 0, term: int = 0) -> Message:
+def state(user: str, offset: int, *items: str, partition: int = 0, count: int = 0, epoch: int = 0) -> Message:
     """A changelog record of a user of whom events wait for these items, and who has consumed one."""
     row = np.zeros((1, LAYOUT.size), dtype=np.uint8)
     view = LAYOUT.view(row)
-    view["offset"], view["count"], view["term"] = offset, count, term
+    view["offset"], view["applied"], view["epoch"] = offset, count, epoch
     tails = UserTails(10)
     tails.consumed.add(0, 7)
     for n, item in enumerate(items):
@@ -78,7 +78,7 @@ def test_of_a_users_records_the_newest_counts_wherever_it_stands() -> None:
         state("u", 1, "x"),
         state("u", 2, "x", "y"),
         state("u", 2, "y", count=1),
-        state("u", 2, count=1, term=1),
+        state("u", 2, count=1, epoch=1),
     )
     for order in permutations(records):
         assert waits(report(*order)) == {}

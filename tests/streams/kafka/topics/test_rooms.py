@@ -118,7 +118,7 @@ def test_the_longest_vector_fits_what_its_topic_needs(vector_format: Any) -> Non
         limit_id_length=1024,
         limit_bytes=10_000,
     )
-    states = np.full(1, 2**62, dtype=[("offset", "<i8"), ("count", "<i8"), ("term", "<i8")])
+    states = np.full(1, 2**62, dtype=[("offset", "<i8"), ("applied", "<i8"), ("epoch", "<i8")])
     numbers = np.full(1, 2**62)
     longest = Interests.single(np.full((1, dim), -1.2345678e-30, dtype=np.float32))
     ((key, value),) = Writer("decay", 99, vector_format).vectors(0, [user], states, numbers, numbers, longest)

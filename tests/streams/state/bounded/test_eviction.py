@@ -72,7 +72,7 @@ class Run:
         for begin, end in pairwise([0, *(cut for cut in cuts if cut < len(self.log)), len(self.log)]):
             keys, values = [k for k, _ in self.log[begin:end]], [v for _, v in self.log[begin:end]]
             restoring.add(keys, values, range(begin, end))
-        self.flow.partitions = {0: restoring.state(SOURCE, term=len(self.log))}
+        self.flow.partitions = {0: restoring.state(SOURCE, epoch=len(self.log))}
         self.vectors.append(sorted(self.flow.unpublished(0)))
 
     def batch(self, records: list[Any], publish: bool) -> None:
@@ -82,7 +82,7 @@ class Run:
         delivered: Future[Sequence[int]] = Future()
         if publish:
             delivered.set_result([len(self.log) - 1])
-        self.part.deliveries.add(PendingChange(self.part.changes, self.part.processed_offset, 1, delivered))
+        self.part.deliveries.add(PendingChange(self.part.sequence, self.part.processed_offset, 1, delivered))
         self.check()
 
     def note(self, updated: Any) -> None:
@@ -117,7 +117,7 @@ class Run:
         rows = self.part.rows([f"u{i}" for i in range(9)])
         taken = self.part.read_rows(rows)
         # Where a record was found: users of one batch stand in the order of their rows.
-        self.part.layout.view(taken)["place"] = 0
+        self.part.layout.view(taken)["record_offset"] = 0
         return dict(self.part.records(rows, taken))
 
 
@@ -183,7 +183,7 @@ def test_a_batch_of_more_users_than_the_bound_holds_them_all_until_it_is_done(fi
     size = part.layout.size
     rows = np.array([np.frombuffer(value[:size], np.uint8) for _, value in again.state])
     states = part.layout.view(rows)
-    assert states["count"].tolist() == [2] * 50
+    assert states["applied"].tolist() == [2] * 50
     assert (len(part), part.known) == (2, 50)
 
 
@@ -218,7 +218,7 @@ def test_a_recovery_keeps_to_the_bound_and_the_highest_version_wins_across_the_f
     assert state.known == 100
     rows = state.rows([f"u{i}" for i in range(100)])
     whole, taken = flow.partitions[0], state.read_rows(rows)
-    flow.layout.view(taken)["place"] = 0
+    flow.layout.view(taken)["record_offset"] = 0
     assert dict(state.records(rows, taken)) == dict(
         whole.records(np.arange(100), whole.read_rows(np.arange(100)))
     )
@@ -230,7 +230,7 @@ def test_what_waits_is_found_after_a_recovery_within_the_bound(file: SpillFile) 
     run.part.waiting.add(run.part.row_of["b"], Waiting(1, "missing", 0, b"{}", 0))
     rows = np.arange(3)
     taken = run.part.read_rows(rows)
-    run.flow.layout.view(taken)["ids"] = 1
+    run.flow.layout.view(taken)["accepted"] = 1
     run.log += run.part.records(rows, taken)
     run.recover([])
     assert run.part.waiting.rows_by_item == {"missing": {run.part.row_of["b"]}}

@@ -42,7 +42,7 @@ def state(users: int = USERS, first: int = 10) -> UserPartition:
     rows = part.rows([f"useré-{i}" for i in range(users)])
     changed = part.read_rows(rows)
     view = part.layout.view(changed)
-    view["offset"], view["count"], view["ids"] = np.arange(users) + first, 1, 1
+    view["offset"], view["applied"], view["accepted"] = np.arange(users) + first, 1, 1
     view["model"]["sums"] = np.arange(users * 2 * DIM, dtype=np.float32).reshape(users, 2, DIM)
     part.write_rows(rows, changed)
     if users:
@@ -53,8 +53,8 @@ def state(users: int = USERS, first: int = 10) -> UserPartition:
         part.waiting.add(2, Waiting(12, "item-y", 1001, b'{"a":1}', 0))
     part.processed_offset = first + users - 1
     part.books.update({"read": users, "applied": users - 2, "waiting": 2})
-    part.deliveries = Deliveries(term=7, read_to=OFFSET, published=Claim(3, 4, 5), resume=8)
-    part.changes, part.recommended_before = 6, Claim(3, 2, 5)
+    part.deliveries = Deliveries(epoch=7, read_to=OFFSET, published=Claim(3, 4, 5), resume=8)
+    part.sequence, part.recommended_before = 6, Claim(3, 2, 5)
     part.progress_record(SOURCE)
     return part
 
@@ -95,7 +95,7 @@ def test_what_is_saved_comes_back(tmp_path: Path) -> None:
     assert np.array_equal(again.rows, part.arena[:USERS])
     assert again.tails == {row: part.tails.pack(row) for row in range(3)}
     assert again.progress == part.progress
-    assert (again.progress.offset, again.progress.change, again.progress.books) == (14, 7, dict(part.books))
+    assert (again.progress.offset, again.progress.sequence, again.progress.books) == (14, 7, dict(part.books))
 
 
 def test_the_tails_are_those_that_a_state_loads(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_the_newest_progress_record_may_be_another_owners() -> None:
     assert taken(part).progress == newer
     part.processed_offset = 15
     part.progress_record(SOURCE)
-    assert taken(part).progress.term == 7
+    assert taken(part).progress.epoch == 7
 
 
 def test_nothing_there_is_nothing_to_speak_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -64,7 +64,7 @@ class SnapshotSchedule(Schedule):
     def _save(self) -> bool:
         """As `Snapshotter` does it, where all that a copy holds is delivered."""
         for part, copy in list(self.finished.items()):
-            if part.deliveries.is_delivered(copy.change):
+            if part.deliveries.is_delivered(copy.sequence):
                 del self.finished[part]
                 if part.deliveries.sole_writer:
                     self.taken.append(copy.snapshot(CHANGELOG, 0))
@@ -105,10 +105,10 @@ def contents(part: UserPartition) -> dict[str, Any]:
         "waiting": {item: len(of) for item, of in waiting.rows_by_item.items()},
         "watermark": (part.processed_offset, part.progress),
         "books": dict(part.books),
-        "due": {part.users[row]: change for row, change in part.due.items()},
+        "due": {part.users[row]: sequence for row, sequence in part.due.items()},
         "stale": {part.users[row] for row in part.stale.tolist()},
         "unpublished": {part.users[row] for row in part.unpublished.tolist()},
-        "out": (deliveries.term, deliveries.read_to, deliveries.published, deliveries.resume),
+        "out": (deliveries.epoch, deliveries.read_to, deliveries.published, deliveries.resume),
         "recommended": part.recommended_before,
         "contained": (deliveries.contained, deliveries.next),
     }
@@ -143,7 +143,7 @@ def gaps_are_contained(patch: Patch) -> None:
 
 
 def saved_before_it_is_delivered(patch: Patch) -> None:
-    patch.setattr(Deliveries, "is_delivered", lambda deliveries, change: True)
+    patch.setattr(Deliveries, "is_delivered", lambda deliveries, sequence: True)
 
 
 def offset_of_the_end(patch: Patch) -> None:

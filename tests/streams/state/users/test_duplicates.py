@@ -32,9 +32,9 @@ def counted(flow: Flow) -> dict[str, tuple[int, int]]:
     part = flow.partitions[0]
     view = part.layout.view(part.arena)
     return {
-        user: (int(view["count"][row]), int(view["digest"][row]))
+        user: (int(view["applied"][row]), int(view["digest"][row]))
         for user, row in part.row_of.items()
-        if view["ids"][row]
+        if view["accepted"][row]
     }
 
 
