@@ -1,6 +1,6 @@
 """Content into vectors. Knows models; knows nothing of users, topics or the stream.
 
-`core` is the contract; `fitted` is what is fitted to a catalogue: projections, topics, the fusion of media;
+`core` is the contract; `fitted` is what is fitted to a catalog: projections, topics, the fusion of media;
 `checkpoints` finds and loads models of transformers; `remote` asks a server; `serving` queues and remembers texts;
 `text`, `onnx` and `media` run models; `sentiment` tells praise from complaint; `training` teaches.
 """

@@ -1,1 +1,1 @@
-"""What is fitted to a catalogue and kept in a file: projections, fusions, topics. Knows no text model."""
+"""What is fitted to a catalog and kept in a file: projections, fusions, topics. Knows no text model."""

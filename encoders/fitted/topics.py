@@ -1,4 +1,4 @@
-"""Topics as a space: latent Dirichlet allocation over the words of the catalogue's texts.
+"""Topics as a space: latent Dirichlet allocation over the words of the catalog's texts.
 
 A text's vector is the square root of its mixture of topics, which is a unit row; the cosine of two is then the
 Bhattacharyya coefficient of their mixtures. Fitted by online variational Bayes (Hoffman, Blei and Bach, Online

@@ -1,6 +1,6 @@
 """Where the bytes of a picture, a recording or a film come from, and what may not be one of those places.
 
-A catalogue record is written by others. So nothing is opened unless the operator has said where: a folder,
+A catalog record is written by others. So nothing is opened unless the operator has said where: a folder,
 hosts, or neither (the default), which leaves bytes and `data:` URIs.
 """
 

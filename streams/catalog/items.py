@@ -1,4 +1,4 @@
-"""Catalogue items and their embeddings: bytes <-> objects."""
+"""Catalog items and their embeddings: bytes <-> objects."""
 
 from __future__ import annotations
 

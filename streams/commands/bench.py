@@ -57,7 +57,7 @@ def encoders(
     ] = None,
     texts: Annotated[int, typer.Option(min=300, help="Texts of a round.")] = 1000,
 ) -> None:
-    """Texts per CPU second beside sentence-transformers, on catalogue texts and on two languages mixed.
+    """Texts per CPU second beside sentence-transformers, on catalog texts and on two languages mixed.
 
     Progress goes to standard error. Example: interestflow bench encoders --case mixed --json bench.json
     """

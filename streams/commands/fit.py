@@ -28,7 +28,7 @@ def fit_projection_command(
     config: Config = None,
     bootstrap_servers: Servers = None,
 ) -> None:
-    """Fit the projection to INTERESTFLOW_DIMENSIONS from the texts in the catalogue topic.
+    """Fit the projection to INTERESTFLOW_DIMENSIONS from the texts in the catalog topic.
 
     Example: interestflow fit projection --output projection.safetensors
     """
@@ -49,7 +49,7 @@ def fit_topics_command(
     config: Config = None,
     bootstrap_servers: Servers = None,
 ) -> None:
-    """Fit INTERESTFLOW_DIMENSIONS topics to the texts in the catalogue topic, for the encoder `topics`.
+    """Fit INTERESTFLOW_DIMENSIONS topics to the texts in the catalog topic, for the encoder `topics`.
 
     Example: interestflow fit topics --output topics.safetensors
     """
@@ -76,7 +76,7 @@ def fit_fusion_command(
     config: Config = None,
     bootstrap_servers: Servers = None,
 ) -> None:
-    """Fit the fusion of texts, pictures and recordings to INTERESTFLOW_DIMENSIONS from catalogue and events.
+    """Fit the fusion of texts, pictures and recordings to INTERESTFLOW_DIMENSIONS from catalog and events.
 
     Example: interestflow fit fusion --output fusion.safetensors
     """

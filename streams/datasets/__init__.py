@@ -1,4 +1,4 @@
-"""Public data sets as catalogue items and behaviour events, one file per data set, in event-time order."""
+"""Public data sets as catalog items and behaviour events, one file per data set, in event-time order."""
 
 from streams.datasets.base import Dataset, DatasetError
 from streams.datasets.lastfm import read_lastfm

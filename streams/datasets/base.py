@@ -18,7 +18,7 @@ class DatasetError(UserError):
 
 @dataclass(slots=True)
 class Dataset:
-    """items: catalogue records by their field names. events: native behaviour events, in event-time order.
+    """items: catalog records by their field names. events: native behaviour events, in event-time order.
 
     total: events, for a progress bar. notes: what was left out, and how many.
     """

@@ -1,6 +1,6 @@
 """`interestflow demo`: a local Kafka, a worker, simulated users, and a judge of how well vectors follow them.
 
-In order: broker, topics, catalogue, projection, worker, simulation, verdict. All of it lives in one folder,
+In order: broker, topics, catalog, projection, worker, simulation, verdict. All of it lives in one folder,
 which is removed at the end, and in processes that are gone by then.
 """
 
@@ -40,7 +40,7 @@ EVENTS_PER_USER = 32
 MOST_EVENTS_PER_S = 1000
 # Waits in between are no longer, so that what came is seen at once.
 TICK_S = 0.005
-# The worker loads torch, joins its group and encodes the catalogue first.
+# The worker loads torch, joins its group and encodes the catalog first.
 OPEN_DEADLINE_S = 180.0
 SETTLE_DEADLINE_S = 30.0
 

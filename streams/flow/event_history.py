@@ -48,7 +48,7 @@ class EventHistory:
         history[users, ordinals % self.length] = entries
 
     def rows(self, history: Any) -> Rows:
-        """(U, H) catalogue row of each remembered event; -1 for none."""
+        """(U, H) catalog row of each remembered event; -1 for none."""
         known, row_of_key = history["item"].tolist(), self._catalog.row_of_key
         return np.array([[row_of_key.get(key, -1) for key in keys] for keys in known], dtype=np.int32)
 

@@ -45,7 +45,7 @@ KNOWN_GOOD = Record("", 0, 0, None, None, good_record(), ())
 
 
 class Flow:
-    """Owns the users' states and the catalogue; everything else is handed in."""
+    """Owns the users' states and the catalog; everything else is handed in."""
 
     def __init__(
         self,

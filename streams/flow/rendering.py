@@ -33,7 +33,7 @@ def remembered(
 ) -> list[list[str]]:
     """(U, H) remembered events, each as the beginning of the reason that it may become.
 
-    item_rows: (U, H) catalogue row of each event, -1 for an item that is not there.
+    item_rows: (U, H) catalog row of each event, -1 for an item that is not there.
     actions: the word behind each action's checksum.
     """
     word_of = actions.get

@@ -8,7 +8,7 @@ Update: each canonical event is applied, applied late, a repeat (of an origin), 
 events are in the state of a worker that ended before it could write their outcome: applied, late, neutral or a
 duplicate. The counts are in the progress records of the changelog, so they are as durable as the states.
 
-Catalog: see `streams.history.books.catalogue`.
+Catalog: see `streams.history.books.catalog`.
 
 The topics are read in such an order that each holds at least what the ones before it claim. So a worker that runs
 meanwhile makes nothing missing: what it has not read yet is reported as not ingested, or unread.
@@ -21,7 +21,7 @@ from confluent_kafka.admin import AdminClient
 from streams.events.rejections import Reason
 from streams.history.books import topics_read
 from streams.history.books.asked import compacted, read_so_far
-from streams.history.books.catalogue import Items, RefusedItems
+from streams.history.books.catalog import Items, RefusedItems
 from streams.history.books.events import Actions, balance_events, enter_progress
 from streams.history.books.ledger import OUTCOMES, Books
 from streams.history.books.offsets import HIGHEST

@@ -1,4 +1,4 @@
-"""A data set into the topics: its catalogue first, then its events in event-time order."""
+"""A data set into the topics: its catalog first, then its events in event-time order."""
 
 from __future__ import annotations
 

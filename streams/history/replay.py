@@ -15,7 +15,7 @@ import orjson
 from confluent_kafka.admin import AdminClient
 
 from encoders.core.base import Encoder
-from streams.catalog.cataloguer import Cataloguer
+from streams.catalog.updater import CatalogUpdater
 from streams.events.canonical import SourceRecord
 from streams.events.provenance import REFUSED_BY, refused_by
 from streams.events.records import Record
@@ -107,9 +107,9 @@ def replay_topic(settings: Settings) -> tuple[dict[bytes, Any], int]:
     encoder, scoring = build_encoder(settings), build_scoring(settings)
     flow = build_flow(settings, state_space(encoder, scoring))
     flow.reads_from(source_topic(AdminClient(without_log(config)), settings.events_topic))
-    cataloguer = Cataloguer(flow.catalog, encoder, flow.options.limits)
+    catalog_updater = CatalogUpdater(flow.catalog, encoder, flow.options.limits)
     for messages in read_all(config, settings.topic_embeddings):
-        cataloguer.learn(messages)
+        catalog_updater.learn(messages)
     left_out = refused_for_their_time(config, settings, flow.source.topic_id)
     records = (r for r in _records(config, settings.events_topic) if (r.partition, r.offset) not in left_out)
     # An event before the removal of its item was applied; one after it waits in the states.

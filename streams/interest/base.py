@@ -29,7 +29,7 @@ class Signals:
     times: (n,) event time, milliseconds since the epoch.
     weights: (n,) signed weight of the signal.
     vectors: (n, dim) what the event was about, float32, usually unit rows.
-    items: (n,) catalogue row of the event's item; NO_ITEM for an event that is its text alone.
+    items: (n,) catalog row of the event's item; NO_ITEM for an event that is its text alone.
     """
 
     starts: Longs
@@ -47,7 +47,7 @@ class Signals:
 class ItemDeltas:
     """What a batch's signals say of items, for a model that learns of items from all users.
 
-    items: (m,) catalogue row that each delta is for.
+    items: (m,) catalog row that each delta is for.
     signals: (m,) position in `Signals` of the signal that the delta comes from.
     values: (m,) structured rows; the model says which fields.
     """

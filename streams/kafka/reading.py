@@ -1,4 +1,4 @@
-"""Reading whole topics with confluent-kafka, outside any consumer group: catalogue, changelogs, books."""
+"""Reading whole topics with confluent-kafka, outside any consumer group: catalog, changelogs, books."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class Exported:
 
 
 def item_texts(settings: Settings, dataset: tuple[str, Path] | None) -> list[str]:
-    """Distinct texts of the catalogue topic, or of a data set. Raises ReadError, DatasetError."""
+    """Distinct texts of the catalog topic, or of a data set. Raises ReadError, DatasetError."""
     texts = from_dataset(*dataset).texts if dataset else topic_contents.texts(settings)
     return sorted({text for text in texts.values() if text})
 

@@ -1,4 +1,4 @@
-"""Fits the projection from the texts of the catalogue, in memory that does not grow with the catalogue."""
+"""Fits the projection from the texts of the catalog, in memory that does not grow with the catalog."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Fit:
 
 
 def fit_projection(settings: Settings, output: Path, fit: Fit) -> Projection:
-    """Fit from the items in the catalogue topic and save. Raises SettingsError, ProjectionError, ReadError."""
+    """Fit from the items in the catalog topic and save. Raises SettingsError, ProjectionError, ReadError."""
     if settings.image_encoder or settings.speech_encoder:
         raise SettingsError(
             "a projection is of texts alone, and no worker takes one where pictures or recordings are encoded: run "
@@ -55,7 +55,7 @@ def fit_projection(settings: Settings, output: Path, fit: Fit) -> Projection:
 
 
 def fit_topics(settings: Settings, output: Path, seed: int) -> TopicEncoder:
-    """Fit a topic model of as many topics as dimensions from the texts in the catalogue topic, and save it. Raises
+    """Fit a topic model of as many topics as dimensions from the texts in the catalog topic, and save it. Raises
     EncoderError."""
     encoder = TopicEncoder.fit(lambda: texts(lambda: changes(settings)), settings.dimensions, seed=seed)
     encoder.save(output)

@@ -1,4 +1,4 @@
-"""Fits the fusion of an item's media from the catalogue and from what users consume one after the other."""
+"""Fits the fusion of an item's media from the catalog and from what users consume one after the other."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from streams.settings.settings import Settings, SettingsError
 from streams.wiring.encoder import build_fused
 from streams.wiring.media import fusion_weights
 
-# A larger catalogue is sampled evenly, since encoding a picture takes long.
+# A larger catalog is sampled evenly, since encoding a picture takes long.
 MAX_ITEMS = 20_000
 CHUNK = 64
 # With fewer pairs a gate can be neither learned nor judged.

@@ -1,4 +1,4 @@
-"""Reads the newest text of each item in the catalogue topic in bounded memory, however large the topic is.
+"""Reads the newest text of each item in the catalog topic in bounded memory, however large the topic is.
 
 Items come in the order of a hash of their id, which is as good as random: the first n are an even sample, and their
 order does not depend on the topic's. One pass over the topic keeps the newest texts of items from a given hash on.

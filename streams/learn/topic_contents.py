@@ -1,4 +1,4 @@
-"""The items of the catalogue topic and the events of the canonical one, as they are now."""
+"""The items of the catalog topic and the events of the canonical one, as they are now."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from streams.wiring.app import build_limits
 
 
 def changes(settings: Settings) -> Iterator[Item | Removed]:
-    """Items and removals of the catalogue topic, up to its end now; other records are left to the worker."""
+    """Items and removals of the catalog topic, up to its end now; other records are left to the worker."""
     limits = build_limits(settings)
     for messages in read_all(librdkafka_config(settings), settings.topic_items):
         for message in messages:
@@ -24,7 +24,7 @@ def changes(settings: Settings) -> Iterator[Item | Removed]:
 
 
 def items(settings: Settings) -> dict[str, Item]:
-    """The items in the catalogue topic, by id."""
+    """The items in the catalog topic, by id."""
     newest: dict[str, Item] = {}
     for change in changes(settings):
         if isinstance(change, Removed):

@@ -23,7 +23,7 @@ class Data:
 
 
 def from_topics(settings: Settings) -> Data:
-    """The catalogue and the canonical events, as they are now. Raises ReadError as they are read."""
+    """The catalog and the canonical events, as they are now. Raises ReadError as they are read."""
     return Data(topic_contents.texts(settings), topic_contents.events(settings))
 
 

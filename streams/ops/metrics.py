@@ -112,7 +112,7 @@ class Metrics:
                 self.events.labels(outcome).inc(count)
 
     def book_items(self, outcomes: Mapping[str, int]) -> None:
-        """Count a batch of the catalogue by what became of its records."""
+        """Count a batch of the catalog by what became of its records."""
         for outcome, count in outcomes.items():
             self.items.labels(outcome).inc(count)
 

@@ -1,4 +1,4 @@
-"""Which items fit an interest: the catalogue's vectors, rankings over them, and the reasons of a ranking.
+"""Which items fit an interest: the catalog's vectors, rankings over them, and the reasons of a ranking.
 
 A recommender is one file here that fulfils `base.Recommender`; it never sees users, events or topics. The contract
 suite in tests/contracts runs over every one of the registry by itself.

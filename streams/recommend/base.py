@@ -27,9 +27,9 @@ class Queries:
     vectors: Floats
     # (U, n) weight of each vector, at least 0.
     shares: Floats
-    # Per user the catalogue rows to leave out, 0 to items - 1, in any order.
+    # Per user the catalog rows to leave out, 0 to items - 1, in any order.
     exclude: Sequence[Collection[int]]
-    # (U, H) catalogue rows of the remembered events that made the vectors; -1 for none.
+    # (U, H) catalog rows of the remembered events that made the vectors; -1 for none.
     history_rows: Rows
     # (U, n, H) c_e with which the vector v_e of event e enters each interest vector:
     # vector = sum_e c_e * v_e + what came from events no longer remembered.
@@ -79,7 +79,7 @@ class Queries:
 class Candidates:
     """Items that may fit, per user at most c, each once: live ones that are not excluded."""
 
-    # (U, c) catalogue rows; -1 after a user's last candidate.
+    # (U, c) catalog rows; -1 after a user's last candidate.
     rows: Rows
     # By source, (U, c) its own scores for a ranker to use; NaN where the source says nothing of the item.
     scores: Mapping[str, Floats]
@@ -110,7 +110,7 @@ class Reasons:
 class Ranked:
     """The best items of each user, best first."""
 
-    # (U, k) catalogue rows; -1 after the last item where fewer than k may be recommended.
+    # (U, k) catalog rows; -1 after the last item where fewer than k may be recommended.
     rows: Rows
     # (U, k) float32, not rising along a row; 0 where rows is -1.
     scores: Floats

@@ -84,7 +84,7 @@ class Catalog:
 
         vector: (dim,), finite, at most `MAX_LENGTH` long; unit length makes scores cosines.
         fingerprint: of what was encoded, see `fingerprint`.
-        Raises ValueError, with the catalogue unchanged, on a vector or an id that cannot be held.
+        Raises ValueError, with the catalog unchanged, on a vector or an id that cannot be held.
         """
         values, length = self._checked(item_id, vector)
         row = self.row_of.get(item_id)

@@ -1,4 +1,4 @@
-"""Exact top-k of the catalogue by dot product, at the price of little more than the matrix product.
+"""Exact top-k of the catalog by dot product, at the price of little more than the matrix product.
 
 A matrix product (BLAS) may give a user's scores other last bits in another batch, on another machine or with
 more threads, so it only nominates: every item within the product's error bound of the k-th best is a
@@ -230,5 +230,5 @@ class ContentRecommender(TwoStageRecommender):
 
 
 def from_settings(settings: Settings) -> ContentRecommender:
-    """Ranks the whole catalogue by the interest vector; no setting changes how."""
+    """Ranks the whole catalog by the interest vector; no setting changes how."""
     return ContentRecommender()

@@ -19,7 +19,7 @@ USERS = 64
 def explain(catalog: Catalog, queries: Queries, rows: Rows, scores: Floats, top: int = 3) -> Reasons:
     """The `top` events per ranked item with the largest absolute contribution c_e (v_e·v_i), sign kept.
 
-    rows, scores: (U, k) the ranking of these queries on this catalogue, by content. Equal contributions name the
+    rows, scores: (U, k) the ranking of these queries on this catalog, by content. Equal contributions name the
     earlier position in the history. Events without a row, or that contribute exactly nothing, are no reason.
     Raises ValueError on top < 0 or batches of different sizes.
     """

@@ -10,7 +10,7 @@ import numpy as np
 from streams.recommend.base import Candidates, CandidateSource, Floats, Queries, Ranked, Ranker
 from streams.recommend.catalog import Catalog
 
-# Behind every catalogue row.
+# Behind every catalog row.
 LAST = np.iinfo(np.int32).max
 
 

@@ -78,7 +78,7 @@ class EncoderSettings(BaseModel):
     # port where it is not 80 or 443; and addresses or networks in your own net that these may lead to
     # (`10.2.0.0/16`). None: no URL is fetched.
     media_hosts: CommaSeparated = ()
-    # Folder that paths in catalogue records are relative to and may not leave; none: no file is read.
+    # Folder that paths in catalog records are relative to and may not leave; none: no file is read.
     media_folder: Path | None = None
     # Bytes of one medium; seconds for its download; seconds for decoding it, after which it is refused.
     media_max_bytes: int = Field(default=20 * 1024 * 1024, ge=1024)
@@ -104,7 +104,7 @@ class EncoderSettings(BaseModel):
     # as all (the table in docs/encoders.md).
     dimensions: int = Field(default=128, ge=2, le=4096)
     # File made by `interestflow fit projection`; needed where the encoder's own dimension differs, and worth having
-    # where it does not, for subtracting the catalogue's mean is most of the gain. Another file is another space, so
+    # where it does not, for subtracting the catalog's mean is most of the gain. Another file is another space, so
     # raise the generation with it.
     projection: Path | None = None
 

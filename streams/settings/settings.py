@@ -108,7 +108,7 @@ class Settings(KafkaSettings, EncoderSettings, BaseSettings):
     # Items kept per user as consumed, so that they are not recommended again; the oldest is forgotten. 8 bytes
     # each, in memory and in every changelog record of the user.
     consumed_per_user: int = Field(default=2000, ge=1, le=100_000)
-    # Events kept for items that are not in the catalogue yet: per user, and per partition in all.
+    # Events kept for items that are not in the catalog yet: per user, and per partition in all.
     waiting_per_user: int = Field(default=64, ge=0)
     # Bytes of them per user: each of the user's changelog records holds them, and the state topic must take that
     # (`topics create` and `topics check` see to it). What comes beyond the bounds is dropped, and counted.

@@ -9,7 +9,7 @@ from typing import Any
 
 from encoders.core.base import Encoder
 from sinks.base import Sink
-from streams.catalog.cataloguer import Cataloguer
+from streams.catalog.updater import CatalogUpdater
 from streams.events.adapters import adapter
 from streams.events.adapters.base import Adapter
 from streams.flow.encoding import Scoring
@@ -43,7 +43,7 @@ from streams.worker.runner import Runner
 from streams.worker.scheduling import Scheduler
 from streams.worker.snapshotting import Snapshotter
 from streams.worker.sources.sources import Sources
-from streams.worker.stages.catalogue import Catalogue
+from streams.worker.stages.catalog import Catalogue
 from streams.worker.stages.ingest import Ingest
 from streams.worker.stages.recommend import Recommend
 from streams.worker.stages.update import Update
@@ -96,12 +96,12 @@ def build_parts(
     threads = EncoderThreads(encoder, metrics, backoff)
     runner = MeasuredRunner(metrics, ModelThread(), threads, publisher, settings.batches_in_flight, fail)
     future, limits = Future(time.time, settings.future_tolerance_s), flow.options.limits
-    cataloguer, embeddings = Cataloguer(flow.catalog, encoder, limits), settings.topic_embeddings
+    catalog_updater, embeddings = CatalogUpdater(flow.catalog, encoder, limits), settings.topic_embeddings
     return Parts(
         runner,
         Ingest(settings.events_topic, adapters, limits, future, lambda: publisher.rooms.events),
         MeasuredUpdate(metrics, flow, encoder, future, scoring),
-        MeasuredCatalogue(metrics, cataloguer, encoder, embeddings),
+        MeasuredCatalogue(metrics, catalog_updater, encoder, embeddings),
         MeasuredScheduler(metrics, _build_recommend(settings, flow, publisher), runner),
     )
 
@@ -113,13 +113,13 @@ def _build_recommend(settings: Settings, flow: Flow, publisher: Publisher) -> Re
 
 def show(settings: Settings, parts: Parts, metrics: Metrics) -> None:
     """Let the metrics show what the parts count themselves."""
-    flow, cataloguer, scoring = parts.update.flow, parts.catalogue.cataloguer, parts.update.scoring
+    flow, catalog_updater, scoring = parts.update.flow, parts.catalogue.catalog_updater, parts.update.scoring
     metrics.watch(parts.update.encoder)
     if scoring is not None:
         metrics.watch(scoring.sentiment)
     metrics.watch_users(flow.partitions)
     forgiven = {topic: one.forgiven.counts for topic, one in parts.ingest.adapters.items()}
-    forgiven[settings.topic_items] = cataloguer.forgiven.counts
+    forgiven[settings.topic_items] = catalog_updater.forgiven.counts
     forgiven[settings.events_topic] = flow.forgiven.counts
     metrics.watch_told(forgiven, flow.weighing.unknown.counts)
 

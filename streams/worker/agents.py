@@ -6,17 +6,17 @@ from typing import Any
 
 from streams.settings.settings import Settings
 from streams.worker.runner import Runner
-from streams.worker.stages.catalogue import Catalogue
+from streams.worker.stages.catalog import Catalogue
 from streams.worker.stages.ingest import Ingest
 from streams.worker.stages.outputs import Stage
 from streams.worker.stages.update import Update
 
 
 def register(
-    app: Any, runner: Runner, settings: Settings, ingest: Ingest, update: Update, catalogue: Catalogue
+    app: Any, runner: Runner, settings: Settings, ingest: Ingest, update: Update, catalog: Catalogue
 ) -> None:
     """Give the Faust app its agents."""
-    _agent(app, runner, catalogue, [settings.topic_items])
+    _agent(app, runner, catalog, [settings.topic_items])
     _agent(app, runner, update, [settings.events_topic])
     if settings.raw_sources:
         _agent(app, runner, ingest, [source.topic for source in settings.raw_sources])

@@ -16,7 +16,7 @@ from streams.kafka.reading import ISOLATION, TAIL_WAIT_MS, Reader, ends_of
 from streams.ops.daemon_calls import call_on_daemon_thread
 from streams.settings.settings import Settings, SettingsError
 from streams.worker.runner import Runner
-from streams.worker.stages.catalogue import Catalogue
+from streams.worker.stages.catalog import Catalogue
 from streams.worker.stages.update import Update
 
 log = logging.getLogger(__name__)
@@ -33,14 +33,14 @@ class CatalogFollower:
         settings: Settings,
         brokers: Brokers,
         runner: Runner,
-        catalogue: Catalogue,
+        catalog: Catalogue,
         update: Update,
         joined: Callable[[], bool],
     ) -> None:
         """update: applies what waited for an item. joined: whether the worker has partitions."""
         self.settings, self.brokers, self.runner = settings, brokers, runner
-        self.stage, self.update, self._joined = catalogue, update, joined
-        self.catalog = catalogue.cataloguer.catalog
+        self.stage, self.update, self._joined = catalog, update, joined
+        self.catalog = catalog.catalog_updater.catalog
         self._embeddings: Reader | None = None
         self._stopping = False
 
@@ -57,7 +57,7 @@ class CatalogFollower:
         chunks = await ask(self._embeddings.to_end, *limits)
         while (messages := await call_on_daemon_thread(next, chunks, None)) is not None:
             await self._learn(messages)
-        foreign = self.stage.cataloguer.foreign
+        foreign = self.stage.catalog_updater.foreign
         if foreign and not len(self.catalog):
             raise SettingsError(
                 f"{settings.topic_embeddings} holds {foreign} embeddings, all of another encoder or projection: set "
@@ -89,7 +89,7 @@ class CatalogFollower:
         self._stopping = True
 
     async def _learn(self, messages: Sequence[Any]) -> None:
-        """Embedding records into the catalogue; events that waited for one of these items are applied."""
+        """Embedding records into the catalog; events that waited for one of these items are applied."""
         await self.runner.model.run(self.stage.learn, messages)
         await self.runner.apply_waiting(self.update)
 

@@ -13,7 +13,7 @@ from streams.kafka.batches import RecordBatch
 from streams.ops.metrics import Metrics
 from streams.worker.runner import Runner
 from streams.worker.scheduling import Scheduler
-from streams.worker.stages.catalogue import Catalogue
+from streams.worker.stages.catalog import Catalogue
 from streams.worker.stages.ingest import Ingest
 from streams.worker.stages.outputs import Outputs, Stage
 from streams.worker.stages.update import Update
@@ -118,9 +118,9 @@ class MeasuredCatalogue(Catalogue):
         self._metrics = metrics
 
     def learn(self, messages: Sequence[Any]) -> None:
-        """See Catalogue."""
+        """See Catalog."""
         super().learn(messages)
-        catalog = self.cataloguer.catalog
+        catalog = self.catalog_updater.catalog
         shown = int(catalog.live.sum())
         self._metrics.catalog.labels("shown").set(shown)
         self._metrics.catalog.labels("hidden").set(len(catalog) - shown)

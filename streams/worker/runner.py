@@ -1,6 +1,6 @@
 """One batch from the agent to its acknowledgement: run its stage, publish the outputs, wait for their deliveries.
 
-The model thread owns states and catalogue; threads of its own call the encoder, never the event loop; the
+The model thread owns states and catalog; threads of its own call the encoder, never the event loop; the
 sink's thread collects delivery reports. A batch is acknowledged only once every record that it caused is
 durable, and a failure ends the process: what was not acknowledged is read again.
 """

@@ -1,4 +1,4 @@
-"""The thread that owns states and catalogue, and those from which the encoder is called."""
+"""The thread that owns states and catalog, and those from which the encoder is called."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from streams.ops.metrics import Metrics
 
 T = TypeVar("T")
 STAGE = "encode"
-# Who may ask at once: an update, a catalogue batch, and events whose item has come. What is computed at once is the
+# Who may ask at once: an update, a catalog batch, and events whose item has come. What is computed at once is the
 # encoder's own affair.
 CALLERS = 3
 ADVICE = "see what the encoder says, free its device's memory or reach its server"
 
 
 class ModelThread:
-    """The one thread that reads and changes states and catalogue: they need no locks."""
+    """The one thread that reads and changes states and catalog: they need no locks."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, "model")

@@ -1,4 +1,4 @@
-"""A worker's life: start, recover, wait for the catalogue, run, drain, leave."""
+"""A worker's life: start, recover, wait for the catalog, run, drain, leave."""
 
 from __future__ import annotations
 

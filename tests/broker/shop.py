@@ -20,7 +20,7 @@ def item(item_id: str, title: str = "", *media: str) -> tuple[bytes, bytes]:
     return item_id.encode(), orjson.dumps({"item_id": item_id, "title": title, "media": media})
 
 
-def catalogue() -> list[tuple[bytes, bytes]]:
+def catalog() -> list[tuple[bytes, bytes]]:
     """Of a kind each; every third without a picture."""
     pictures = [[f"{n % 10}.png"] if n % 3 else [] for n in range(ITEMS)]
     return [item(f"i{n}", f"{KINDS[n % len(KINDS)]} {n}", *own) for n, own in enumerate(pictures)]

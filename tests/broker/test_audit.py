@@ -1,4 +1,4 @@
-"""The books on a real Kafka: behind retention, beside transactions, with gaps, and with a catalogue."""
+"""The books on a real Kafka: behind retention, beside transactions, with gaps, and with a catalog."""
 
 from __future__ import annotations
 
@@ -99,8 +99,8 @@ def item(item_id: str, title: str = "red mug") -> tuple[bytes, bytes]:
 
 
 @pytest.fixture
-def catalogued(deploy: Deploy, produce: Produce) -> Settings:  # noqa: F811
-    """A deployment whose catalogue has changed after its first events."""
+def with_catalog(deploy: Deploy, produce: Produce) -> Settings:  # noqa: F811
+    """A deployment whose catalog has changed after its first events."""
     settings = deploy(
         [event(0, "u", "i1"), event(1, "u", "i2"), event(2, "v", " I3")], exclude_consumed=False
     )
@@ -112,10 +112,10 @@ def catalogued(deploy: Deploy, produce: Produce) -> Settings:  # noqa: F811
     return settings
 
 
-def test_the_catalogue_is_in_the_books_and_removed_items_let_their_events_wait(
-    catalogued: Settings, produce: Produce
+def test_the_catalog_is_in_the_books_and_removed_items_let_their_events_wait(
+    with_catalog: Settings, produce: Produce
 ) -> None:
-    settings = catalogued
+    settings = with_catalog
     books = audit(settings)
     assert books.problems == []
     assert books.items == {

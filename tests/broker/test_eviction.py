@@ -22,7 +22,7 @@ Produce = Callable[..., None]
 
 @pytest.fixture
 def settings(make_settings: Callable[..., Settings], produce: Produce, tmp_path: Path) -> Settings:
-    """With topics, a catalogue and 3,000 events of 20 users, of whom 6 have room."""
+    """With topics, a catalog and 3,000 events of 20 users, of whom 6 have room."""
     own: dict[str, Any] = {
         **SMALL,
         "partitions": 2,

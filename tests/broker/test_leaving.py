@@ -34,7 +34,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 @pytest.fixture
 def settings(make_settings: Callable[..., Settings], produce: Callable[..., None]) -> Settings:
-    """A deployment with a catalogue and some events."""
+    """A deployment with a catalog and some events."""
     made = make_settings(**{**SMALL, "partitions": 4, "shutdown_deadline_s": 20.0})
     topics.create(made)
     produce(made.topic_items, items())
@@ -51,7 +51,7 @@ def members(settings: Settings) -> tuple[int] | None:
         return (0,) if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND else None
 
 
-# From its first log line on; what it does then, from loading the catalogue to applying events, takes two seconds.
+# From its first log line on; what it does then, from loading the catalog to applying events, takes two seconds.
 @pytest.mark.parametrize("delay_s", [0.0, 0.25, 0.8, 2.0])
 def test_sigterm_ends_a_worker_in_order_whatever_it_is_doing(
     delay_s: float, settings: Settings, start: Start

@@ -17,7 +17,7 @@ from streams.local_kafka.local_kafka import free_port
 from streams.settings.settings import Settings, Source
 from streams.wiring.encoder import build_encoder
 from tests.broker.conftest import MakeSettings, Produce, ReadTopic
-from tests.broker.shop import ITEMS, USERS, catalogue, embeddings, item, visits
+from tests.broker.shop import ITEMS, USERS, catalog, embeddings, item, visits
 from tests.broker.test_words import vector
 from tests.broker.test_worker import event, latest
 from tests.broker.workers import SMALL, command, eventually, run_worker, running_worker
@@ -49,7 +49,7 @@ def shop(make_settings: MakeSettings, clip: Path, tmp_path: Path) -> Settings:
 def test_a_fusion_fitted_from_topics_is_what_a_worker_makes_vectors_with(
     shop: Settings, produce: Produce, read_topic: ReadTopic, tmp_path: Path
 ) -> None:
-    produce(shop.topic_items, [*catalogue(), item("none", "", "broken.png")])
+    produce(shop.topic_items, [*catalog(), item("none", "", "broken.png")])
     produce(shop.topic_events, visits())
     path = tmp_path / "fusion.safetensors"
     told = command(shop, "fit", "fusion", "--output", str(path)).splitlines()

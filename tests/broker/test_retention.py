@@ -42,7 +42,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 def settings(
     request: pytest.FixtureRequest, make_settings: MakeSettings, topic_prefix: str, produce: Produce
 ) -> Settings:
-    """A deployment with a catalogue, of one partition, whose one source is a topic of its own."""
+    """A deployment with a catalog, of one partition, whose one source is a topic of its own."""
     source = Source(topic=topic_prefix + "source", format=request.param)
     made = make_settings(**{**SMALL, "partitions": 1, "sources": (source,), "recommend": False})
     made = made.model_copy(update={"metrics_port": free_port()})

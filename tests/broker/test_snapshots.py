@@ -26,7 +26,7 @@ USED = re.compile(r"(\d+) users of a snapshot, (\d+) changelog offsets behind it
 
 @pytest.fixture
 def settings(make_settings: Callable[..., Settings], produce: Produce, tmp_path: Path) -> Settings:
-    """With topics, a catalogue and 3,000 events."""
+    """With topics, a catalog and 3,000 events."""
     own: dict[str, Any] = {
         **SMALL,
         "partitions": 2,

@@ -20,7 +20,7 @@ from streams.local_kafka.local_kafka import free_port
 from streams.settings.settings import Settings, Source
 from streams.wiring.encoder import build_encoder
 from tests.broker.conftest import MakeSettings, Produce, ReadTopic
-from tests.broker.shop import ITEMS, USERS, catalogue, embeddings, visits
+from tests.broker.shop import ITEMS, USERS, catalog, embeddings, visits
 from tests.broker.test_worker import event, items, latest
 from tests.broker.workers import SMALL, command, eventually, is_ready, run_worker, running_worker
 from tests.encoders.tiny import make_bert
@@ -36,13 +36,13 @@ def shop(make_settings: MakeSettings, produce: Produce, tmp_path: Path) -> Setti
     own = {"sources": (source,), "encoder": str(make_bert(tmp_path / "base")), "dimensions": 32}
     settings = made.model_copy(update=own)
     topics.create(settings)
-    produce(settings.topic_items, catalogue())
+    produce(settings.topic_items, catalog())
     produce(settings.topic_events, visits())
     return settings
 
 
 def works(settings: Settings, read_topic: ReadTopic) -> None:
-    """A worker encodes the catalogue with the settings' encoder, and folds the events."""
+    """A worker encodes the catalog with the settings' encoder, and folds the events."""
     run_worker(settings)
     known = embeddings(read_topic, settings)
     assert len(known) == ITEMS
@@ -65,7 +65,7 @@ def test_an_encoder_trained_from_topics_is_what_a_worker_reads_with(
     works(settings, read_topic)
 
 
-def test_an_encoder_exported_with_a_catalogue_from_its_topic_is_what_a_worker_reads_with(
+def test_an_encoder_exported_with_a_catalog_from_its_topic_is_what_a_worker_reads_with(
     shop: Settings, read_topic: ReadTopic, tmp_path: Path
 ) -> None:
     pytest.importorskip("onnxscript", reason="the extra `onnx` is not installed")

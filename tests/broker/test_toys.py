@@ -38,7 +38,7 @@ def toys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def deploy(toys: Path, make_settings: MakeSettings, produce: Produce, topic_prefix: str) -> Settings:
-    """A deployment of toys alone, with a catalogue and baskets of two users; one record is none."""
+    """A deployment of toys alone, with a catalog and baskets of two users; one record is none."""
     own: dict[str, Any] = {
         **SMALL,
         "sources": (Source(topic=f"{topic_prefix}baskets", format="basket"),),

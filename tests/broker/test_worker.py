@@ -54,7 +54,7 @@ def items(count: int = ITEMS, **fields: Any) -> list[tuple[bytes, bytes]]:
 
 @pytest.fixture
 def deploy(make_settings: MakeSettings, produce: Produce) -> Callable[..., Settings]:
-    """deploy(events, **settings) -> settings whose topics exist and hold the catalogue and these raw events."""
+    """deploy(events, **settings) -> settings whose topics exist and hold the catalog and these raw events."""
 
     def make(events: Iterable[Any] = (), **fields: Any) -> Settings:
         settings = make_settings(**{**SMALL, "partitions": 2, **fields})

@@ -39,7 +39,7 @@ Problems = dict[str, list[str]]
 
 
 class Deployment:
-    """Topics with a prefix of their own, the catalogue in them, and what has been written and read so far."""
+    """Topics with a prefix of their own, the catalog in them, and what has been written and read so far."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class Deployment:
         self.config: dict[str, Any] = {"bootstrap.servers": servers, "log_level": 0}
         self.admin = AdminClient(self.config)
         topics.create(self.settings)
-        self.write_catalogue()
+        self.write_catalog()
         self.crew = Crew(self.settings, folder, static, addresses)
         self.load = self.make_load(servers, seed)
         self._tails = {t: Tail(self.config, t) for t in self._topics()}
@@ -76,11 +76,11 @@ class Deployment:
         return Load(servers, self.settings.sources[0].topic, Events(seed))
 
     def make_oracle(self, catalogue: list[Message]) -> Oracle:
-        """What folds the log. catalogue: records of the embeddings."""
+        """What folds the log. catalog: records of the embeddings."""
         return Oracle(self.settings, catalogue)
 
-    def write_catalogue(self) -> None:
-        """Embeddings of a fixed catalogue, as if its items had been encoded long ago."""
+    def write_catalog(self) -> None:
+        """Embeddings of a fixed catalog, as if its items had been encoded long ago."""
         encoder = build_encoder(self.settings)
         items = [Item(f"i{n}", title=f"red thing {n}") for n in range(ITEMS)]
         vectors, space = encoder.encode([item.text() for item in items]), identity(encoder)

@@ -11,7 +11,7 @@ from confluent_kafka import Message
 from confluent_kafka.admin import AdminClient
 
 from encoders.core.base import identity
-from streams.catalog.cataloguer import Cataloguer
+from streams.catalog.updater import CatalogUpdater
 from streams.events.records import Record
 from streams.history.replay import replay
 from streams.kafka.security import librdkafka_config
@@ -26,11 +26,11 @@ class Oracle:
     """Folds the log on from where the last look ended, and counts what stands in it."""
 
     def __init__(self, settings: Settings, embeddings: Iterable[Message]) -> None:
-        """embeddings: records of the catalogue, which must be all there before the first event."""
+        """embeddings: records of the catalog, which must be all there before the first event."""
         self.encoder = build_encoder(settings)
         self.flow = build_flow(settings, identity(self.encoder))
         self.flow.reads_from(source_topic(AdminClient(librdkafka_config(settings)), settings.events_topic))
-        Cataloguer(self.flow.catalog, self.encoder, self.flow.options.limits).learn(list(embeddings))
+        CatalogUpdater(self.flow.catalog, self.encoder, self.flow.options.limits).learn(list(embeddings))
         # Event ids in the log by user, in order; a producer's duplicate stands there twice.
         self.logged: dict[str, list[str]] = defaultdict(list)
         # Partition and offset of those that are no events.

@@ -1,4 +1,4 @@
-"""Flows and records for tests: a small catalogue, a hashing encoder, no Kafka."""
+"""Flows and records for tests: a small catalog, a hashing encoder, no Kafka."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ CASE, INT8 = "int8 english", "interestflow int8"
 
 
 def measure(texts: Sequence[str], runs: int, say: Callable[[str], None]) -> Samples:
-    """Rows of this case. The scales are from the same catalogue's texts, as `export onnx` takes them."""
+    """Rows of this case. The scales are from the same catalog's texts, as `export onnx` takes them."""
     samples = Samples()
     try:
         with TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""What is encoded: the texts of real catalogues, and a set in two languages that is made here."""
+"""What is encoded: the texts of real catalogs, and a set in two languages that is made here."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def english(data: Path | None, count: int, seed: int) -> tuple[list[str], str]:
             f"{data} lacks {', '.join(missing)}: give the folder that holds them, or leave out --data"
         )
     sets = (read_online_retail(data / RETAIL), read_movielens(data / MOVIELENS))
-    # As the catalogue would read them; an item's title may be its code alone, and is a text all the same.
+    # As the catalog would read them; an item's title may be its code alone, and is a text all the same.
     found = sorted({Item(**item).text() for dataset in sets for item in dataset.items})
     return rng.sample(
         found, min(count, len(found))

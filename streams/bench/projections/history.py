@@ -40,7 +40,7 @@ SOURCES = (
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """n events about known items, in event-time order; texts of the catalogue's items, by row.
+    """n events about known items, in event-time order; texts of the catalog's items, by row.
 
     users, rows (n,): numbers of user and item.
     times (n,): ms.
@@ -58,7 +58,7 @@ class History:
 
 
 def history(source: Source, folder: Path, most: int | None = None, seed: int = 0) -> History:
-    """Events without user, or about no item of the catalogue, are left out. most: users, drawn by the seed, or all.
+    """Events without user, or about no item of the catalog, are left out. most: users, drawn by the seed, or all.
 
     Raises DatasetError, BenchError.
     """

@@ -1,4 +1,4 @@
-"""Prequential next-item ranking: judge what a user does next, then learn it; the whole catalogue is ranked.
+"""Prequential next-item ranking: judge what a user does next, then learn it; the whole catalog is ranked.
 
 Each wanted item of a judged visit is one target. Its rank counts the items that score higher, and of those that
 score the same (shops have items with one text) the ones that come earlier in a seeded order. Where users take

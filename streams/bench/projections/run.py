@@ -10,7 +10,7 @@ from rich.table import Table
 
 from encoders.core.base import Encoder
 from streams.bench.errors import BenchError, check_names
-from streams.bench.projections.catalogue import encoded
+from streams.bench.projections.catalog import encoded
 from streams.bench.projections.history import SOURCES, Source, history, rounds
 from streams.bench.projections.ranking import Judged, Score, Targets, bootstrap, judge, ranks, targets
 from streams.bench.projections.spaces import CONTENDERS, REFERENCE, Contender, Stage
@@ -19,7 +19,7 @@ from streams.bench.show import Say, show
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """data: folder of the data sets. kept: folder of encoded catalogues, none to encode anew. spaces, sources: all
+    """data: folder of the data sets. kept: folder of encoded catalogs, none to encode anew. spaces, sources: all
     where empty. users: of each data set at most, none for all."""
 
     data: Path

@@ -1,4 +1,4 @@
-"""The contenders: ways from the encoder's vectors of the catalogue to item vectors and a user's vector."""
+"""The contenders: ways from the encoder's vectors of the catalog to item vectors and a user's vector."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REFERENCE = "pca, whitened by 1/2"
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """raw (n, D): the encoder's vectors of the catalogue. dim: what they are reduced to. seed: of all chance."""
+    """raw (n, D): the encoder's vectors of the catalog. dim: what they are reduced to. seed: of all chance."""
 
     found: History
     visits: Rounds
@@ -28,12 +28,12 @@ class Stage:
     seed: int
 
     def projected(self, method: str, whiten: float | None = None, dim: int | None = None) -> Floats:
-        """(n, dim) fitted to the whole catalogue, which is known beforehand; to no behaviour."""
+        """(n, dim) fitted to the whole catalog, which is known beforehand; to no behaviour."""
         moments = Moments.of(self.raw)
         return Projection.of(moments, dim or self.dim, method, whiten, self.seed).apply(self.raw)
 
     def topics(self) -> Floats:
-        """(n, dim) mixtures of topics of the catalogue's texts, in place of the encoder's vectors."""
+        """(n, dim) mixtures of topics of the catalog's texts, in place of the encoder's vectors."""
         return TopicEncoder.fit(lambda: self.found.texts, self.dim, seed=self.seed).encode(self.found.texts)
 
 

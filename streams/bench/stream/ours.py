@@ -49,7 +49,7 @@ def deployment(cluster: Cluster, prefix: str, **fields: Any) -> tuple[Settings, 
 def create_topics(cluster: Cluster, given: Settings) -> None:
     """The worker's topics as `interestflow topics create` makes them, appends stamped by the broker's clock.
 
-    The catalogue is written once per broker, beforehand, so that every worker knows it from its start.
+    The catalog is written once per broker, beforehand, so that every worker knows it from its start.
     """
     if cluster.create(given.topic_embeddings):
         cluster.fill(given.topic_embeddings, workload.embeddings())

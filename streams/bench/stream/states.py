@@ -24,7 +24,7 @@ EPOCH = 0
 
 
 def flow() -> Flow:
-    """A flow as a worker has it, its catalogue full."""
+    """A flow as a worker has it, its catalog full."""
     made = build_flow(Settings(dimensions=workload.DIM, encoder="hashing"), workload.space())
     for number, vector in enumerate(workload.vectors()):
         made.catalog.put(workload.item_id(number), vector)

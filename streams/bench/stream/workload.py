@@ -1,6 +1,6 @@
 """The workload of all engines: users, items and events; and the vectors that they must give.
 
-20,000 users whose activity follows Zipf's law (exponent 1.2), a catalogue of 10,000 items whose 128-d unit
+20,000 users whose activity follows Zipf's law (exponent 1.2), a catalog of 10,000 items whose 128-d unit
 vectors are known beforehand, events of one item each. Seeded: every run and engine sees the same.
 """
 
@@ -68,12 +68,12 @@ class Workload:
     def expected(self, first: int, step: int = 1) -> dict[str, Floats]:
         """Vectors (128,) that every `step`th user must have after the first `first` events, by plain folding."""
         users, items, actions = (a[:first] for a in self._drawn)
-        catalogue = vectors()
+        catalog = vectors()
         of_user: dict[int, list[int]] = defaultdict(list)
         for at in np.flatnonzero(users % step == 0).tolist():
             of_user[int(users[at])].append(at)
         return {
-            user_id(user): _folded([(at, ACTIONS[actions[at]], catalogue[items[at]]) for at in places])
+            user_id(user): _folded([(at, ACTIONS[actions[at]], catalog[items[at]]) for at in places])
             for user, places in of_user.items()
         }
 
@@ -118,7 +118,7 @@ def space() -> str:
 
 
 def embeddings() -> list[tuple[bytes, bytes]]:
-    """Records for the topic of embeddings: the catalogue as if it had been encoded long ago."""
+    """Records for the topic of embeddings: the catalog as if it had been encoded long ago."""
     return [
         (item_id(number).encode(), encode_embedding(Item(item_id(number)), vector, space(), "bench"))
         for number, vector in enumerate(vectors())

@@ -17,7 +17,7 @@ from streams.state.origins import Ranks
 from streams.state.users.duplicates import Keys, Mask, event_keys, fresh_events
 from streams.state.users.partition import UserPartition
 
-# An item that is not in the catalogue, beside the catalogue's rows and NO_ITEM.
+# An item that is not in the catalog, beside the catalog's rows and NO_ITEM.
 UNKNOWN_ITEM = -2
 
 
@@ -78,7 +78,7 @@ class Batch:
     """The n events of a partition's batch that are no repeats, of U users."""
 
     new: Columns
-    # (n,) catalogue row of each event's item, NO_ITEM or UNKNOWN_ITEM.
+    # (n,) catalog row of each event's item, NO_ITEM or UNKNOWN_ITEM.
     items: Longs
     # (n,) weight of each event's action.
     base: Floats

@@ -1,4 +1,4 @@
-"""Events that wait for an item to enter the catalogue: which of a batch must wait, and which are ready.
+"""Events that wait for an item to enter the catalog: which of a batch must wait, and which are ready.
 
 What waits is bounded, in number and in bytes, for it is a part of each of its user's changelog records.
 """
@@ -72,7 +72,7 @@ def _has_room(
 
 
 def ready_events(parts: Mapping[int, UserPartition], catalog: Catalog) -> dict[int, Decoded]:
-    """The waiting events whose item is in the catalogue by now, by partition. Nothing changes: they wait on."""
+    """The waiting events whose item is in the catalog by now, by partition. Nothing changes: they wait on."""
     ready: dict[int, Decoded] = {}
     for number, part in parts.items():
         found = part.waiting.waiting_for(part.waiting.rows_by_item.keys() & catalog.row_of.keys())

@@ -1,1 +1,1 @@
-"""What `interestflow audit` counts: sources, canonical events, states, catalogue, and events that wait."""
+"""What `interestflow audit` counts: sources, canonical events, states, catalog, and events that wait."""

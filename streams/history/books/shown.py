@@ -16,7 +16,7 @@ def show(books: Books, as_json: bool) -> str:
     """All counts, then what does not balance."""
     if as_json:
         return orjson.dumps({**asdict(books), "balanced": books.balanced}).decode()
-    lines = [*_ingest(books), *_update(books), *_actions(books), *_catalogue(books), *_published(books)]
+    lines = [*_ingest(books), *_update(books), *_actions(books), *_catalog(books), *_published(books)]
     return "\n".join([*lines, *books.notes, *(books.problems or ["the books balance"])])
 
 
@@ -78,7 +78,7 @@ def _actions(books: Books) -> Iterator[str]:
     yield f"  for example: INTERESTFLOW_ACTIONS='{word}'"
 
 
-def _catalogue(books: Books) -> Iterator[str]:
+def _catalog(books: Books) -> Iterator[str]:
     yield "catalogue records"
     yield from _lines(books.items)
     yield from _named(books.items_refused, "refused: ")

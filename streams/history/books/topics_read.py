@@ -8,7 +8,7 @@ from typing import Any
 from confluent_kafka import Message
 
 from streams.events.records import Record
-from streams.history.books.catalogue import Items, RefusedItems, embedding_kind
+from streams.history.books.catalog import Items, RefusedItems, embedding_kind
 from streams.history.books.events import Actions, CanonicalPartition
 from streams.history.books.keys import DistinctKeys, NewestValues
 from streams.history.books.ledger import Books

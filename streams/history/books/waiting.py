@@ -1,4 +1,4 @@
-"""Which ids events wait for, and what in the catalogue they may have meant: `interestflow audit --waiting`."""
+"""Which ids events wait for, and what in the catalog they may have meant: `interestflow audit --waiting`."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from streams.state.users.tails import waiting_in
 from streams.state.users.waiting import Waiting
 from streams.wiring.app import build_flow
 
-# Ids of the catalogue named beside one that is waited for.
+# Ids of the catalog named beside one that is waited for.
 MOST_NEAR = 5
 
 User = tuple[int, bytes]
-Catalogued = Literal["unknown", "removed", "known"]
+CatalogStatus = Literal["unknown", "removed", "known"]
 
 
 @dataclass(slots=True)
 class Near:
-    """An id of the catalogue, and in what it differs from one that is waited for."""
+    """An id of the catalog, and in what it differs from one that is waited for."""
 
     item_id: str
     differs: list[str]
@@ -42,13 +42,13 @@ class Near:
 
 @dataclass(slots=True)
 class Awaited:
-    """One id. bytes: of the events. catalogue: unknown, removed, or known, so that a worker will apply the events."""
+    """One id. bytes: of the events. catalog: unknown, removed, or known, so that a worker will apply the events."""
 
     item_id: str
     events: int = 0
     bytes: int = 0
     users: int = 0
-    catalogue: Catalogued = "unknown"
+    catalogue: CatalogStatus = "unknown"
     near: list[Near] = field(default_factory=list)
 
 
@@ -158,7 +158,7 @@ def summed(waiting: Iterable[tuple[User, Waiting]], most: int) -> Report:
 
 
 def compare(listed: list[Awaited], embeddings: Iterable[tuple[bytes, bool]]) -> None:
-    """Say of each id whether the catalogue has it, or nearly. embeddings: (id, has a vector), the newest last."""
+    """Say of each id whether the catalog has it, or nearly. embeddings: (id, has a vector), the newest last."""
     near, by_id = NearMisses(one.item_id for one in listed), {one.item_id: one for one in listed}
     live: dict[str, bool] = {}
     for key, has_vector in embeddings:

@@ -1,4 +1,4 @@
-"""Events that wait for their item to enter the catalogue."""
+"""Events that wait for their item to enter the catalog."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ WAITING_BYTES = 48
 
 
 class Waiting(msgspec.Struct, array_like=True):
-    """An event that waits for its item to enter the catalogue."""
+    """An event that waits for its item to enter the catalog."""
 
     offset: int
     item_id: str
@@ -29,7 +29,7 @@ def waiting_bytes(waiting: Waiting) -> int:
 
 
 class WaitingEvents:
-    """Events that wait for an item to enter the catalogue, by user and by item."""
+    """Events that wait for an item to enter the catalog, by user and by item."""
 
     def __init__(self) -> None:
         # Row -> its events, in the order in which they came.

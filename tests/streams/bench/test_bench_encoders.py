@@ -43,7 +43,7 @@ def test_a_folder_without_the_data_sets_is_told_with_what_it_lacks(tmp_path: Pat
         texts.english(tmp_path, 50, seed=1)
 
 
-def test_the_real_catalogues_are_read(test_data: Path) -> None:
+def test_the_real_catalogs_are_read(test_data: Path) -> None:
     found, source = texts.english(test_data, 500, seed=1)
     assert len(set(found)) == 500
     assert "MovieLens" in source

@@ -78,7 +78,7 @@ def test_ranks_are_those_of_a_plain_reading_of_the_rules(seed: int, events: int,
 
 
 def test_equal_items_share_their_ranks_out() -> None:
-    """An item in a crowd of equals is neither first nor last by where it stands in the catalogue."""
+    """An item in a crowd of equals is neither first nor last by where it stands in the catalog."""
     found = made(0, 60, 0)
     visits = rounds(found)
     wanted = targets(found, visits)

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from encoders.serving.cache import CachedEncoder
 from encoders.text.hashing import HashingEncoder
-from streams.catalog.cataloguer import Cataloguer
 from streams.catalog.items import Item, encode_embedding, fingerprint
+from streams.catalog.updater import CatalogUpdater
 from streams.events.adapters import FORMATS, adapter
 from streams.events.adapters.base import parse_each
 from streams.events.adapters.native import NativeAdapter
@@ -373,28 +373,28 @@ def test_an_event_whose_text_cannot_be_encoded_is_isolated() -> None:
 
 def test_an_item_that_cannot_be_encoded_is_rejected_and_its_neighbours_are_known() -> None:
     flow, picky = make_flow(), Picky()
-    cataloguer = Cataloguer(flow.catalog, picky, LIMITS)
+    catalog_updater = CatalogUpdater(flow.catalog, picky, LIMITS)
     items = [
         Record(orjson.dumps({"item_id": name, "title": name}), n, name.encode())
         for n, name in enumerate(("good", "poison", "better"))
     ]
-    changes = cataloguer.changes(items)
-    vectors = cataloguer.encode(changes, picky)
-    assert [key for key, _ in cataloguer.records(changes, vectors)] == [b"good", b"better"]
+    changes = catalog_updater.changes(items)
+    vectors = catalog_updater.encode(changes, picky)
+    assert [key for key, _ in catalog_updater.records(changes, vectors)] == [b"good", b"better"]
     ((kept, reason),) = changes.rejected
     assert (kept, reason.stage) == (items[1], "catalog.encode")
     # Sent again it is tried again, and what went well is not.
-    assert [item.item_id for item, _ in cataloguer.changes(items).items] == ["poison"]
+    assert [item.item_id for item, _ in catalog_updater.changes(items).items] == ["poison"]
 
 
 @pytest.mark.parametrize("number", [np.nan, np.inf, 1e30])
 def test_an_embedding_that_is_no_vector_is_not_learnt(number: float) -> None:
     flow = make_flow(items=0)
-    cataloguer = Cataloguer(flow.catalog, HashingEncoder(DIM), LIMITS)
+    catalog_updater = CatalogUpdater(flow.catalog, HashingEncoder(DIM), LIMITS)
     item, vector = Item("i"), item_vector(0)
     vector[3] = number
-    value = encode_embedding(item, vector, cataloguer.space, fingerprint(item, cataloguer.space))
-    assert cataloguer.learn([Message(value)]) == []
+    value = encode_embedding(item, vector, catalog_updater.space, fingerprint(item, catalog_updater.space))
+    assert catalog_updater.learn([Message(value)]) == []
     assert not len(flow.catalog)
 
 

@@ -13,12 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from tests.streams.catalog.test_catalogue import Message
 
 from encoders.core.base import identity
 from encoders.serving.cache import CachedEncoder
 from encoders.text.hashing import HashingEncoder
-from streams.catalog.cataloguer import Cataloguer
 from streams.catalog.items import Item, decode_embedding, encode_embedding, fingerprint
+from streams.catalog.updater import CatalogUpdater
 from streams.events.canonical import Event, Limits
 from streams.flow.behaviour_text import CHINESE, ENGLISH, FIELDS, LANGUAGES, TemplateError, Templates
 from streams.flow.flow import Flow, Updated
@@ -26,7 +27,6 @@ from streams.history.replay import replay
 from streams.settings.configuration import load
 from streams.settings.settings import Settings, SettingsError
 from streams.wiring.app import build_flow
-from tests.streams.catalog.test_catalogue import Message
 from tests.streams.events.test_isolation import balanced, everything
 from tests.streams.flows import DIM, T0, Record, item_vector, make_flow, record, vectors
 from tests.streams.history.test_replay import states
@@ -120,13 +120,13 @@ def test_whatever_is_filled_in_stays_as_it_is(title: str, text: str, value: floa
 # --- titles ----------------------------------------------------------------------------------------------
 
 
-def test_titles_reach_the_catalogue_by_the_embeddings_topic() -> None:
+def test_titles_reach_the_catalog_by_the_embeddings_topic() -> None:
     flow = make_flow(0, behaviour_as_text=True)
-    cataloguer = Cataloguer(flow.catalog, ENCODER, Limits())
+    catalog_updater = CatalogUpdater(flow.catalog, ENCODER, Limits())
     item, space = Item("i", title="Red mug"), identity(ENCODER)
     value = encode_embedding(item, item_vector(0), space, "f")
     old = b'{"item_id":"o",' + encode_embedding(Item("o"), item_vector(1), space, "f").split(b",", 1)[1]
-    cataloguer.learn([Message(b"i", value), Message(b"o", old.replace(b',"title":""', b""))])
+    catalog_updater.learn([Message(b"i", value), Message(b"o", old.replace(b',"title":""', b""))])
     assert [flow.catalog.title(flow.catalog.row_of[name]) for name in "io"] == ["Red mug", ""]
     assert decode_embedding(b"i", value).title == "Red mug"  # type: ignore[union-attr]
     # Told apart even where the text that is encoded stays the same.

@@ -161,7 +161,7 @@ def test_a_search_counts_before_there_is_any_item() -> None:
     assert len(apply(flow, [record(0, item=None, action="search", text="hat")]).vectors) == 1
 
 
-def test_a_recommendation_of_an_empty_catalogue_is_empty() -> None:
+def test_a_recommendation_of_an_empty_catalog_is_empty() -> None:
     flow = make_flow(items=0)
     apply(flow, [record(0, item=None, action="search", text="hat")])
     ((_, value),) = flow.recommend(0, np.array([0]))

@@ -29,7 +29,7 @@ def history(count: int) -> list[Record]:
         one = record(
             offsets[user % PARTITIONS],
             f"u{user}",
-            None if action == "search" else f"i{rng.integers(9)}",  # i8 is in no catalogue
+            None if action == "search" else f"i{rng.integers(9)}",  # i8 is in no catalog
             action=action,
             value=float(rng.integers(1, 6)),
             text="red hat" if action == "search" else None,

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
+from tests.streams.catalog.test_catalogue import Message
 from typer.testing import CliRunner
 
 from encoders.core.base import EncoderError
@@ -18,14 +19,13 @@ from streams.learn import topic_contents
 from streams.learn.fit import Fit, fit_projection
 from streams.settings.settings import Settings, SettingsError
 from streams.wiring.encoder import build_encoder
-from tests.streams.catalog.test_catalogue import Message
 
 SETTINGS = Settings(encoder="hashing", dimensions=8)
 
 
 @pytest.fixture
 def topic(monkeypatch: pytest.MonkeyPatch) -> list[Message]:
-    """The records of the catalogue topic."""
+    """The records of the catalog topic."""
     records: list[Message] = []
     monkeypatch.setattr(topic_contents, "read_all", lambda config, name: iter([records]))
     return records
@@ -50,7 +50,7 @@ def test_it_is_the_pca_of_all_the_items_texts(topic: list[Message], tmp_path: Pa
     assert Projection.load(tmp_path / "p.safetensors").version == made.version
 
 
-def test_the_version_depends_on_the_catalogue_not_on_its_topics_order(
+def test_the_version_depends_on_the_catalog_not_on_its_topics_order(
     topic: list[Message], tmp_path: Path
 ) -> None:
     topic += catalogue()
@@ -96,7 +96,7 @@ def test_what_cannot_be_is_said_before_anything_is_encoded(
     assert not (tmp_path / "p").exists()
 
 
-def test_an_empty_catalogue_says_what_to_do(topic: list[Message], tmp_path: Path) -> None:
+def test_an_empty_catalog_says_what_to_do(topic: list[Message], tmp_path: Path) -> None:
     topic += [item("i", ""), Message(b"j", None)]
     with pytest.raises(SettingsError, match="load a catalogue first"):
         fit_projection(SETTINGS, tmp_path / "p", Fit())

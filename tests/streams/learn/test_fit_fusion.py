@@ -68,7 +68,7 @@ def test_the_gate_is_compared_on_the_latest_pairs_with_what_needs_no_gate() -> N
     assert fitted().fusion.version == found.fusion.version
 
 
-def test_without_a_gate_the_catalogue_is_enough() -> None:
+def test_without_a_gate_the_catalog_is_enough() -> None:
     found = fitted(Choice(gate=False))
     assert (found.pairs, found.qualities) == (0, {})
     assert not found.fusion.gate.any()
@@ -115,7 +115,7 @@ def _seeing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_seeing")
-def test_a_fitted_file_makes_the_encoder_that_the_catalogue_reads_media_with(tmp_path: Path) -> None:
+def test_a_fitted_file_makes_the_encoder_that_the_catalog_reads_media_with(tmp_path: Path) -> None:
     path = tmp_path / "f.safetensors"
     inner = CachedEncoder(HashingEncoder(16), 10)
     weights = fusion_weights(Settings(**HASHING))
@@ -177,7 +177,7 @@ class Message:
 
 
 def topics() -> dict[str, list[Message]]:
-    """Catalogue and events; the last item is removed again, one record of each is broken."""
+    """Catalog and events; the last item is removed again, one record of each is broken."""
     catalogue = [
         Message(one.item_id, {"item_id": one.item_id, "title": one.title, "media": one.media})
         for one in items()

@@ -1,4 +1,4 @@
-"""Of any history of the catalogue topic, each item's newest text, in bounded memory and in one order."""
+"""Of any history of the catalog topic, each item's newest text, in bounded memory and in one order."""
 
 from __future__ import annotations
 

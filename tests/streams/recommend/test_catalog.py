@@ -1,4 +1,4 @@
-"""The catalogue: rows that stay, keys that never change, removals that act at once."""
+"""The catalog: rows that stay, keys that never change, removals that act at once."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_a_vector_that_cannot_be_held_is_refused_with_advice(bad: np.ndarray, ad
     assert catalog.fingerprint("a") == "x"
 
 
-def test_an_empty_id_and_an_empty_catalogue_shape_are_refused() -> None:
+def test_an_empty_id_and_an_empty_catalog_shape_are_refused() -> None:
     with pytest.raises(ValueError, match="non-empty id"):
         Catalog(1).put("", vector(1))
     with pytest.raises(ValueError, match="at least 1"):
@@ -136,7 +136,7 @@ def test_views_cannot_be_written() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from(["put", "hide", "remove"]), IDS, st.floats(-10, 10, width=32))))
-def test_the_catalogue_is_a_dictionary_with_stable_rows(steps: list[tuple[str, str, float]]) -> None:
+def test_the_catalog_is_a_dictionary_with_stable_rows(steps: list[tuple[str, str, float]]) -> None:
     catalog = Catalog(1, capacity=1)
     rows: dict[str, int] = {}
     values: dict[str, float] = {}

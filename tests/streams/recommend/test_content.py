@@ -120,7 +120,7 @@ def test_an_answer_does_not_depend_on_who_else_is_asked(seed: int, members: list
     assert_same(some, ranking(whole.rows[members], whole.scores[members]))
 
 
-def test_it_is_the_full_sort_of_a_large_catalogue_in_tiles() -> None:
+def test_it_is_the_full_sort_of_a_large_catalog_in_tiles() -> None:
     generator = np.random.default_rng(5)
     catalog = catalogue(unit(generator.standard_normal((20_000, 24))), hidden=range(0, 20_000, 7))
     asked = queries(unit(generator.standard_normal((70, 24))), [list(range(u, 20_000, 9)) for u in range(70)])

@@ -147,7 +147,7 @@ def test_reasons_do_not_depend_on_who_else_is_asked(seed: int, events: int, k: i
         np.testing.assert_array_equal(alone.rest, expected.rest)
 
 
-def test_empty_catalogues_histories_and_batches_have_no_reasons() -> None:
+def test_empty_catalogs_histories_and_batches_have_no_reasons() -> None:
     empty = Catalog(2)
     asked = Queries.single(
         np.ones((1, 2), dtype=np.float32),

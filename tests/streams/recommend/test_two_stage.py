@@ -23,7 +23,7 @@ EVENTS = 4
 
 @dataclass(frozen=True)
 class Popular:
-    """The first items of the catalogue, which are taken for the popular ones."""
+    """The first items of the catalog, which are taken for the popular ones."""
 
     most: int
 

@@ -138,7 +138,7 @@ async def test_isolated_records_are_on_the_broker_before_the_state_that_goes_bey
     assert SETTINGS.topic_state in order[1]
 
 
-async def test_poison_at_ingest_and_in_the_catalogue_takes_no_neighbour(
+async def test_poison_at_ingest_and_in_the_catalog_takes_no_neighbour(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rig = Rig()
@@ -209,7 +209,7 @@ async def test_who_is_stopped_while_the_encoder_is_away_gives_the_batch_back() -
     assert not any(rig.sink.records.values())
 
 
-async def test_what_became_of_the_catalogues_records_is_counted() -> None:
+async def test_what_became_of_the_catalogs_records_is_counted() -> None:
     rig = Rig()
     values = [("a", b'{"item_id":"a","title":"x"}'), ("nobody", None), ("bad", b"{")]
     items = [Record(value, n, key.encode()) for n, (key, value) in enumerate(values)]

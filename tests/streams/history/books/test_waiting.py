@@ -92,7 +92,7 @@ def test_states_of_other_settings_are_refused_in_a_sentence(value: bytes) -> Non
         report(Message(b"u", value))
 
 
-def test_the_catalogue_says_what_may_have_been_meant() -> None:
+def test_the_catalog_says_what_may_have_been_meant() -> None:
     found = report(state("u", 9, "SKU 7", "gone", "there", "new"))
     given = [("sku 7", True), ("SKU 07", True), ("sku7", True), ("sku7", False), ("gone", True), ("gone", False),
              ("there", True), ("other", True)]  # fmt: skip

@@ -82,7 +82,7 @@ class Changes:
         self.items, self.records = [self.items[i] for i in kept], [self.records[i] for i in kept]
 
 
-class Cataloguer:
+class CatalogUpdater:
     """Finds the items that changed, and keeps the catalog as the embeddings topic says."""
 
     def __init__(self, catalog: Catalog, encoder: Encoder, limits: Limits) -> None:

@@ -1,4 +1,4 @@
-"""What became of each record of the catalogue, told from the topics."""
+"""What became of each record of the catalog, told from the topics."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from streams.events.canonical import Limits
 from streams.events.provenance import UNKNOWN_REMOVAL
 from streams.events.records import Record
-from streams.history.books.catalogue import Items, RefusedItems, embedding_kind
+from streams.history.books.catalog import Items, RefusedItems, embedding_kind
 from streams.history.books.keys import NewestValues
 from streams.history.books.ledger import Books
 from streams.history.books.origins import Origin
@@ -47,7 +47,7 @@ def counts(books: Books) -> dict[str, int]:
     return found
 
 
-def test_every_record_of_the_catalogue_has_one_outcome() -> None:
+def test_every_record_of_the_catalog_has_one_outcome() -> None:
     books = booked(
         [("a", "1"), ("b", "1"), ("a", "1"), ("a", "2"), ("x", b"{"), ("b", None), ("nobody", None), ("c", "1")],
         {"a": "v", "b": None, "nobody": "unknown", "c": "v"},

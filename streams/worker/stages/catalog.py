@@ -1,4 +1,4 @@
-"""Item records into embeddings, and embeddings into the catalogue."""
+"""Item records into embeddings, and embeddings into the catalog."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from encoders.core.base import Encoder
 from sinks.base import Group
-from streams.catalog.cataloguer import Cataloguer, Changes
+from streams.catalog.updater import CatalogUpdater, Changes
 from streams.interest.base import Floats
 from streams.kafka.batches import RecordBatch
 from streams.worker.stages.outputs import Outputs, Pending
@@ -19,20 +19,20 @@ class Catalogue:
 
     name, needs_catalog = "catalog", False
 
-    def __init__(self, cataloguer: Cataloguer, encoder: Encoder, topic_embeddings: str) -> None:
+    def __init__(self, catalog_updater: CatalogUpdater, encoder: Encoder, topic_embeddings: str) -> None:
         """topic_embeddings: where embeddings go."""
-        self.cataloguer, self.encoder, self._topic = cataloguer, encoder, topic_embeddings
+        self.catalog_updater, self.encoder, self._topic = catalog_updater, encoder, topic_embeddings
 
     def start(self, batch: RecordBatch) -> Outputs | Pending:
         """Find which items changed; these are encoded first."""
-        changes = self.cataloguer.changes(batch.records)
+        changes = self.catalog_updater.changes(batch.records)
         if not changes.items:
             return self._outputs(changes, None)
-        encode = partial(self.cataloguer.encode, changes, self.encoder)
+        encode = partial(self.catalog_updater.encode, changes, self.encoder)
         return Pending(encode, partial(self._outputs, changes))
 
     def _outputs(self, changes: Changes, vectors: Floats | None) -> Outputs:
-        records = self.cataloguer.records(changes, vectors)
+        records = self.catalog_updater.records(changes, vectors)
         return Outputs(
             groups=[Group(self._topic, records, headers=changes.headers())],
             rejected=changes.rejected,
@@ -41,5 +41,5 @@ class Catalogue:
         )
 
     def learn(self, messages: Sequence[Any]) -> None:
-        """Bring the catalogue up to these records of the embeddings topic; on the model thread."""
-        self.cataloguer.learn(messages)
+        """Bring the catalog up to these records of the embeddings topic; on the model thread."""
+        self.catalog_updater.learn(messages)

@@ -1,4 +1,4 @@
-"""The catalogue's vectors as the encoder gives them, kept in a file, for encoding takes longer than all the rest."""
+"""The catalog's vectors as the encoder gives them, kept in a file, for encoding takes longer than all the rest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The catalogue's two ways: items to encode, and embeddings to learn."""
+"""The catalog's two ways: items to encode, and embeddings to learn."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from encoders.fitted.fusion import LateFusion
 from encoders.media.content import Content
 from encoders.media.fused import FusedEncoder
 from encoders.text.hashing import HashingEncoder
-from streams.catalog.cataloguer import Cataloguer, Changes
 from streams.catalog.items import Item, Removed, decode_embedding, decode_item, encode_embedding
+from streams.catalog.updater import CatalogUpdater, Changes
 from streams.events.canonical import Limits, Reason, Rejected
 from streams.events.isolation import EverythingFailsError
 from streams.recommend import Catalog
@@ -41,8 +41,8 @@ class Message:
 
 
 @pytest.fixture
-def cataloguer() -> Cataloguer:
-    return Cataloguer(Catalog(DIM), ENCODER, Limits())
+def catalog_updater() -> CatalogUpdater:
+    return CatalogUpdater(Catalog(DIM), ENCODER, Limits())
 
 
 def item(item_id: str, **fields: Any) -> Record:
@@ -53,11 +53,11 @@ def removal(item_id: str) -> Record:
     return Record(None, 0, key=item_id.encode())
 
 
-def publish(cataloguer: Cataloguer, *records: Record) -> Changes:
-    """Through the encoder into the topic, and back from there into the catalogue."""
-    changes = cataloguer.changes(records)
-    written = cataloguer.records(changes, ENCODER.encode(changes.texts()))
-    cataloguer.learn([Message(key, value) for key, value in written])
+def publish(catalog_updater: CatalogUpdater, *records: Record) -> Changes:
+    """Through the encoder into the topic, and back from there into the catalog."""
+    changes = catalog_updater.changes(records)
+    written = catalog_updater.records(changes, ENCODER.encode(changes.texts()))
+    catalog_updater.learn([Message(key, value) for key, value in written])
     return changes
 
 
@@ -68,62 +68,64 @@ def embedding(item_id: str, vector: Any, space: str = SPACE) -> Message:
 # --- items --------------------------------------------------------------------------------------------------------
 
 
-def test_an_item_becomes_its_texts_vector(cataloguer: Cataloguer) -> None:
-    publish(cataloguer, item("i", title=" Red mug ", categories=["kitchen", "gifts"], description="For tea"))
+def test_an_item_becomes_its_texts_vector(catalog_updater: CatalogUpdater) -> None:
+    publish(
+        catalog_updater, item("i", title=" Red mug ", categories=["kitchen", "gifts"], description="For tea")
+    )
     (expected,) = ENCODER.encode(["Red mug. kitchen, gifts. For tea"])
-    assert np.array_equal(cataloguer.catalog.vectors[cataloguer.catalog.row_of["i"]], expected)
+    assert np.array_equal(catalog_updater.catalog.vectors[catalog_updater.catalog.row_of["i"]], expected)
 
 
-def test_an_item_that_did_not_change_is_not_encoded_again(cataloguer: Cataloguer) -> None:
-    publish(cataloguer, item("i", title="Red mug"))
-    changes = publish(cataloguer, item("i", title="Red mug"))
+def test_an_item_that_did_not_change_is_not_encoded_again(catalog_updater: CatalogUpdater) -> None:
+    publish(catalog_updater, item("i", title="Red mug"))
+    changes = publish(catalog_updater, item("i", title="Red mug"))
     assert (changes.items, changes.unchanged) == ([], 1)
 
 
 @pytest.mark.parametrize("change", [{"title": "Blue mug"}, {"categories": ["kitchen"]}, {"hidden": True}])
-def test_any_change_that_shows_is_encoded(cataloguer: Cataloguer, change: dict[str, Any]) -> None:
-    publish(cataloguer, item("i", title="Red mug"))
-    changes = publish(cataloguer, item("i", **{"title": "Red mug", **change}))
+def test_any_change_that_shows_is_encoded(catalog_updater: CatalogUpdater, change: dict[str, Any]) -> None:
+    publish(catalog_updater, item("i", title="Red mug"))
+    changes = publish(catalog_updater, item("i", **{"title": "Red mug", **change}))
     assert [changed.item_id for changed, _ in changes.items] == ["i"]
 
 
-def test_a_hidden_item_is_known_but_not_shown(cataloguer: Cataloguer) -> None:
-    publish(cataloguer, item("i", title="Red mug", hidden=True))
-    assert "i" in cataloguer.catalog
-    assert not cataloguer.catalog.live[cataloguer.catalog.row_of["i"]]
+def test_a_hidden_item_is_known_but_not_shown(catalog_updater: CatalogUpdater) -> None:
+    publish(catalog_updater, item("i", title="Red mug", hidden=True))
+    assert "i" in catalog_updater.catalog
+    assert not catalog_updater.catalog.live[catalog_updater.catalog.row_of["i"]]
 
 
-def test_a_removed_item_leaves_and_may_come_back(cataloguer: Cataloguer) -> None:
-    publish(cataloguer, item("i", title="Red mug"))
-    changes = publish(cataloguer, removal("i"))
+def test_a_removed_item_leaves_and_may_come_back(catalog_updater: CatalogUpdater) -> None:
+    publish(catalog_updater, item("i", title="Red mug"))
+    changes = publish(catalog_updater, removal("i"))
     assert changes.removed == ["i"]
-    assert "i" not in cataloguer.catalog
-    publish(cataloguer, item("i", title="Red mug"))
-    assert "i" in cataloguer.catalog
+    assert "i" not in catalog_updater.catalog
+    publish(catalog_updater, item("i", title="Red mug"))
+    assert "i" in catalog_updater.catalog
 
 
 def test_a_change_and_back_before_it_was_learnt_is_written() -> None:
-    """Else the catalogue would stay with the change, or without the item."""
+    """Else the catalog would stay with the change, or without the item."""
     for between in (item("i", title="Blue mug"), removal("i")):
-        cataloguer = Cataloguer(Catalog(DIM), ENCODER, Limits())
-        publish(cataloguer, item("i", title="Red mug"))
-        cataloguer.changes([between])
-        changes = cataloguer.changes([item("i", title="Red mug")])
+        catalog_updater = CatalogUpdater(Catalog(DIM), ENCODER, Limits())
+        publish(catalog_updater, item("i", title="Red mug"))
+        catalog_updater.changes([between])
+        changes = catalog_updater.changes([item("i", title="Red mug")])
         assert [changed.title for changed, _ in changes.items] == ["Red mug"]
 
 
-def test_of_one_batch_the_newest_record_of_an_item_counts(cataloguer: Cataloguer) -> None:
+def test_of_one_batch_the_newest_record_of_an_item_counts(catalog_updater: CatalogUpdater) -> None:
     changes = publish(
-        cataloguer, item("a", title="1"), item("b", title="1"), removal("a"), item("b", title="2"), removal("c"),
+        catalog_updater, item("a", title="1"), item("b", title="1"), removal("a"), item("b", title="2"), removal("c"),
         item("c", title="3"),
     )  # fmt: skip
     assert changes.removed == ["a"]
     assert [(changed.item_id, changed.title) for changed, _ in changes.items] == [("b", "2"), ("c", "3")]
 
 
-def test_every_record_of_a_batch_is_counted_once(cataloguer: Cataloguer) -> None:
-    publish(cataloguer, item("same"), item("old"))
-    changes = cataloguer.changes(
+def test_every_record_of_a_batch_is_counted_once(catalog_updater: CatalogUpdater) -> None:
+    publish(catalog_updater, item("same"), item("old"))
+    changes = catalog_updater.changes(
         [
             item("same"),
             item("a", title="1"),
@@ -139,30 +141,30 @@ def test_every_record_of_a_batch_is_counted_once(cataloguer: Cataloguer) -> None
 
 
 def test_a_removal_of_an_unknown_item_is_told_once_and_says_so_in_its_record(
-    cataloguer: Cataloguer, caplog: pytest.LogCaptureFixture
+    catalog_updater: CatalogUpdater, caplog: pytest.LogCaptureFixture
 ) -> None:
-    publish(cataloguer, item("old"))
+    publish(catalog_updater, item("old"))
     # Brought and removed by one batch: known. Removed a second time, as what is read again: known, too.
-    changes = cataloguer.changes(
+    changes = catalog_updater.changes(
         [item("brief"), removal("brief"), removal("old"), removal("nobody"), item("new")]
     )
     assert changes.unknown == {"nobody"}
-    again = cataloguer.changes([removal("old"), removal("nobody")])
+    again = catalog_updater.changes([removal("old"), removal("nobody")])
     assert again.unknown == {"nobody"}
     told = [line.getMessage() for line in caplog.records]
     assert ["'nobody', which is not in the catalogue" in line for line in told] == [True]
-    records, headers = cataloguer.records(changes, ENCODER.encode(changes.texts())), changes.headers()
+    records, headers = catalog_updater.records(changes, ENCODER.encode(changes.texts())), changes.headers()
     assert headers is not None
     assert {key: own for (key, _), own in zip(records, headers, strict=True)} == {
         b"brief": [], b"old": [], b"nobody": [("interestflow.unknown", b"")], b"new": [],
     }  # fmt: skip
-    assert cataloguer.changes([item("other")]).headers() is None
+    assert catalog_updater.changes([item("other")]).headers() is None
 
 
 def test_ever_new_unknown_items_do_not_fill_the_log(
-    cataloguer: Cataloguer, caplog: pytest.LogCaptureFixture
+    catalog_updater: CatalogUpdater, caplog: pytest.LogCaptureFixture
 ) -> None:
-    cataloguer.changes([removal(f"n{n}") for n in range(500)])
+    catalog_updater.changes([removal(f"n{n}") for n in range(500)])
     assert len(caplog.records) == 100
 
 
@@ -191,11 +193,11 @@ def test_what_is_no_item_is_rejected_with_the_reason(record: Record, expected: R
     assert (found.reason, found.stage) == (expected, "catalog.decode")
 
 
-def test_one_bad_record_does_not_hold_up_the_others(cataloguer: Cataloguer) -> None:
+def test_one_bad_record_does_not_hold_up_the_others(catalog_updater: CatalogUpdater) -> None:
     bad = Record(b"{", 0)
-    changes = publish(cataloguer, item("a"), bad, item("b"))
+    changes = publish(catalog_updater, item("a"), bad, item("b"))
     assert [record for record, _ in changes.rejected] == [bad]
-    assert {"a", "b"} == set(cataloguer.catalog.row_of)
+    assert {"a", "b"} == set(catalog_updater.catalog.row_of)
 
 
 def test_a_record_without_key_is_an_item_too() -> None:
@@ -213,14 +215,14 @@ def test_a_vector_comes_back_bit_for_bit() -> None:
     assert (found.item_id, found.hidden, found.fingerprint, found.encoder) == ("i", True, "f", SPACE)
 
 
-def test_embeddings_of_another_space_are_counted_and_left_out(cataloguer: Cataloguer) -> None:
+def test_embeddings_of_another_space_are_counted_and_left_out(catalog_updater: CatalogUpdater) -> None:
     foreign = [embedding("a", item_vector(1), "other@1"), embedding("b", item_vector(1)[:-1])]
-    assert cataloguer.learn([*foreign, embedding("c", item_vector(2))]) == ["c"]
-    assert cataloguer.foreign == 2
-    assert list(cataloguer.catalog.row_of) == ["c"]
+    assert catalog_updater.learn([*foreign, embedding("c", item_vector(2))]) == ["c"]
+    assert catalog_updater.foreign == 2
+    assert list(catalog_updater.catalog.row_of) == ["c"]
 
 
-def test_broken_embeddings_are_left_out(cataloguer: Cataloguer) -> None:
+def test_broken_embeddings_are_left_out(catalog_updater: CatalogUpdater) -> None:
     right = orjson.loads(embedding("a", item_vector(1)).v or b"")
     broken = [
         b"{",
@@ -231,8 +233,8 @@ def test_broken_embeddings_are_left_out(cataloguer: Cataloguer) -> None:
         embedding("a", np.full(DIM, np.nan, dtype=np.float32)).v,
     ]
     messages = [Message(b"a", value) for value in broken]
-    assert cataloguer.learn([*messages, embedding("z", item_vector(2))]) == ["z"]
-    assert "a" not in cataloguer.catalog
+    assert catalog_updater.learn([*messages, embedding("z", item_vector(2))]) == ["z"]
+    assert "a" not in catalog_updater.catalog
 
 
 # --- media --------------------------------------------------------------------------------------------------------
@@ -245,23 +247,23 @@ def fused(**parts: Any) -> FusedEncoder:
     return FusedEncoder(ENCODER, late, **{"pictures": HashedPictures(8), **parts})
 
 
-def pass_through(cataloguer: Cataloguer, encoder: FusedEncoder, *records: Record) -> Changes:
-    changes = cataloguer.changes(records)
-    written = cataloguer.records(changes, cataloguer.encode(changes, encoder))
-    cataloguer.learn([Message(key, value) for key, value in written])
+def pass_through(catalog_updater: CatalogUpdater, encoder: FusedEncoder, *records: Record) -> Changes:
+    changes = catalog_updater.changes(records)
+    written = catalog_updater.records(changes, catalog_updater.encode(changes, encoder))
+    catalog_updater.learn([Message(key, value) for key, value in written])
     return changes
 
 
-def with_media(encoder: FusedEncoder) -> Cataloguer:
-    return Cataloguer(Catalog(encoder.dim), encoder, Limits())
+def with_media(encoder: FusedEncoder) -> CatalogUpdater:
+    return CatalogUpdater(Catalog(encoder.dim), encoder, Limits())
 
 
 def test_an_item_becomes_the_vector_of_all_its_media() -> None:
     encoder = fused()
-    cataloguer = with_media(encoder)
-    pass_through(cataloguer, encoder, item("i", title="Red mug", media=["a.jpg", "b.jpg", "talk.mp3"]))
+    catalog_updater = with_media(encoder)
+    pass_through(catalog_updater, encoder, item("i", title="Red mug", media=["a.jpg", "b.jpg", "talk.mp3"]))
     (expected,) = encoder.encode_contents([Content("Red mug", ("a.jpg", "b.jpg"))])
-    assert np.array_equal(cataloguer.catalog.vectors[cataloguer.catalog.row_of["i"]], expected)
+    assert np.array_equal(catalog_updater.catalog.vectors[catalog_updater.catalog.row_of["i"]], expected)
 
 
 @pytest.mark.parametrize(
@@ -270,63 +272,65 @@ def test_an_item_becomes_the_vector_of_all_its_media() -> None:
 )
 def test_an_item_is_encoded_again_where_a_medium_that_is_read_changed(media: list[str], encoded: int) -> None:
     encoder = fused()
-    cataloguer = with_media(encoder)
-    pass_through(cataloguer, encoder, item("i", title="Red mug", media=["a.jpg", "b.jpg"]))
-    changes = pass_through(cataloguer, encoder, item("i", title="Red mug", media=media))
+    catalog_updater = with_media(encoder)
+    pass_through(catalog_updater, encoder, item("i", title="Red mug", media=["a.jpg", "b.jpg"]))
+    changes = pass_through(catalog_updater, encoder, item("i", title="Red mug", media=media))
     assert len(changes.items) == encoded
 
 
-def test_without_an_encoder_for_them_media_change_nothing(cataloguer: Cataloguer) -> None:
-    publish(cataloguer, item("i", title="Red mug"))
-    assert publish(cataloguer, item("i", title="Red mug", media=["a.jpg"])).unchanged == 1
+def test_without_an_encoder_for_them_media_change_nothing(catalog_updater: CatalogUpdater) -> None:
+    publish(catalog_updater, item("i", title="Red mug"))
+    assert publish(catalog_updater, item("i", title="Red mug", media=["a.jpg"])).unchanged == 1
 
 
 def test_what_is_left_of_an_item_is_encoded_and_the_rest_is_told_and_tried_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     encoder = fused()
-    cataloguer = with_media(encoder)
+    catalog_updater = with_media(encoder)
     records = [item(f"i{n}", title="Red mug", media=["broken.jpg", f"{n}.jpg"]) for n in range(3)]
-    changes = pass_through(cataloguer, encoder, *records)
+    changes = pass_through(catalog_updater, encoder, *records)
     (expected,) = encoder.encode_contents([Content("Red mug", ("1.jpg",))])
-    assert np.array_equal(cataloguer.catalog.vectors[cataloguer.catalog.row_of["i1"]], expected)
+    assert np.array_equal(catalog_updater.catalog.vectors[catalog_updater.catalog.row_of["i1"]], expected)
     assert [(one.medium, one.reason) for one in changes.media_failed] == [
         ("picture", "FileNotFoundError")
     ] * 3
     other = item("other", title="hat", media=["broken because of the other reason.jpg"])
-    pass_through(cataloguer, encoder, other)
+    pass_through(catalog_updater, encoder, other)
     assert [line.message.partition(" (told once")[0] for line in caplog.records] == [
         "picture 'broken.jpg' of item 'i0' cannot be read: it is broken: send it again"
     ]
     # Sent again, it is worth another try; what was read whole is not.
-    assert len(cataloguer.changes(records).items) == 3
-    cataloguer = with_media(encoder)
-    pass_through(cataloguer, encoder, *records, item("whole", media=["a.jpg"]))
-    assert [one.item_id for one, _ in cataloguer.changes([*records, item("whole", media=["a.jpg"])]).items] == [
+    assert len(catalog_updater.changes(records).items) == 3
+    catalog_updater = with_media(encoder)
+    pass_through(catalog_updater, encoder, *records, item("whole", media=["a.jpg"]))
+    assert [one.item_id for one, _ in catalog_updater.changes([*records, item("whole", media=["a.jpg"])]).items] == [
         "i0", "i1", "i2",
     ]  # fmt: skip
 
 
 def test_an_item_of_which_nothing_can_be_read_is_rejected_and_its_neighbours_are_known() -> None:
     encoder = fused()
-    cataloguer = with_media(encoder)
+    catalog_updater = with_media(encoder)
     bad = item("bad", media=["broken.jpg"])
-    changes = pass_through(cataloguer, encoder, item("a", media=["a.jpg"]), bad, item("b", title="hat"))
+    changes = pass_through(catalog_updater, encoder, item("a", media=["a.jpg"]), bad, item("b", title="hat"))
     assert [(record, reason.reason, reason.stage) for record, reason in changes.rejected] == [
         (bad, Reason.MEDIA_UNREADABLE, "catalog.encode")
     ]
-    assert set(cataloguer.catalog.row_of) == {"a", "b"}
+    assert set(catalog_updater.catalog.row_of) == {"a", "b"}
     assert len(changes.media_failed) == 1
-    assert [one.item_id for one, _ in cataloguer.changes([bad]).items] == ["bad"]
+    assert [one.item_id for one, _ in catalog_updater.changes([bad]).items] == ["bad"]
 
 
 def test_where_the_encoder_of_pictures_is_down_no_item_is_rejected() -> None:
     pictures = HashedPictures(8)
     encoder = fused(pictures=pictures)
-    cataloguer = with_media(encoder)
+    catalog_updater = with_media(encoder)
     pictures.down = True
     with pytest.raises(EverythingFailsError, match="out of memory"):
-        pass_through(cataloguer, encoder, item("a", title="hat"), item("b", title="mug", media=["b.jpg"]))
+        pass_through(
+            catalog_updater, encoder, item("a", title="hat"), item("b", title="mug", media=["b.jpg"])
+        )
 
 
 def test_a_picture_that_the_encoder_cannot_take_is_isolated() -> None:
@@ -337,11 +341,11 @@ def test_a_picture_that_the_encoder_cannot_take_is_isolated() -> None:
             return vectors
 
     encoder = fused(pictures=Picky(8))
-    cataloguer = with_media(encoder)
+    catalog_updater = with_media(encoder)
     changes = pass_through(
-        cataloguer, encoder, item("a", media=["a.jpg"]), item("n", title="x", media=["nan.jpg"]),
+        catalog_updater, encoder, item("a", media=["a.jpg"]), item("n", title="x", media=["nan.jpg"]),
         item("z", title="z", media=["broken.jpg"]), item("b", media=["broken.jpg"]),
     )  # fmt: skip
     assert {reason.reason for _, reason in changes.rejected} == {Reason.NOT_FINITE, Reason.MEDIA_UNREADABLE}
-    assert set(cataloguer.catalog.row_of) == {"a", "z"}
+    assert set(catalog_updater.catalog.row_of) == {"a", "z"}
     assert len(changes.media_failed) == 2
