@@ -31,7 +31,7 @@ from streams.flow.options import FlowOptions
 from streams.flow.outputs import Writer
 from streams.flow.queries import QueryBuilder
 from streams.flow.rendering import Quoted, ranked_items
-from streams.flow.signals import Weighing
+from streams.flow.signals import EventWeights
 from streams.interest.base import Floats, InterestModel, Longs
 from streams.recommend import Catalog, Recommender
 from streams.state.changelog import SourceTopic
@@ -53,18 +53,23 @@ class Flow:
         layout: UserLayout,
         catalog: Catalog,
         recommender: Recommender,
-        weighing: Weighing,
+        event_weights: EventWeights,
         writer: Writer,
         options: FlowOptions,
     ) -> None:
         self.model, self.layout, self.catalog = model, layout, catalog
-        self.recommender, self.weighing, self.writer, self.options = recommender, weighing, writer, options
+        self.recommender, self.event_weights, self.writer, self.options = (
+            recommender,
+            event_weights,
+            writer,
+            options,
+        )
         self.partitions: dict[int, UserPartition] = {}
         # The canonical topic, and the reader of the origins in it; see `reads_from`.
         self.source = SourceTopic(options.events_topic, 0)
         self._origins = OriginReader("")
-        self._history = EventHistory(layout.history, catalog, weighing.weight_of)
-        self._folder = EventFolder(model, layout, catalog, weighing, writer, options, self._history)
+        self._history = EventHistory(layout.history, catalog, event_weights.weight_of)
+        self._folder = EventFolder(model, layout, catalog, event_weights, writer, options, self._history)
         self._queries = QueryBuilder(model, catalog, self._history, options.exclude_consumed)
         self._quoted = Quoted()
         self.forgiven = Forgiven()
@@ -138,7 +143,7 @@ class Flow:
         templates = self.options.templates
         if templates is None:
             return False
-        return templates.fill_all(decoded, self.weighing.base(decoded.events), self.catalog)
+        return templates.fill_all(decoded, self.event_weights.base(decoded.events), self.catalog)
 
     def ready_events(self) -> dict[int, Decoded]:
         """Waiting events whose item is known by now, by partition, for `encode` and `update`; until then they wait."""
@@ -165,7 +170,7 @@ class Flow:
         if decoded.waited:
             outcomes["waiting"] -= len(decoded.events)
         else:
-            self.weighing.unknown.count(decoded.events)
+            self.event_weights.unknown.count(decoded.events)
             outcomes["read"] += decoded.read_after(part.processed_offset)
             part.processed_offset = max(part.processed_offset, decoded.last_offset)
         part.books.update(outcomes)

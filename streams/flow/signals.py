@@ -20,7 +20,7 @@ LARGEST = 1e6
 
 
 @dataclass(frozen=True, slots=True)
-class Tone:
+class SentimentWeight:
     """What the sentiment s of an event's text makes of its weight: f(s) = (1 - |s|) * neutral + s * gain.
 
     Continuous; gain for praise, -gain for a complaint, neutral for neither, 0 at s = -neutral / (neutral + gain).
@@ -37,14 +37,18 @@ class Tone:
         return factors
 
 
-class Weighing:
+class EventWeights:
     """The signed weight of each event: its action's weight times what its value says (see ActionRule)."""
 
     def __init__(
-        self, rules: Mapping[str, ActionRule], default_weight: float, tone: Tone | None = None
+        self,
+        rules: Mapping[str, ActionRule],
+        default_weight: float,
+        sentiment_weight: SentimentWeight | None = None,
     ) -> None:
-        """rules: by action word. default_weight: of an action that has no rule. tone: what sentiment counts."""
-        self.default, self.tone = default_weight, tone or Tone()
+        """rules: by action word. default_weight: of an action that has no rule. sentiment_weight: what sentiment
+        counts."""
+        self.default, self.sentiment_weight = default_weight, sentiment_weight or SentimentWeight()
         self.weight_of = {action: rule.weight for action, rule in rules.items()}
         self.scaled = {action: rule for action, rule in rules.items() if rule.scale != "none"}
         self.unknown = UnknownActions(default_weight, self.weight_of)

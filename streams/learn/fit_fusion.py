@@ -15,7 +15,7 @@ from encoders.fitted.fusion import GatedFusion, LateFusion, Parts, fit_projected
 from encoders.media.fused import FusedEncoder
 from encoders.training.fusion_training import Quality, Recipe, RowPair, quality, train
 from streams.catalog.items import Item, content_of
-from streams.flow.signals import Weighing
+from streams.flow.signals import EventWeights
 from streams.learn import topic_contents
 from streams.learn.pairs import CoConsumed, co_consumed, split_in_time, spread
 from streams.settings.settings import Settings, SettingsError
@@ -63,8 +63,8 @@ def fit_fusion(settings: Settings, output: Path, choice: Choice, recipe: Recipe)
         )
     items = list(topic_contents.items(settings).values())
     events = topic_contents.events(settings) if choice.gate else ()
-    weighing = Weighing(settings.action_rules, settings.default_action_weight)
-    pairs = co_consumed(events, weighing, int(choice.window_s * 1000), choice.per_user)
+    event_weights = EventWeights(settings.action_rules, settings.default_action_weight)
+    pairs = co_consumed(events, event_weights, int(choice.window_s * 1000), choice.per_user)
     fitted = fit(encoder, items, pairs, fusion_weights(settings), settings.dimensions, choice, recipe)
     fitted.fusion.save(output)
     return fitted

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from streams.events.canonical import Event
-from streams.flow.signals import Weighing
+from streams.flow.signals import EventWeights
 
 T = TypeVar("T")
 # Events weighed at a time.
@@ -40,7 +40,7 @@ class CoConsumed(NamedTuple):
 
 
 def co_consumed(
-    events: Iterable[Event], weighing: Weighing, window_ms: int, per_user: int
+    events: Iterable[Event], event_weights: EventWeights, window_ms: int, per_user: int
 ) -> list[CoConsumed]:
     """Consecutive distinct items of a user with positive weight, no more than the window apart; by time.
 
@@ -50,7 +50,7 @@ def co_consumed(
     """
     found: list[CoConsumed] = []
     sessions = 0
-    for user, liked in _liked(events, weighing).items():
+    for user, liked in _liked(events, event_weights).items():
         liked.sort(key=attrgetter("timestamp"))  # stable: what shares a time stays in log order
         for one, other in pairwise(liked):
             if other.timestamp - one.timestamp > window_ms:
@@ -81,7 +81,7 @@ def spread(rows: Sequence[T], most: int) -> list[T]:
     return [rows[index * len(rows) // most] for index in range(most)]
 
 
-def _liked(events: Iterable[Event], weighing: Weighing) -> dict[str, list[Liked]]:
+def _liked(events: Iterable[Event], event_weights: EventWeights) -> dict[str, list[Liked]]:
     """By user, in log order."""
     liked: dict[str, list[Liked]] = defaultdict(list)
     users: dict[str, int] = {}
@@ -92,7 +92,7 @@ def _liked(events: Iterable[Event], weighing: Weighing) -> dict[str, list[Liked]
         rows = np.array([users.setdefault(event.user_id, len(users)) for event in chunk], dtype=np.int64)
         if len(users) > len(states):
             states = np.concatenate([states, np.zeros(max(CHUNK, len(states)), dtype=RATINGS)])
-        weights = weighing.weigh(chunk, weighing.base(chunk), rows, states)
+        weights = event_weights.weigh(chunk, event_weights.base(chunk), rows, states)
         for event, weight in zip(chunk, weights.tolist(), strict=True):
             if weight > 0:
                 item = event.item_id or ""

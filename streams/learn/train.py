@@ -15,7 +15,7 @@ from encoders.checkpoints.weights import load_parts
 from encoders.core.base import EncoderError
 from encoders.training.contrastive import Pair, recall
 from encoders.training.lora import History, Options, describe, fine_tune
-from streams.flow.signals import Weighing
+from streams.flow.signals import EventWeights
 from streams.learn.pairs import CoConsumed, co_consumed, split_in_time, spread
 from streams.learn.training_data import Data
 from streams.settings.settings import Settings, SettingsError
@@ -97,8 +97,8 @@ def _require_recall(history: History, before: float, after: float) -> None:
 
 def chosen_pairs(settings: Settings, data: Data, choice: Choice) -> tuple[list[Pair], list[Pair], int]:
     """Pairs of texts to learn from, later pairs held out, and the time of the cut. Raises EncoderError."""
-    weighing = Weighing(settings.action_rules, settings.default_action_weight)
-    found = co_consumed(data.events, weighing, int(choice.window_s * 1000), choice.per_user)
+    event_weights = EventWeights(settings.action_rules, settings.default_action_weight)
+    found = co_consumed(data.events, event_weights, int(choice.window_s * 1000), choice.per_user)
     pairs = spread(_with_texts(found, data.texts), choice.most)
     earlier, later, cut = split_in_time(pairs, choice.held_out) if pairs else ([], [], 0)
     if len(earlier) < FEWEST_TRAIN or len(later) < FEWEST_HELD_OUT:

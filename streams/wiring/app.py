@@ -14,7 +14,7 @@ from streams.flow.behaviour_text import LANGUAGES, TemplateError, Templates
 from streams.flow.encoding import Scoring
 from streams.flow.flow import Flow, FlowOptions
 from streams.flow.outputs import Writer
-from streams.flow.signals import Tone, Weighing
+from streams.flow.signals import EventWeights, SentimentWeight
 from streams.interest import MODELS, InterestModel
 from streams.kafka import security, transport
 from streams.recommend import RECOMMENDERS, Catalog
@@ -37,10 +37,10 @@ def build_flow(settings: Settings, space: str) -> Flow:
         UserLayout(model, settings.history_length, space, settings.consumed_per_user, settings.dedupe_window),
         Catalog(settings.dimensions, titles=options.templates is not None),
         RECOMMENDERS.build(settings.recommender, settings),
-        Weighing(
+        EventWeights(
             settings.action_rules,
             settings.default_action_weight,
-            Tone(settings.sentiment_neutral, settings.sentiment_gain),
+            SentimentWeight(settings.sentiment_neutral, settings.sentiment_gain),
         ),
         Writer(settings.model, settings.generation, settings.vector_format),
         options,

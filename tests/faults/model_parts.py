@@ -43,7 +43,7 @@ def kit(window: int) -> tuple[Settings, Flow]:
 def new_flow(window: int) -> Flow:
     """A flow that knows no item and no user."""
     _, like = kit(window)
-    parts = like.recommender, like.weighing, like.writer, like.options
+    parts = like.recommender, like.event_weights, like.writer, like.options
     return Flow(like.model, like.layout, Catalog(DIM, 16), *parts)
 
 

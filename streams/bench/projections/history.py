@@ -14,7 +14,7 @@ from streams.bench.errors import BenchError
 from streams.catalog.items import Item
 from streams.datasets import Dataset, read_movielens, read_online_retail
 from streams.events.canonical import Event
-from streams.flow.signals import Weighing
+from streams.flow.signals import EventWeights
 from streams.interest.base import Floats, Longs
 from streams.settings.action_rules import DEFAULT_ACTIONS
 
@@ -95,8 +95,8 @@ def _of_some(events: list[Event], most: int | None, seed: int) -> list[Event]:
 
 def _weights(events: list[Event], users: Longs) -> Floats:
     states = np.zeros(int(users.max()) + 1, dtype=[("rating_sum", "<f8"), ("rating_count", "<i8")])
-    weighing = Weighing(DEFAULT_ACTIONS, 1.0)
-    return weighing.weigh(events, weighing.base(events), users, states)
+    event_weights = EventWeights(DEFAULT_ACTIONS, 1.0)
+    return event_weights.weigh(events, event_weights.base(events), users, states)
 
 
 @dataclass(frozen=True, slots=True)

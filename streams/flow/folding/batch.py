@@ -10,7 +10,7 @@ import numpy as np
 
 from streams.events.canonical import Event
 from streams.flow.decoded import Decoded
-from streams.flow.signals import Tone, Weighing
+from streams.flow.signals import EventWeights, SentimentWeight
 from streams.interest.base import NO_ITEM, Floats, Longs, Schedule, schedule
 from streams.recommend import Catalog
 from streams.state.origins import Ranks
@@ -39,10 +39,10 @@ class Columns:
     # (n,) index of each event's sentence among the encoded texts; -1 for none.
     sentence_at: Longs
     # (n,) factor of the sentiment of each event's text.
-    tone: Floats
+    sentiment_weight: Floats
 
     @classmethod
-    def of(cls, part: UserPartition, decoded: Decoded, tone: Tone) -> Columns:
+    def of(cls, part: UserPartition, decoded: Decoded, sentiment_weight: SentimentWeight) -> Columns:
         """All events of a batch; users who are new get a row."""
         events = decoded.events
         text_at, sentence_at = decoded.text_positions()
@@ -54,7 +54,7 @@ class Columns:
             np.array(decoded.keys, np.uint64) if decoded.keys else event_keys(events, decoded.origins),
             text_at,
             sentence_at,
-            tone.factors(decoded.scores, len(events)),
+            sentiment_weight.factors(decoded.scores, len(events)),
         )
 
     def only(self, chosen: Mask) -> Columns:
@@ -69,7 +69,7 @@ class Columns:
             self.keys[chosen],
             self.text_at[chosen],
             self.sentence_at[chosen],
-            self.tone[chosen],
+            self.sentiment_weight[chosen],
         )
 
 
@@ -101,15 +101,15 @@ class Batch:
         part: UserPartition,
         decoded: Decoded,
         catalog: Catalog,
-        weighing: Weighing,
+        event_weights: EventWeights,
         outcomes: Counter[str],
     ) -> Batch:
         """Drop and count repeats, look items up, and plan the rounds. Only new users' rows change the partition."""
-        new = Columns.of(part, decoded, weighing.tone)
+        new = Columns.of(part, decoded, event_weights.sentiment_weight)
         repeated, risen = part.origins.sift(decoded.origins) if decoded.origins else (None, {})
         if not decoded.waited:
             new = new.only(fresh_events(part, new.rows, new.offsets, new.keys, repeated, outcomes))
-        base, items = weighing.base(new.events), _look_up(catalog.row_of, new.events)
+        base, items = event_weights.base(new.events), _look_up(catalog.row_of, new.events)
         signal = (base != 0) & ((items >= 0) | ((items == NO_ITEM) & (new.text_at >= 0)))
         plan = schedule(new.rows[signal])
         touched = _others_behind(plan.touched, new.rows)

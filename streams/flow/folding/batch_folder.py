@@ -14,7 +14,7 @@ from streams.flow.folding.batch import Batch
 from streams.flow.folding.waiting import SetAside, set_aside
 from streams.flow.options import FlowOptions
 from streams.flow.outputs import Writer
-from streams.flow.signals import Weighing, times
+from streams.flow.signals import EventWeights, times
 from streams.interest.base import Floats, InterestModel, ItemDeltas, Longs, Signals, States
 from streams.recommend import Catalog
 from streams.state.layout import Rows
@@ -45,12 +45,12 @@ class BatchFolder:
         model: InterestModel,
         layout: UserLayout,
         catalog: Catalog,
-        weighing: Weighing,
+        event_weights: EventWeights,
         writer: Writer,
         options: FlowOptions,
         history: EventHistory,
     ) -> None:
-        self.model, self.layout, self.catalog, self.weighing = model, layout, catalog, weighing
+        self.model, self.layout, self.catalog, self.event_weights = model, layout, catalog, event_weights
         self.writer, self.options, self.history = writer, options, history
 
     def fold(self, part: UserPartition, decoded: Decoded, texts: Floats) -> Updated:
@@ -59,7 +59,7 @@ class BatchFolder:
         try:
             # What overflows ends as no number, or as a vector of zeros where there is an interest.
             with np.errstate(over="raise", invalid="ignore"):
-                batch = Batch.of(part, decoded, self.catalog, self.weighing, outcomes)
+                batch = Batch.of(part, decoded, self.catalog, self.event_weights, outcomes)
                 folded = self._apply(part, batch, texts, outcomes)
                 moved = batch.moved
                 _require_finite(folded.states["model"][moved])
@@ -113,7 +113,10 @@ class BatchFolder:
         indices, plan = np.flatnonzero(batch.signal), batch.plan
         chosen = [batch.new.events[i] for i in indices.tolist()]
         users = batch.position[indices]
-        weights = self.weighing.weigh(chosen, batch.base[indices], users, states) * batch.new.tone[indices]
+        weights = (
+            self.event_weights.weigh(chosen, batch.base[indices], users, states)
+            * batch.new.sentiment_weight[indices]
+        )
         when = times(chosen, batch.new.recorded[indices])[plan.order]
         indices = indices[plan.order]
         vectors, items = self._vectors(batch, indices, texts), batch.items[indices]

@@ -19,7 +19,7 @@ from streams.flow.event_history import EventHistory
 from streams.flow.folding.batch_folder import BatchFolder
 from streams.flow.options import FlowOptions
 from streams.flow.outputs import Writer
-from streams.flow.signals import Weighing
+from streams.flow.signals import EventWeights
 from streams.interest.base import Floats, InterestModel, Longs
 from streams.recommend import Catalog
 from streams.state.users.layout import UserLayout
@@ -36,13 +36,13 @@ class EventFolder:
         model: InterestModel,
         layout: UserLayout,
         catalog: Catalog,
-        weighing: Weighing,
+        event_weights: EventWeights,
         writer: Writer,
         options: FlowOptions,
         history: EventHistory,
     ) -> None:
-        self._layout, self._catalog, self._weighing, self._options = layout, catalog, weighing, options
-        self._batches = BatchFolder(model, layout, catalog, weighing, writer, options, history)
+        self._layout, self._catalog, self._weighing, self._options = layout, catalog, event_weights, options
+        self._batches = BatchFolder(model, layout, catalog, event_weights, writer, options, history)
 
     def fold(self, part: UserPartition, decoded: Decoded, texts: Floats) -> Updated:
         """Fold all events that can be folded, and count what becomes of each. Raises EverythingFailsError.
@@ -111,9 +111,9 @@ class EventFolder:
         return found
 
 
-def _known_good_event(weighing: Weighing) -> Event:
+def _known_good_event(event_weights: EventWeights) -> Event:
     """An event of a weight near 1, where there is one."""
-    weights = {action: abs(weight) for action, weight in weighing.weight_of.items() if weight}
+    weights = {action: abs(weight) for action, weight in event_weights.weight_of.items() if weight}
     event = decode_stored(good_record())
     event.item_id, event.text = None, "known good"
     event.action = min(weights, key=lambda action: abs(weights[action] - 1), default=event.action)

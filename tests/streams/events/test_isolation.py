@@ -41,14 +41,14 @@ class PoisonError(Exception):
 def poisoned(**options: Any) -> Flow:
     """A flow whose fold raises for every event with the action `poison`."""
     flow = make_flow(default_action_weight=1.0, **options)
-    weigh = flow.weighing.weigh
+    weigh = flow.event_weights.weigh
 
     def raising(events: Sequence[Event], *arguments: Any) -> Any:
         if any(event.action == "poison" for event in events):
             raise PoisonError("of this I cannot eat")
         return weigh(events, *arguments)
 
-    flow.weighing.weigh = raising  # type: ignore[method-assign]
+    flow.event_weights.weigh = raising  # type: ignore[method-assign]
     return flow
 
 
@@ -207,7 +207,7 @@ def test_out_of_memory_is_nobodys_poison() -> None:
 def test_a_weight_that_would_leave_no_finite_interest_is_isolated(weight: float) -> None:
     log = [record(0), record(1, "huge", action="huge", value=1e300), record(2)]
     flow, plain = make_flow(), make_flow()
-    flow.weighing.weight_of["huge"] = weight
+    flow.event_weights.weight_of["huge"] = weight
     ((kept, reason),) = apply(flow, log).isolated
     assert (kept.offset, reason.reason) == (1, Reason.NOT_FINITE)
     apply(plain, [log[0], Record(b"{", 1), log[2]])

@@ -267,14 +267,14 @@ def test_what_is_told_stays_with_its_event_around_one_that_cannot_be_folded() ->
         for n, action in enumerate(["view", "like", "hide", "share", "view", "comment"])
     ]
     flow, plain = titled(), titled()
-    weigh = flow.weighing.weigh
+    weigh = flow.event_weights.weigh
 
     def raising(events: Any, *arguments: Any) -> Any:
         if any(one.action == "hide" for one in events):
             raise ValueError("of this I cannot eat")
         return weigh(events, *arguments)
 
-    flow.weighing.weigh = raising  # type: ignore[method-assign]
+    flow.event_weights.weigh = raising  # type: ignore[method-assign]
     assert len(fold(flow, log).isolated) == 1
     fold(plain, [Record(b"{", r.offset) if r.offset == 2 else r for r in log])
     assert everything(flow)[0] == everything(plain)[0]

@@ -67,7 +67,7 @@ def made() -> Flow:
     for index in range(8):
         catalog.put(f"i{index}", item_vector(index))
     writer, layout = Writer("pair", 1, "base64"), UserLayout(model, 4, "space")
-    flow = Flow(model, layout, catalog, ContentRecommender(), plain.weighing, writer, plain.options)
+    flow = Flow(model, layout, catalog, ContentRecommender(), plain.event_weights, writer, plain.options)
     flow.partitions[0] = UserPartition(0, layout)
     return flow
 

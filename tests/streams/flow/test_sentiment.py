@@ -18,7 +18,7 @@ from encoders.text.hashing import HashingEncoder
 from streams.events.isolation import EverythingFailsError
 from streams.flow.encoding import Scoring
 from streams.flow.flow import Decoded, Flow, Updated
-from streams.flow.signals import Tone
+from streams.flow.signals import SentimentWeight
 from streams.history.replay import replay
 from streams.ops.backoff import Backoff
 from streams.ops.endpoints import Health
@@ -66,16 +66,16 @@ def weight(text: str | None, scoring: Scoring | None = SCORING, **fields: Any) -
 
 @given(score=st.floats(-1, 1), more=st.floats(0, 0.01), neutral=st.floats(0, 1), gain=st.floats(0.1, 10))
 def test_the_factor_is_continuous_and_bounded(score: float, more: float, neutral: float, gain: float) -> None:
-    tone = Tone(neutral, gain)
-    first, second = tone.factors({0: score, 1: min(1.0, score + more)}, 2).tolist()
+    sentiment_weight = SentimentWeight(neutral, gain)
+    first, second = sentiment_weight.factors({0: score, 1: min(1.0, score + more)}, 2).tolist()
     assert abs(first) <= max(neutral, gain) * 1.0001
     assert abs(second - first) <= (neutral + gain) * more + 1e-5
 
 
 def test_the_factor_of_praise_of_a_complaint_and_of_neither() -> None:
-    factors = Tone(0.25, 1.5).factors({0: 1.0, 1: -1.0, 2: 0.0}, 4)
+    factors = SentimentWeight(0.25, 1.5).factors({0: 1.0, 1: -1.0, 2: 0.0}, 4)
     assert factors.tolist() == [1.5, -1.5, 0.25, 1.0]
-    assert Tone(0.25, 1.0).factors({0: -0.2}, 1)[0] == pytest.approx(0, abs=1e-7)
+    assert SentimentWeight(0.25, 1.0).factors({0: -0.2}, 1)[0] == pytest.approx(0, abs=1e-7)
 
 
 def test_praise_pulls_a_complaint_pushes_and_a_neutral_comment_pulls_a_little() -> None:
@@ -168,14 +168,14 @@ def test_scores_stay_with_their_events_around_one_that_cannot_be_folded() -> Non
     texts = ["love it", "poison", "terrible", None, "a mug"]
     log = [comment(text, n, user=f"u{n}") for n, text in enumerate(texts)]
     flow, plain = make_flow(), make_flow()
-    weigh = flow.weighing.weigh
+    weigh = flow.event_weights.weigh
 
     def raising(events: Any, *arguments: Any) -> Any:
         if any(event.text == "poison" for event in events):
             raise ValueError("of this I cannot eat")
         return weigh(events, *arguments)
 
-    flow.weighing.weigh = raising  # type: ignore[method-assign]
+    flow.event_weights.weigh = raising  # type: ignore[method-assign]
     assert len(fold(flow, log).isolated) == 1
     fold(plain, [Record(b"{", r.offset) if r.offset == 1 else r for r in log])
     assert everything(flow)[0] == everything(plain)[0]

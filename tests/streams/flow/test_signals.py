@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.events.canonical import Event
-from streams.flow.signals import Weighing, times
+from streams.flow.signals import EventWeights, times
 from streams.settings.action_rules import ActionRule
 from tests.streams.flows import T0, apply, make_flow, record
 
@@ -36,10 +36,10 @@ def nobody(users: int = 1) -> Any:
 
 
 def weigh(events: list[Event], users: list[int] | None = None, states: Any = None) -> list[float]:
-    weighing = Weighing(RULES, default_weight=0.5)
+    event_weights = EventWeights(RULES, default_weight=0.5)
     positions = np.array(users or [0] * len(events), dtype=np.int64)
     known = nobody(int(positions.max()) + 1) if states is None else states
-    weights: list[float] = weighing.weigh(events, weighing.base(events), positions, known).tolist()
+    weights: list[float] = event_weights.weigh(events, event_weights.base(events), positions, known).tolist()
     return weights
 
 
@@ -78,11 +78,11 @@ def test_an_action_without_rule_has_the_default_weight_whatever_its_value() -> N
 
 
 def test_without_any_scaled_action_values_count_for_nothing() -> None:
-    weighing = Weighing({"click": ActionRule(weight=1.0)}, 1.0)
+    event_weights = EventWeights({"click": ActionRule(weight=1.0)}, 1.0)
     events = [event("click", 9.0)]
-    assert weighing.weigh(events, weighing.base(events), np.zeros(1, dtype=np.int64), nobody()).tolist() == [
-        1.0
-    ]
+    assert event_weights.weigh(
+        events, event_weights.base(events), np.zeros(1, dtype=np.int64), nobody()
+    ).tolist() == [1.0]
 
 
 def test_a_rating_counts_against_the_mean_of_those_before_it() -> None:

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.events.canonical import Event
-from streams.flow.signals import Weighing
+from streams.flow.signals import EventWeights
 from streams.learn.pairs import CoConsumed, co_consumed, split_in_time, spread
 from streams.settings.action_rules import DEFAULT_ACTIONS
 
-WEIGHING = Weighing(DEFAULT_ACTIONS, 1.0)
+WEIGHING = EventWeights(DEFAULT_ACTIONS, 1.0)
 WINDOW = 1000
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from streams.events.canonical import Event
 from streams.events.unknown_actions import MOST_NAMES, OTHER
-from streams.flow.signals import Weighing
+from streams.flow.signals import EventWeights
 from streams.settings.action_rules import DEFAULT_ACTIONS, ActionRule, by_spelled_word
 from streams.settings.action_synonyms import SYNONYMS, UNDONE
 from streams.settings.action_words import LONGEST, ActionSet, known_word, spell
@@ -30,9 +30,9 @@ SPELLINGS = {
 
 
 def weight(action: str, value: float | None = None, rules: Any = DEFAULT_ACTIONS) -> float:
-    weighing, events = Weighing(rules, 0.0), [Event("e", "u", action, T0, value=value)]
+    event_weights, events = EventWeights(rules, 0.0), [Event("e", "u", action, T0, value=value)]
     nobody = np.zeros(1, dtype=[("rating_sum", "<f8"), ("rating_count", "<i8")])
-    weights = weighing.weigh(events, weighing.base(events), np.zeros(1, dtype=np.int64), nobody)
+    weights = event_weights.weigh(events, event_weights.base(events), np.zeros(1, dtype=np.int64), nobody)
     return float(weights[0])
 
 
@@ -169,7 +169,7 @@ def test_an_action_without_rule_is_counted_and_told_once_with_the_setting(
     caplog.set_level(logging.WARNING)
     flow = make_flow()
     updated = apply(flow, [record(n, action=("Wave Hand", "wave-hand", "click")[n % 3]) for n in range(6)])
-    assert flow.weighing.unknown.counts == {"wave_hand": 4}
+    assert flow.event_weights.unknown.counts == {"wave_hand": 4}
     assert updated.outcomes["neutral"] == 4
     (line,) = [line for line in caplog.messages if "rule" in line]
     assert "'wave_hand'" in line
@@ -180,7 +180,7 @@ def test_names_of_actions_without_rule_are_bounded(caplog: pytest.LogCaptureFixt
     caplog.set_level(logging.WARNING)
     flow = make_flow()
     apply(flow, [record(n, action=f"action {n}") for n in range(3 * MOST_NAMES)])
-    counts = flow.weighing.unknown.counts
+    counts = flow.event_weights.unknown.counts
     assert len(counts) == MOST_NAMES + 1
     assert counts[OTHER] == 2 * MOST_NAMES
     assert len(caplog.messages) == MOST_NAMES + 1
@@ -190,13 +190,13 @@ def test_beyond_all_bounds_every_event_without_rule_is_counted(monkeypatch: pyte
     monkeypatch.setattr("streams.events.unknown_actions.REMEMBERED", 10)
     flow = make_flow()
     apply(flow, [record(n, action=f"action {n % 30}" if n % 2 else "click") for n in range(100)])
-    assert flow.weighing.unknown.counts.total() == 50
+    assert flow.event_weights.unknown.counts.total() == 50
 
 
 def test_a_default_weight_counts_them_and_moves_the_interest() -> None:
     flow = make_flow(default_action_weight=0.5)
     assert apply(flow, [record(0, action="wave")]).outcomes["applied"] == 1
-    assert flow.weighing.unknown.counts == {"wave": 1}
+    assert flow.event_weights.unknown.counts == {"wave": 1}
 
 
 def test_consuming_is_told_in_every_spelling() -> None:

@@ -84,14 +84,14 @@ class Rig:
 
 
 def poison_fold(rig: Rig) -> None:
-    weigh = rig.flow.weighing.weigh
+    weigh = rig.flow.event_weights.weigh
 
     def raising(events: Any, *arguments: Any) -> Any:
         if any(event.action == "poison" for event in events):
             raise ZeroDivisionError("a bug")
         return weigh(events, *arguments)
 
-    rig.flow.weighing.weigh = raising  # type: ignore[method-assign]
+    rig.flow.event_weights.weigh = raising  # type: ignore[method-assign]
 
 
 async def test_poison_of_every_kind_is_rejected_booked_and_acknowledged_with_its_batch() -> None:
