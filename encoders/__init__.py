@@ -8,7 +8,7 @@
 # Name -> factory(options: core.options.EncoderOptions) -> core.base.Encoder, beside the encoder that it makes.
 BUILT_IN = {
     "hashing": "encoders.text.hashing:from_settings",
-    "topics": "encoders.fitted.topics:from_settings",
+    "topics": "encoders.fitted.lda:from_settings",
     "onnx": "encoders.onnx.encoder:from_settings",
     "remote": "encoders.remote.encoder:from_settings",
     "transformers": "encoders.text.transformer:from_settings",

@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
 from encoders.core.base import Encoder, identity
+from encoders.fitted.lda import TopicEncoder
 from encoders.fitted.moments import Moments
 from encoders.fitted.projection import Projection
 from encoders.fitted.reductions import FITTED, check
-from encoders.fitted.topics import TopicEncoder
 from streams.learn.sampling import texts
 from streams.learn.topic_contents import changes
 from streams.settings.settings import Settings, SettingsError

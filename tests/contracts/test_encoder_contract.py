@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from encoders.core.base import Encoder, close, identity
 from encoders.fitted.fusion import LateFusion, fit_projected
+from encoders.fitted.lda import TopicEncoder
 from encoders.fitted.projection import ProjectedEncoder, Projection
-from encoders.fitted.topics import TopicEncoder
 from encoders.media.content import PICTURE, TEXT, Content
 from encoders.media.fused import FusedEncoder
 from encoders.serving.cache import CachedEncoder

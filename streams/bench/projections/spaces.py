@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from encoders.fitted.lda import TopicEncoder
 from encoders.fitted.moments import Moments
 from encoders.fitted.projection import Projection
-from encoders.fitted.topics import TopicEncoder
 from streams.bench.projections import pooling
 from streams.bench.projections.history import History, Rounds
 from streams.bench.projections.ranking import decayed

@@ -11,8 +11,8 @@ import pytest
 
 from encoders.core.base import EncoderError
 from encoders.fitted.fusion import FusionError, GatedFusion, fit_projected
+from encoders.fitted.lda import TopicEncoder
 from encoders.fitted.projection import Projection, ProjectionError
-from encoders.fitted.topics import TopicEncoder
 from encoders.media.content import PICTURE, TEXT
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from encoders.core.base import EncoderError
-from encoders.fitted.topics import TopicEncoder, digamma, words_of
+from encoders.fitted.lda import TopicEncoder, digamma, words_of
 
 KINDS = (("mug", "cup", "tea", "pot"), ("shoe", "boot", "lace", "heel"), ("lamp", "bulb", "shade", "wire"))
 
