@@ -20,7 +20,7 @@ from urllib.parse import urljoin, urlsplit
 
 import httpcore
 
-from encoders.media.sources import MediaError
+from encoders.media.locations import MediaError
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 REDIRECTS = 3

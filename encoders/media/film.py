@@ -25,7 +25,7 @@ from encoders.checkpoints.pretrained import (
 from encoders.core.base import EncoderError, Vectors
 from encoders.media.image import ImageEncoder
 from encoders.media.recordings import RATE, Limits, Recording, Samples
-from encoders.media.sources import MediaError, Medium, Sources, each
+from encoders.media.locations import MediaError, Medium, MediaLocations, each
 
 SETTING = Setting("INTERESTFLOW_SPEECH_ENCODER")
 # Windows are cut at the quietest tenth of a second of their last five, so that few words are cut in two.
@@ -97,7 +97,7 @@ class SpeechTranscriber:
         *,
         revision: str | None = None,
         language: str | None = None,
-        sources: Sources | None = None,
+        sources: MediaLocations | None = None,
         limits: Limits | None = None,
         device: str = "auto",
         threads: int | None = None,
@@ -112,7 +112,7 @@ class SpeechTranscriber:
         self._model.to(self.device)
         if self._model.config.model_type != "whisper":
             raise EncoderError(f"{model!r} is no Whisper model: set {SETTING.name} to one")
-        self.sources, self.limits, self.id = sources or Sources(), limits or Limits(), model
+        self.sources, self.limits, self.id = sources or MediaLocations(), limits or Limits(), model
         # Tokens of a window, the model's own bound; a folder without the setting would leave it at 20.
         self._model.generation_config.max_length = self._model.config.max_target_positions
         self._speak = self._options(language)

@@ -21,7 +21,7 @@ from encoders.media.content import (
     Transcripts,
     kinds,
 )
-from encoders.media.sources import MediaError
+from encoders.media.locations import MediaError
 
 T = TypeVar("T")
 Failures = dict[int, tuple[Failure, ...]]

@@ -30,7 +30,7 @@ from encoders.checkpoints.pretrained import (
 )
 from encoders.core.base import EncoderError, Vectors, encodable
 from encoders.media.pictures import decode
-from encoders.media.sources import Medium, Sources, each
+from encoders.media.locations import Medium, MediaLocations, each
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -48,7 +48,7 @@ class ImageEncoder:
         model: str,
         *,
         revision: str | None = None,
-        sources: Sources | None = None,
+        sources: MediaLocations | None = None,
         max_pixels: int = 50_000_000,
         batch_size: int = 16,
         device: str = "auto",
@@ -70,7 +70,7 @@ class ImageEncoder:
                 f"{model!r} has no space of pictures and texts: set {SETTING.name} to a CLIP or SigLIP"
             )
         self._model.to(self.device)
-        self.sources, self.max_pixels, self.batch_size = sources or Sources(), max_pixels, batch_size
+        self.sources, self.max_pixels, self.batch_size = sources or MediaLocations(), max_pixels, batch_size
         self._max_tokens = int(self._model.config.text_config.max_position_embeddings)
         self._wanted = 2 * _side(self._processor)
         self.id = model

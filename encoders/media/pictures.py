@@ -11,7 +11,7 @@ from io import BytesIO
 
 import numpy as np
 
-from encoders.media.sources import MediaError
+from encoders.media.locations import MediaError
 
 try:
     from PIL import Image, ImageOps, UnidentifiedImageError

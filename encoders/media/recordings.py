@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from encoders.media.pictures import check_size
-from encoders.media.sources import MediaError
+from encoders.media.locations import MediaError
 
 try:
     import av

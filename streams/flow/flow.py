@@ -34,7 +34,7 @@ from streams.flow.rendering import Quoted, ranked_items
 from streams.flow.signals import EventWeights
 from streams.interest.base import Floats, InterestModel, Longs
 from streams.recommend import Catalog, Recommender
-from streams.state.changelog import SourceTopic
+from streams.state.changelog import TopicIdentity
 from streams.state.users.layout import UserLayout
 from streams.state.users.partition import UserPartition
 
@@ -66,7 +66,7 @@ class Flow:
         )
         self.partitions: dict[int, UserPartition] = {}
         # The canonical topic, and the reader of the origins in it; see `reads_from`.
-        self.source = SourceTopic(options.events_topic, 0)
+        self.source = TopicIdentity(options.events_topic, 0)
         self._origins = OriginReader("")
         self._history = EventHistory(layout.history, catalog, event_weights.weight_of)
         self._folder = EventFolder(model, layout, catalog, event_weights, writer, options, self._history)
@@ -129,7 +129,7 @@ class Flow:
 
     # --- around them ------------------------------------------------------------------------------------
 
-    def reads_from(self, source: SourceTopic) -> None:
+    def reads_from(self, source: TopicIdentity) -> None:
         """Say which canonical topic the records are of, before any is decoded."""
         if source != self.source:
             self.source, self._origins = source, OriginReader(source.topic_id)

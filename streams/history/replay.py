@@ -34,7 +34,7 @@ from streams.settings.settings import Settings
 from streams.state.users.partition import UserPartition
 from streams.wiring.app import build_flow, state_space
 from streams.wiring.encoder import build_encoder, build_scoring
-from streams.worker.recovery import source_topic
+from streams.worker.recovery import topic_identity
 
 # Another size than any live batch: the result must not depend on it.
 BATCH = 1009
@@ -106,7 +106,7 @@ def replay_topic(settings: Settings) -> tuple[dict[bytes, Any], int]:
     config = librdkafka_config(settings)
     encoder, scoring = build_encoder(settings), build_scoring(settings)
     flow = build_flow(settings, state_space(encoder, scoring))
-    flow.reads_from(source_topic(AdminClient(without_log(config)), settings.events_topic))
+    flow.reads_from(topic_identity(AdminClient(without_log(config)), settings.events_topic))
     catalog_updater = CatalogUpdater(flow.catalog, encoder, flow.options.limits)
     for messages in read_all(config, settings.topic_embeddings):
         catalog_updater.learn(messages)

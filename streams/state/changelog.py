@@ -15,7 +15,7 @@ CONTROL_KEYS = frozenset((PROGRESS_KEY, OWNER_KEY))
 NO_EPOCH = -1
 
 
-class SourceTopic(msgspec.Struct, frozen=True):
+class TopicIdentity(msgspec.Struct, frozen=True):
     """The topic that offsets belong to."""
 
     topic: str
@@ -69,7 +69,7 @@ class Progress(msgspec.Struct, rename={"epoch": "term", "sequence": "change", "d
     deferred: Claim
     # Its id: rows of another layout cannot be read.
     layout: str
-    source: SourceTopic
+    source: TopicIdentity
     # Events by outcome since the beginning of the partition; they balance (see `audit`).
     books: dict[str, int]
     # The highest rank read of each source partition, by stream and partition (see `origins`).

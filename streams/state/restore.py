@@ -14,7 +14,7 @@ import numpy as np
 
 from streams.interest.base import Longs
 from streams.state.bounded.eviction import Evictor
-from streams.state.changelog import CONTROL_KEYS, NO_EPOCH, PROGRESS_KEY, Progress, SourceTopic
+from streams.state.changelog import CONTROL_KEYS, NO_EPOCH, PROGRESS_KEY, Progress, TopicIdentity
 from streams.state.layout import Rows
 from streams.state.snapshots.snapshot import Snapshot
 from streams.state.store import PartitionState, StateError
@@ -71,7 +71,7 @@ class Restoring(Generic[P]):
             self._progress = Progress.newest(self._progress, value)
         return key in CONTROL_KEYS
 
-    def state(self, source: SourceTopic, epoch: int = NO_EPOCH) -> P:
+    def state(self, source: TopicIdentity, epoch: int = NO_EPOCH) -> P:
         """The state, for the owner of this epoch. Raises StateError where it was built from something else."""
         state, evictor = self._state, self._evictor
         state.tails.load(self._tails)
@@ -128,7 +128,7 @@ class Restoring(Generic[P]):
         last = np.append(np.diff(arena_rows[order]) != 0, True)[: len(order)]
         return np.sort(order[last])
 
-    def _check(self, progress: Progress, source: SourceTopic) -> None:
+    def _check(self, progress: Progress, source: TopicIdentity) -> None:
         if progress.layout != self._layout.id:
             raise StateError(self._mismatch(f"another {self._layout.depends_on}"))
         built = progress.source

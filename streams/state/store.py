@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from streams.interest.base import Longs
 from streams.settings.errors import UserError
-from streams.state.changelog import NOTHING, PROGRESS_KEY, Claim, Progress, SourceTopic
+from streams.state.changelog import NOTHING, PROGRESS_KEY, Claim, Progress, TopicIdentity
 from streams.state.deliveries import Deliveries
 from streams.state.layout import Layout, Rows
 from streams.state.mapped import zeros
@@ -162,7 +162,7 @@ class PartitionState:
             bodies = [body + tail(row) for row, body in zip(rows.tolist(), bodies, strict=True)]
         return list(zip(keys, bodies, strict=True))
 
-    def progress_record(self, source: SourceTopic) -> tuple[bytes, bytes]:
+    def progress_record(self, source: TopicIdentity) -> tuple[bytes, bytes]:
         """The changelog record that follows a batch's records in the same partition."""
         self.sequence += 1
         deliveries = self.deliveries

@@ -11,7 +11,7 @@ from encoders.core.base import Encoder
 from encoders.fitted.fusion import GatedFusion, LateFusion
 from encoders.media.content import PICTURE, TEXT, TRANSCRIPT
 from encoders.media.fused import FusedEncoder
-from encoders.media.sources import Sources
+from encoders.media.locations import MediaLocations
 from streams.settings.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ def build_transcripts(settings: Settings) -> SpeechTranscriber | None:
     )
 
 
-def _sources(settings: Settings) -> Sources:
-    return Sources(
+def _sources(settings: Settings) -> MediaLocations:
+    return MediaLocations(
         settings.media_folder, settings.media_hosts, settings.media_max_bytes, settings.media_timeout_s
     )
 

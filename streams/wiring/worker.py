@@ -38,7 +38,7 @@ from streams.worker.measuring import (
 )
 from streams.worker.ownership import Ownership
 from streams.worker.publishing import Publisher
-from streams.worker.recovery import source_topic
+from streams.worker.recovery import topic_identity
 from streams.worker.runner import Runner
 from streams.worker.scheduling import Scheduler
 from streams.worker.snapshotting import Snapshotter
@@ -132,7 +132,7 @@ def _build_life(
     app: Any = build_faust_app(settings)
     agents.register(app, runner, settings, parts.ingest, update, parts.catalogue)
     snapshotter = Snapshotter(
-        settings, flow, runner.model, lambda: source_topic(brokers.admin, settings.topic_state)
+        settings, flow, runner.model, lambda: topic_identity(brokers.admin, settings.topic_state)
     )
     sources = Sources(settings, app, brokers, metrics, parts.ingest.reads_from)
     ownership = Ownership(settings, app, runner, update, sources, snapshotter, brokers, health, metrics)

@@ -25,7 +25,7 @@ from streams.settings.settings import Settings
 from streams.state import removed
 from streams.state.bounded.memory_bound import MemoryBound, PartitionBound
 from streams.state.users.partition import UserPartition
-from streams.worker.recovery import Positions, check_changelog, positions, recover, source_topic
+from streams.worker.recovery import Positions, check_changelog, positions, recover, topic_identity
 from streams.worker.runner import Runner
 from streams.worker.snapshotting import Snapshotter
 from streams.worker.sources.sources import Sources
@@ -74,7 +74,7 @@ class Ownership:
 
     def look_at_topics(self) -> None:
         """Raises StateError, ReadError or TopicError where there is nothing to go on with."""
-        source = source_topic(self.brokers.admin, self.settings.events_topic)
+        source = topic_identity(self.brokers.admin, self.settings.events_topic)
         check_changelog(self.brokers.admin, self.settings.topic_state, source)
         self.flow.reads_from(source)
         self.publisher.rooms = rooms.look(self.brokers.admin, self.settings)

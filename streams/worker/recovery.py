@@ -14,7 +14,7 @@ from streams.kafka.log_bounds import log_ends, log_starts
 from streams.kafka.reading import Reader, partition_ids
 from streams.kafka.topics.ids import known_ids
 from streams.state.bounded.eviction import Evictor
-from streams.state.changelog import SourceTopic
+from streams.state.changelog import TopicIdentity
 from streams.state.restore import Restoring
 from streams.state.snapshots.snapshot import Snapshot
 from streams.state.store import PartitionState, StateError
@@ -27,13 +27,13 @@ Bounds = Mapping[int, tuple[int, int]]
 MOST_RESERVED = 1 << 18
 
 
-def source_topic(admin: AdminClient, topic: str) -> SourceTopic:
+def topic_identity(admin: AdminClient, topic: str) -> TopicIdentity:
     """The canonical topic as it is now. Raises ReadError where there is none."""
     partitions = partition_ids(admin, topic)
-    return SourceTopic(topic, len(partitions), known_ids(admin, [topic])[topic])
+    return TopicIdentity(topic, len(partitions), known_ids(admin, [topic])[topic])
 
 
-def check_changelog(admin: AdminClient, topic: str, source: SourceTopic) -> None:
+def check_changelog(admin: AdminClient, topic: str, source: TopicIdentity) -> None:
     """Raises StateError where the changelog has other partitions than the canonical topic, ReadError without one."""
     found = len(partition_ids(admin, topic))
     if found != source.partitions:
@@ -49,7 +49,7 @@ def recover(
     topic: str,
     partitions: Sequence[int],
     empty: Callable[[int], P],
-    source: SourceTopic,
+    source: TopicIdentity,
     epochs: Mapping[int, int],
     deadline_s: float,
     progress: Callable[[int], None] = lambda keys: None,

@@ -11,7 +11,7 @@ from pathlib import Path
 from streams.flow.flow import Flow
 from streams.ops.daemon_calls import call_on_daemon_thread
 from streams.settings.settings import Settings
-from streams.state.changelog import SourceTopic
+from streams.state.changelog import TopicIdentity
 from streams.state.snapshots.copying import Copying
 from streams.state.snapshots.snapshot import Expected, Snapshot, load, path, save
 from streams.state.store import PartitionState
@@ -31,14 +31,14 @@ class Snapshotter:
     """
 
     def __init__(
-        self, settings: Settings, flow: Flow, model: ModelThread, ask: Callable[[], SourceTopic]
+        self, settings: Settings, flow: Flow, model: ModelThread, ask: Callable[[], TopicIdentity]
     ) -> None:
         """ask: gives the changelog's topic as it is; may block."""
         self.flow, self.model, self.ask = flow, model, ask
         self.folder, self.interval = settings.snapshot_dir, settings.snapshot_interval_s
         # The changelog's topic before anything was recovered from it: with a younger id, offsets of an older topic
         # would pass as its own. And where its partitions began.
-        self.changelog = SourceTopic(settings.topic_state, 0)
+        self.changelog = TopicIdentity(settings.topic_state, 0)
         self._begins: dict[int, int] = {}
         # What each partition's last snapshot contains.
         self._saved: dict[int, int] = {}
@@ -98,7 +98,7 @@ class Snapshotter:
         if self._alone(part):
             await call_on_daemon_thread(self._write, folder, copying, *of)
 
-    def _finish(self, copying: Copying) -> tuple[SourceTopic, int] | None:
+    def _finish(self, copying: Copying) -> tuple[TopicIdentity, int] | None:
         """The changelog that the copy is of, and its first offset; None where the state is in use no more.
 
         On the model thread.
@@ -118,7 +118,7 @@ class Snapshotter:
             )
         return part.deliveries.sole_writer
 
-    def _write(self, folder: Path, copying: Copying, changelog: SourceTopic, begin: int) -> None:
+    def _write(self, folder: Path, copying: Copying, changelog: TopicIdentity, begin: int) -> None:
         partition = copying.part.partition
         with self._writing:
             found = copying.snapshot(changelog, begin)

@@ -7,13 +7,13 @@ from typing import Any
 import orjson
 
 from streams.flow.flow import Flow
-from streams.state.changelog import SourceTopic
+from streams.state.changelog import TopicIdentity
 from streams.state.restore import Restoring
 from streams.state.users.partition import UserPartition
 from tests.faults.model_ingest import EVENTS_ID, EVENTS_TOPIC, event_name
 from tests.streams.flows import Record, apply, make_flow
 
-EVENTS = SourceTopic(EVENTS_TOPIC, 1, EVENTS_ID)
+EVENTS = TopicIdentity(EVENTS_TOPIC, 1, EVENTS_ID)
 
 
 def fresh(changelog: dict[bytes, bytes] | None = None) -> Flow:

@@ -12,7 +12,7 @@ from encoders.text.hashing import HashingEncoder
 from streams.flow.flow import Flow
 from streams.recommend import Catalog
 from streams.settings.settings import Settings
-from streams.state.changelog import NO_EPOCH, SourceTopic
+from streams.state.changelog import NO_EPOCH, TopicIdentity
 from streams.state.restore import Restoring
 from streams.state.users.partition import UserPartition
 from streams.wiring.app import build_flow
@@ -20,7 +20,7 @@ from tests.faults.model import Broker
 
 DIM = 8
 TOPIC = "behavior.events.v1"
-SOURCE = SourceTopic(TOPIC, 1, "as it was made")
+SOURCE = TopicIdentity(TOPIC, 1, "as it was made")
 ENCODER = HashingEncoder(DIM)
 CHUNK = 7  # changelog records per look, so that a recovery takes several
 

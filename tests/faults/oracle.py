@@ -18,7 +18,7 @@ from streams.kafka.security import librdkafka_config
 from streams.settings.settings import Settings
 from streams.wiring.app import build_flow
 from streams.wiring.encoder import build_encoder
-from streams.worker.recovery import source_topic
+from streams.worker.recovery import topic_identity
 from tests.faults.log import Changelog, Row
 
 
@@ -29,7 +29,7 @@ class Oracle:
         """embeddings: records of the catalog, which must be all there before the first event."""
         self.encoder = build_encoder(settings)
         self.flow = build_flow(settings, identity(self.encoder))
-        self.flow.reads_from(source_topic(AdminClient(librdkafka_config(settings)), settings.events_topic))
+        self.flow.reads_from(topic_identity(AdminClient(librdkafka_config(settings)), settings.events_topic))
         CatalogUpdater(self.flow.catalog, self.encoder, self.flow.options.limits).learn(list(embeddings))
         # Event ids in the log by user, in order; a producer's duplicate stands there twice.
         self.logged: dict[str, list[str]] = defaultdict(list)

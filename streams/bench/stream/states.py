@@ -11,14 +11,14 @@ from streams.flow.flow import Flow
 from streams.interest.base import Longs
 from streams.settings.settings import Settings
 from streams.state.bounded.eviction import Evictor
-from streams.state.changelog import Claim, SourceTopic
+from streams.state.changelog import Claim, TopicIdentity
 from streams.state.deliveries import Deliveries
 from streams.state.users.layout import UserLayout
 from streams.state.users.partition import UserPartition
 from streams.wiring.app import build_flow
 
 # The source of the synthetic changelog.
-SOURCE = SourceTopic("bench.source", PARTITIONS)
+SOURCE = TopicIdentity("bench.source", PARTITIONS)
 BATCH = 4000
 EPOCH = 0
 

@@ -52,7 +52,7 @@ def known_ids(admin: AdminClient, topics: Collection[str]) -> dict[str, str]:
     return found
 
 
-class Watched:
+class WatchedTopics:
     """The ids of the topics that are read, and checks whether they are the same."""
 
     def __init__(self, events_topic: str) -> None:

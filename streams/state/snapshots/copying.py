@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from streams.interest.base import Longs
-from streams.state.changelog import Progress, SourceTopic
+from streams.state.changelog import Progress, TopicIdentity
 from streams.state.deliveries import PendingChange
 from streams.state.layout import Rows
 from streams.state.snapshots.snapshot import Snapshot
@@ -74,7 +74,7 @@ class Copying:
         self._keys, self._progress = list(part.keys), part.progress
         self.offset, self.sequence = part.deliveries.contained, part.sequence
 
-    def snapshot(self, changelog: SourceTopic, begin: int) -> Snapshot:
+    def snapshot(self, changelog: TopicIdentity, begin: int) -> Snapshot:
         """What was copied, without free rows; any thread. See `Snapshot` for the arguments."""
         assert self._progress is not None, "nothing was written yet"
         keys, rows, tails = self._keys, self._rows[: len(self._keys)], self._tails

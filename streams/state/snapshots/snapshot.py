@@ -37,7 +37,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from streams.state.changelog import Progress, SourceTopic
+from streams.state.changelog import Progress, TopicIdentity
 from streams.state.layout import Layout, Rows
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class Header(msgspec.Struct, frozen=True, rename={"keys": "users", "progress": "
     """See Snapshot; and the length of each section that follows, in this order."""
 
     partition: int
-    changelog: SourceTopic
+    changelog: TopicIdentity
     begin: int
     offset: int
     progress: Progress
@@ -72,7 +72,7 @@ class Snapshot:
 
     partition: int
     # The changelog's topic when the snapshot was made, and the first offset that it still held.
-    changelog: SourceTopic
+    changelog: TopicIdentity
     begin: int
     # Exclusive: the first record that the snapshot may not contain.
     offset: int
@@ -93,9 +93,9 @@ class Expected:
     partition: int
     layout: Layout
     # The canonical topic; its id may be unknown.
-    source: SourceTopic
+    source: TopicIdentity
     # The changelog's topic. Its id must be known: a topic that was created anew may have grown past the offset.
-    changelog: SourceTopic
+    changelog: TopicIdentity
     # The first offset of the changelog's partition now, and one past the last.
     begin: int
     end: int
@@ -172,7 +172,7 @@ def _sections(snapshot: Snapshot) -> Iterable[Any]:
     return _LEAD.pack(MAGIC, VERSION, len(encoded)), encoded, keys, rows.data, tails
 
 
-def _about(of: Snapshot | Header) -> tuple[int, SourceTopic, int, int, Progress]:
+def _about(of: Snapshot | Header) -> tuple[int, TopicIdentity, int, int, Progress]:
     return of.partition, of.changelog, of.begin, of.offset, of.progress
 
 

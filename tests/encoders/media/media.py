@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from encoders.media.sources import MediaError
+from encoders.media.locations import MediaError
 
 OGG = b"OggS"
 

@@ -14,7 +14,7 @@ from encoders.core.base import EncoderError, counts
 from encoders.fitted.fusion import FusionError, LateFusion, fit_projected
 from encoders.media.content import PICTURE, TEXT, TRANSCRIPT, Content, ContentEncoder, good_picture, kinds
 from encoders.media.fused import FusedEncoder
-from encoders.media.sources import Sources, each
+from encoders.media.locations import MediaLocations, each
 from encoders.serving.cache import CachedEncoder
 from encoders.text.hashing import HashingEncoder
 from tests.encoders.media.media import OGG, HashedPictures, Spelled
@@ -158,7 +158,7 @@ def test_a_broken_medium_is_left_out_and_told_and_costs_its_neighbours_nothing(e
 def test_a_medium_is_named_as_a_person_finds_it_and_a_url_without_what_gives_access() -> None:
     class Never(HashedPictures):
         def encode_images(self, images: Any) -> Any:
-            return list(each("picture", images, Sources().read))
+            return list(each("picture", images, MediaLocations().read))
 
     encoder = FusedEncoder(TEXT_ENCODER, partial(LateFusion, weights=WEIGHTS), Never())
     media = ("a.jpg", "https://h/b.jpg?key=secret", f"data:;base64,{'A' * 999}!", b"")

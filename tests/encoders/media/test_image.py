@@ -17,8 +17,8 @@ from PIL import Image
 
 from encoders.core.base import EncoderError
 from encoders.media.image import ImageEncoder
+from encoders.media.locations import MediaError, MediaLocations
 from encoders.media.pictures import FORMATS, decode
-from encoders.media.sources import MediaError, Sources
 from tests.encoders.media.tiny_media import as_bytes, make_clip, make_siglip, picture
 from tests.encoders.tiny import make_bert
 
@@ -31,7 +31,9 @@ def encoder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     folder = tmp_path_factory.mktemp("media")
     (folder / "0.png").write_bytes(PICTURES[0])
     model = request.param(folder / "model")
-    return ImageEncoder(str(model), sources=Sources(folder=folder), batch_size=2, device="cpu", threads=1)
+    return ImageEncoder(
+        str(model), sources=MediaLocations(folder=folder), batch_size=2, device="cpu", threads=1
+    )
 
 
 @given(chosen=st.lists(st.integers(0, 4), max_size=7))

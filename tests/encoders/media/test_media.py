@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from encoders.core.base import EncoderError
 from encoders.media.film import FilmEncoder, SpeechTranscriber, windows
 from encoders.media.image import ImageEncoder
+from encoders.media.locations import MediaError, MediaLocations
 from encoders.media.recordings import RATE, Limits, Recording
-from encoders.media.sources import MediaError, Sources
 from tests.encoders.media.tiny_media import (
     KINDS,
     as_bytes,
@@ -42,14 +42,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def films(folder: Path) -> FilmEncoder:
     model = str(make_clip(folder / "clip"))
     return FilmEncoder(
-        ImageEncoder(model, sources=Sources(folder=folder), device="cpu", threads=1), Limits(frames=4)
+        ImageEncoder(model, sources=MediaLocations(folder=folder), device="cpu", threads=1), Limits(frames=4)
     )
 
 
 @pytest.fixture(scope="module")
 def speech(folder: Path) -> SpeechTranscriber:
     model = str(make_whisper(folder / "whisper"))
-    return SpeechTranscriber(model, language="de", sources=Sources(folder=folder), device="cpu", threads=1)
+    return SpeechTranscriber(
+        model, language="de", sources=MediaLocations(folder=folder), device="cpu", threads=1
+    )
 
 
 def test_a_film_is_the_mean_of_its_frames(films: FilmEncoder) -> None:

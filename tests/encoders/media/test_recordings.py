@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from encoders.media.film import container_of
+from encoders.media.locations import MediaError
 from encoders.media.recordings import RATE, Limits, Recording
-from encoders.media.sources import MediaError
 from tests.encoders.media.tiny_media import COLOURS, KINDS, coloured, film, picture, tone, wav
 
 LAWS = settings(max_examples=30, deadline=None)

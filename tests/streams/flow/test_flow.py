@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.flow.flow import Flow
-from streams.state.changelog import SourceTopic
+from streams.state.changelog import TopicIdentity
 from streams.state.restore import Restoring
 from streams.state.store import StateError
 from streams.state.users.partition import UserPartition
@@ -164,7 +164,7 @@ def test_a_waiting_event_is_applied_once_its_item_arrives() -> None:
 def restore(flow: Flow, log: dict[bytes, bytes]) -> None:
     restoring = Restoring(UserPartition(0, flow.layout))
     restoring.add(list(log), list(log.values()), range(len(log)))
-    flow.partitions[0] = restoring.state(SourceTopic("t", 1))
+    flow.partitions[0] = restoring.state(TopicIdentity("t", 1))
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_a_state_of_other_half_lives_is_refused_with_what_to_do(changed: dict[st
     """Its sums were decayed by others; read on, they would be neither the old interest nor the new one."""
     flow = make_flow()
     state = dict(apply(flow, [record(0)]).state)
-    progress_key, progress = flow.partitions[0].progress_record(SourceTopic("t", 1))
+    progress_key, progress = flow.partitions[0].progress_record(TopicIdentity("t", 1))
     restore(make_flow(), {**state, progress_key: progress})
     with pytest.raises(StateError, match=r"another model, half-life, .* raise INTERESTFLOW_GENERATION"):
         restore(make_flow(**changed), {**state, progress_key: progress})
@@ -207,7 +207,7 @@ def test_a_waiting_event_survives_in_the_changelog() -> None:
     flow = make_flow()
     (key, value), *_ = apply(flow, [record(0, item="new")]).state
     part = flow.partitions[0]
-    progress_key, progress = part.progress_record(SourceTopic("t", 1))
+    progress_key, progress = part.progress_record(TopicIdentity("t", 1))
     again = make_flow()
     restore(again, {key: value, progress_key: progress})
     again.catalog.put("new", item_vector(50))

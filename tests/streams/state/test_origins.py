@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from streams.events.provenance import Origin, OriginHeaders, rank_of
 from streams.flow.flow import Flow
-from streams.state.changelog import SourceTopic
+from streams.state.changelog import TopicIdentity
 from streams.state.origins import Origins
 from streams.state.restore import Restoring
 from streams.state.users.partition import UserPartition
 from tests.streams.events.test_isolation import poisoned
 from tests.streams.flows import Record, apply, make_flow, record
 
-EVENTS = SourceTopic("behavior.events.v1", 4, "idE")
+EVENTS = TopicIdentity("behavior.events.v1", 4, "idE")
 # Source topic, its partition, and offset of canonical records in log order; small, so that there are repeats.
 LOGS = st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 1), st.integers(0, 9)), max_size=40)
 
@@ -77,7 +77,7 @@ def test_source_partitions_topics_and_topics_made_anew_have_ranks_of_their_own()
 
 def test_a_copy_of_the_canonical_topic_has_no_origins() -> None:
     run = flow()
-    run.reads_from(SourceTopic(EVENTS.topic, 8, "a copy"))
+    run.reads_from(TopicIdentity(EVENTS.topic, 8, "a copy"))
     apply(run, [ingested(0, 9), ingested(1, 3)])
     assert count(run) == 2
 

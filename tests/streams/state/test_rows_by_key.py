@@ -11,7 +11,7 @@ import pytest
 
 from streams.state.bounded.eviction import Evictor
 from streams.state.bounded.spill_file import SpillFile
-from streams.state.changelog import SourceTopic
+from streams.state.changelog import TopicIdentity
 from streams.state.deliveries import PendingChange
 from streams.state.layout import STORE_FIELDS, Layout
 from streams.state.restore import Restoring
@@ -19,7 +19,7 @@ from streams.state.snapshots.copying import Copying
 from streams.state.snapshots.snapshot import Expected, load, save
 from streams.state.store import PartitionState
 
-SOURCE, CHANGELOG = SourceTopic("signals", 1, "a"), SourceTopic("items-state", 1, "b")
+SOURCE, CHANGELOG = TopicIdentity("signals", 1, "a"), TopicIdentity("items-state", 1, "b")
 LAYOUT = Layout(np.dtype([*((name, "<i8") for name in STORE_FIELDS), ("total", "<i8")]), "counters", "layout")
 Log = list[tuple[bytes, bytes]]
 

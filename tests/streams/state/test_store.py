@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.interest.decay import DecayModel, HalfLife
-from streams.state.changelog import NO_EPOCH, OWNER_KEY, PROGRESS_KEY, Progress, SourceTopic
+from streams.state.changelog import NO_EPOCH, OWNER_KEY, PROGRESS_KEY, Progress, TopicIdentity
 from streams.state.deliveries import Deliveries, PendingChange
 from streams.state.restore import Restoring
 from streams.state.store import StateError
@@ -24,7 +24,7 @@ from streams.state.users.partition import UserPartition
 from streams.state.users.waiting import Waiting
 
 DIM = 4
-SOURCE = SourceTopic("events", 4, "id")
+SOURCE = TopicIdentity("events", 4, "id")
 
 
 def layout(space: str = "hashing@1", dim: int = DIM) -> UserLayout:
@@ -58,7 +58,7 @@ def columns(records: Records, begin: int = 0) -> tuple[list[bytes], list[bytes |
 
 
 def restored(
-    log: dict[bytes, bytes] | Records, source: SourceTopic = SOURCE, epoch: int = NO_EPOCH, **kw: Any
+    log: dict[bytes, bytes] | Records, source: TopicIdentity = SOURCE, epoch: int = NO_EPOCH, **kw: Any
 ) -> UserPartition:
     restoring = Restoring(UserPartition(0, layout(**kw)))
     restoring.add(*columns(list(log.items()) if isinstance(log, dict) else log))
@@ -257,9 +257,9 @@ def test_a_changelog_of_another_row_size_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "source", [SourceTopic("other", 4), SourceTopic("events", 8), SourceTopic("events", 4, "anew")]
+    "source", [TopicIdentity("other", 4), TopicIdentity("events", 8), TopicIdentity("events", 4, "anew")]
 )
-def test_a_changed_source_is_refused(source: SourceTopic) -> None:
+def test_a_changed_source_is_refused(source: TopicIdentity) -> None:
     _, log = filled()
     with pytest.raises(StateError, match="offsets would lie"):
         restored(log, source)
@@ -267,7 +267,7 @@ def test_a_changed_source_is_refused(source: SourceTopic) -> None:
 
 def test_a_source_whose_id_is_unknown_is_trusted() -> None:
     _, log = filled()
-    assert len(restored(log, SourceTopic("events", 4))) == 3
+    assert len(restored(log, TopicIdentity("events", 4))) == 3
 
 
 def test_a_progress_record_calls_published_what_was_delivered_in_order() -> None:

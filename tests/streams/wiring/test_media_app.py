@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from encoders.media.sources import MediaError
+from encoders.media.locations import MediaError
 from streams.commands.main import app
 from streams.settings.settings import Settings
 from streams.wiring.media import build_pictures, build_transcripts

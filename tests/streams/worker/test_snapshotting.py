@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from sinks.base import SinkError
 from streams.settings.settings import Settings
-from streams.state.changelog import PROGRESS_KEY, Claim, Progress, SourceTopic
+from streams.state.changelog import PROGRESS_KEY, Claim, Progress, TopicIdentity
 from streams.state.deliveries import PendingChange
 from streams.state.restore import Restoring
 from streams.state.snapshots import copying
@@ -55,7 +55,7 @@ def test_a_snapshot_of_another_source_gives_no_state() -> None:
     restoring = Restoring(UserPartition(2, layout()))
     restoring.fill(taken())
     with pytest.raises(StateError, match="offsets would lie"):
-        restoring.state(SourceTopic("other", 4))
+        restoring.state(TopicIdentity("other", 4))
 
 
 def hand_over(part: UserPartition, users: Sequence[str]) -> Future[Sequence[int]]:
@@ -279,6 +279,6 @@ async def test_a_recovery_begins_with_the_snapshot_of_its_partition(
         found = keeper.start({1: (0, 9), 2: (3, OFFSET + 5)})
     assert list(found) == [2]
     assert f"{USERS + 1} users of a snapshot, 3 changelog offsets behind it" in caplog.text
-    keeper.ask = lambda: SourceTopic(CHANGELOG.topic, 4, "anew")
+    keeper.ask = lambda: TopicIdentity(CHANGELOG.topic, 4, "anew")
     assert keeper.start({2: (3, OFFSET + 5)}) == {}
     assert "was made anew" in caplog.text

@@ -15,12 +15,12 @@ from streams.history.books.events import (
     enter_progress,
 )
 from streams.history.books.ledger import Books
-from streams.state.changelog import NOTHING, Progress, SourceTopic
+from streams.state.changelog import NOTHING, Progress, TopicIdentity
 
 
 def progress(offset: int, **counts: int) -> Progress:
     counts = {name.replace("__", "."): count for name, count in counts.items()}
-    return Progress(offset, 0, 1, -1, NOTHING, NOTHING, "l", SourceTopic("events", 1), counts)
+    return Progress(offset, 0, 1, -1, NOTHING, NOTHING, "l", TopicIdentity("events", 1), counts)
 
 
 def balanced(found: CanonicalPartition, known: Progress | None, compacted: bool = False) -> Books:

@@ -7,15 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.kafka.topics.committed import Committed
-from streams.kafka.topics.ids import MISSING_LOOKS, SourceChangedError, Watched, require_forward
+from streams.kafka.topics.ids import MISSING_LOOKS, SourceChangedError, WatchedTopics, require_forward
 from streams.state.removed import book
 from streams.state.users.layout import UserLayout
 from streams.state.users.partition import UserPartition
 from tests.streams.flows import make_flow
 
 
-def watched() -> Watched:
-    found = Watched("events")
+def watched() -> WatchedTopics:
+    found = WatchedTopics("events")
     found.look({"events": "e1", "raw": "r1"})
     return found
 

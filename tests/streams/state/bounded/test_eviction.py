@@ -16,7 +16,7 @@ from streams.flow.flow import Flow, KeyValues
 from streams.ops.metrics import Metrics
 from streams.state.bounded.eviction import Evictor
 from streams.state.bounded.spill_file import SpillFile
-from streams.state.changelog import SourceTopic
+from streams.state.changelog import TopicIdentity
 from streams.state.deliveries import PendingChange
 from streams.state.restore import Restoring
 from streams.state.users.partition import UserPartition
@@ -24,7 +24,7 @@ from streams.state.users.waiting import Waiting
 from tests.streams.flow.test_flow import EVENTS, log_of
 from tests.streams.flows import apply, item_vector, make_flow, record, settle
 
-SOURCE = SourceTopic("t", 1)
+SOURCE = TopicIdentity("t", 1)
 numbers = count()
 
 

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streams.interest.decay import DecayModel, HalfLife
-from streams.state.changelog import NOTHING, Claim, Progress, SourceTopic
+from streams.state.changelog import NOTHING, Claim, Progress, TopicIdentity
 from streams.state.deliveries import Deliveries
 from streams.state.snapshots import snapshot as module
 from streams.state.snapshots.copying import Copying
@@ -27,8 +27,8 @@ from streams.state.users.waiting import Waiting
 
 DIM = 4
 USERS = 5
-SOURCE = SourceTopic("events", 4, "id")
-CHANGELOG = SourceTopic("app-g1-state", 4, "log-id")
+SOURCE = TopicIdentity("events", 4, "id")
+CHANGELOG = TopicIdentity("app-g1-state", 4, "log-id")
 OFFSET = 50
 
 
@@ -205,12 +205,12 @@ def test_another_version_is_ignored(
     [
         ({"partition": 1}, "partition 2"),
         ({"layout": layout("another@1")}, "another model"),
-        ({"source": SourceTopic("other", 4, "id")}, "come from events"),
-        ({"source": SourceTopic("events", 8, "id")}, "4 partitions"),
-        ({"source": SourceTopic("events", 4, "anew")}, "events was made anew"),
-        ({"changelog": SourceTopic("app-g2-state", 4, "log-id")}, "app-g1-state"),
-        ({"changelog": SourceTopic("app-g1-state", 4, "anew")}, "app-g1-state was made anew"),
-        ({"changelog": SourceTopic("app-g1-state", 4)}, "id is unknown"),
+        ({"source": TopicIdentity("other", 4, "id")}, "come from events"),
+        ({"source": TopicIdentity("events", 8, "id")}, "4 partitions"),
+        ({"source": TopicIdentity("events", 4, "anew")}, "events was made anew"),
+        ({"changelog": TopicIdentity("app-g2-state", 4, "log-id")}, "app-g1-state"),
+        ({"changelog": TopicIdentity("app-g1-state", 4, "anew")}, "app-g1-state was made anew"),
+        ({"changelog": TopicIdentity("app-g1-state", 4)}, "id is unknown"),
         ({"begin": 4}, "began at 3 and begins at 4"),
         ({"end": OFFSET - 1}, "ends at 49"),
     ],
@@ -223,7 +223,7 @@ def test_what_does_not_fit_is_ignored(
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"end": OFFSET}, {"source": SourceTopic("events", 4)}],
+    [{}, {"end": OFFSET}, {"source": TopicIdentity("events", 4)}],
 )
 def test_what_just_fits_is_used(tmp_path: Path, changes: dict[str, Any]) -> None:
     assert load(saved(tmp_path), expected(**changes)) is not None

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.state.changelog import SourceTopic
+from streams.state.changelog import TopicIdentity
 from streams.state.deliveries import Deliveries
 from streams.state.restore import Restoring
 from streams.state.snapshots import copying
@@ -23,7 +23,7 @@ from tests.faults.model_parts import SOURCE, new_flow
 from tests.faults.model_schedule import Schedule
 from tests.faults.model_worker import Worker
 
-CHANGELOG = SourceTopic("state", 1, "id")
+CHANGELOG = TopicIdentity("state", 1, "id")
 # Of the model's schedules, that a mutation must be found within.
 ENOUGH = 400
 Patch = pytest.MonkeyPatch

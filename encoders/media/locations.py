@@ -31,7 +31,7 @@ class MediaError(EncoderError):
 
 
 @dataclass(frozen=True, slots=True)
-class Sources:
+class MediaLocations:
     """What may be read.
 
     folder: files below it may be named, relative to it or absolutely; None: no file. hosts: what http(s) may

@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from encoders.media.fetch import _may_connect
-from encoders.media.sources import MediaError, Sources, each
+from encoders.media.locations import MediaError, MediaLocations, each
 
-SMALL = Sources(max_bytes=100)
+SMALL = MediaLocations(max_bytes=100)
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_nothing_but_bytes_is_read_unless_it_is_allowed(medium: str | bytes | Pa
 
 
 def test_a_file_is_read_by_relative_and_absolute_path(folder: Path) -> None:
-    sources = Sources(folder=folder, max_bytes=100)
+    sources = MediaLocations(folder=folder, max_bytes=100)
     for medium in ("mug.png", "sub/../mug.png", str(folder / "mug.png"), Path("mug.png"), folder / "mug.png"):
         assert sources.read(medium) == b"mug"
     assert sources.read("sub/pot.png") == b"pot"
@@ -97,13 +97,13 @@ def test_a_file_is_read_by_relative_and_absolute_path(folder: Path) -> None:
 )
 def test_a_path_leads_neither_out_of_the_folder_nor_into_a_trap(folder: Path, name: str, reason: str) -> None:
     with pytest.raises(MediaError, match=reason):
-        Sources(folder=folder, max_bytes=100).read(name)
+        MediaLocations(folder=folder, max_bytes=100).read(name)
 
 
 @given(name=st.text(max_size=40))
 def test_any_name_is_a_medium_or_an_error(name: str) -> None:
     with pytest.raises(MediaError):
-        Sources(folder=Path(__file__).parent / "absent").read(name)
+        MediaLocations(folder=Path(__file__).parent / "absent").read(name)
 
 
 def test_an_error_names_the_index() -> None:
@@ -150,8 +150,8 @@ def port() -> Iterator[int]:
     server.server_close()
 
 
-def listening(port: int, *more: str, timeout_s: float = 5.0) -> Sources:
-    return Sources(hosts=(f"localhost:{port}", *more), max_bytes=100, timeout_s=timeout_s)
+def listening(port: int, *more: str, timeout_s: float = 5.0) -> MediaLocations:
+    return MediaLocations(hosts=(f"localhost:{port}", *more), max_bytes=100, timeout_s=timeout_s)
 
 
 def test_a_listed_host_at_a_listed_address_is_asked(port: int) -> None:
@@ -214,7 +214,7 @@ def test_a_suffix_lists_what_is_below_a_domain(
 ) -> None:
     monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: [(2, 1, 6, "", ("10.0.0.1", 1))])
     with pytest.raises(MediaError, match="no public address" if trusted else "not trusted"):
-        Sources(hosts=hosts).read(url)
+        MediaLocations(hosts=hosts).read(url)
 
 
 @pytest.mark.parametrize(
