@@ -54,9 +54,9 @@ def rank_of(offset: int, index: int) -> int:
 class OriginHeaders:
     """Writes the origins of the events of one source topic. No topic's name or id holds a slash."""
 
-    def __init__(self, topic: str, topic_id: str, events_topic_id: str) -> None:
+    def __init__(self, topic: str, topic_id: str, canonical_topic_id: str) -> None:
         """events_topic_id: of the topic that the events go to, the only one in which the origins rise."""
-        self._head = f"{topic}/{topic_id}/{events_topic_id}/".encode()
+        self._head = f"{topic}/{topic_id}/{canonical_topic_id}/".encode()
 
     def of(self, record: SourceRecord, index: int) -> list[tuple[str, bytes]]:
         """Headers of the canonical record that is made of this record's event of this index."""
@@ -66,8 +66,8 @@ class OriginHeaders:
 class OriginReader:
     """Reads the origins that were written into one topic of canonical events; those of another topic are none."""
 
-    def __init__(self, events_topic_id: str) -> None:
-        self._own = events_topic_id
+    def __init__(self, canonical_topic_id: str) -> None:
+        self._own = canonical_topic_id
         # What stands before the numbers -> the stream, or None where it is of another events topic.
         self._streams: dict[bytes, str | None] = {}
 
@@ -90,15 +90,15 @@ class OriginReader:
         return None
 
     def _stream(self, head: bytes) -> str | None:
-        topic, topic_id, events_topic_id = head.decode().split("/")
-        found = f"{topic}/{topic_id}" if events_topic_id == self._own else None
+        topic, topic_id, canonical_topic_id = head.decode().split("/")
+        found = f"{topic}/{topic_id}" if canonical_topic_id == self._own else None
         self._streams[head] = found
         return found
 
 
-def refused_by(group: str, events_topic_id: str) -> bytes:
+def refused_by(group: str, canonical_topic_id: str) -> bytes:
     """Value of the header REFUSED_BY."""
-    return f"{group}/{events_topic_id}".encode()
+    return f"{group}/{canonical_topic_id}".encode()
 
 
 def rejected_headers(record: SourceRecord, rejected: Rejected) -> list[tuple[str, bytes]]:

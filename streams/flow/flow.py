@@ -66,7 +66,7 @@ class Flow:
         )
         self.partitions: dict[int, UserPartition] = {}
         # The canonical topic, and the reader of the origins in it; see `reads_from`.
-        self.source = TopicIdentity(options.events_topic, 0)
+        self.source = TopicIdentity(options.canonical_topic, 0)
         self._origins = OriginReader("")
         self._history = EventHistory(layout.history, catalog, event_weights.weight_of)
         self._folder = EventFolder(model, layout, catalog, event_weights, writer, options, self._history)

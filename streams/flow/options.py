@@ -27,4 +27,4 @@ class FlowOptions:
     # Sentences that are encoded in place of the events' items; None where the items are encoded.
     templates: Templates | None = None
     # The topic of the events, which the rejection of an event that waited names.
-    events_topic: str = "behavior.events.v1"
+    canonical_topic: str = "behavior.events.v1"

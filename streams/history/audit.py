@@ -45,14 +45,14 @@ def audit(settings: Settings) -> Books:
     config, books = librdkafka_config(settings), Books()
     admin = AdminClient(config)
     raw = [source.topic for source in settings.raw_sources]
-    ids = ids_now(admin, [*raw, settings.events_topic, settings.topic_items])
+    ids = ids_now(admin, [*raw, settings.canonical_topic, settings.topic_items])
     offsets = read_so_far(settings, metadata, {*raw, settings.topic_items}, ids)
-    anywhere, books.notes = compacted(settings, [*raw, settings.events_topic])
+    anywhere, books.notes = compacted(settings, [*raw, settings.canonical_topic])
     progress_by_partition = topics_read.progress_by_partition(config, settings.topic_state, books)
     enter_progress(progress_by_partition, books)
     sources = _sources(settings, offsets, anywhere)
     ingest = Ingest({topic: ids[topic] for topic in raw})
-    _events(settings, progress_by_partition, ingest, settings.events_topic in anywhere, books)
+    _events(settings, progress_by_partition, ingest, settings.canonical_topic in anywhere, books)
     refused = RefusedItems(settings.topic_items)
     topics_read.rejected(config, settings.topic_rejected, ingest, refused)
     _ingested(ingest, sources, books)
@@ -84,7 +84,7 @@ def _events(
 ) -> None:
     rules = settings.action_rules
     actions = Actions(lambda word: word in rules)
-    config, topic = librdkafka_config(settings), settings.events_topic
+    config, topic = librdkafka_config(settings), settings.canonical_topic
     partitions = topics_read.canonical(config, topic, progress_by_partition, ingest, actions, books)
     balance_events(topic, partitions, progress_by_partition, anywhere, books)
     ingest.cut(topic, {number: HIGHEST if anywhere else found.begin for number, found in partitions.items()})

@@ -106,12 +106,14 @@ def replay_topic(settings: Settings) -> tuple[dict[bytes, Any], int]:
     config = librdkafka_config(settings)
     encoder, scoring = build_encoder(settings), build_scoring(settings)
     flow = build_flow(settings, state_space(encoder, scoring))
-    flow.reads_from(topic_identity(AdminClient(without_log(config)), settings.events_topic))
+    flow.reads_from(topic_identity(AdminClient(without_log(config)), settings.canonical_topic))
     catalog_updater = CatalogUpdater(flow.catalog, encoder, flow.options.limits)
     for messages in read_all(config, settings.topic_embeddings):
         catalog_updater.learn(messages)
     left_out = refused_for_their_time(config, settings, flow.source.topic_id)
-    records = (r for r in _records(config, settings.events_topic) if (r.partition, r.offset) not in left_out)
+    records = (
+        r for r in _records(config, settings.canonical_topic) if (r.partition, r.offset) not in left_out
+    )
     # An event before the removal of its item was applied; one after it waits in the states.
     waiting = waiting_offsets(settings) if flow.catalog.recall_removed() else NOTHING_WAITS
     newest = dict(replay(flow, encoder, records, scoring, waiting))
@@ -120,13 +122,13 @@ def replay_topic(settings: Settings) -> tuple[dict[bytes, Any], int]:
 
 
 def refused_for_their_time(
-    config: dict[str, Any], settings: Settings, events_topic_id: str
+    config: dict[str, Any], settings: Settings, canonical_topic_id: str
 ) -> set[tuple[int, int]]:
     """Partition and offset of the canonical events that this generation's workers rejected as from the future.
 
     Their time may be past by now, so a replay follows what the workers decided.
     """
-    ours = (REFUSED_BY, refused_by(settings.group, events_topic_id))
+    ours = (REFUSED_BY, refused_by(settings.group, canonical_topic_id))
     found: set[tuple[int, int]] = set()
     for messages in read_all(config, settings.topic_rejected):
         for message in messages:
@@ -134,7 +136,7 @@ def refused_for_their_time(
             if ours not in headers or (rejected := rejected_origin(headers)) is None:
                 continue
             origin, reason = rejected
-            if reason == Reason.TIMESTAMP_IN_FUTURE and origin.topic == settings.events_topic:
+            if reason == Reason.TIMESTAMP_IN_FUTURE and origin.topic == settings.canonical_topic:
                 found.add((origin.partition, origin.offset))
     return found
 

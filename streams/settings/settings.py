@@ -206,8 +206,8 @@ class Settings(KafkaSettings, EncoderSettings, BaseSettings):
             problems.append(
                 "sources: one canonical topic at most, since a user's events must be in one order"
             )
-        if any(s.topic == self.events_topic and s.format != "canonical" for s in self.sources):
-            problems.append(f"sources: {self.events_topic} is canonical; give it the format canonical")
+        if any(s.topic == self.canonical_topic and s.format != "canonical" for s in self.sources):
+            problems.append(f"sources: {self.canonical_topic} is canonical; give it the format canonical")
         if "kafka" not in self.destinations:
             problems.append("destinations: kafka must be one of them, for audit and replay read its topics")
         if (self.users_in_memory is None) != (self.evicted_dir is None):
@@ -233,7 +233,7 @@ class Settings(KafkaSettings, EncoderSettings, BaseSettings):
         return tuple(source for source in self.sources if source.format != "canonical")
 
     @property
-    def events_topic(self) -> str:
+    def canonical_topic(self) -> str:
         """The canonical topic that the state is keyed by: the canonical source if there is one, else ours."""
         return next((s.topic for s in self.sources if s.format == "canonical"), self.topic_events)
 

@@ -67,7 +67,7 @@ def build_options(settings: Settings) -> FlowOptions:
         waiting_per_partition=settings.waiting_per_partition,
         text_share=settings.text_share,
         templates=build_templates(settings),
-        events_topic=settings.events_topic,
+        canonical_topic=settings.canonical_topic,
     )
 
 

@@ -99,7 +99,7 @@ def build_parts(
     catalog_updater, embeddings = CatalogUpdater(flow.catalog, encoder, limits), settings.topic_embeddings
     return Parts(
         runner,
-        Ingest(settings.events_topic, adapters, limits, future, lambda: publisher.rooms.events),
+        Ingest(settings.canonical_topic, adapters, limits, future, lambda: publisher.rooms.events),
         MeasuredUpdate(metrics, flow, encoder, future, scoring),
         MeasuredCatalogue(metrics, catalog_updater, encoder, embeddings),
         MeasuredScheduler(metrics, _build_recommend(settings, flow, publisher), runner),
@@ -120,7 +120,7 @@ def show(settings: Settings, parts: Parts, metrics: Metrics) -> None:
     metrics.watch_users(flow.partitions)
     forgiven = {topic: one.forgiven.counts for topic, one in parts.ingest.adapters.items()}
     forgiven[settings.topic_items] = catalog_updater.forgiven.counts
-    forgiven[settings.events_topic] = flow.forgiven.counts
+    forgiven[settings.canonical_topic] = flow.forgiven.counts
     metrics.watch_told(forgiven, flow.event_weights.unknown.counts)
 
 

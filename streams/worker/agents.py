@@ -17,7 +17,7 @@ def register(
 ) -> None:
     """Give the Faust app its agents."""
     _agent(app, runner, catalog, [settings.topic_items])
-    _agent(app, runner, update, [settings.events_topic])
+    _agent(app, runner, update, [settings.canonical_topic])
     if settings.raw_sources:
         _agent(app, runner, ingest, [source.topic for source in settings.raw_sources])
 

@@ -74,7 +74,7 @@ class Ownership:
 
     def look_at_topics(self) -> None:
         """Raises StateError, ReadError or TopicError where there is nothing to go on with."""
-        source = topic_identity(self.brokers.admin, self.settings.events_topic)
+        source = topic_identity(self.brokers.admin, self.settings.canonical_topic)
         check_changelog(self.brokers.admin, self.settings.topic_state, source)
         self.flow.reads_from(source)
         self.publisher.rooms = rooms.look(self.brokers.admin, self.settings)
@@ -120,7 +120,7 @@ class Ownership:
 
         Raises TakenAwayError where they are ours no more.
         """
-        topic = self.settings.events_topic
+        topic = self.settings.canonical_topic
         self.member = True
         mine = sorted(tp.partition for tp in self.app.consumer.assignment() if tp.topic == topic)
         self.health.set_ready(False, f"recovering partitions {mine}")
@@ -196,7 +196,7 @@ class Ownership:
         for number, part in states.items():
             begin = found.begins[number]
             if lost := removed.book(part, begin):
-                self.sources.report_removed(self.settings.events_topic, number, begin - lost, begin)
+                self.sources.report_removed(self.settings.canonical_topic, number, begin - lost, begin)
         self.flow.partitions.update(states)
         if self.bound is not None:
             self.bound.keep(share)
@@ -215,7 +215,7 @@ class Ownership:
 
     async def _state_seeks(self, assigned: set[TP]) -> Mapping[TP, int]:
         """Where to read these partitions on. Raises RebalanceAgain where the next assignment came before."""
-        topic = self.settings.events_topic
+        topic = self.settings.canonical_topic
         if not self._recovered or any(tp.topic == topic and tp not in self._seeks for tp in assigned):
             # Faust would let events flow of partitions whose states are not there; so it waits for their recovery.
             raise RebalanceAgain

@@ -37,7 +37,7 @@ def test_what_retention_has_taken_and_what_a_worker_has_not_come_to_is_no_proble
     admin: AdminClient,
 ) -> None:
     settings = deploy(clicks(300), partitions=1, recommend=False)
-    raw, topic = settings.raw_sources[0].topic, settings.events_topic
+    raw, topic = settings.raw_sources[0].topic, settings.canonical_topic
     before = audit(settings)
     assert (before.balanced, before.not_ingested, before.items["unread"]) == (True, {raw: 300}, 40)
     run_worker(settings)
@@ -80,7 +80,7 @@ def test_aborted_transactions_and_control_records_are_in_no_count(
     kafka: str,
 ) -> None:
     settings = deploy(partitions=1)
-    raw, topic = settings.raw_sources[0].topic, settings.events_topic
+    raw, topic = settings.raw_sources[0].topic, settings.canonical_topic
     producer = Producer({"bootstrap.servers": kafka, "transactional.id": settings.app})
     producer.init_transactions(30)
     for number, keep in enumerate([True, False, True, False]):

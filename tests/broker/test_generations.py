@@ -57,7 +57,7 @@ def test_another_encoder_is_refused_then_replays_each_event_once_and_reads_on(
 def test_where_the_canonical_topic_was_made_anew_the_sources_are_the_history(
     built: Settings, admin: AdminClient, read_topic: ReadTopic
 ) -> None:
-    topic = built.events_topic
+    topic = built.canonical_topic
     admin.delete_topics([topic])[topic].result(20)
     eventually(lambda: topic not in admin.list_topics(timeout=10).topics, "the end of the topic")
     admin.create_topics([NewTopic(topic, 2, 1)])[topic].result(20)

@@ -89,9 +89,9 @@ def test_records_removed_while_no_worker_ran_are_told_counted_and_passed_over(
     assert f"{topic}-0: offsets 40 to 69 were removed before they were read" in log
     assert log.count("were removed") == 1
     assert audit(settings).read == 60
-    assert removed(settings) == (30 if settings.events_topic == topic else 0)
+    assert removed(settings) == (30 if settings.canonical_topic == topic else 0)
     assert "removed before" not in run_worker(settings)
-    assert removed(settings) == (30 if settings.events_topic == topic else 0)
+    assert removed(settings) == (30 if settings.canonical_topic == topic else 0)
 
 
 def test_records_removed_under_a_running_worker_are_told_counted_and_passed_over(
@@ -111,7 +111,7 @@ def test_records_removed_under_a_running_worker_are_told_counted_and_passed_over
     assert counted(settings, topic) == 30
     worker.leave()
     assert worker.says(f"{topic}-0: offsets 40 to 69 were removed before they were read") == 1
-    assert removed(settings) == (30 if settings.events_topic == topic else 0)
+    assert removed(settings) == (30 if settings.canonical_topic == topic else 0)
 
 
 @pytest.mark.parametrize("settings", ["native"], indirect=True)
@@ -133,7 +133,7 @@ def test_a_source_made_anew_ends_the_worker_and_is_read_from_its_beginning_by_th
     run_worker(settings)
     told = {
         e
-        for m in read_all({"bootstrap.servers": settings.kafka_bootstrap_servers}, settings.events_topic)
+        for m in read_all({"bootstrap.servers": settings.kafka_bootstrap_servers}, settings.canonical_topic)
         for e in re.findall(rb'"event_id":"(e\d+)"', b"".join(one.value() for one in m))
     }
     assert told == {b"e%d" % n for n in [*range(40), *range(100, 145)]}

@@ -69,7 +69,7 @@ class Deployment:
 
     def _topics(self) -> tuple[str, ...]:
         s = self.settings
-        return s.events_topic, s.topic_embeddings, s.topic_state, s.topic_vectors, s.topic_rejected
+        return s.canonical_topic, s.topic_embeddings, s.topic_state, s.topic_vectors, s.topic_rejected
 
     def make_load(self, servers: str, seed: int) -> Load:
         """What writes the events."""
@@ -95,14 +95,14 @@ class Deployment:
     def look(self) -> None:
         """Read on what came into the topics."""
         s = self.settings
-        self.oracle.add(self._tails[s.events_topic].messages())
+        self.oracle.add(self._tails[s.canonical_topic].messages())
         for message in self._tails[s.topic_state].messages():
             self.changelog.add(message)
         for message in self._tails[s.topic_vectors].messages():
             self.published.add(message)
         for message in self._tails[s.topic_rejected].messages():
             headers = dict(message.headers())
-            if headers["__connect.errors.topic"] != s.events_topic.encode():
+            if headers["__connect.errors.topic"] != s.canonical_topic.encode():
                 continue
             self.rejected.add(tuple(int(headers[f"__connect.errors.{n}"]) for n in ("partition", "offset")))
 
@@ -110,7 +110,7 @@ class Deployment:
         """Records that the group has not committed, of every topic that it reads events from; as Kafka's tools say."""
         consumer = Consumer({**self.config, "group.id": self.settings.group, "enable.auto.commit": False})
         try:
-            read = {self.settings.events_topic, *(source.topic for source in self.settings.raw_sources)}
+            read = {self.settings.canonical_topic, *(source.topic for source in self.settings.raw_sources)}
             asked = [TopicPartition(t, p) for t in sorted(read) for p in partition_ids(consumer, t)]
             done = [max(0, found.offset) for found in consumer.committed(asked, timeout=20)]
             ends = [consumer.get_watermark_offsets(partition, timeout=20)[1] for partition in asked]
@@ -126,7 +126,7 @@ class Deployment:
         except (KafkaException, TimeoutError):
             return 0  # the broker has only just come back
         owned = [member.assignment.topic_partitions for member in described.members if member.assignment]
-        return sum(any(tp.topic == self.settings.events_topic for tp in topics) for topics in owned)
+        return sum(any(tp.topic == self.settings.canonical_topic for tp in topics) for topics in owned)
 
     def mostly_steady(self, rng: Random, deadline_s: float = SETTLE_S) -> None:
         """Mostly wait until every worker is in the group; else a fault may meet one that is starting."""

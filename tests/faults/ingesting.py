@@ -76,7 +76,7 @@ class Ingesting(Deployment):
 
     def ingested(self) -> int:
         """Records in the canonical topic; what was written twice is counted twice."""
-        asked = [TopicPartition(self.settings.events_topic, p) for p in range(self.partitions)]
+        asked = [TopicPartition(self.settings.canonical_topic, p) for p in range(self.partitions)]
         return sum(self.offsets(asked).values())
 
     def offsets(self, partitions: Sequence[TopicPartition]) -> dict[int, int]:

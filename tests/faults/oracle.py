@@ -29,7 +29,9 @@ class Oracle:
         """embeddings: records of the catalog, which must be all there before the first event."""
         self.encoder = build_encoder(settings)
         self.flow = build_flow(settings, identity(self.encoder))
-        self.flow.reads_from(topic_identity(AdminClient(librdkafka_config(settings)), settings.events_topic))
+        self.flow.reads_from(
+            topic_identity(AdminClient(librdkafka_config(settings)), settings.canonical_topic)
+        )
         CatalogUpdater(self.flow.catalog, self.encoder, self.flow.options.limits).learn(list(embeddings))
         # Event ids in the log by user, in order; a producer's duplicate stands there twice.
         self.logged: dict[str, list[str]] = defaultdict(list)

@@ -104,7 +104,7 @@ def _arm_sink(worker: Worker, point: str, passages: Passages) -> None:
 
 
 def _arm_ingest(worker: Worker, point: str, passages: Passages) -> None:
-    sink, topic = worker.publisher.sink, worker.settings.events_topic
+    sink, topic = worker.publisher.sink, worker.settings.canonical_topic
     publish: Callable[[Sequence[Group]], Future[None]] = sink.publish
 
     def wrapped(groups: Sequence[Group]) -> Future[None]:

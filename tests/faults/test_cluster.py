@@ -54,7 +54,7 @@ def named(fault: str, kind: str) -> str:
 def used(deployment: Deployment) -> list[str]:
     """The topics that the workers read and write while events come."""
     s = deployment.settings
-    return [*{s.sources[0].topic, s.events_topic}, s.topic_state, s.topic_vectors]
+    return [*{s.sources[0].topic, s.canonical_topic}, s.topic_state, s.topic_vectors]
 
 
 @contextmanager

@@ -16,7 +16,7 @@ def reset_to_zero(deployment: Deployment, _rng: Random) -> None:
     deployment.load.write(200)
     until(lambda: not deployment.unapplied(), "a state")
     crew.leave("a")
-    topics = (settings.events_topic, settings.topic_items)
+    topics = (settings.canonical_topic, settings.topic_items)
     zero = [TopicPartition(topic, p, 0) for topic in topics for p in range(settings.partitions)]
     asked = ConsumerGroupTopicPartitions(settings.group, zero)
     until(lambda: deployment.owners() == 0, "an empty group")

@@ -104,7 +104,7 @@ class EventFolder:
             if decoded.records:
                 found.append((decoded.records[index], reason))
                 continue
-            event, topic = decoded.events[index], self._options.events_topic
+            event, topic = decoded.events[index], self._options.canonical_topic
             offset, recorded = int(decoded.offsets[index]), int(decoded.recorded[index])
             key, value = event.user_id.encode(), encode(event)
             found.append((Record(topic, part.partition, offset, recorded, key, value, ()), reason))

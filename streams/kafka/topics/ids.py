@@ -55,9 +55,9 @@ def known_ids(admin: AdminClient, topics: Collection[str]) -> dict[str, str]:
 class WatchedTopics:
     """The ids of the topics that are read, and checks whether they are the same."""
 
-    def __init__(self, events_topic: str) -> None:
-        """events_topic: the canonical one."""
-        self._events_topic = events_topic
+    def __init__(self, canonical_topic: str) -> None:
+        """canonical_topic: the canonical one."""
+        self._canonical_topic = canonical_topic
         self.ids: dict[str, str] = {}
         self._missing: Counter[str] = Counter()
 
@@ -72,23 +72,23 @@ class WatchedTopics:
             if (found and found != known) or self._missing[topic] >= MISSING_LOOKS:
                 state = "made anew" if found else "deleted"
                 raise SourceChangedError(
-                    f"{topic} was {state} while it was read: {advice(topic, self._events_topic)}"
+                    f"{topic} was {state} while it was read: {advice(topic, self._canonical_topic)}"
                 )
         self.ids |= {topic: found for topic, found in now.items() if found}
 
 
-def require_forward(topic: str, partition: int, asked: int, begin: int, events_topic: str) -> None:
+def require_forward(topic: str, partition: int, asked: int, begin: int, canonical_topic: str) -> None:
     """Raises SourceChangedError where a partition that was read up to `asked` begins anew at a lower offset."""
     if begin < asked:
         raise SourceChangedError(
             f"{topic}-{partition} was read up to offset {asked} and now ends before it: the topic was made anew or "
-            f"truncated: {advice(topic, events_topic)}"
+            f"truncated: {advice(topic, canonical_topic)}"
         )
 
 
-def advice(topic: str, events_topic: str) -> str:
+def advice(topic: str, canonical_topic: str) -> str:
     """What to do about a topic that is another one than before."""
-    if topic == events_topic:
+    if topic == canonical_topic:
         return (
             "raise INTERESTFLOW_GENERATION, run `interestflow topics create` and start the worker again; it rebuilds "
             "the state from what the topic holds"

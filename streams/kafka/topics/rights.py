@@ -75,12 +75,12 @@ def command(settings: Settings, kind: Kind, name: str, operations: Iterable[Any]
 def needs(settings: Settings) -> list[Need]:
     """All that a worker does with topics and groups."""
     found = [Need("topic", source.topic, "INTERESTFLOW_SOURCES", (READ,)) for source in settings.raw_sources]
-    own = settings.events_topic == settings.topic_events
+    own = settings.canonical_topic == settings.topic_events
     written = (READ, WRITE) if settings.raw_sources else (READ,)
     found += [
         Need(
             "topic",
-            settings.events_topic,
+            settings.canonical_topic,
             "INTERESTFLOW_TOPIC_EVENTS" if own else "INTERESTFLOW_SOURCES",
             written,
         ),
@@ -135,7 +135,7 @@ def watch(admin: AdminClient, settings: Settings) -> None:
     the process if the coordinator went away meanwhile (confluentinc/librdkafka#4605). First a call with a timeout
     checks that the brokers answer at all.
     """
-    admin.list_topics(settings.events_topic, timeout=TIMEOUT_S)
+    admin.list_topics(settings.canonical_topic, timeout=TIMEOUT_S)
     require(admin, settings, kinds=("topic",))
 
 

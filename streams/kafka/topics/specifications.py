@@ -49,7 +49,10 @@ def specs(settings: Settings) -> list[TopicSpec]:
     rejected = {"cleanup.policy": "delete", "retention.ms": str(YEAR_MS)}
     configs = [(source.topic, {"cleanup.policy": "delete", **ARRIVAL}) for source in settings.raw_sources]
     configs += [
-        (settings.events_topic, {"cleanup.policy": "delete", **ARRIVAL, **FOREVER, **_taking(needs.events)}),
+        (
+            settings.canonical_topic,
+            {"cleanup.policy": "delete", **ARRIVAL, **FOREVER, **_taking(needs.events)},
+        ),
         (settings.topic_rejected, {**rejected, **_taking(needs.rejected)}),
         (settings.topic_items, COMPACTED),
         (settings.topic_embeddings, {**COMPACTED, **_taking(needs.embeddings)}),
@@ -80,10 +83,10 @@ def create(settings: Settings) -> list[str]:
     client = TopicAdmin(settings)
     *others, state = specs(settings)
     created = client.create(others)
-    events = client.known(settings.events_topic)
+    events = client.known(settings.canonical_topic)
     if events is None:
         raise TopicError(
-            f"topic {settings.events_topic} was made, but the brokers do not show it: run this again"
+            f"topic {settings.canonical_topic} was made, but the brokers do not show it: run this again"
         )
     return created + client.create([replace(state, partitions=events)])
 
@@ -146,11 +149,11 @@ def _wrong_config(spec: TopicSpec, config: Mapping[str, str], settings: Settings
         wrong["min.compaction.lag.ms"] = lag
     stamp = spec.config.get("message.timestamp.type", "CreateTime")
     # It bounds the times of events, and the lag of states counts from it.
-    bounding = int(lag) or spec.name == settings.events_topic
+    bounding = int(lag) or spec.name == settings.canonical_topic
     if bounding and config["message.timestamp.type"] != stamp:
         wrong["message.timestamp.type"] = stamp
     # We write nothing to a canonical topic that is the company's own.
-    written = spec.name != settings.events_topic or settings.raw_sources
+    written = spec.name != settings.canonical_topic or settings.raw_sources
     takes = spec.config.get("max.message.bytes", "0") if written else "0"
     if int(config["max.message.bytes"]) < int(takes):
         wrong["max.message.bytes"] = takes
@@ -163,11 +166,11 @@ def _wrong_config(spec: TopicSpec, config: Mapping[str, str], settings: Settings
 
 
 def _wrong_partitions(settings: Settings, partitions: Mapping[str, int]) -> list[str]:
-    events, state = partitions.get(settings.events_topic), partitions.get(settings.topic_state)
+    events, state = partitions.get(settings.canonical_topic), partitions.get(settings.topic_state)
     if events is None or state is None or events == state:
         return []
     return [
-        f"{settings.topic_state} has {state} partitions and {settings.events_topic} has {events}: a user's "
+        f"{settings.topic_state} has {state} partitions and {settings.canonical_topic} has {events}: a user's "
         "state would lie elsewhere than its events. "
         f"Set INTERESTFLOW_GENERATION={settings.generation + 1} and run `interestflow topics create`; "
         "the state is rebuilt by replay"

@@ -28,12 +28,12 @@ def ingested(
         return {}
     found: dict[Partition, int] = {}
     left = set(sources) - _committed(config, settings.group, sources, ids).keys()
-    ends = ends_of(config, settings.events_topic) if left else {}
+    ends = ends_of(config, settings.canonical_topic) if left else {}
     for number in range(settings.generation - 1, 0, -1):
         if not left:
             break
         earlier = settings.model_copy(update={"generation": number})
-        applied = _committed(config, earlier.group, {(settings.events_topic, p) for p in ends}, ids)
+        applied = _committed(config, earlier.group, {(settings.canonical_topic, p) for p in ends}, ids)
         begun = _committed(config, earlier.group, left, ids)
         if applied and all(offset <= ends[partition] for (_, partition), offset in applied.items()):
             found |= begun

@@ -25,26 +25,26 @@ class Ingest:
 
     def __init__(
         self,
-        events_topic: str,
+        canonical_topic: str,
         adapters: Mapping[str, Adapter],
         limits: Limits,
         future: Future,
         room: Callable[[], int],
     ) -> None:
-        """events_topic: where canonical events go. adapters: by source topic. future: bounds events' times.
+        """canonical_topic: where canonical events go. adapters: by source topic. future: bounds events' times.
 
         room: gives the bytes that the canonical topic takes of one record.
         """
         self.adapters = adapters
-        self._events_topic, self._limits, self._future, self._room = events_topic, limits, future, room
+        self._canonical_topic, self._limits, self._future, self._room = canonical_topic, limits, future, room
         self._headers = {topic: OriginHeaders(topic, "", "") for topic in adapters}
         self._topic_ids: Mapping[str, str] = {}
 
-    def reads_from(self, topic_ids: Mapping[str, str], events_topic_id: str) -> None:
+    def reads_from(self, topic_ids: Mapping[str, str], canonical_topic_id: str) -> None:
         """Say which topics the sources and the canonical topic are, before any record is ingested."""
         self._topic_ids = dict(topic_ids)
         self._headers = {
-            topic: OriginHeaders(topic, topic_id, events_topic_id) for topic, topic_id in topic_ids.items()
+            topic: OriginHeaders(topic, topic_id, canonical_topic_id) for topic, topic_id in topic_ids.items()
         }
 
     def start(self, batch: RecordBatch) -> Outputs:
@@ -73,7 +73,7 @@ class Ingest:
     def _canonical(self, topic: str, good: Sequence[Good]) -> Group:
         origin = self._headers[topic].of
         return Group(
-            self._events_topic,
+            self._canonical_topic,
             [(event.user_id.encode(), encode(event)) for _, _, event in good],
             headers=[origin(record, index or 0) for record, index, _ in good],
         )

@@ -137,7 +137,7 @@ def test_the_worker_gets_its_settings_by_environment(monkeypatch: pytest.MonkeyP
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert load() == given
-    assert given.events_topic == "in"
+    assert given.canonical_topic == "in"
     assert not given.recommend
 
 

@@ -116,7 +116,7 @@ def test_kafka_is_always_a_destination() -> None:
 
 
 def test_canonical_is_a_format_without_an_adapter() -> None:
-    assert Settings(sources="clicks:canonical").events_topic == "clicks"  # type: ignore[arg-type]  # as in a variable
+    assert Settings(sources="clicks:canonical").canonical_topic == "clicks"  # type: ignore[arg-type]  # as in a variable
     assert "canonical" not in FORMATS
 
 

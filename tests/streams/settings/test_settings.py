@@ -92,7 +92,7 @@ def test_sources_are_pairs_or_json(environment: Any, given: str) -> None:
 def test_sources_may_be_tables_of_the_file(toml: Any) -> None:
     file = toml('[[sources]]\ntopic = "clicks"\nformat = "canonical"\n')
     settings = load(file)
-    assert settings.events_topic == "clicks"
+    assert settings.canonical_topic == "clicks"
     assert settings.raw_sources == ()
 
 

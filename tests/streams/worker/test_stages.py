@@ -35,7 +35,7 @@ def parts(**options: Any) -> Parts:
     return make_parts(SETTINGS, flow, ENCODER, ended, sink=MemorySink(), adapters={RAW: adapter("native")})
 
 
-def batch(*records: Record, topic: str = SETTINGS.events_topic) -> RecordBatch:
+def batch(*records: Record, topic: str = SETTINGS.canonical_topic) -> RecordBatch:
     return RecordBatch(topic, 0, records)
 
 
