@@ -28,7 +28,7 @@ class SinkError(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class TopicRecords:
     """Records of one topic.
 
     records: (key, value) pairs; a null value is a tombstone. partition: None leaves it to the key's murmur2
@@ -44,7 +44,7 @@ class Group:
 class Sink(Protocol):
     """The log."""
 
-    def publish(self, groups: Sequence[Group]) -> Delivery:
+    def publish(self, groups: Sequence[TopicRecords]) -> Delivery:
         """Hand the records over without waiting. The future fails with SinkError."""
         ...
 

@@ -32,7 +32,7 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from sinks.base import Group, SinkError
+from sinks.base import SinkError, TopicRecords
 from sinks.lanes import Entry, Lane, entries
 from sinks.outstanding import Outstanding, Report
 from sinks.properties import DEFAULTS, GUARANTEES
@@ -69,7 +69,7 @@ class KafkaSink:
         self._thread = threading.Thread(target=self._poll, name="kafka-sink", daemon=True)
         self._thread.start()
 
-    def publish(self, groups: Sequence[Group]) -> Future[Sequence[int]]:
+    def publish(self, groups: Sequence[TopicRecords]) -> Future[Sequence[int]]:
         """Enqueue at once; resolves when each record has its delivery report. Raises SinkError if fatal."""
         with self._lock:
             if self._fatal:
@@ -90,7 +90,7 @@ class KafkaSink:
 
     # --- from the caller to librdkafka; all under the lock ----------------------------------------------
 
-    def _place(self, groups: Sequence[Group], index: int, outstanding: Outstanding) -> None:
+    def _place(self, groups: Sequence[TopicRecords], index: int, outstanding: Outstanding) -> None:
         """Hand a group over, once the number of its topic's partitions is known."""
         group = groups[index]
         lane = self._lanes.setdefault(group.topic, Lane(group.topic))
@@ -103,7 +103,9 @@ class KafkaSink:
         else:
             lane.unplaced.append((groups, index, outstanding))
 
-    def _enqueue(self, lane: Lane, groups: Sequence[Group], index: int, outstanding: Outstanding) -> None:
+    def _enqueue(
+        self, lane: Lane, groups: Sequence[TopicRecords], index: int, outstanding: Outstanding
+    ) -> None:
         group = groups[index]
         try:
             if group.headers is None and group.partition in lane.open:
@@ -121,7 +123,7 @@ class KafkaSink:
         except Exception as error:  # whatever it is, the rest must not follow
             raise self._end(f"cannot enqueue to {lane.topic}: {said(error)}; {RESTART}") from error
 
-    def _straight(self, group: Group, partition: int, reports: Iterator[Report]) -> None:
+    def _straight(self, group: TopicRecords, partition: int, reports: Iterator[Report]) -> None:
         """Hand over records of a named partition that is open."""
         produce, topic = self._producer.produce, group.topic
         for (key, value), report in zip(group.records, reports, strict=True):

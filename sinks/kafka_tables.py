@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from sinks.base import Group, Row, Sink
+from sinks.base import Row, Sink, TopicRecords
 
 
 class KafkaDestination:
@@ -21,7 +21,7 @@ class KafkaDestination:
 
     def upsert(self, table: str, rows: Sequence[Row]) -> Future[Any]:
         """See Destination."""
-        return self._log.publish([Group(table, [(row.key, row.value) for row in rows])])
+        return self._log.publish([TopicRecords(table, [(row.key, row.value) for row in rows])])
 
     def close(self, deadline_s: float) -> int:
         """The log delivers what is outstanding."""

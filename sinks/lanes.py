@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from itertools import count, repeat
 from typing import NamedTuple
 
-from sinks.base import Group, Header
+from sinks.base import Header, TopicRecords
 from sinks.outstanding import Outstanding, Report
 from sinks.partitioning import partitions_of
 
@@ -37,10 +37,10 @@ class Lane:
         # Records behind the first one of each partition that is not acknowledged yet.
         self.held: dict[int, list[Entry]] = {}
         # Groups that came before the number of partitions was known.
-        self.unplaced: list[tuple[Sequence[Group], int, Outstanding]] = []
+        self.unplaced: list[tuple[Sequence[TopicRecords], int, Outstanding]] = []
         self._keyless = count()
 
-    def places(self, group: Group) -> list[int]:
+    def places(self, group: TopicRecords) -> list[int]:
         """The partition of each record: the group's, or its key's; records without a key go round."""
         if group.partition is not None:
             return [group.partition] * len(group.records)
@@ -69,7 +69,7 @@ class Lane:
         return self.held.pop(partition, [])
 
 
-def entries(group: Group, places: Sequence[int], reports: Iterator[Report]) -> Iterator[Entry]:
+def entries(group: TopicRecords, places: Sequence[int], reports: Iterator[Report]) -> Iterator[Entry]:
     """The records of a group, each with its partition and what it reports to."""
     headers = repeat(None, len(group.records)) if group.headers is None else group.headers
     for (key, value), partition, report, own in zip(group.records, places, reports, headers, strict=True):

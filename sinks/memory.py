@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from threading import Lock
 from typing import Any
 
-from sinks.base import Group, Header, Row, Sink, SinkError
+from sinks.base import Header, Row, Sink, SinkError, TopicRecords
 
 Takes = Callable[[str, bytes | None, bytes | None], bool]
 
@@ -21,7 +21,7 @@ class MemorySink:
         self._takes, self._fatal = takes, ""
         self.records: dict[str, list[tuple[bytes | None, bytes | None, Sequence[Header]]]] = defaultdict(list)
 
-    def publish(self, groups: Sequence[Group]) -> Future[Sequence[int]]:
+    def publish(self, groups: Sequence[TopicRecords]) -> Future[Sequence[int]]:
         """Resolved at once; offsets count a topic's records, whatever their partition."""
         if self._fatal:
             raise SinkError(self._fatal)
@@ -32,7 +32,7 @@ class MemorySink:
             done.set_exception(error)
         return done
 
-    def _keep(self, group: Group) -> int:
+    def _keep(self, group: TopicRecords) -> int:
         headers = group.headers or [()] * len(group.records)
         for (key, value), own in zip(group.records, headers, strict=True):
             if not self._takes(group.topic, key, value):

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from itertools import chain, repeat
 from typing import Any
 
-from sinks.base import Group, SinkError
+from sinks.base import SinkError, TopicRecords
 
 # Of one record: an error or None, and the message.
 Report = Callable[[Any, Any], None]
@@ -18,7 +18,7 @@ class Outstanding:
 
     __slots__ = ("_refused", "begun", "future", "offsets", "remaining")
 
-    def __init__(self, groups: Sequence[Group], begun: float, refused: Report) -> None:
+    def __init__(self, groups: Sequence[TopicRecords], begun: float, refused: Report) -> None:
         """begun: seconds, by the sink's own clock. refused: called with the error of a record that is not delivered."""
         self.remaining = sum(len(group.records) for group in groups)
         self.begun, self._refused = begun, refused
@@ -38,7 +38,7 @@ class Outstanding:
         if not self.remaining and not self.future.done():
             self.future.set_result(self.offsets)
 
-    def reports(self, groups: Sequence[Group], index: int) -> Iterator[Report]:
+    def reports(self, groups: Sequence[TopicRecords], index: int) -> Iterator[Report]:
         """What each record of a group reports to; the last one of a named partition tells its offset, too."""
         group = groups[index]
         if group.partition is None:

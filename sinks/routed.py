@@ -8,7 +8,7 @@ from concurrent.futures import CancelledError, Future
 from threading import Lock
 from typing import Any
 
-from sinks.base import Destination, Group, Row, Sink
+from sinks.base import Destination, Row, Sink, TopicRecords
 
 Version = Callable[[bytes], tuple[int, ...]]
 
@@ -23,7 +23,7 @@ class RoutedLog:
         self._log, self._destinations = log, destinations
         self._tables, self._version = frozenset(tables), version
 
-    def publish(self, groups: Sequence[Group]) -> Future[Sequence[int]]:
+    def publish(self, groups: Sequence[TopicRecords]) -> Future[Sequence[int]]:
         """See Sink; resolves when the destinations have their rows too. Rows have the offset -1."""
         rows = [group for group in groups if group.topic in self._tables and group.records]
         if not rows:
@@ -45,7 +45,7 @@ class RoutedLog:
         closing: list[Destination | Sink] = [*self._destinations, self._log]
         return sum(one.close(max(0.0, ends - time.monotonic())) for one in closing)
 
-    def _upsert(self, groups: Sequence[Group]) -> list[Future[Any]]:
+    def _upsert(self, groups: Sequence[TopicRecords]) -> list[Future[Any]]:
         taken = []
         for group in groups:
             rows = [self._row(key, value) for key, value in group.records]

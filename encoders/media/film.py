@@ -24,8 +24,8 @@ from encoders.checkpoints.pretrained import (
 )
 from encoders.core.base import EncoderError, Vectors
 from encoders.media.image import ImageEncoder
+from encoders.media.locations import MediaError, MediaLocations, Medium, each
 from encoders.media.recordings import RATE, Limits, Recording, Samples
-from encoders.media.locations import MediaError, Medium, MediaLocations, each
 
 SETTING = Setting("INTERESTFLOW_SPEECH_ENCODER")
 # Windows are cut at the quietest tenth of a second of their last five, so that few words are cut in two.

@@ -29,8 +29,8 @@ from encoders.checkpoints.pretrained import (
     load_tokenizer,
 )
 from encoders.core.base import EncoderError, Vectors, encodable
+from encoders.media.locations import MediaLocations, Medium, each
 from encoders.media.pictures import decode
-from encoders.media.locations import Medium, MediaLocations, each
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from encoders.media.pictures import check_size
 from encoders.media.locations import MediaError
+from encoders.media.pictures import check_size
 
 try:
     import av

@@ -19,7 +19,7 @@ import numpy as np
 import orjson
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 
-from sinks.base import Group
+from sinks.base import TopicRecords
 from sinks.kafka import KafkaSink
 from streams.catalog.items import Embedding, decode_embedding
 from streams.demo.children import Child, child, environment, temporary_folder
@@ -72,7 +72,7 @@ def _act(settings: Settings, own: dict[str, str], home: Path, world: World, seco
     topics.create(settings)
     records = [(item["item_id"].encode(), orjson.dumps(item)) for item in world.items]
     with closing(_Client(settings)) as client:
-        client.sink.publish([Group(settings.topic_items, records)]).result()
+        client.sink.publish([TopicRecords(settings.topic_items, records)]).result()
         log.info("fitting the projection with a real text encoder (all-MiniLM-L6-v2), some seconds")
         verb = ["fit", "projection", "--output", str(settings.projection)]
         with child(verb, own, home / "fit.log") as fit:
@@ -196,7 +196,7 @@ class Simulation:
         user = event["user_id"]
         value = orjson.dumps({**event, "timestamp": int(at * 1000)})
         key = None if user is None else user.encode()
-        self.client.sink.publish([Group(self.settings.raw_sources[0].topic, [(key, value)])])
+        self.client.sink.publish([TopicRecords(self.settings.raw_sources[0].topic, [(key, value)])])
 
     def _watch(self, until: float) -> None:
         """Receive up to a time (seconds), and once at least."""

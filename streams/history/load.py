@@ -13,7 +13,7 @@ import orjson
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from sinks.base import Group, Sink
+from sinks.base import Sink, TopicRecords
 from sinks.kafka import KafkaSink
 from streams.datasets import DATASETS, Dataset, DatasetError
 from streams.kafka.security import librdkafka_config
@@ -63,7 +63,7 @@ def _send(sink: Sink, topic: str, records: Iterator[Any], progress: Callable[[in
     outstanding: list[Future[Sequence[int]]] = []
     sent = 0
     while chunk := list(islice(records, CHUNK)):
-        outstanding.append(sink.publish([Group(topic, chunk)]))
+        outstanding.append(sink.publish([TopicRecords(topic, chunk)]))
         sent += len(chunk)
         progress(len(chunk))
         if len(outstanding) > AHEAD:

@@ -24,7 +24,7 @@ class TopicIdentity(msgspec.Struct, frozen=True):
     topic_id: str = ""
 
 
-class Claim(msgspec.Struct, frozen=True, rename={"epoch": "term", "sequence": "change"}):
+class OutputProgress(msgspec.Struct, frozen=True, rename={"epoch": "term", "sequence": "change"}):
     """Which state changes have delivered outputs.
 
     Source offsets could not say it, for an event may wait for its item. So each row carries the number of its last
@@ -50,7 +50,7 @@ class Claim(msgspec.Struct, frozen=True, rename={"epoch": "term", "sequence": "c
         return found
 
 
-NOTHING = Claim(NO_EPOCH, 0, 0)
+NOTHING = OutputProgress(NO_EPOCH, 0, 0)
 
 
 class Progress(msgspec.Struct, rename={"epoch": "term", "sequence": "change", "deferred": "recommended"}):
@@ -65,8 +65,8 @@ class Progress(msgspec.Struct, rename={"epoch": "term", "sequence": "change", "d
     # Source offset up to which rejected records are delivered, too.
     resume: int
     # Which changes have delivered outputs: those that leave with their batch, and those that come later.
-    published: Claim
-    deferred: Claim
+    published: OutputProgress
+    deferred: OutputProgress
     # Its id: rows of another layout cannot be read.
     layout: str
     source: TopicIdentity

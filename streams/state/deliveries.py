@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sinks.base import Delivery
-from streams.state.changelog import NO_EPOCH, NOTHING, Claim
+from streams.state.changelog import NO_EPOCH, NOTHING, OutputProgress
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Deliveries:
     """Of one partition in one epoch."""
 
     def __init__(
-        self, epoch: int = NO_EPOCH, read_to: int = 0, published: Claim = NOTHING, resume: int = -1
+        self, epoch: int = NO_EPOCH, read_to: int = 0, published: OutputProgress = NOTHING, resume: int = -1
     ) -> None:
         """read_to: changelog offset up to which (exclusive) the state was read.
 
@@ -66,7 +66,7 @@ class Deliveries:
                 # A producer may split what it sends, so others' records may lie anywhere before our last one.
                 self.gaps.append((self.next, last))
             self.next = last + 1
-            self.published = Claim(self.epoch, pending.sequence, self.read_to)
+            self.published = OutputProgress(self.epoch, pending.sequence, self.read_to)
             self.resume = max(self.resume, pending.resume)
 
     @property

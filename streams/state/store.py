@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from streams.interest.base import Longs
 from streams.settings.errors import UserError
-from streams.state.changelog import NOTHING, PROGRESS_KEY, Claim, Progress, TopicIdentity
+from streams.state.changelog import NOTHING, PROGRESS_KEY, OutputProgress, Progress, TopicIdentity
 from streams.state.deliveries import Deliveries
 from streams.state.layout import Layout, Rows
 from streams.state.mapped import zeros
@@ -195,7 +195,7 @@ class PartitionState:
         """Source offset from which to read after a recovery: rejected records from there on may not be delivered."""
         return self.deliveries.resume + 1
 
-    def deferred(self) -> Claim:
+    def deferred(self) -> OutputProgress:
         """Which changes have delivered outputs of the kind that comes later than its batch; none here."""
         return NOTHING
 
@@ -209,7 +209,7 @@ class PartitionState:
             published, resume = progress.published, progress.resume
         self.deliveries = Deliveries(epoch, read_to, published, resume)
 
-    def claims(self) -> tuple[Claim, ...]:
+    def claims(self) -> tuple[OutputProgress, ...]:
         """Which changes have delivered outputs, by kind of output."""
         return (self.deliveries.published,)
 
@@ -219,7 +219,7 @@ class PartitionState:
         self.stale = np.flatnonzero((states["accepted"] > 0) & (states["record_offset"] < 0))
         self.unpublished = self.not_covered(self.deliveries.published)
 
-    def not_covered(self, claim: Claim) -> Longs:
+    def not_covered(self, claim: OutputProgress) -> Longs:
         """Rows whose outputs may not be delivered, as the claim says."""
         states = self.layout.view(self.arena)[: len(self.keys)]
         return np.flatnonzero((states["accepted"] > 0) & ~claim.covers(states))

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from sinks.base import Delivery, Group, Sink
+from sinks.base import Delivery, Sink, TopicRecords
 from streams.flow.flow import Decoded, Updated
 from streams.interest.base import Floats
 from streams.kafka.batches import RecordBatch
@@ -25,7 +25,7 @@ class MeasuredSink:
     def __init__(self, sink: Sink, metrics: Metrics) -> None:
         self._sink, self._metrics = sink, metrics
 
-    def publish(self, groups: Sequence[Group]) -> Delivery:
+    def publish(self, groups: Sequence[TopicRecords]) -> Delivery:
         """See Sink."""
         for group in groups:
             self._metrics.published.labels(group.topic).inc(len(group.records))

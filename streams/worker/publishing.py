@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sinks.base import Delivery, Group, Sink
+from sinks.base import Delivery, Sink, TopicRecords
 from streams.events.provenance import REFUSED_BY, refused_by
 from streams.flow.flow import Flow
 from streams.kafka.topics.limits import Rooms
@@ -37,13 +37,13 @@ class Publisher:
             return self.sink.publish(groups)
         return self._publish_change(outputs.change, groups)
 
-    def _publish_change(self, change: StateChange, others: Sequence[Group] = ()) -> Delivery:
+    def _publish_change(self, change: StateChange, others: Sequence[TopicRecords] = ()) -> Delivery:
         """Publish changelog records, behind them the progress record that says they are complete, and the change's
         outputs."""
         part, updated = change.part, change.updated
         records = [*updated.state, part.progress_record(self.flow.source)]
-        state = Group(self.settings.topic_state, records, part.partition)
-        vectors = Group(self.settings.topic_vectors, updated.vectors)
+        state = TopicRecords(self.settings.topic_state, records, part.partition)
+        vectors = TopicRecords(self.settings.topic_vectors, updated.vectors)
         delivery = self.sink.publish([state, vectors, *others])
         pending = PendingChange(part.sequence, change.resume, len(records), delivery)
         # A snapshot holds where each row's record stands.
@@ -55,7 +55,7 @@ class Publisher:
     def write_owner_records(self, partitions: Sequence[int], owner: str) -> Delivery:
         """Write into the changelog who owns the partitions now; the result has the offset of each such record."""
         topic, said = self.settings.topic_state, [(OWNER_KEY, owner.encode())]
-        return self.sink.publish([Group(topic, said, partition) for partition in partitions])
+        return self.sink.publish([TopicRecords(topic, said, partition) for partition in partitions])
 
     def take_over(self) -> list[Delivery]:
         """After a recovery: publish what may not have been, and rewrite rows whose newest record is not their last.
@@ -78,7 +78,7 @@ class Publisher:
         part.trim()
         return delivery
 
-    def _rejected(self, stage: str, rejected: Sequence[Refusal]) -> list[Group]:
+    def _rejected(self, stage: str, rejected: Sequence[Refusal]) -> list[TopicRecords]:
         """One group with the original bytes and the reasons; or none."""
         if not rejected:
             return []
@@ -90,7 +90,7 @@ class Publisher:
             for (record, reason), last in zip(rejected, before, strict=False)
         ]
         records, headers = [(one.key, one.value) for one in made], [one.headers for one in made]
-        return [Group(self.settings.topic_rejected, records, headers=headers)]
+        return [TopicRecords(self.settings.topic_rejected, records, headers=headers)]
 
     def _by(self) -> bytes:
         return refused_by(self.settings.group, self.flow.source.topic_id)

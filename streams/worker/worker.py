@@ -83,7 +83,7 @@ class Worker:
         await self.brokers.ask(self.ownership.look_at_topics)
         self._background(
             self.brokers.watch(partial(rights.watch, settings=self.settings)),
-            self.ownership.watched.watch(),
+            self.ownership.sources.watch(),
         )
         self.health.set_ready(False, "loading the catalogue")
         await self.catalog.load()

@@ -9,7 +9,7 @@ import pytest
 from confluent_kafka import Message
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
-from sinks.base import Group, SinkError
+from sinks.base import SinkError, TopicRecords
 from sinks.kafka import KafkaSink
 from tests.broker.conftest import MakeTopic, ReadTopic
 
@@ -44,11 +44,11 @@ def test_nothing_is_appended_behind_a_record_that_the_broker_refuses(
     topic = make_topic("gapless", max__message__bytes=str(TAKES))
     records = [*numbered(0, before), *numbered(before, 1, 5 * TAKES), *numbered(before + 1, 300)]
     partition = None if keyed else 0
-    delivered = sink.publish([Group(topic, records, partition)])
+    delivered = sink.publish([TopicRecords(topic, records, partition)])
     with pytest.raises(SinkError, match=rf"{topic} \(partition 0\).*too large.*max\.message\.bytes"):
         delivered.result(timeout=30)
     with pytest.raises(SinkError, match=topic):
-        sink.publish([Group(topic, numbered(9000, 1), partition)])
+        sink.publish([TopicRecords(topic, numbered(9000, 1), partition)])
     sink.close(10)
     appended = numbers(read_topic(topic))
     assert appended == list(range(len(appended)))
@@ -60,12 +60,12 @@ def test_calls_that_follow_a_refused_one_append_nothing(
 ) -> None:
     """As batches of one partition whose deliveries are outstanding follow one another."""
     topic = make_topic("gapless", max__message__bytes=str(TAKES))
-    sink.publish([Group(topic, numbered(0, 5), 0)]).result(timeout=30)
+    sink.publish([TopicRecords(topic, numbered(0, 5), 0)]).result(timeout=30)
     futures = []
     for first in range(5, 505, 10):
         size = 5 * TAKES if first == 105 else 100
         try:
-            futures.append(sink.publish([Group(topic, numbered(first, 10, size), 0)]))
+            futures.append(sink.publish([TopicRecords(topic, numbered(first, 10, size), 0)]))
         except SinkError:  # it was refused meanwhile
             break
     errors = [future.exception(timeout=30) for future in futures]
@@ -80,7 +80,7 @@ def test_a_topic_that_takes_less_from_now_on_leaves_no_gap(
     sink: KafkaSink, kafka: str, make_topic: MakeTopic, read_topic: ReadTopic
 ) -> None:
     topic = make_topic("gapless", 2)
-    sink.publish([Group(topic, numbered(0, 20), 0)]).result(timeout=30)
+    sink.publish([TopicRecords(topic, numbered(0, 20), 0)]).result(timeout=30)
     entry = ConfigEntry("max.message.bytes", "300", incremental_operation=AlterConfigOpType.SET)
     resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
     admin = AdminClient({"bootstrap.servers": kafka})
@@ -89,7 +89,7 @@ def test_a_topic_that_takes_less_from_now_on_leaves_no_gap(
     refused = False
     for first in range(20, 2020, 20):
         try:
-            sink.publish([Group(topic, numbered(first, 20), 0)]).result(timeout=30)
+            sink.publish([TopicRecords(topic, numbered(first, 20), 0)]).result(timeout=30)
         except SinkError as error:
             refused = "too large" in str(error)
             break
@@ -105,11 +105,11 @@ def test_records_of_many_partitions_keep_their_order_from_the_first(
     topic = make_topic("gapless", 7)
     records = [(b"user-%d" % (number % 40), b"%06d" % number) for number in range(2000)]
     futures = [
-        sink.publish([Group(topic, records[first : first + 100], headers=[HEADERS] * 100)])
+        sink.publish([TopicRecords(topic, records[first : first + 100], headers=[HEADERS] * 100)])
         for first in range(0, 1000, 100)
     ]
     futures += [
-        sink.publish([Group(topic, records[first : first + 100])]) for first in range(1000, 2000, 100)
+        sink.publish([TopicRecords(topic, records[first : first + 100])]) for first in range(1000, 2000, 100)
     ]
     for future in futures:
         future.result(timeout=30)
@@ -122,7 +122,7 @@ def test_records_without_a_key_find_a_partition(
     sink: KafkaSink, make_topic: MakeTopic, read_topic: ReadTopic
 ) -> None:
     topic = make_topic("gapless", 3)
-    sink.publish([Group(topic, [(None, b"%06d" % number) for number in range(30)])]).result(timeout=30)
+    sink.publish([TopicRecords(topic, [(None, b"%06d" % number) for number in range(30)])]).result(timeout=30)
     found = read_topic(topic)
     assert sorted(numbers(found)) == list(range(30))
     assert len({message.partition() for message in found}) == 3
@@ -131,7 +131,7 @@ def test_records_without_a_key_find_a_partition(
 def test_a_topic_that_does_not_exist_is_named(kafka: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sinks.kafka.MISSING_S", 0.5)
     sink = KafkaSink({"bootstrap.servers": kafka, "allow.auto.create.topics": False, **SMALL})
-    delivered = sink.publish([Group("no-such-topic", [(b"k", b"v")])])
+    delivered = sink.publish([TopicRecords("no-such-topic", [(b"k", b"v")])])
     with pytest.raises(SinkError, match="no-such-topic does not exist: run `interestflow topics create`"):
         delivered.result(timeout=30)
     sink.close(1)

@@ -24,7 +24,7 @@ from confluent_kafka.admin import (
 )
 from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 
-from sinks.base import Group
+from sinks.base import TopicRecords
 from sinks.kafka import KafkaSink
 from streams.kafka import security
 from streams.kafka.reading import Reader, ReadError
@@ -203,7 +203,7 @@ def test_a_topic_that_may_not_be_read_is_named(guarded: SimpleNamespace, deploye
 
 def test_the_sink_logs_in_by_token(deployed: Settings) -> None:
     sink = KafkaSink(security.librdkafka_config(deployed))
-    sink.publish([Group(deployed.topic_rejected, [(b"k", b"v")])]).result(TIMEOUT_S)
+    sink.publish([TopicRecords(deployed.topic_rejected, [(b"k", b"v")])]).result(TIMEOUT_S)
     assert sink.close(5.0) == 0
 
 

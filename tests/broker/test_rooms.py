@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from confluent_kafka.admin import AdminClient
 
-from sinks.base import Group
+from sinks.base import TopicRecords
 from sinks.kafka import KafkaSink
 from streams.events.rejections import Reason, Rejected
 from streams.kafka.topics import specifications as topics
@@ -59,7 +59,7 @@ def test_the_broker_takes_what_we_count_as_fitting(
     made = rejected_record(Record(b"x" * (room - around + beyond), 7, b"k"), why, room)
     assert (made.value is None) is (beyond > 0)
     sink = KafkaSink({"bootstrap.servers": kafka})
-    sink.publish([Group(topic, [(made.key, made.value)], headers=[made.headers])]).result(timeout=30)
+    sink.publish([TopicRecords(topic, [(made.key, made.value)], headers=[made.headers])]).result(timeout=30)
     sink.close(5)
     (message,) = read_topic(topic)
     assert message.value() == made.value

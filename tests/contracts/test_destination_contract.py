@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from sinks.base import Destination, Group, Row, SinkError
+from sinks.base import Destination, Row, SinkError, TopicRecords
 from sinks.kafka_tables import KafkaDestination
 from sinks.memory import MemoryDestination, MemorySink
 from sinks.routed import RoutedLog, when_all
@@ -131,10 +131,10 @@ def test_outputs_go_to_every_destination_and_the_rest_to_the_log() -> None:
     state, vector, pick = [(b"u", b"state")], row("u", 1, 5), row("u", 1, 4)
     delivered = routed.publish(
         [
-            Group(settings.topic_vectors, [(vector.key, vector.value)]),
-            Group(settings.topic_state, state, 0),
-            Group(settings.topic_recommendations, [(pick.key, pick.value)]),
-            Group("empty", []),
+            TopicRecords(settings.topic_vectors, [(vector.key, vector.value)]),
+            TopicRecords(settings.topic_state, state, 0),
+            TopicRecords(settings.topic_recommendations, [(pick.key, pick.value)]),
+            TopicRecords("empty", []),
         ]
     )
     assert list(delivered.result(timeout=5)) == [-1, 0, -1, -1]
@@ -157,18 +157,18 @@ def test_nothing_is_delivered_before_every_destination_has_it() -> None:
     slow, log = Slow(), MemorySink()
     routed = RoutedLog(log, [slow, KafkaDestination(log)], ["t"], version_of)
     record = [(row("a", 1).key, row("a", 1).value)]
-    delivered = routed.publish([Group("state", [(b"k", b"v")], 0), Group("t", record)])
+    delivered = routed.publish([TopicRecords("state", [(b"k", b"v")], 0), TopicRecords("t", record)])
     assert not delivered.done()
     slow.answers[0].set_result(None)
     assert list(delivered.result(timeout=5)) == [0, -1]
-    assert routed.publish([Group("t", [])]).done()
+    assert routed.publish([TopicRecords("t", [])]).done()
     assert len(slow.answers) == 1
 
 
 def test_a_destination_that_fails_fails_the_delivery() -> None:
     slow, log = Slow(), MemorySink()
     routed = RoutedLog(log, [slow], ["t"], version_of)
-    delivered = routed.publish([Group("t", [(row("a", 1).key, row("a", 1).value)])])
+    delivered = routed.publish([TopicRecords("t", [(row("a", 1).key, row("a", 1).value)])])
     slow.answers[0].set_exception(SinkError("the database is away"))
     with pytest.raises(SinkError, match="the database is away"):
         delivered.result(timeout=5)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
-from sinks.base import Group, Sink, SinkError
+from sinks.base import Sink, SinkError, TopicRecords
 from sinks.kafka import KafkaSink
 from sinks.memory import MemorySink
 
@@ -47,8 +47,8 @@ def read(servers: str, topic: str) -> list[tuple[Any, Any, list[tuple[str, bytes
 def test_what_is_published_is_durable_in_order(sink_and_reader: tuple[Sink, Read]) -> None:
     sink, reader = sink_and_reader
     records = [(b"key", b"%d" % i) for i in range(100)]
-    sink.publish([Group("topic", records[:60], partition=0)])
-    sink.publish([Group("topic", records[60:], partition=0)]).result(timeout=30)
+    sink.publish([TopicRecords("topic", records[:60], partition=0)])
+    sink.publish([TopicRecords("topic", records[60:], partition=0)]).result(timeout=30)
     assert [(key, value) for key, value, _ in reader("topic")] == records
 
 
@@ -56,14 +56,14 @@ def test_headers_and_tombstones_arrive(sink_and_reader: tuple[Sink, Read]) -> No
     sink, reader = sink_and_reader
     headers = [[("reason", b"why"), ("reason", b"twice")], []]
     records: list[tuple[bytes | None, bytes | None]] = [(b"a", b"1"), (b"b", None)]
-    sink.publish([Group("topic", records, partition=0, headers=headers)]).result(timeout=30)
+    sink.publish([TopicRecords("topic", records, partition=0, headers=headers)]).result(timeout=30)
     assert reader("topic") == [(b"a", b"1", headers[0]), (b"b", None, [])]
 
 
 def test_one_key_keeps_its_order_whatever_the_partition(sink_and_reader: tuple[Sink, Read]) -> None:
     sink, reader = sink_and_reader
     records = [(b"user-%d" % (i % 7), b"%d" % i) for i in range(70)]
-    sink.publish([Group("topic", records)]).result(timeout=30)
+    sink.publish([TopicRecords("topic", records)]).result(timeout=30)
     for user in range(7):
         mine = [value for key, value, _ in reader("topic") if key == b"user-%d" % user]
         assert mine == [value for key, value in records if key == b"user-%d" % user]
@@ -71,7 +71,7 @@ def test_one_key_keeps_its_order_whatever_the_partition(sink_and_reader: tuple[S
 
 async def test_who_stops_waiting_disturbs_no_delivery(sink_and_reader: tuple[Sink, Read]) -> None:
     sink, reader = sink_and_reader
-    delivered = sink.publish([Group("topic", [(b"k", b"v")], partition=0)])
+    delivered = sink.publish([TopicRecords("topic", [(b"k", b"v")], partition=0)])
     waiting = asyncio.ensure_future(asyncio.wrap_future(delivered))
     await asyncio.sleep(0)
     waiting.cancel()
@@ -79,14 +79,14 @@ async def test_who_stops_waiting_disturbs_no_delivery(sink_and_reader: tuple[Sin
     assert not delivered.cancelled()
     delivered.result(timeout=30)
     # What collects the delivery reports goes on.
-    sink.publish([Group("topic", [(b"k", b"w")], partition=0)]).result(timeout=30)
+    sink.publish([TopicRecords("topic", [(b"k", b"w")], partition=0)]).result(timeout=30)
     assert [value for _, value, _ in reader("topic")] == [b"v", b"w"]
 
 
 def test_nothing_to_publish_is_done_at_once(sink_and_reader: tuple[Sink, Read]) -> None:
     sink, _ = sink_and_reader
     assert list(sink.publish([]).result(timeout=1)) == []
-    assert list(sink.publish([Group("topic", [])]).result(timeout=1)) == [-1]
+    assert list(sink.publish([TopicRecords("topic", [])]).result(timeout=1)) == [-1]
 
 
 def test_offsets_of_last_records_are_told_where_the_partition_is_named(
@@ -94,9 +94,11 @@ def test_offsets_of_last_records_are_told_where_the_partition_is_named(
 ) -> None:
     sink, _ = sink_and_reader
     many, one = [(b"k", b"v")] * 7, [(b"k", b"v")]
-    first = sink.publish([Group("a", many, partition=0), Group("b", many)])
-    second = sink.publish([Group("b", []), Group("a", one, partition=0), Group("c", [], partition=0)])
-    third = sink.publish([Group("a", many, partition=0, headers=[[("h", b"1")]] * 7)])
+    first = sink.publish([TopicRecords("a", many, partition=0), TopicRecords("b", many)])
+    second = sink.publish(
+        [TopicRecords("b", []), TopicRecords("a", one, partition=0), TopicRecords("c", [], partition=0)]
+    )
+    third = sink.publish([TopicRecords("a", many, partition=0, headers=[[("h", b"1")]] * 7)])
     assert [list(found.result(timeout=30)) for found in (first, second, third)] == [
         [6, -1],
         [-1, 7, -1],
@@ -106,18 +108,18 @@ def test_offsets_of_last_records_are_told_where_the_partition_is_named(
 
 def test_close_leaves_nothing_behind(sink_and_reader: tuple[Sink, Read]) -> None:
     sink, reader = sink_and_reader
-    sink.publish([Group("topic", [(b"k", b"v")] * 50, partition=0)])
+    sink.publish([TopicRecords("topic", [(b"k", b"v")] * 50, partition=0)])
     assert sink.close(30) == 0
     assert len(reader("topic")) == 50
 
 
 def test_a_broker_that_is_gone_is_an_error_and_no_silence() -> None:
     sink = KafkaSink({"bootstrap.servers": "127.0.0.1:9", "log_level": 0}, deadline_s=0.3)
-    delivered = sink.publish([Group("topic", [(b"k", b"v")], partition=0)])
+    delivered = sink.publish([TopicRecords("topic", [(b"k", b"v")], partition=0)])
     with pytest.raises(SinkError, match=r"did not take a record of topic within 0\.3 s"):
         delivered.result(timeout=30)
     with pytest.raises(SinkError, match="did not take"):
-        sink.publish([Group("topic", [(b"k", b"v")], partition=0)])
+        sink.publish([TopicRecords("topic", [(b"k", b"v")], partition=0)])
     assert sink.close(1) == 1
 
 
@@ -143,12 +145,12 @@ def test_nothing_follows_a_record_that_is_refused(request_of: str, before: int) 
     sink, reader = refusing(Asked())  # type: ignore[arg-type]  # all that is read of a request
     good = [(b"k", b"%d" % i) for i in range(before)]
     if good:
-        sink.publish([Group("topic", good, partition=0)]).result(timeout=30)
+        sink.publish([TopicRecords("topic", good, partition=0)]).result(timeout=30)
     bad = [(b"k", b"x"), (b"k", b"x" * 2000), (b"k", b"y")]
     with pytest.raises(SinkError, match="topic"):
-        sink.publish([Group("topic", bad, partition=0)]).result(timeout=30)
+        sink.publish([TopicRecords("topic", bad, partition=0)]).result(timeout=30)
     with pytest.raises(SinkError, match="topic"):
-        sink.publish([Group("topic", [(b"k", b"z")], partition=0)])
+        sink.publish([TopicRecords("topic", [(b"k", b"z")], partition=0)])
     sink.close(1)
     taken = [value for _, value, _ in reader("topic")]
     assert taken == [value for _, value in [*good, *bad]][: len(taken)]
@@ -164,7 +166,7 @@ def test_partitions_are_those_of_java_clients() -> None:
     keys = [b"21", b"foobar", b"a-little-bit-long-string", b"abc"]
     # Java's Utils.murmur2 test vectors, made positive, modulo the mock's four partitions.
     hashes = [-973932308, -790332482, -985981536, 479470107]
-    sink.publish([Group("topic", [(key, key) for key in keys])]).result(timeout=30)
+    sink.publish([TopicRecords("topic", [(key, key) for key in keys])]).result(timeout=30)
     consumer = Consumer({"bootstrap.servers": servers, "group.id": "g"})
     count = len(consumer.list_topics("topic", timeout=10).topics["topic"].partitions)
     expected = {key: (h & 0x7FFFFFFF) % count for key, h in zip(keys, hashes, strict=True)}

@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from sinks.base import Group
+from sinks.base import TopicRecords
 from streams.settings.settings import Settings
 from tests.streams.flows import Record
 
@@ -109,7 +109,7 @@ class Outbox:
             topics.topic_recommendations: "recommendations",
         }
 
-    def publish(self, groups: Sequence[Group]) -> Future[Sequence[int]]:
+    def publish(self, groups: Sequence[TopicRecords]) -> Future[Sequence[int]]:
         """See Sink."""
         delivered: Future[Sequence[int]] = Future()
         offsets = [-1] * len(groups)

@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from sinks.base import Group
+from sinks.base import TopicRecords
 from streams.events.adapters import adapter
 from streams.events.canonical import Limits
 from streams.flow.future import Future as Horizon
@@ -93,7 +93,7 @@ class Outbox:
         self.cluster, self.rooms = cluster, Rooms()
         self.lanes: list[deque[tuple[Any, ...]]] = [deque() for _ in cluster.canonical]
 
-    def publish(self, groups: Sequence[Group]) -> Future[None]:
+    def publish(self, groups: Sequence[TopicRecords]) -> Future[None]:
         """See Sink; a batch of nothing is delivered at once."""
         delivered: Future[None] = Future()
         left = [sum(len(group.records) for group in groups), delivered]

@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any, NoReturn
 
-from sinks.base import Group
+from sinks.base import TopicRecords
 from streams.kafka.consumer import Consumer
 from streams.worker import ownership
 from streams.worker.worker import Worker
@@ -80,12 +80,12 @@ def arm(worker: Worker, point: str, nth: int) -> None:
 
 def _arm_sink(worker: Worker, point: str, passages: Passages) -> None:
     sink, state = worker.publisher.sink, worker.settings.topic_state
-    publish: Callable[[Sequence[Group]], Future[None]] = sink.publish
+    publish: Callable[[Sequence[TopicRecords]], Future[None]] = sink.publish
 
-    def deliver(groups: Sequence[Group]) -> None:
+    def deliver(groups: Sequence[TopicRecords]) -> None:
         publish(groups).result(ACK_DEADLINE_S)
 
-    def wrapped(groups: Sequence[Group]) -> Future[None]:
+    def wrapped(groups: Sequence[TopicRecords]) -> Future[None]:
         changelog = [group for group in groups if group.topic == state and len(group.records) > 1]
         outputs = [group for group in groups if group.topic != state]
         if not changelog or not passages.last():
@@ -105,9 +105,9 @@ def _arm_sink(worker: Worker, point: str, passages: Passages) -> None:
 
 def _arm_ingest(worker: Worker, point: str, passages: Passages) -> None:
     sink, topic = worker.publisher.sink, worker.settings.canonical_topic
-    publish: Callable[[Sequence[Group]], Future[None]] = sink.publish
+    publish: Callable[[Sequence[TopicRecords]], Future[None]] = sink.publish
 
-    def wrapped(groups: Sequence[Group]) -> Future[None]:
+    def wrapped(groups: Sequence[TopicRecords]) -> Future[None]:
         canonical = any(group.topic == topic and group.records for group in groups)
         done = publish(groups)
         if not canonical or not passages.last():
@@ -122,9 +122,9 @@ def _arm_ingest(worker: Worker, point: str, passages: Passages) -> None:
 def _arm_refusal(worker: Worker, topic: str, passages: Passages) -> None:
     """One record in the middle of the nth batch for a topic is larger than the topic takes: the broker refuses it."""
     sink = worker.publisher.sink
-    publish: Callable[[Sequence[Group]], Future[Sequence[int]]] = sink.publish
+    publish: Callable[[Sequence[TopicRecords]], Future[Sequence[int]]] = sink.publish
 
-    def wrapped(groups: Sequence[Group]) -> Future[Sequence[int]]:
+    def wrapped(groups: Sequence[TopicRecords]) -> Future[Sequence[int]]:
         # Of the state only changes of users, with their progress record behind them.
         found = [i for i, g in enumerate(groups) if g.topic == topic and len(g.records) > ("state" in topic)]
         if not found or not passages.last():
@@ -136,7 +136,7 @@ def _arm_refusal(worker: Worker, topic: str, passages: Passages) -> None:
     sink.publish = wrapped  # type: ignore[method-assign]
 
 
-def _spoiled(group: Group) -> Group:
+def _spoiled(group: TopicRecords) -> TopicRecords:
     records = list(group.records)
     middle = (len(records) - 1) // 2
     records[middle] = records[middle][0], b"x" * REFUSED_BYTES

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from streams.state.changelog import Claim, Progress
+from streams.state.changelog import OutputProgress, Progress
 from streams.state.deliveries import Deliveries
 from streams.state.restore import Restoring
 from streams.state.store import NO_OFFSET
@@ -91,7 +91,7 @@ def ends_unseen(patch: Patch) -> Rules:
 def one_claim_for_all(patch: Patch) -> Rules:
     """What others wrote counts as out, wherever it stands."""
     patch.setattr(
-        Claim,
+        OutputProgress,
         "covers",
         lambda claim, states: (states["epoch"] != claim.epoch) | (states["sequence"] <= claim.sequence),
     )

@@ -11,7 +11,7 @@ from streams.flow.flow import Flow
 from streams.interest.base import Longs
 from streams.settings.settings import Settings
 from streams.state.bounded.eviction import Evictor
-from streams.state.changelog import Claim, TopicIdentity
+from streams.state.changelog import OutputProgress, TopicIdentity
 from streams.state.deliveries import Deliveries
 from streams.state.users.layout import UserLayout
 from streams.state.users.partition import UserPartition
@@ -61,7 +61,7 @@ def fill(part: UserPartition, first: int, users: int, consumed: int) -> None:
         part.trim()
     part.processed_offset = users
     # As an owner leaves it: every output is delivered.
-    part.deliveries = Deliveries(EPOCH, 0, Claim(EPOCH, 0, 0), users)
+    part.deliveries = Deliveries(EPOCH, 0, OutputProgress(EPOCH, 0, 0), users)
 
 
 def _rows(rows: Longs, layout: UserLayout) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:

@@ -11,7 +11,7 @@ import orjson
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
-from sinks.base import Group
+from sinks.base import TopicRecords
 from sinks.properties import BATCH_BYTES
 from streams.events.rejections import Reason, Rejected
 from streams.kafka.topics.admin import TopicError
@@ -84,7 +84,7 @@ def _too_small(topic: str, takes: int, needed: int, settings: Settings) -> str:
     )
 
 
-def fitting(canonical: Group, room: int) -> tuple[Group, list[tuple[int, Rejected]]]:
+def fitting(canonical: TopicRecords, room: int) -> tuple[TopicRecords, list[tuple[int, Rejected]]]:
     """The canonical records that their topic takes, and the rejections of the others by their index.
 
     canonical: with headers.
@@ -101,7 +101,7 @@ def fitting(canonical: Group, room: int) -> tuple[Group, list[tuple[int, Rejecte
         f"bytes as canonical record, but {canonical.topic} takes {room}: raise its {SETTING}, or send less"
     )
     return (
-        Group(
+        TopicRecords(
             canonical.topic,
             [canonical.records[i] for i in kept],
             canonical.partition,

@@ -20,7 +20,7 @@ from typing import Protocol
 import numpy as np
 
 from streams.interest.base import Longs, States
-from streams.state.changelog import Claim
+from streams.state.changelog import OutputProgress
 from streams.state.store import PartitionState
 
 # Rows evicted at a time beyond the excess, so that not every batch has to look for some.
@@ -104,7 +104,7 @@ class Evictor:
         if len(rows):
             self._evict(part, rows)
 
-    def recall(self, part: PartitionState, claims: Sequence[Claim]) -> None:
+    def recall(self, part: PartitionState, claims: Sequence[OutputProgress]) -> None:
         """After a recovery: bring back every key with outputs that may not be delivered, as the claims say."""
         if not self._stale and all(self._covered(claim) for claim in claims):
             return
@@ -117,7 +117,7 @@ class Evictor:
         values = self.file.values(part.partition)
         part.rows([key for key, value in values if key not in part.row_of and not delivered(value)])
 
-    def _covered(self, claim: Claim) -> bool:
+    def _covered(self, claim: OutputProgress) -> bool:
         """True where the claim covers all rows evicted so far."""
         return all(
             sequence <= claim.sequence if epoch == claim.epoch else record_offset < claim.read_to

@@ -1,7 +1,7 @@
 """A copy of a state, made by the block between batches, so that no batch waits for the whole copy.
 
 Each row says at which changelog offset its record stands, as a recovery would find it: which outputs are delivered
-depends on that, too (see `Claim`).
+depends on that, too (see `OutputProgress`).
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from streams.interest.base import Longs
-from streams.state.changelog import NOTHING, Claim, Progress
+from streams.state.changelog import NOTHING, OutputProgress, Progress
 from streams.state.store import PartitionState
 from streams.state.users.layout import UserLayout
 from streams.state.users.tails import UserTails
@@ -46,13 +46,13 @@ class UserPartition(PartitionState):
         for row in rows.tolist():
             due.setdefault(row, sequence)
 
-    def deferred(self) -> Claim:
+    def deferred(self) -> OutputProgress:
         """Which changes have delivered recommendations."""
         due = min([*self.due.values(), *self.publishing.values()], default=None)
         self.none_due_recorded = due is None
         if due == 0:
             return self.recommended_before
-        return Claim(
+        return OutputProgress(
             self.deliveries.epoch, self.sequence if due is None else due - 1, self.deliveries.read_to
         )
 
@@ -63,7 +63,7 @@ class UserPartition(PartitionState):
             self.recommended_before = progress.deferred
             self._book_applied()
 
-    def claims(self) -> tuple[Claim, ...]:
+    def claims(self) -> tuple[OutputProgress, ...]:
         """Which changes have delivered vectors, and recommendations."""
         return *super().claims(), self.recommended_before
 

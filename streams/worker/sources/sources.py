@@ -10,7 +10,7 @@ from typing import Any
 from faust.types import TP
 
 from streams.kafka.brokers import Brokers
-from streams.kafka.topics.ids import Watched, ids_now, known_ids, require_forward
+from streams.kafka.topics.ids import WatchedTopics, ids_now, known_ids, require_forward
 from streams.ops.metrics import Metrics
 from streams.settings.settings import Settings
 from streams.worker.sources.positions import find
@@ -32,7 +32,7 @@ class Sources:
         """reads_from: see Ingest."""
         self.settings, self.app, self.brokers, self.metrics = settings, faust_app, brokers, metrics
         self._reads_from = reads_from
-        self._watched = Watched(settings.canonical_topic)
+        self._watched = WatchedTopics(settings.canonical_topic)
         faust_app.state_moved, faust_app.state_topic_ids = self._moved, self._watched.ids
 
     async def find(self) -> dict[tuple[str, int], int]:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from encoders.core.base import Encoder
-from sinks.base import Group
+from sinks.base import TopicRecords
 from streams.catalog.updater import CatalogUpdater, Changes
 from streams.interest.base import Floats
 from streams.kafka.batches import RecordBatch
@@ -34,7 +34,7 @@ class Catalogue:
     def _outputs(self, changes: Changes, vectors: Floats | None) -> Outputs:
         records = self.catalog_updater.records(changes, vectors)
         return Outputs(
-            groups=[Group(self._topic, records, headers=changes.headers())],
+            groups=[TopicRecords(self._topic, records, headers=changes.headers())],
             rejected=changes.rejected,
             outcomes=changes.outcomes(),
             media_failed=changes.media_failed,

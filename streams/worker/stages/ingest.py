@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from sinks.base import Group
+from sinks.base import TopicRecords
 from streams.events.adapters.base import Adapter, parse_each
 from streams.events.canonical import Event, Limits, Rejected, SourceRecord, encode
 from streams.events.provenance import OriginHeaders
@@ -70,9 +70,9 @@ class Ingest:
             for index, one in enumerate(found)
         ]
 
-    def _canonical(self, topic: str, good: Sequence[Good]) -> Group:
+    def _canonical(self, topic: str, good: Sequence[Good]) -> TopicRecords:
         origin = self._headers[topic].of
-        return Group(
+        return TopicRecords(
             self._canonical_topic,
             [(event.user_id.encode(), encode(event)) for _, _, event in good],
             headers=[origin(record, index or 0) for record, index, _ in good],

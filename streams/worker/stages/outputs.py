@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from encoders.media.content import Failure
-from sinks.base import Group
+from sinks.base import TopicRecords
 from streams.events.canonical import Rejected, SourceRecord
 from streams.flow.flow import Updated
 from streams.interest.base import Floats
@@ -37,7 +37,7 @@ class Outputs:
     # Rejected records that must be on the broker before the change is published.
     isolated: Sequence[Refusal] = ()
     change: StateChange | None = None
-    groups: Sequence[Group] = ()
+    groups: Sequence[TopicRecords] = ()
     rejected: Sequence[Refusal] = ()
     # The topic that the batch came from, where the outcomes are counted by it.
     source: str = ""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from sinks.base import Group
+from sinks.base import TopicRecords
 from streams.flow.flow import Flow, Updated
 from streams.kafka.topics.limits import fitting_recommendation
 from streams.state.users.partition import UserPartition
@@ -60,7 +60,7 @@ class Recommend:
             self._last[partition, part.users[row]] = now
         records = self.flow.recommend(partition, np.array(rows, dtype=np.int64))
         fitting = [fitting_recommendation(record, self._room()) for record in records]
-        return rows, Outputs(groups=[Group(self._topic, fitting)])
+        return rows, Outputs(groups=[TopicRecords(self._topic, fitting)])
 
     def finish(self, partition: int, rows: list[int]) -> Outputs | None:
         """Their recommendations are delivered. When nobody is due any more, the changelog is told so."""

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sinks.base import SinkError
-from streams.state.changelog import NOTHING, Claim
+from streams.state.changelog import NOTHING, OutputProgress
 from streams.state.deliveries import Deliveries, PendingChange
 
 
@@ -61,7 +61,7 @@ def test_what_vouches_for_no_rejected_record_does_not_take_back_what_others_did(
     deliveries.add(pending(1, 2, 11, resume=7))
     deliveries.add(pending(2, 1, 12))
     deliveries.settle()
-    assert (deliveries.published, deliveries.resume) == (Claim(9, 2, 10), 7)
+    assert (deliveries.published, deliveries.resume) == (OutputProgress(9, 2, 10), 7)
 
 
 def test_a_failed_delivery_is_an_error() -> None:

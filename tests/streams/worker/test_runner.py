@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from encoders.text.hashing import HashingEncoder
-from sinks.base import Group
+from sinks.base import TopicRecords
 from sinks.memory import MemorySink
 from streams.events.adapters import adapter
 from streams.events.isolation import EverythingFailsError
@@ -128,7 +128,7 @@ async def test_isolated_records_are_on_the_broker_before_the_state_that_goes_bey
     poison_fold(rig)
     publish = rig.sink.publish
 
-    def slowly(groups: Sequence[Group]) -> Future[None]:
+    def slowly(groups: Sequence[TopicRecords]) -> Future[None]:
         order.append({group.topic for group in groups if group.records})
         return publish(groups)
 

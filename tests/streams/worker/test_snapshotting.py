@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from sinks.base import SinkError
 from streams.settings.settings import Settings
-from streams.state.changelog import PROGRESS_KEY, Claim, Progress, TopicIdentity
+from streams.state.changelog import PROGRESS_KEY, OutputProgress, Progress, TopicIdentity
 from streams.state.deliveries import PendingChange
 from streams.state.restore import Restoring
 from streams.state.snapshots import copying
@@ -101,7 +101,7 @@ def test_what_a_replaced_owner_had_read_is_told_from_what_it_had_not() -> None:
     hand_over(part, ["a", "b"]).set_result([OFFSET + 2])
     restoring, snapshot = Restoring(UserPartition(2, layout())), taken(part)
     restoring.fill(snapshot)
-    read = Claim(3, 1, OFFSET + 1)
+    read = OutputProgress(3, 1, OFFSET + 1)
     progress = Progress(99, 3, 1, 8, read, read, part.layout.id, SOURCE, {})
     restoring.add([PROGRESS_KEY], [msgspec.json.encode(progress)], [snapshot.offset])
     again = restoring.state(SOURCE, 60)

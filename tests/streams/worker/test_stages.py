@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from encoders.text.hashing import HashingEncoder
-from sinks.base import Group
+from sinks.base import TopicRecords
 from sinks.memory import MemorySink
 from streams.events.adapters import adapter
 from streams.kafka.batches import RecordBatch
@@ -156,7 +156,7 @@ async def test_a_state_changes_and_is_published_in_one_call_on_the_model_thread(
         return fold(*arguments)
 
     def publishing(groups: Any) -> Any:
-        state = [g for g in groups if isinstance(g, Group) and g.topic == SETTINGS.topic_state]
+        state = [g for g in groups if isinstance(g, TopicRecords) and g.topic == SETTINGS.topic_state]
         if state:
             assert state[0].records[-1][0] == PROGRESS_KEY
             order.append(("publish", threading.current_thread().name))

@@ -8,7 +8,7 @@ import numpy as np
 import orjson
 import pytest
 
-from sinks.base import Group
+from sinks.base import TopicRecords
 from streams.events.rejections import Reason
 from streams.flow.outputs import Writer
 from streams.interest.base import Interests
@@ -26,7 +26,7 @@ HEADERS = [("interestflow.origin", b"clicks/0/1/0/a/b")]
 def test_a_canonical_record_is_rejected_from_one_byte_beyond_the_room(beyond: int) -> None:
     good, large = (b"u", b"v"), (b"u", b"x" * 3000)
     room = record_bytes(*large, HEADERS) - beyond
-    group, rejected = fitting(Group("events", [good, large, good], headers=[HEADERS] * 3), room)
+    group, rejected = fitting(TopicRecords("events", [good, large, good], headers=[HEADERS] * 3), room)
     assert len(group.records) == len(group.headers or []) == (2 if beyond > 0 else 3)
     assert [(index, why.reason) for index, why in rejected] == ([(1, Reason.TOO_LARGE)] if beyond > 0 else [])
     assert all("max.message.bytes" in why.message for _, why in rejected)

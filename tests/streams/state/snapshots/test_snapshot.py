@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streams.interest.decay import DecayModel, HalfLife
-from streams.state.changelog import NOTHING, Claim, Progress, TopicIdentity
+from streams.state.changelog import NOTHING, OutputProgress, Progress, TopicIdentity
 from streams.state.deliveries import Deliveries
 from streams.state.snapshots import snapshot as module
 from streams.state.snapshots.copying import Copying
@@ -53,8 +53,8 @@ def state(users: int = USERS, first: int = 10) -> UserPartition:
         part.waiting.add(2, Waiting(12, "item-y", 1001, b'{"a":1}', 0))
     part.processed_offset = first + users - 1
     part.books.update({"read": users, "applied": users - 2, "waiting": 2})
-    part.deliveries = Deliveries(epoch=7, read_to=OFFSET, published=Claim(3, 4, 5), resume=8)
-    part.sequence, part.recommended_before = 6, Claim(3, 2, 5)
+    part.deliveries = Deliveries(epoch=7, read_to=OFFSET, published=OutputProgress(3, 4, 5), resume=8)
+    part.sequence, part.recommended_before = 6, OutputProgress(3, 2, 5)
     part.progress_record(SOURCE)
     return part
 
