@@ -220,7 +220,7 @@ def _units(fused: Doubles, present: npt.NDArray[np.bool_]) -> Vectors:
 def _mean(medium: str, vectors: Vectors) -> Doubles:
     present = vectors[vectors.any(axis=1)].astype(np.float64)
     if not len(present):
-        raise FusionError(f"no item has a {medium}: load a catalogue that has some, or leave its encoder out")
+        raise FusionError(f"no item has a {medium}: load a catalog that has some, or leave its encoder out")
     mean: Doubles = present.mean(axis=0)
     return mean
 

@@ -149,7 +149,7 @@ def _batches(texts: Iterable[str]) -> Iterator[list[str]]:
 
 
 def _advice(what: str) -> str:
-    return f"{what}: fit topics from a catalogue's texts, and save them, anew"
+    return f"{what}: fit topics from a catalog's texts, and save them, anew"
 
 
 def from_settings(options: EncoderOptions) -> TopicEncoder:

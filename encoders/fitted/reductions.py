@@ -83,7 +83,7 @@ def _principal(moments: Moments, dim: int, centred: bool, whiten: float) -> Doub
         )
     spread = np.sqrt(np.trace(moments.scatter) / moments.count)
     if not spread > ROUNDING * np.sqrt(moments.mean @ moments.mean):
-        raise ProjectionError("all items have one and the same vector: check the catalogue's texts")
+        raise ProjectionError("all items have one and the same vector: check the catalog's texts")
     scatter = moments.scatter if centred else moments.about_zero()
     values, vectors = np.linalg.eigh(scatter)
     # Ascending, and of rounding a little below zero; numpy gives all of them, we want the last.

@@ -112,7 +112,7 @@ def to_int8(folder: Path, texts: Sequence[str], max_length: int = 256) -> int:
     from encoders.onnx.int8 import quantize
 
     if not texts:
-        raise EncoderError("int8 needs texts to find its scales from: load a catalogue first")
+        raise EncoderError("int8 needs texts to find its scales from: load a catalog first")
     model = onnx.load(folder / MODEL)
     told = {entry.key: entry.value for entry in model.metadata_props}
     tokens = Tokens(folder / TOKENIZER, min(max_length, int(told["max_length"])), EncodeStats())

@@ -142,7 +142,7 @@ class CatalogUpdater:
             return
         self._logged_unknown.add(item_id)
         log.warning(
-            "%s-%d, offset %d removes item %r, which is not in the catalogue: is the key its id? "
+            "%s-%d, offset %d removes item %r, which is not in the catalog: is the key its id? "
             "(told once; interestflow_items_total counts)",
             record.topic,
             record.partition,

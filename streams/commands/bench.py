@@ -80,7 +80,7 @@ def projections(
     ],
     json_file: JsonFile = None,
     vectors: Annotated[
-        Path | None, typer.Option(help="Folder in which encoded catalogues are kept.", file_okay=False)
+        Path | None, typer.Option(help="Folder in which encoded catalogs are kept.", file_okay=False)
     ] = None,
     dimensions: Annotated[int, typer.Option(min=2, help="What the vectors are reduced to.")] = 128,
     seed: Annotated[int, typer.Option(min=0, help="Of random projection, training, resamples and ties.")] = 0,

@@ -71,11 +71,11 @@ def train_encoder_command(
 def export_onnx_command(
     output: Annotated[Path, typer.Option(help="Folder to make, for INTERESTFLOW_ENCODER=onnx:FOLDER.")],
     int8: Annotated[
-        bool, typer.Option("--int8", help="Static int8, calibrated on the catalogue: faster, less exact.")
+        bool, typer.Option("--int8", help="Static int8, calibrated on the catalog: faster, less exact.")
     ] = False,
     dataset: Annotated[
         tuple[str, Path] | None,
-        typer.Option(help="NAME PATH of a data set that `load` knows, instead of the catalogue topic."),
+        typer.Option(help="NAME PATH of a data set that `load` knows, instead of the catalog topic."),
     ] = None,
     config: Config = None,
     bootstrap_servers: Servers = None,

@@ -69,7 +69,7 @@ def fit_topics_command(
 def fit_fusion_command(
     output: Annotated[Path, typer.Option(help="File to write.")] = Path("fusion.safetensors"),
     gate: Annotated[
-        bool, typer.Option(help="Learn from what users consume in a row; else from the catalogue alone.")
+        bool, typer.Option(help="Learn from what users consume in a row; else from the catalog alone.")
     ] = True,
     window_hours: Annotated[float, typer.Option(min=0.01, help="Longest time between two in a row.")] = 6.0,
     seed: Annotated[int, typer.Option(min=0, help="Of the training.")] = 0,

@@ -77,7 +77,7 @@ def _act(settings: Settings, own: dict[str, str], home: Path, world: World, seco
         verb = ["fit", "projection", "--output", str(settings.projection)]
         with child(verb, own, home / "fit.log") as fit:
             fit.wait()
-        log.info("starting the worker, which encodes the catalogue")
+        log.info("starting the worker, which encodes the catalog")
         with child(["worker"], own, home / "worker.log") as worker:
             simulation = Simulation(settings, client, worker, world)
             simulation.wait_until_open()

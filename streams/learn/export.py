@@ -62,7 +62,7 @@ def export_onnx(settings: Settings, output: Path, texts: Sequence[str] | None = 
         raise SettingsError(f"{output} exists already: give --output a folder that is to be made")
     if texts is not None and len(texts) < 4 * NEIGHBOURS:
         raise EncoderError(
-            f"{len(texts)} texts are too few for int8: load a catalogue of {4 * NEIGHBOURS} first"
+            f"{len(texts)} texts are too few for int8: load a catalog of {4 * NEIGHBOURS} first"
         )
     base = build_raw_encoder(settings)
     output.parent.mkdir(parents=True, exist_ok=True)

@@ -46,7 +46,7 @@ def fit_projection(settings: Settings, output: Path, fit: Fit) -> Projection:
     if fit.method in FITTED:
         moments = moments_of(texts(lambda: changes(settings), fit.sample), encoder)
         if not moments.count:
-            raise SettingsError(f"{settings.topic_items} holds no item with a text: load a catalogue first")
+            raise SettingsError(f"{settings.topic_items} holds no item with a text: load a catalog first")
     projection = Projection.of(
         moments, settings.dimensions, fit.method, fit.whiten, fit.seed, source=identity(encoder)
     )

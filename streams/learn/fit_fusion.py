@@ -129,7 +129,7 @@ def _split(
         raise EncoderError(
             f"{len(first)} pairs to learn from and {len(held_out)} later ones to check with are too few: at least "
             f"{FEWEST_TRAIN} and {FEWEST_HELD_OUT} are needed. Wait for more events, widen --window-hours, or give "
-            f"--no-gate, which needs the catalogue alone"
+            f"--no-gate, which needs the catalog alone"
         )
 
     def rows(chosen: Sequence[CoConsumed]) -> list[RowPair]:

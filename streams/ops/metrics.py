@@ -41,7 +41,7 @@ class Metrics:
         self.events = counter("events", "Canonical events by outcome", "outcome")
         self.ingested = counter("ingested", "Source records by topic and outcome", "topic", "outcome")
         self.rejected = counter("rejected", "Rejected records by stage and reason", "stage", "reason")
-        self.items = counter("items", "Records of the catalogue by outcome", "outcome")
+        self.items = counter("items", "Records of the catalog by outcome", "outcome")
         self.media_failed = counter(
             "media_failed", "Media of items that could not be read, by reason", "medium", "reason"
         )
@@ -56,7 +56,7 @@ class Metrics:
             "end_to_end_seconds", "Broker record time to delivered vector, oldest of a batch", LAG_SECONDS
         )
         self.consumer_lag = gauge("consumer_lag_records", "Records not yet processed", "topic", "partition")
-        self.catalog = gauge("catalog_items", "Items in the catalogue, by visibility", "visibility")
+        self.catalog = gauge("catalog_items", "Items in the catalog, by visibility", "visibility")
         self.waiting = gauge("waiting_events", "Events that wait for their item", "partition")
         self.foreign = counter(
             "foreign_records", "Changelog records that a replaced worker wrote over ours", "partition"

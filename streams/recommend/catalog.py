@@ -40,7 +40,7 @@ class Catalog:
         titles: keep the items' titles, for whoever writes behaviour out.
         """
         if dim < 1 or capacity < 1:
-            raise ValueError(f"a catalogue needs dim and capacity of at least 1, not {dim} and {capacity}")
+            raise ValueError(f"a catalog needs dim and capacity of at least 1, not {dim} and {capacity}")
         self.dim = dim
         self.item_ids: list[str] = []
         self.row_of: dict[str, int] = {}

@@ -130,8 +130,8 @@ class _Exclusions:
         rows = np.fromiter(chain.from_iterable(exclude), dtype=np.int64, count=int(counts.sum()))
         if len(rows) and not 0 <= rows.min() <= rows.max() < items:
             raise ValueError(
-                f"excluded rows go from {rows.min()} to {rows.max()}, the catalogue has 0 to {items - 1}: "
-                f"look them up in this catalogue's row_of and leave out what is unknown"
+                f"excluded rows go from {rows.min()} to {rows.max()}, the catalog has 0 to {items - 1}: "
+                f"look them up in this catalog's row_of and leave out what is unknown"
             )
         return _Exclusions(np.repeat(np.arange(len(counts)), counts), rows)
 
@@ -152,8 +152,8 @@ def _checked(catalog: Catalog, queries: Queries, k: int) -> tuple[Floats, npt.ND
     vectors = np.ascontiguousarray(queries.weighted().reshape(-1, dim), dtype=np.float32)
     if dim != catalog.dim:
         raise ValueError(
-            f"query vectors have {dim} dimensions, the catalogue {catalog.dim}: "
-            f"use the interest model and the catalogue of one generation"
+            f"query vectors have {dim} dimensions, the catalog {catalog.dim}: "
+            f"use the interest model and the catalog of one generation"
         )
     lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
     wrong = np.unique(np.flatnonzero(~(lengths <= MAX_LENGTH)) // number)

@@ -30,7 +30,7 @@ from streams.worker import agents
 from streams.worker.catalog_following import CatalogFollower
 from streams.worker.guard import Guard
 from streams.worker.measuring import (
-    MeasuredCatalogue,
+    MeasuredCatalogStage,
     MeasuredRunner,
     MeasuredScheduler,
     MeasuredSink,
@@ -43,7 +43,7 @@ from streams.worker.runner import Runner
 from streams.worker.scheduling import Scheduler
 from streams.worker.snapshotting import Snapshotter
 from streams.worker.sources.sources import Sources
-from streams.worker.stages.catalog import Catalogue
+from streams.worker.stages.catalog import CatalogStage
 from streams.worker.stages.ingest import Ingest
 from streams.worker.stages.recommend import Recommend
 from streams.worker.stages.update import Update
@@ -58,7 +58,7 @@ class Parts:
     runner: Runner
     ingest: Ingest
     update: Update
-    catalogue: Catalogue
+    catalog: CatalogStage
     scheduler: Scheduler
 
 
@@ -101,7 +101,7 @@ def build_parts(
         runner,
         Ingest(settings.canonical_topic, adapters, limits, future, lambda: publisher.rooms.events),
         MeasuredUpdate(metrics, flow, encoder, future, scoring),
-        MeasuredCatalogue(metrics, catalog_updater, encoder, embeddings),
+        MeasuredCatalogStage(metrics, catalog_updater, encoder, embeddings),
         MeasuredScheduler(metrics, _build_recommend(settings, flow, publisher), runner),
     )
 
@@ -113,7 +113,7 @@ def _build_recommend(settings: Settings, flow: Flow, publisher: Publisher) -> Re
 
 def show(settings: Settings, parts: Parts, metrics: Metrics) -> None:
     """Let the metrics show what the parts count themselves."""
-    flow, catalog_updater, scoring = parts.update.flow, parts.catalogue.catalog_updater, parts.update.scoring
+    flow, catalog_updater, scoring = parts.update.flow, parts.catalog.catalog_updater, parts.update.scoring
     metrics.watch(parts.update.encoder)
     if scoring is not None:
         metrics.watch(scoring.sentiment)
@@ -130,12 +130,12 @@ def _build_life(
     """What goes on around the stages of a worker."""
     runner, update, flow = parts.runner, parts.update, parts.update.flow
     app: Any = build_faust_app(settings)
-    agents.register(app, runner, settings, parts.ingest, update, parts.catalogue)
+    agents.register(app, runner, settings, parts.ingest, update, parts.catalog)
     snapshotter = Snapshotter(
         settings, flow, runner.model, lambda: topic_identity(brokers.admin, settings.topic_state)
     )
     sources = Sources(settings, app, brokers, metrics, parts.ingest.reads_from)
     ownership = Ownership(settings, app, runner, update, sources, snapshotter, brokers, health, metrics)
-    catalog = CatalogFollower(settings, brokers, runner, parts.catalogue, update, ownership.joined)
+    catalog = CatalogFollower(settings, brokers, runner, parts.catalog, update, ownership.joined)
     guard = Guard(settings.topic_state, runner.publisher, runner.model, brokers, metrics, time.monotonic)
     return Worker(settings, app, runner, ownership, catalog, guard, parts.scheduler, brokers, health, metrics)

@@ -6,14 +6,14 @@ from typing import Any
 
 from streams.settings.settings import Settings
 from streams.worker.runner import Runner
-from streams.worker.stages.catalog import Catalogue
+from streams.worker.stages.catalog import CatalogStage
 from streams.worker.stages.ingest import Ingest
 from streams.worker.stages.outputs import Stage
 from streams.worker.stages.update import Update
 
 
 def register(
-    app: Any, runner: Runner, settings: Settings, ingest: Ingest, update: Update, catalog: Catalogue
+    app: Any, runner: Runner, settings: Settings, ingest: Ingest, update: Update, catalog: CatalogStage
 ) -> None:
     """Give the Faust app its agents."""
     _agent(app, runner, catalog, [settings.topic_items])

@@ -16,7 +16,7 @@ from streams.kafka.reading import ISOLATION, TAIL_WAIT_MS, Reader, ends_of
 from streams.ops.daemon_calls import call_on_daemon_thread
 from streams.settings.settings import Settings, SettingsError
 from streams.worker.runner import Runner
-from streams.worker.stages.catalog import Catalogue
+from streams.worker.stages.catalog import CatalogStage
 from streams.worker.stages.update import Update
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ class CatalogFollower:
         settings: Settings,
         brokers: Brokers,
         runner: Runner,
-        catalog: Catalogue,
+        catalog: CatalogStage,
         update: Update,
         joined: Callable[[], bool],
     ) -> None:
@@ -64,7 +64,7 @@ class CatalogFollower:
                 f"INTERESTFLOW_TOPIC_EMBEDDINGS to a topic of its own, raise INTERESTFLOW_GENERATION and run "
                 f"`interestflow topics create`"
             )
-        log.info("catalogue loaded: %d items", len(self.catalog))
+        log.info("catalog loaded: %d items", len(self.catalog))
 
     async def follow(self) -> None:
         """For ever, behind what was loaded."""
@@ -82,7 +82,7 @@ class CatalogFollower:
         while not self._embeddings.reached(ends):
             await asyncio.sleep(0.05)
         await self.runner.model.run(lambda: None)
-        log.info("catalogue ready: %d items; events may flow", len(self.catalog))
+        log.info("catalog ready: %d items; events may flow", len(self.catalog))
 
     def stop(self) -> None:
         """Wait for no item any more."""

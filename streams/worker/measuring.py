@@ -13,7 +13,7 @@ from streams.kafka.batches import RecordBatch
 from streams.ops.metrics import Metrics
 from streams.worker.runner import Runner
 from streams.worker.scheduling import Scheduler
-from streams.worker.stages.catalog import Catalogue
+from streams.worker.stages.catalog import CatalogStage
 from streams.worker.stages.ingest import Ingest
 from streams.worker.stages.outputs import Outputs, Stage
 from streams.worker.stages.update import Update
@@ -62,7 +62,7 @@ class MeasuredRunner(Runner):
         """See Runner."""
         if stage == Ingest.name:
             self._count_ingested(outputs)
-        elif stage == Catalogue.name:
+        elif stage == CatalogStage.name:
             self._count_items(outputs)
         elif stage == Update.name:
             self._count_events(outputs)
@@ -81,7 +81,7 @@ class MeasuredRunner(Runner):
         self._metrics.book_items(outputs.outcomes)
         for failure in outputs.media_failed:
             self._metrics.media_failed.labels(failure.medium, failure.reason).inc()
-        self._count_rejected(Catalogue.name, outputs)
+        self._count_rejected(CatalogStage.name, outputs)
 
     def _count_rejected(self, stage: str, outputs: Outputs) -> None:
         for _, rejected in outputs.rejected:
@@ -109,7 +109,7 @@ class MeasuredUpdate(Update):
             return super().update(partition, decoded, texts)
 
 
-class MeasuredCatalogue(Catalogue):
+class MeasuredCatalogStage(CatalogStage):
     """Shows how many items are known."""
 
     def __init__(self, metrics: Metrics, *arguments: Any) -> None:

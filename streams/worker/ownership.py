@@ -175,7 +175,7 @@ class Ownership:
         if not self._recovered:
             return
         flowing = self.runner.catalog_ready.is_set()
-        self.health.set_ready(flowing, "" if flowing else "waiting for the catalogue's items to be encoded")
+        self.health.set_ready(flowing, "" if flowing else "waiting for the catalog's items to be encoded")
 
     def _install(
         self,

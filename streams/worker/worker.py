@@ -85,7 +85,7 @@ class Worker:
             self.brokers.watch(partial(rights.watch, settings=self.settings)),
             self.ownership.sources.watch(),
         )
-        self.health.set_ready(False, "loading the catalogue")
+        self.health.set_ready(False, "loading the catalog")
         await self.catalog.load()
         self.health.set_ready(False, "joining the consumer group")
         self._joining = asyncio.ensure_future(self.app.start())

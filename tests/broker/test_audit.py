@@ -133,7 +133,7 @@ def test_the_catalog_is_in_the_books_and_removed_items_let_their_events_wait(
     assert (verdict.equal, verdict.events) == (True, 5)
     told: dict[str, Any] = orjson.loads(command(settings, "audit", "--waiting", "--json"))
     assert (told["events"], told["items"]) == (2, 2)
-    names = ("events", "users", "catalogue", "near")
+    names = ("events", "users", "catalog", "near")
     assert {one["item_id"]: tuple(one[name] for name in names) for one in told["waiting"]} == {
         "i1": (1, 1, "removed", []),
         " I3": (1, 1, "unknown", [{"item_id": "i3", "differs": ["case", "space"]}]),

@@ -23,7 +23,7 @@ def make(name: str) -> Recommender:
     return made
 
 
-def catalogue(items: int, hidden: Collection[int] = ()) -> Catalog:
+def make_catalog(items: int, hidden: Collection[int] = ()) -> Catalog:
     catalog = Catalog(DIM)
     for row, vector in enumerate(np.random.default_rng(items).standard_normal((items, DIM))):
         catalog.put(f"i{row}", (vector / np.linalg.norm(vector)).astype(np.float32), hidden=row in hidden)
@@ -69,7 +69,7 @@ def test_every_user_gets_live_items_best_first(name: str, case: tuple[int, int, 
     items, users, k, seed = case
     hidden = {row for row in range(items) if row % 5 == 0}
     queries = asked(users, items, seed)
-    ranked = make(name).recommend(catalogue(items, hidden), queries, k)
+    ranked = make(name).recommend(make_catalog(items, hidden), queries, k)
     assert (ranked.rows.shape, ranked.scores.shape) == ((users, k), (users, k))
     assert (ranked.rows.dtype, ranked.scores.dtype) == (np.int32, np.float32)
     for user in range(users):
@@ -89,7 +89,7 @@ def test_every_user_gets_live_items_best_first(name: str, case: tuple[int, int, 
 @examples(max_examples=60, deadline=None)
 def test_a_users_answer_depends_on_the_users_query_alone(name: str, case: tuple[int, int, int, int]) -> None:
     items, users, k, seed = case
-    catalog, queries, recommender = catalogue(items), asked(users, items, seed), make(name)
+    catalog, queries, recommender = make_catalog(items), asked(users, items, seed), make(name)
     together = recommender.recommend(catalog, queries, k)
     assert_same(recommender.recommend(catalog, queries, k), together)
     for user in range(users):
@@ -103,7 +103,7 @@ def test_a_users_answer_depends_on_the_users_query_alone(name: str, case: tuple[
 @examples(max_examples=60, deadline=None)
 def test_the_terms_of_each_score_add_up_to_it(name: str, case: tuple[int, int, int, int]) -> None:
     items, users, k, seed = case
-    ranked = make(name).recommend(catalogue(items), asked(users, items, seed), k, reasons=2)
+    ranked = make(name).recommend(make_catalog(items), asked(users, items, seed), k, reasons=2)
     total = ranked.reasons.contributions.sum(axis=2) + ranked.reasons.rest
     np.testing.assert_allclose(total, ranked.scores, atol=1e-5)
 
@@ -116,13 +116,13 @@ def assert_same(one: Ranked, other: Ranked) -> None:
 @each
 def test_nobody_and_nothing_are_answered_too(name: str) -> None:
     recommender = make(name)
-    assert recommender.recommend(catalogue(9), asked(0, 9), 4).rows.shape == (0, 4)
+    assert recommender.recommend(make_catalog(9), asked(0, 9), 4).rows.shape == (0, 4)
     assert (recommender.recommend(Catalog(DIM), asked(2, 0), 4).rows == -1).all()
 
 
 @each
 def test_what_cannot_be_answered_is_refused(name: str) -> None:
-    recommender, catalog, queries = make(name), catalogue(9), asked(2, 9)
+    recommender, catalog, queries = make(name), make_catalog(9), asked(2, 9)
     with pytest.raises(ValueError, match="k"):
         recommender.recommend(catalog, queries, 0)
     with pytest.raises(ValueError, match="dimensions"):

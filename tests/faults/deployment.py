@@ -61,8 +61,8 @@ class Deployment:
         self.crew = Crew(self.settings, folder, static, addresses)
         self.load = self.make_load(servers, seed)
         self._tails = {t: Tail(self.config, t) for t in self._topics()}
-        catalogue = self._tails[self.settings.topic_embeddings].messages()
-        self.oracle = self.make_oracle(catalogue)
+        catalog = self._tails[self.settings.topic_embeddings].messages()
+        self.oracle = self.make_oracle(catalog)
         self.changelog, self.published = Changelog(self.oracle.flow), Published()
         # Partition and offset of the records in the topic of rejected ones.
         self.rejected: set[tuple[int, ...]] = set()
@@ -75,9 +75,9 @@ class Deployment:
         """What writes the events."""
         return Load(servers, self.settings.sources[0].topic, Events(seed))
 
-    def make_oracle(self, catalogue: list[Message]) -> Oracle:
+    def make_oracle(self, catalog: list[Message]) -> Oracle:
         """What folds the log. catalog: records of the embeddings."""
-        return Oracle(self.settings, catalogue)
+        return Oracle(self.settings, catalog)
 
     def write_catalog(self) -> None:
         """Embeddings of a fixed catalog, as if its items had been encoded long ago."""

@@ -63,10 +63,10 @@ class Ingesting(Deployment):
             [SourceLoad(servers, source.topic, seed) for source in self.settings.sources]
         )
 
-    def make_oracle(self, catalogue: list[Message]) -> Oracle:
+    def make_oracle(self, catalog: list[Message]) -> Oracle:
         """What folds the log as it is, and what folds each event once."""
-        self.truth = Truth(self.settings, catalogue)
-        return _Both(self.settings, catalogue, self.truth)
+        self.truth = Truth(self.settings, catalog)
+        return _Both(self.settings, catalog, self.truth)
 
     # --- what the group has done ------------------------------------------------------------------------
 
@@ -155,8 +155,8 @@ class Ingesting(Deployment):
 class _Both(Oracle):
     """Reads the log for itself and for the truth."""
 
-    def __init__(self, settings: Settings, catalogue: list[Message], truth: Truth) -> None:
-        super().__init__(settings, catalogue)
+    def __init__(self, settings: Settings, catalog: list[Message], truth: Truth) -> None:
+        super().__init__(settings, catalog)
         self._truth = truth
 
     def add(self, messages: Iterable[Message]) -> None:

@@ -29,7 +29,7 @@ def english(data: Path | None, count: int, seed: int) -> tuple[list[str], str]:
     """
     rng = Random(f"{seed} english")
     if data is None:
-        return [_made(rng, ENGLISH, " ") for _ in range(count)], "made here; --data reads real catalogues"
+        return [_made(rng, ENGLISH, " ") for _ in range(count)], "made here; --data reads real catalogs"
     missing = [name for name in (RETAIL, MOVIELENS) if not (data / name).exists()]
     if missing:
         raise BenchError(
@@ -40,7 +40,7 @@ def english(data: Path | None, count: int, seed: int) -> tuple[list[str], str]:
     found = sorted({Item(**item).text() for dataset in sets for item in dataset.items})
     return rng.sample(
         found, min(count, len(found))
-    ), "catalogue texts of UCI Online Retail and MovieLens (small)"
+    ), "catalog texts of UCI Online Retail and MovieLens (small)"
 
 
 def mixed(count: int, seed: int) -> list[str]:

@@ -79,7 +79,7 @@ def _actions(books: Books) -> Iterator[str]:
 
 
 def _catalog(books: Books) -> Iterator[str]:
-    yield "catalogue records"
+    yield "catalog records"
     yield from _lines(books.items)
     yield from _named(books.items_refused, "refused: ")
 

@@ -48,7 +48,7 @@ class Awaited:
     events: int = 0
     bytes: int = 0
     users: int = 0
-    catalogue: CatalogStatus = "unknown"
+    catalog: CatalogStatus = "unknown"
     near: list[Near] = field(default_factory=list)
 
 
@@ -167,7 +167,7 @@ def compare(listed: list[Awaited], embeddings: Iterable[tuple[bytes, bool]]) -> 
             live[item_id] = has_vector
     for item_id in sorted(live):
         if item_id in by_id:
-            by_id[item_id].catalogue = "known" if live[item_id] else "removed"
+            by_id[item_id].catalog = "known" if live[item_id] else "removed"
         for wanted in near.of(item_id) if live[item_id] else ():
             if len(by_id[wanted].near) < MOST_NEAR:
                 by_id[wanted].near.append(Near(item_id, differences(wanted, item_id)))
@@ -194,9 +194,9 @@ def _remarks(one: Awaited) -> str:
     text = {
         "unknown": "",
         "removed": ", which was removed",
-        "known": ", which the catalogue has: a running worker applies them",
-    }[one.catalogue]
+        "known": ", which the catalog has: a running worker applies them",
+    }[one.catalog]
     if one.near:
         near = ", ".join(f"{other.item_id!r} ({' and '.join(other.differs)})" for other in one.near)
-        text += f"; the catalogue has {near}"
+        text += f"; the catalog has {near}"
     return text

@@ -14,7 +14,7 @@ from streams.kafka.batches import RecordBatch
 from streams.worker.stages.outputs import Outputs, Pending
 
 
-class Catalogue:
+class CatalogStage:
     """Of one worker."""
 
     name, needs_catalog = "catalog", False

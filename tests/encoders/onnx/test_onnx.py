@@ -123,7 +123,7 @@ def test_a_folder_that_is_none_says_what_to_do(exact: Path, tmp_path: Path, dama
 
 
 def test_int8_without_texts_is_refused(exact: Path) -> None:
-    with pytest.raises(EncoderError, match="load a catalogue"):
+    with pytest.raises(EncoderError, match="load a catalog"):
         to_int8(exact, [])
 
 

@@ -152,7 +152,7 @@ def test_a_removal_of_an_unknown_item_is_told_once_and_says_so_in_its_record(
     again = catalog_updater.changes([removal("old"), removal("nobody")])
     assert again.unknown == {"nobody"}
     told = [line.getMessage() for line in caplog.records]
-    assert ["'nobody', which is not in the catalogue" in line for line in told] == [True]
+    assert ["'nobody', which is not in the catalog" in line for line in told] == [True]
     records, headers = catalog_updater.records(changes, ENCODER.encode(changes.texts())), changes.headers()
     assert headers is not None
     assert {key: own for (key, _), own in zip(records, headers, strict=True)} == {

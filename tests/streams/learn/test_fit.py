@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
-from tests.streams.catalog.test_catalogue import Message
+from tests.streams.catalog.test_catalog import Message
 from typer.testing import CliRunner
 
 from encoders.core.base import EncoderError
@@ -35,12 +35,12 @@ def item(item_id: str, title: str, **fields: Any) -> Message:
     return Message(item_id.encode(), orjson.dumps({"item_id": item_id, "title": title, **fields}))
 
 
-def catalogue(items: int = 400) -> list[Message]:
+def make_catalog(items: int = 400) -> list[Message]:
     return [item(f"i{n}", f"word{n} kind{n % 7} maker{n % 11}") for n in range(items)]
 
 
 def test_it_is_the_pca_of_all_the_items_texts(topic: list[Message], tmp_path: Path) -> None:
-    topic += catalogue()
+    topic += make_catalog()
     made = fit_projection(SETTINGS, tmp_path / "p.safetensors", Fit())
     texts = [f"word{n} kind{n % 7} maker{n % 11}" for n in range(400)]
     expected = Projection.fit(HashingEncoder(8).encode(texts), 8)
@@ -53,7 +53,7 @@ def test_it_is_the_pca_of_all_the_items_texts(topic: list[Message], tmp_path: Pa
 def test_the_version_depends_on_the_catalog_not_on_its_topics_order(
     topic: list[Message], tmp_path: Path
 ) -> None:
-    topic += catalogue()
+    topic += make_catalog()
     first = fit_projection(SETTINGS, tmp_path / "a", Fit()).version
     topic.reverse()
     topic[:0] = [
@@ -68,7 +68,7 @@ def test_the_version_depends_on_the_catalog_not_on_its_topics_order(
 
 
 def test_a_sample_bounds_what_is_encoded(topic: list[Message], tmp_path: Path) -> None:
-    topic += catalogue()
+    topic += make_catalog()
     assert fit_projection(SETTINGS, tmp_path / "p", Fit(sample=100)).metadata["rows"] == 100
 
 
@@ -98,12 +98,12 @@ def test_what_cannot_be_is_said_before_anything_is_encoded(
 
 def test_an_empty_catalog_says_what_to_do(topic: list[Message], tmp_path: Path) -> None:
     topic += [item("i", ""), Message(b"j", None)]
-    with pytest.raises(SettingsError, match="load a catalogue first"):
+    with pytest.raises(SettingsError, match="load a catalog first"):
         fit_projection(SETTINGS, tmp_path / "p", Fit())
 
 
 def test_the_command_passes_its_options_on(topic: list[Message], tmp_path: Path) -> None:
-    topic += catalogue(60)
+    topic += make_catalog(60)
     path, env = tmp_path / "p", {"INTERESTFLOW_ENCODER": "hashing", "INTERESTFLOW_DIMENSIONS": "8"}
     options = ["--method", "svd", "--whiten", "1", "--sample", "50", "--output", str(path)]
     result = CliRunner().invoke(app, ["fit", "projection", *options], env=env)
@@ -116,7 +116,7 @@ def test_the_command_passes_its_options_on(topic: list[Message], tmp_path: Path)
 
 
 def test_topics_are_fitted_and_encode(topic: list[Message], tmp_path: Path) -> None:
-    topic += catalogue(60)
+    topic += make_catalog(60)
     path, env = tmp_path / "t", {"INTERESTFLOW_DIMENSIONS": "4"}
     result = CliRunner().invoke(app, ["fit", "topics", "--output", str(path)], env=env)
     assert result.exit_code == 0, result.output

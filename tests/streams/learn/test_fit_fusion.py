@@ -54,9 +54,9 @@ def encoder(text: Any = None) -> FusedEncoder:
     return FusedEncoder(HashingEncoder(24) if text is None else text, late, HashedPictures())
 
 
-def fitted(choice: Choice | None = None, catalogue: list[Item] | None = None) -> Any:
+def fitted(choice: Choice | None = None, catalog: list[Item] | None = None) -> Any:
     weights = fusion_weights(Settings(**HASHING))
-    return fit(encoder(), catalogue or items(), pairs(), weights, 16, choice or Choice(), QUICK)
+    return fit(encoder(), catalog or items(), pairs(), weights, 16, choice or Choice(), QUICK)
 
 
 def test_the_gate_is_compared_on_the_latest_pairs_with_what_needs_no_gate() -> None:
@@ -178,7 +178,7 @@ class Message:
 
 def topics() -> dict[str, list[Message]]:
     """Catalog and events; the last item is removed again, one record of each is broken."""
-    catalogue = [
+    catalog = [
         Message(one.item_id, {"item_id": one.item_id, "title": one.title, "media": one.media})
         for one in items()
     ]
@@ -192,7 +192,7 @@ def topics() -> dict[str, list[Message]]:
     ]
     gone = [Message("gone", {"item_id": "gone", "title": "hat"}), Message("gone", None)]
     return {
-        "catalog.items.v1": [*catalogue, Message("bad", []), *gone],
+        "catalog.items.v1": [*catalog, Message("bad", []), *gone],
         "behavior.events.v1": [Message("bad", {}), *events],
     }
 

@@ -215,7 +215,7 @@ def test_media_that_could_not_be_read_are_counted_by_reason() -> None:
         parts = make_parts(settings, make_flow(), encoder, _raise, sink=sink, metrics=metrics)
         records = [Record(orjson.dumps(item), n) for n, item in enumerate(items)]
         event = BatchEvent(records, "catalog.items.v1")
-        assert (await asyncio.wait_for(run(parts, parts.catalogue, event), 5)).acked
+        assert (await asyncio.wait_for(run(parts, parts.catalog, event), 5)).acked
         parts.runner.close()
 
     asyncio.run(main())

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from streams.recommend import Catalog, ContentRecommender, Queries, Ranked, Reasons
 
 
-def catalogue(vectors: np.ndarray, hidden: Collection[int] = (), removed: Collection[int] = ()) -> Catalog:
+def make_catalog(vectors: np.ndarray, hidden: Collection[int] = (), removed: Collection[int] = ()) -> Catalog:
     catalog = Catalog(vectors.shape[1], capacity=4)
     for row, vector in enumerate(vectors):
         catalog.put(f"item-{row}", vector, hidden=row in hidden)
@@ -73,7 +73,7 @@ def unit(vectors: np.ndarray) -> np.ndarray:
 
 @st.composite
 def cases(draw: st.DrawFn) -> tuple[Catalog, Queries, int]:
-    """Catalogues of all kinds: coarse values make ties, near-copies make scores one bit apart."""
+    """Catalogs of all kinds: coarse values make ties, near-copies make scores one bit apart."""
     generator = np.random.default_rng(draw(st.integers(0, 2**32)))
     items, users = draw(st.integers(0, 400)), draw(st.integers(0, 9))
     dim, k = draw(st.integers(1, 40)), draw(st.integers(1, 30))
@@ -94,7 +94,7 @@ def cases(draw: st.DrawFn) -> tuple[Catalog, Queries, int]:
     shares = draw(st.tuples(*[st.sampled_from([0.0, 0.1, 0.97, 1.0])] * 3))
     hidden, removed = (set(np.flatnonzero(generator.random(items) < s).tolist()) for s in shares[:2])
     exclude = [set(np.flatnonzero(generator.random(items) < shares[2]).tolist()) for _ in range(users)]
-    return catalogue(vectors.astype(np.float32), hidden, removed), queries(wanted, exclude), k
+    return make_catalog(vectors.astype(np.float32), hidden, removed), queries(wanted, exclude), k
 
 
 @given(cases(), st.integers(1, 5), st.integers(1, 500))
@@ -110,7 +110,7 @@ def test_it_is_the_full_sort(case: tuple[Catalog, Queries, int], chunk: int, til
 @settings(max_examples=40, deadline=None)
 def test_an_answer_does_not_depend_on_who_else_is_asked(seed: int, members: list[int]) -> None:
     generator = np.random.default_rng(seed)
-    catalog = catalogue(unit(generator.standard_normal((1500, 128))))
+    catalog = make_catalog(unit(generator.standard_normal((1500, 128))))
     everyone = unit(generator.standard_normal((40, 128)))
     exclude = [set(generator.integers(0, 1500, 30).tolist()) for _ in range(40)]
     whole = ContentRecommender().recommend(catalog, queries(everyone, exclude), 20)
@@ -122,7 +122,7 @@ def test_an_answer_does_not_depend_on_who_else_is_asked(seed: int, members: list
 
 def test_it_is_the_full_sort_of_a_large_catalog_in_tiles() -> None:
     generator = np.random.default_rng(5)
-    catalog = catalogue(unit(generator.standard_normal((20_000, 24))), hidden=range(0, 20_000, 7))
+    catalog = make_catalog(unit(generator.standard_normal((20_000, 24))), hidden=range(0, 20_000, 7))
     asked = queries(unit(generator.standard_normal((70, 24))), [list(range(u, 20_000, 9)) for u in range(70)])
     first = queries(asked.vectors[:3, 0], asked.exclude[:3])
     ranked = ContentRecommender().recommend(catalog, asked, 20)
@@ -133,14 +133,14 @@ def test_it_is_the_full_sort_of_a_large_catalog_in_tiles() -> None:
 def test_thousands_of_equal_items_rank_by_row() -> None:
     vectors = np.tile(unit(np.arange(1.0, 9.0)[None]), (9000, 1))
     asked = queries(np.array([vectors[0], -vectors[0]]), [range(5), ()])
-    ranked = ContentRecommender(items_per_tile=4000).recommend(catalogue(vectors), asked, 4)
+    ranked = ContentRecommender(items_per_tile=4000).recommend(make_catalog(vectors), asked, 4)
     assert ranked.rows.tolist() == [[5, 6, 7, 8], [0, 1, 2, 3]]
     assert ranked.scores[0].tolist() == pytest.approx([1.0] * 4)
 
 
 def test_a_zero_query_ranks_by_row_with_score_zero() -> None:
     generator = np.random.default_rng(1)
-    catalog = catalogue(unit(generator.standard_normal((5000, 8))), hidden={1})
+    catalog = make_catalog(unit(generator.standard_normal((5000, 8))), hidden={1})
     asked = queries(np.zeros((2, 8), dtype=np.float32), [{0, 3}, set(range(4998))])
     ranked = ContentRecommender(items_per_tile=1000).recommend(catalog, asked, 3)
     assert ranked.rows.tolist() == [[2, 4, 5], [4998, 4999, -1]]
@@ -148,7 +148,7 @@ def test_a_zero_query_ranks_by_row_with_score_zero() -> None:
 
 
 def test_hidden_and_removed_items_leave_at_once_and_come_back() -> None:
-    catalog = catalogue(np.eye(3, dtype=np.float32))
+    catalog = make_catalog(np.eye(3, dtype=np.float32))
     asked = queries(np.array([[3, 2, 1]], dtype=np.float32))
 
     def rows() -> list[int]:
@@ -169,7 +169,7 @@ def test_nothing_to_recommend_is_an_empty_ranking_not_an_error() -> None:
     empty = ContentRecommender().recommend(Catalog(3), asked, 2)
     assert empty.rows.tolist() == [[-1, -1], [-1, -1]]
     assert empty.scores.tolist() == [[0, 0], [0, 0]]
-    catalog = catalogue(np.eye(3, dtype=np.float32))
+    catalog = make_catalog(np.eye(3, dtype=np.float32))
     none = ContentRecommender().recommend(catalog, queries(asked.vectors[:, 0], [[0, 1, 2], [2, 0, 1]]), 2)
     assert none.rows.tolist() == [[-1, -1], [-1, -1]]
     nobody = ContentRecommender().recommend(catalog, queries(np.zeros((0, 3), dtype=np.float32)), 2)
@@ -177,11 +177,11 @@ def test_nothing_to_recommend_is_an_empty_ranking_not_an_error() -> None:
 
 
 def test_wrong_questions_are_refused_with_advice() -> None:
-    catalog, recommender = catalogue(np.eye(3, dtype=np.float32)), ContentRecommender()
+    catalog, recommender = make_catalog(np.eye(3, dtype=np.float32)), ContentRecommender()
     good = queries(np.ones((2, 3), dtype=np.float32))
     with pytest.raises(ValueError, match="at least 1"):
         recommender.recommend(catalog, good, 0)
-    with pytest.raises(ValueError, match="4 dimensions, the catalogue 3"):
+    with pytest.raises(ValueError, match="4 dimensions, the catalog 3"):
         recommender.recommend(catalog, queries(np.ones((2, 4), dtype=np.float32)), 1)
     with pytest.raises(ValueError, match=r"positions \[1\].*check these users"):
         recommender.recommend(catalog, queries(np.array([[1, 1, 1], [0, np.nan, 0]], dtype=np.float32)), 1)
@@ -202,7 +202,7 @@ def test_wrong_questions_are_refused_with_advice() -> None:
 def test_of_several_vectors_the_best_one_counts(seed: int, number: int, items: int, k: int) -> None:
     """Against the definition: the largest product of an item with one of the vectors times its share."""
     generator = np.random.default_rng(seed)
-    catalog = catalogue(generator.standard_normal((items, 6)).round(1).astype(np.float32), hidden={2})
+    catalog = make_catalog(generator.standard_normal((items, 6)).round(1).astype(np.float32), hidden={2})
     vectors = generator.standard_normal((5, number, 6)).round(1).astype(np.float32)
     vectors[generator.random((5, number)) < 0.3] = 0
     shares = generator.choice([0.0, 0.25, 1.0], (5, number)).astype(np.float32)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from streams.recommend import Catalog, ContentRecommender, Queries, Ranked, Reasons, explain
 
 
-def catalogue(vectors: np.ndarray) -> Catalog:
+def make_catalog(vectors: np.ndarray) -> Catalog:
     catalog = Catalog(vectors.shape[1])
     for row, vector in enumerate(vectors):
         catalog.put(f"item-{row}", vector)
@@ -36,7 +36,7 @@ def cases(draw: st.DrawFn) -> tuple[Catalog, Queries, Ranked, int]:
     items, dim = draw(st.integers(1, 60)), draw(st.integers(1, 32))
     users, events, k = draw(st.integers(0, 70)), draw(st.integers(0, 16)), draw(st.integers(1, 25))
     vectors = generator.standard_normal((items, dim)).astype(np.float32)
-    catalog = catalogue(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+    catalog = make_catalog(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
     history = generator.integers(-1, items, (users, events))
     coefficients = generator.standard_normal((users, events))
     forgotten = generator.standard_normal((users, dim)) * draw(st.sampled_from([0.0, 1.0]))
@@ -90,7 +90,7 @@ def check_one(
 
 def test_a_whole_history_leaves_no_rest() -> None:
     generator = np.random.default_rng(3)
-    catalog = catalogue(generator.standard_normal((30, 16)).astype(np.float32) / 4)
+    catalog = make_catalog(generator.standard_normal((30, 16)).astype(np.float32) / 4)
     history = generator.integers(0, 30, (6, 5))
     asked = linear(catalog, history, generator.standard_normal((6, 5)), np.zeros((6, 16)))
     ranked = ContentRecommender().recommend(catalog, asked, 8)
@@ -98,7 +98,7 @@ def test_a_whole_history_leaves_no_rest() -> None:
 
 
 def test_a_dislike_is_a_reason_with_its_sign() -> None:
-    catalog = catalogue(np.array([[1, 0], [0, 1], [0.6, -0.8]], dtype=np.float32))
+    catalog = make_catalog(np.array([[1, 0], [0, 1], [0.6, -0.8]], dtype=np.float32))
     asked = linear(catalog, np.array([[0, 1, -1]]), np.array([[1.0, -2.0, 9.0]]), np.zeros((1, 2)))
     ranked = ContentRecommender().recommend(catalog, asked, 2)
     reasons = explain(catalog, asked, ranked.rows, ranked.scores, 3)
@@ -109,14 +109,14 @@ def test_a_dislike_is_a_reason_with_its_sign() -> None:
 
 
 def test_equal_contributions_name_the_earlier_event() -> None:
-    catalog = catalogue(np.array([[1, 0], [0.6, 0.8]], dtype=np.float32))
+    catalog = make_catalog(np.array([[1, 0], [0.6, 0.8]], dtype=np.float32))
     asked = linear(catalog, np.array([[0] * 16]), np.ones((1, 16)), np.zeros((1, 2)))
     reasons = ContentRecommender().recommend(catalog, asked, 1, 4).reasons
     assert reasons.index[0, 0].tolist() == [0, 1, 2, 3]
 
 
 def test_a_removed_item_still_explains() -> None:
-    catalog = catalogue(np.array([[1, 0], [0.6, 0.8]], dtype=np.float32))
+    catalog = make_catalog(np.array([[1, 0], [0.6, 0.8]], dtype=np.float32))
     catalog.remove("item-0")
     asked = linear(catalog, np.array([[0]]), np.ones((1, 1)), np.zeros((1, 2)))
     ranked = ContentRecommender().recommend(catalog, asked, 2)
@@ -128,7 +128,7 @@ def test_a_removed_item_still_explains() -> None:
 @settings(max_examples=25, deadline=None)
 def test_reasons_do_not_depend_on_who_else_is_asked(seed: int, events: int, k: int) -> None:
     generator = np.random.default_rng(seed)
-    catalog = catalogue(generator.standard_normal((200, 128)).astype(np.float32) / 11)
+    catalog = make_catalog(generator.standard_normal((200, 128)).astype(np.float32) / 11)
     history = generator.integers(-1, 200, (70, events))
     asked = linear(catalog, history, generator.standard_normal((70, events)), np.zeros((70, 128)))
     ranked = ContentRecommender().recommend(catalog, asked, k)
@@ -157,7 +157,7 @@ def test_empty_catalogs_histories_and_batches_have_no_reasons() -> None:
     )
     reasons = ContentRecommender().recommend(empty, asked, 2, 3).reasons
     assert (reasons.index == -1).all()
-    catalog = catalogue(np.eye(2, dtype=np.float32))
+    catalog = make_catalog(np.eye(2, dtype=np.float32))
     bare = linear(catalog, np.zeros((1, 0), dtype=np.int64), np.zeros((1, 0)), np.ones((1, 2)))
     ranked = ContentRecommender().recommend(catalog, bare, 2)
     reasons = explain(catalog, bare, ranked.rows, ranked.scores, 2)
@@ -166,7 +166,7 @@ def test_empty_catalogs_histories_and_batches_have_no_reasons() -> None:
 
 
 def test_wrong_questions_are_refused() -> None:
-    catalog = catalogue(np.eye(2, dtype=np.float32))
+    catalog = make_catalog(np.eye(2, dtype=np.float32))
     asked = linear(catalog, np.array([[0]]), np.ones((1, 1)), np.zeros((1, 2)))
     ranked = ContentRecommender().recommend(catalog, asked, 1)
     with pytest.raises(ValueError, match="at least 0"):
@@ -176,7 +176,7 @@ def test_wrong_questions_are_refused() -> None:
 
 
 def test_of_several_vectors_the_one_that_ranked_an_item_explains_it() -> None:
-    catalog = catalogue(np.eye(3, dtype=np.float32))
+    catalog = make_catalog(np.eye(3, dtype=np.float32))
     vectors = np.array([[[2, 0, 0], [0, 1, 0.5]]], dtype=np.float32)
     # Event 0 made the first vector, events 1 and 2 the second.
     coefficients = np.array([[[2, 0, 0], [0, 1, 0.5]]], dtype=np.float32)

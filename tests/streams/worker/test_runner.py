@@ -155,7 +155,7 @@ async def test_poison_at_ingest_and_in_the_catalog_takes_no_neighbour(
     assert len(rig.sink.records[SETTINGS.topic_events]) == 2
     titles = ["red", "poison", "blue"]
     items = [Record(orjson.dumps({"item_id": t, "title": t}), n, t.encode()) for n, t in enumerate(titles)]
-    assert (await rig.run("catalogue", items, SETTINGS.topic_items)).acked
+    assert (await rig.run("catalog", items, SETTINGS.topic_items)).acked
     assert {key for key, *_ in rig.sink.records[SETTINGS.topic_embeddings]} == {b"red", b"blue"}
     assert [h["__connect.errors.stage"] for h in rig.rejected()] == [b"ingest.decode", b"catalog.encode"]
     assert (rig.count("ingest", "handling_failed"), rig.count("catalog", "handling_failed")) == (1, 1)
@@ -213,7 +213,7 @@ async def test_what_became_of_the_catalogs_records_is_counted() -> None:
     rig = Rig()
     values = [("a", b'{"item_id":"a","title":"x"}'), ("nobody", None), ("bad", b"{")]
     items = [Record(value, n, key.encode()) for n, (key, value) in enumerate(values)]
-    assert (await rig.run("catalogue", items, SETTINGS.topic_items)).acked
+    assert (await rig.run("catalog", items, SETTINGS.topic_items)).acked
     sample = rig.metrics.registry.get_sample_value
     names = ("encoded", "removed", "removed_unknown", "refused", "unchanged", "replaced")
     counted = [sample("interestflow_items_total", {"outcome": name}) for name in names]

@@ -89,17 +89,17 @@ def test_an_event_that_the_canonical_topic_does_not_take_is_rejected() -> None:
 
 
 def test_items_are_encoded_once_and_a_removal_needs_no_encoder() -> None:
-    catalogue, topic = parts().catalogue, SETTINGS.topic_items
+    catalog, topic = parts().catalog, SETTINGS.topic_items
     red = Record(orjson.dumps({"item_id": "red", "title": "red hat"}), 0, b"red")
-    made = catalogue.start(batch(red, topic=topic))
+    made = catalog.start(batch(red, topic=topic))
     assert isinstance(made, Pending)
     done = made.resume(made.encode())
     assert isinstance(done, Outputs)
     assert (done.groups[0].topic, len(done.groups[0].records)) == (SETTINGS.topic_embeddings, 1)
-    again = catalogue.start(batch(red, topic=topic))
+    again = catalog.start(batch(red, topic=topic))
     assert isinstance(again, Outputs)
     assert again.outcomes["unchanged"] == 1
-    assert isinstance(catalogue.start(batch(Record(None, 1, b"red"), topic=topic)), Outputs)
+    assert isinstance(catalog.start(batch(Record(None, 1, b"red"), topic=topic)), Outputs)
 
 
 def recommending(users: int, interval_s: float = 10.0) -> tuple[Recommend, list[float]]:

@@ -26,7 +26,7 @@ class NewestRecommender:
         if k < 1:
             raise ValueError(f"k must be at least 1, not {k}")
         if queries.vectors.shape[2] != catalog.dim:
-            raise ValueError("queries and catalogue have different dimensions")
+            raise ValueError("queries and catalog have different dimensions")
         if not np.isfinite(queries.vectors).all():
             raise ValueError("a query is not finite")
         if any(row >= len(catalog.item_ids) for banned in queries.exclude for row in banned):

@@ -98,7 +98,7 @@ def test_the_catalog_says_what_may_have_been_meant() -> None:
              ("there", True), ("other", True)]  # fmt: skip
     compare(found.waiting, [(item_id.encode(), live) for item_id, live in given])
     listed = {one.item_id: one for one in found.waiting}
-    assert {item_id: one.catalogue for item_id, one in listed.items()} == {
+    assert {item_id: one.catalog for item_id, one in listed.items()} == {
         "SKU 7": "unknown", "gone": "removed", "there": "known", "new": "unknown",
     }  # fmt: skip
     assert listed["SKU 7"].near == [Near("SKU 07", ["leading zeros"]), Near("sku 7", ["case"])]
@@ -119,13 +119,13 @@ def test_a_person_and_a_program_see_the_list() -> None:
         "4 events (20 bytes) wait for 3 items:",
         "events bytes users item",
         "2 10 1 'gone', which was removed",
-        "1 5 1 ' mug'; the catalogue has 'mug' (space)",
+        "1 5 1 ' mug'; the catalog has 'mug' (space)",
         "and 1 more items: --most lists more",
     ]
     told = orjson.loads(show(found, as_json=True))
     assert (told["events"], told["items"], len(told["waiting"])) == (4, 3, 2)
     assert told["waiting"][1] == {
-        "item_id": " mug", "events": 1, "bytes": 5, "users": 1, "catalogue": "unknown",
+        "item_id": " mug", "events": 1, "bytes": 5, "users": 1, "catalog": "unknown",
         "near": [{"item_id": "mug", "differs": ["space"]}],
     }  # fmt: skip
     assert show(report(), as_json=False) == "no event waits for an item"
