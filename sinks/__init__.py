@@ -3,7 +3,7 @@
 Knows how to deliver; knows nothing of models, encoders or the stream.
 """
 
-# Name -> factory(settings, log: base.Sink) -> base.Destination, beside the destination that it makes.
+# Name -> factory(settings, log: base.Log) -> base.Destination, beside the destination that it makes.
 BUILT_IN = {
     "kafka": "sinks.kafka_tables:from_settings",
     "memory": "sinks.memory:from_settings",

@@ -41,7 +41,7 @@ class TopicRecords:
     headers: Sequence[Sequence[Header]] | None = None
 
 
-class Sink(Protocol):
+class Log(Protocol):
     """The log."""
 
     def publish(self, groups: Sequence[TopicRecords]) -> Delivery:

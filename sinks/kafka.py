@@ -48,7 +48,7 @@ LONGEST_TICK_S = 1.0
 REASON_WITHIN_S = 1.0
 
 
-class KafkaSink:
+class KafkaLog:
     """One producer and the thread that collects its delivery reports."""
 
     def __init__(self, config: Mapping[str, Any], deadline_s: float = DEADLINE_S) -> None:

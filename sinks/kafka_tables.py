@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from sinks.base import Row, Sink, TopicRecords
+from sinks.base import Log, Row, TopicRecords
 
 
 class KafkaDestination:
@@ -15,7 +15,7 @@ class KafkaDestination:
     A reader keeps the greatest version, which the value holds: a replaced worker may append an older row behind it.
     """
 
-    def __init__(self, log: Sink) -> None:
+    def __init__(self, log: Log) -> None:
         """log: whoever made it closes it."""
         self._log = log
 
@@ -28,6 +28,6 @@ class KafkaDestination:
         return 0
 
 
-def from_settings(settings: Any, log: Sink) -> KafkaDestination:
+def from_settings(settings: Any, log: Log) -> KafkaDestination:
     """The deployment's own topics."""
     return KafkaDestination(log)

@@ -8,12 +8,12 @@ from concurrent.futures import Future
 from threading import Lock
 from typing import Any
 
-from sinks.base import Header, Row, Sink, SinkError, TopicRecords
+from sinks.base import Header, Log, Row, SinkError, TopicRecords
 
 Takes = Callable[[str, bytes | None, bytes | None], bool]
 
 
-class MemorySink:
+class MemoryLog:
     """Keeps what it is given, per topic, in order."""
 
     def __init__(self, takes: Takes = lambda topic, key, value: True) -> None:
@@ -79,6 +79,6 @@ class MemoryDestination:
         return 0
 
 
-def from_settings(settings: Any, log: Sink) -> MemoryDestination:
+def from_settings(settings: Any, log: Log) -> MemoryDestination:
     """An empty one, which ends with the process."""
     return MemoryDestination()

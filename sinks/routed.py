@@ -8,7 +8,7 @@ from concurrent.futures import CancelledError, Future
 from threading import Lock
 from typing import Any
 
-from sinks.base import Destination, Row, Sink, TopicRecords
+from sinks.base import Destination, Log, Row, TopicRecords
 
 Version = Callable[[bytes], tuple[int, ...]]
 
@@ -17,14 +17,14 @@ class RoutedLog:
     """Publishes like the log, with destinations in place of some of its topics."""
 
     def __init__(
-        self, log: Sink, destinations: Sequence[Destination], tables: Collection[str], version: Version
+        self, log: Log, destinations: Sequence[Destination], tables: Collection[str], version: Version
     ) -> None:
         """tables: the topics whose records are rows. version: of a row, from its value."""
         self._log, self._destinations = log, destinations
         self._tables, self._version = frozenset(tables), version
 
     def publish(self, groups: Sequence[TopicRecords]) -> Future[Sequence[int]]:
-        """See Sink; resolves when the destinations have their rows too. Rows have the offset -1."""
+        """See Log; resolves when the destinations have their rows too. Rows have the offset -1."""
         rows = [group for group in groups if group.topic in self._tables and group.records]
         if not rows:
             return self._log.publish(groups)
@@ -42,7 +42,7 @@ class RoutedLog:
     def close(self, deadline_s: float) -> int:
         """Deliver what is outstanding for at most `deadline_s` seconds; returns how many records and rows were not."""
         ends = time.monotonic() + deadline_s
-        closing: list[Destination | Sink] = [*self._destinations, self._log]
+        closing: list[Destination | Log] = [*self._destinations, self._log]
         return sum(one.close(max(0.0, ends - time.monotonic())) for one in closing)
 
     def _upsert(self, groups: Sequence[TopicRecords]) -> list[Future[Any]]:

@@ -20,7 +20,7 @@ import orjson
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, TopicPartition
 
 from sinks.base import TopicRecords
-from sinks.kafka import KafkaSink
+from sinks.kafka import KafkaLog
 from streams.catalog.items import Embedding, decode_embedding
 from streams.demo.children import Child, child, environment, temporary_folder
 from streams.demo.judge import Judge, Vector
@@ -93,7 +93,7 @@ class _Client:
 
     def __init__(self, settings: Settings) -> None:
         config = librdkafka_config(settings)
-        self.sink = KafkaSink(config)
+        self.sink = KafkaLog(config)
         self._consumer = Consumer({**config, "group.id": "interestflow-demo", "enable.auto.commit": False})
         names = (settings.topic_vectors, settings.topic_recommendations, settings.topic_rejected)
         self._consumer.assign(

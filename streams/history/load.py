@@ -13,8 +13,8 @@ import orjson
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from sinks.base import Sink, TopicRecords
-from sinks.kafka import KafkaSink
+from sinks.base import Log, TopicRecords
+from sinks.kafka import KafkaLog
 from streams.datasets import DATASETS, Dataset, DatasetError
 from streams.kafka.security import librdkafka_config
 from streams.kafka.topics.specifications import partition_count
@@ -26,7 +26,7 @@ AHEAD = 8
 
 
 def publish(
-    sink: Sink,
+    sink: Log,
     settings: Settings,
     dataset: Dataset,
     limit: int | None = None,
@@ -59,7 +59,7 @@ def _paced(events: Iterable[dict[str, Any]], pace: Callable[[int], None]) -> Ite
         yield None if user is None else user.encode(), orjson.dumps(event)
 
 
-def _send(sink: Sink, topic: str, records: Iterator[Any], progress: Callable[[int], None]) -> int:
+def _send(sink: Log, topic: str, records: Iterator[Any], progress: Callable[[int], None]) -> int:
     outstanding: list[Future[Sequence[int]]] = []
     sent = 0
     while chunk := list(islice(records, CHUNK)):
@@ -100,7 +100,7 @@ def load(settings: Settings, name: str, path: Path, speed: str, limit: int | Non
     # Else records for a Kafka or a topic that is not there would wait for minutes.
     for topic in (settings.topic_items, native_topic(settings)):
         partition_count(settings, topic)
-    sink = KafkaSink(librdkafka_config(settings))
+    sink = KafkaLog(librdkafka_config(settings))
     columns = (TextColumn(name), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(name, total=min(dataset.total, limit or dataset.total))

@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 
-from sinks.base import Destination, Sink
-from sinks.kafka import KafkaSink
+from sinks.base import Destination, Log
+from sinks.kafka import KafkaLog
 from sinks.routed import RoutedLog
 from streams.flow.outputs import ORDER
 from streams.kafka.brokers import delivery_deadline
@@ -16,12 +16,12 @@ from streams.settings.registries import SINKS
 from streams.settings.settings import Settings
 
 
-def build_log(settings: Settings, kafka: Mapping[str, Any]) -> Sink:
+def build_log(settings: Settings, kafka: Mapping[str, Any]) -> Log:
     """The log that a worker publishes to. kafka: librdkafka properties. Raises RegistryError."""
-    return route(settings, KafkaSink(kafka, delivery_deadline(settings.retry_deadline_s)))
+    return route(settings, KafkaLog(kafka, delivery_deadline(settings.retry_deadline_s)))
 
 
-def route(settings: Settings, log: Sink) -> Sink:
+def route(settings: Settings, log: Log) -> Log:
     """The log, with the destinations of the settings for vectors and recommendations. Raises RegistryError."""
     names = dict.fromkeys(settings.destinations)
     if names.keys() == {"kafka"}:

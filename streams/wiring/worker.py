@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from encoders.core.base import Encoder
-from sinks.base import Sink
+from sinks.base import Log
 from streams.catalog.updater import CatalogUpdater
 from streams.events.adapters import adapter
 from streams.events.adapters.base import Adapter
@@ -81,7 +81,7 @@ def build_parts(
     settings: Settings,
     flow: Flow,
     encoder: Encoder,
-    sink: Sink,
+    sink: Log,
     adapters: Mapping[str, Adapter],
     metrics: Metrics,
     backoff: Backoff,

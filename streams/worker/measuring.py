@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from sinks.base import Delivery, Sink, TopicRecords
+from sinks.base import Delivery, Log, TopicRecords
 from streams.flow.flow import Decoded, Updated
 from streams.interest.base import Floats
 from streams.kafka.batches import RecordBatch
@@ -22,17 +22,17 @@ from streams.worker.stages.update import Update
 class MeasuredSink:
     """A sink; counts records by topic as they are handed over."""
 
-    def __init__(self, sink: Sink, metrics: Metrics) -> None:
+    def __init__(self, sink: Log, metrics: Metrics) -> None:
         self._sink, self._metrics = sink, metrics
 
     def publish(self, groups: Sequence[TopicRecords]) -> Delivery:
-        """See Sink."""
+        """See Log."""
         for group in groups:
             self._metrics.published.labels(group.topic).inc(len(group.records))
         return self._sink.publish(groups)
 
     def close(self, deadline_s: float) -> int:
-        """See Sink."""
+        """See Log."""
         return self._sink.close(deadline_s)
 
 

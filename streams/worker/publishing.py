@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sinks.base import Delivery, Sink, TopicRecords
+from sinks.base import Delivery, Log, TopicRecords
 from streams.events.provenance import REFUSED_BY, refused_by
 from streams.flow.flow import Flow
 from streams.kafka.topics.limits import Rooms
@@ -21,7 +21,7 @@ from streams.worker.stages.update import Update
 class Publisher:
     """Of one worker. What concerns the state runs on the model thread."""
 
-    def __init__(self, settings: Settings, flow: Flow, sink: Sink) -> None:
+    def __init__(self, settings: Settings, flow: Flow, sink: Log) -> None:
         self.settings, self.flow, self.sink = settings, flow, sink
         # What topics take, as the worker found them.
         self.rooms = Rooms()

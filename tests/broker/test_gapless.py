@@ -10,7 +10,7 @@ from confluent_kafka import Message
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from sinks.base import SinkError, TopicRecords
-from sinks.kafka import KafkaSink
+from sinks.kafka import KafkaLog
 from tests.broker.conftest import MakeTopic, ReadTopic
 
 TAKES = 2000
@@ -20,8 +20,8 @@ HEADERS = [("note", b"n")]
 
 
 @pytest.fixture
-def sink(kafka: str) -> Iterator[KafkaSink]:
-    found = KafkaSink({"bootstrap.servers": kafka, **SMALL}, deadline_s=60)
+def sink(kafka: str) -> Iterator[KafkaLog]:
+    found = KafkaLog({"bootstrap.servers": kafka, **SMALL}, deadline_s=60)
     yield found
     found.close(1)
 
@@ -38,7 +38,7 @@ def numbers(messages: list[Message]) -> list[int]:
 @pytest.mark.parametrize("keyed", [False, True])
 @pytest.mark.parametrize("before", [0, 1, 50])
 def test_nothing_is_appended_behind_a_record_that_the_broker_refuses(
-    sink: KafkaSink, make_topic: MakeTopic, read_topic: ReadTopic, before: int, keyed: bool
+    sink: KafkaLog, make_topic: MakeTopic, read_topic: ReadTopic, before: int, keyed: bool
 ) -> None:
     """before: records in front of the refused one, in the same call; with none of them it is the partition's first."""
     topic = make_topic("gapless", max__message__bytes=str(TAKES))
@@ -56,7 +56,7 @@ def test_nothing_is_appended_behind_a_record_that_the_broker_refuses(
 
 
 def test_calls_that_follow_a_refused_one_append_nothing(
-    sink: KafkaSink, make_topic: MakeTopic, read_topic: ReadTopic
+    sink: KafkaLog, make_topic: MakeTopic, read_topic: ReadTopic
 ) -> None:
     """As batches of one partition whose deliveries are outstanding follow one another."""
     topic = make_topic("gapless", max__message__bytes=str(TAKES))
@@ -77,7 +77,7 @@ def test_calls_that_follow_a_refused_one_append_nothing(
 
 
 def test_a_topic_that_takes_less_from_now_on_leaves_no_gap(
-    sink: KafkaSink, kafka: str, make_topic: MakeTopic, read_topic: ReadTopic
+    sink: KafkaLog, kafka: str, make_topic: MakeTopic, read_topic: ReadTopic
 ) -> None:
     topic = make_topic("gapless", 2)
     sink.publish([TopicRecords(topic, numbered(0, 20), 0)]).result(timeout=30)
@@ -100,7 +100,7 @@ def test_a_topic_that_takes_less_from_now_on_leaves_no_gap(
 
 
 def test_records_of_many_partitions_keep_their_order_from_the_first(
-    sink: KafkaSink, make_topic: MakeTopic, read_topic: ReadTopic
+    sink: KafkaLog, make_topic: MakeTopic, read_topic: ReadTopic
 ) -> None:
     topic = make_topic("gapless", 7)
     records = [(b"user-%d" % (number % 40), b"%06d" % number) for number in range(2000)]
@@ -119,7 +119,7 @@ def test_records_of_many_partitions_keep_their_order_from_the_first(
 
 
 def test_records_without_a_key_find_a_partition(
-    sink: KafkaSink, make_topic: MakeTopic, read_topic: ReadTopic
+    sink: KafkaLog, make_topic: MakeTopic, read_topic: ReadTopic
 ) -> None:
     topic = make_topic("gapless", 3)
     sink.publish([TopicRecords(topic, [(None, b"%06d" % number) for number in range(30)])]).result(timeout=30)
@@ -130,7 +130,7 @@ def test_records_without_a_key_find_a_partition(
 
 def test_a_topic_that_does_not_exist_is_named(kafka: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sinks.kafka.MISSING_S", 0.5)
-    sink = KafkaSink({"bootstrap.servers": kafka, "allow.auto.create.topics": False, **SMALL})
+    sink = KafkaLog({"bootstrap.servers": kafka, "allow.auto.create.topics": False, **SMALL})
     delivered = sink.publish([TopicRecords("no-such-topic", [(b"k", b"v")])])
     with pytest.raises(SinkError, match="no-such-topic does not exist: run `interestflow topics create`"):
         delivered.result(timeout=30)

@@ -25,7 +25,7 @@ from confluent_kafka.admin import (
 from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 
 from sinks.base import TopicRecords
-from sinks.kafka import KafkaSink
+from sinks.kafka import KafkaLog
 from streams.kafka import security
 from streams.kafka.reading import Reader, ReadError
 from streams.kafka.tokens import TokenError
@@ -202,7 +202,7 @@ def test_a_topic_that_may_not_be_read_is_named(guarded: SimpleNamespace, deploye
 
 
 def test_the_sink_logs_in_by_token(deployed: Settings) -> None:
-    sink = KafkaSink(security.librdkafka_config(deployed))
+    sink = KafkaLog(security.librdkafka_config(deployed))
     sink.publish([TopicRecords(deployed.topic_rejected, [(b"k", b"v")])]).result(TIMEOUT_S)
     assert sink.close(5.0) == 0
 

@@ -6,7 +6,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from sinks.base import TopicRecords
-from sinks.kafka import KafkaSink
+from sinks.kafka import KafkaLog
 from streams.events.rejections import Reason, Rejected
 from streams.kafka.topics import specifications as topics
 from streams.kafka.topics.admin import TopicError
@@ -58,7 +58,7 @@ def test_the_broker_takes_what_we_count_as_fitting(
     around = record_bytes(*rejected_record(Record(b"", 7, b"k"), why, room))
     made = rejected_record(Record(b"x" * (room - around + beyond), 7, b"k"), why, room)
     assert (made.value is None) is (beyond > 0)
-    sink = KafkaSink({"bootstrap.servers": kafka})
+    sink = KafkaLog({"bootstrap.servers": kafka})
     sink.publish([TopicRecords(topic, [(made.key, made.value)], headers=[made.headers])]).result(timeout=30)
     sink.close(5)
     (message,) = read_topic(topic)

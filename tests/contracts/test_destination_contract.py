@@ -12,7 +12,7 @@ import pytest
 
 from sinks.base import Destination, Row, SinkError, TopicRecords
 from sinks.kafka_tables import KafkaDestination
-from sinks.memory import MemoryDestination, MemorySink
+from sinks.memory import MemoryDestination, MemoryLog
 from sinks.routed import RoutedLog, when_all
 from streams.settings.registries import SINKS
 from streams.settings.settings import Settings
@@ -31,12 +31,12 @@ def row(key: str, *version: int) -> Row:
 # --- how each is read; a new destination is added here ---------------------------------------------------------
 
 
-def read_memory(destination: Any, log: MemorySink, table: str) -> Table:
+def read_memory(destination: Any, log: MemoryLog, table: str) -> Table:
     assert isinstance(destination, MemoryDestination)
     return {key: found.value for key, found in destination.tables[table].items()}
 
 
-def read_kafka(destination: Any, log: MemorySink, table: str) -> Table:
+def read_kafka(destination: Any, log: MemoryLog, table: str) -> Table:
     """As a subscriber reads a topic: of each key the value with the greatest version."""
     assert isinstance(destination, KafkaDestination)
     newest: Table = {}
@@ -48,14 +48,14 @@ def read_kafka(destination: Any, log: MemorySink, table: str) -> Table:
     return newest
 
 
-READERS: dict[str, Callable[[Any, MemorySink, str], Table]] = {"memory": read_memory, "kafka": read_kafka}
+READERS: dict[str, Callable[[Any, MemoryLog, str], Table]] = {"memory": read_memory, "kafka": read_kafka}
 
 
 class Rig:
     """A destination, the log beside it, and what readers see."""
 
     def __init__(self, name: str) -> None:
-        self.name, self.log = name, MemorySink()
+        self.name, self.log = name, MemoryLog()
         self.destination: Destination = SINKS.build(name, Settings(), self.log)
 
     def read(self, table: str) -> Table:
@@ -125,7 +125,7 @@ class Slow:
 
 
 def test_outputs_go_to_every_destination_and_the_rest_to_the_log() -> None:
-    settings, log = Settings(destinations=("kafka", "memory")), MemorySink()
+    settings, log = Settings(destinations=("kafka", "memory")), MemoryLog()
     routed = route(settings, log)
     assert isinstance(routed, RoutedLog)
     state, vector, pick = [(b"u", b"state")], row("u", 1, 5), row("u", 1, 4)
@@ -149,12 +149,12 @@ def test_outputs_go_to_every_destination_and_the_rest_to_the_log() -> None:
 
 
 def test_where_kafka_is_the_only_destination_the_log_stays_as_it_is() -> None:
-    log = MemorySink()
+    log = MemoryLog()
     assert route(Settings(), log) is log
 
 
 def test_nothing_is_delivered_before_every_destination_has_it() -> None:
-    slow, log = Slow(), MemorySink()
+    slow, log = Slow(), MemoryLog()
     routed = RoutedLog(log, [slow, KafkaDestination(log)], ["t"], version_of)
     record = [(row("a", 1).key, row("a", 1).value)]
     delivered = routed.publish([TopicRecords("state", [(b"k", b"v")], 0), TopicRecords("t", record)])
@@ -166,7 +166,7 @@ def test_nothing_is_delivered_before_every_destination_has_it() -> None:
 
 
 def test_a_destination_that_fails_fails_the_delivery() -> None:
-    slow, log = Slow(), MemorySink()
+    slow, log = Slow(), MemoryLog()
     routed = RoutedLog(log, [slow], ["t"], version_of)
     delivered = routed.publish([TopicRecords("t", [(row("a", 1).key, row("a", 1).value)])])
     slow.answers[0].set_exception(SinkError("the database is away"))
@@ -176,7 +176,7 @@ def test_a_destination_that_fails_fails_the_delivery() -> None:
 
 def test_closing_closes_all_and_counts_what_is_left() -> None:
     slow = Slow()
-    assert RoutedLog(MemorySink(), [slow, MemoryDestination()], ["t"], version_of).close(5) == 3
+    assert RoutedLog(MemoryLog(), [slow, MemoryDestination()], ["t"], version_of).close(5) == 3
     assert 0 < slow.closed <= 5
 
 

@@ -10,21 +10,21 @@ from typing import Any
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
-from sinks.base import Sink, SinkError, TopicRecords
-from sinks.kafka import KafkaSink
-from sinks.memory import MemorySink
+from sinks.base import Log, SinkError, TopicRecords
+from sinks.kafka import KafkaLog
+from sinks.memory import MemoryLog
 
 Read = Callable[[str], list[tuple[Any, Any, list[tuple[str, bytes]]]]]
 MOCK: dict[str, Any] = {"bootstrap.servers": "mock", "test.mock.num.brokers": 1, "log_level": 0}
 
 
 @pytest.fixture(params=["memory", "kafka"])
-def sink_and_reader(request: pytest.FixtureRequest) -> Iterator[tuple[Sink, Read]]:
+def sink_and_reader(request: pytest.FixtureRequest) -> Iterator[tuple[Log, Read]]:
     if request.param == "memory":
-        memory = MemorySink()
+        memory = MemoryLog()
         yield memory, lambda topic: [(k, v, list(h)) for k, v, h in memory.records[topic]]
         return
-    sink = KafkaSink(MOCK)
+    sink = KafkaLog(MOCK)
     brokers = sink._producer.list_topics(timeout=10).brokers.values()
     servers = ",".join(f"{broker.host}:{broker.port}" for broker in brokers)
     yield sink, lambda topic: read(servers, topic)
@@ -44,7 +44,7 @@ def read(servers: str, topic: str) -> list[tuple[Any, Any, list[tuple[str, bytes
     return [(m.key(), m.value(), m.headers() or []) for m in found]
 
 
-def test_what_is_published_is_durable_in_order(sink_and_reader: tuple[Sink, Read]) -> None:
+def test_what_is_published_is_durable_in_order(sink_and_reader: tuple[Log, Read]) -> None:
     sink, reader = sink_and_reader
     records = [(b"key", b"%d" % i) for i in range(100)]
     sink.publish([TopicRecords("topic", records[:60], partition=0)])
@@ -52,7 +52,7 @@ def test_what_is_published_is_durable_in_order(sink_and_reader: tuple[Sink, Read
     assert [(key, value) for key, value, _ in reader("topic")] == records
 
 
-def test_headers_and_tombstones_arrive(sink_and_reader: tuple[Sink, Read]) -> None:
+def test_headers_and_tombstones_arrive(sink_and_reader: tuple[Log, Read]) -> None:
     sink, reader = sink_and_reader
     headers = [[("reason", b"why"), ("reason", b"twice")], []]
     records: list[tuple[bytes | None, bytes | None]] = [(b"a", b"1"), (b"b", None)]
@@ -60,7 +60,7 @@ def test_headers_and_tombstones_arrive(sink_and_reader: tuple[Sink, Read]) -> No
     assert reader("topic") == [(b"a", b"1", headers[0]), (b"b", None, [])]
 
 
-def test_one_key_keeps_its_order_whatever_the_partition(sink_and_reader: tuple[Sink, Read]) -> None:
+def test_one_key_keeps_its_order_whatever_the_partition(sink_and_reader: tuple[Log, Read]) -> None:
     sink, reader = sink_and_reader
     records = [(b"user-%d" % (i % 7), b"%d" % i) for i in range(70)]
     sink.publish([TopicRecords("topic", records)]).result(timeout=30)
@@ -69,7 +69,7 @@ def test_one_key_keeps_its_order_whatever_the_partition(sink_and_reader: tuple[S
         assert mine == [value for key, value in records if key == b"user-%d" % user]
 
 
-async def test_who_stops_waiting_disturbs_no_delivery(sink_and_reader: tuple[Sink, Read]) -> None:
+async def test_who_stops_waiting_disturbs_no_delivery(sink_and_reader: tuple[Log, Read]) -> None:
     sink, reader = sink_and_reader
     delivered = sink.publish([TopicRecords("topic", [(b"k", b"v")], partition=0)])
     waiting = asyncio.ensure_future(asyncio.wrap_future(delivered))
@@ -83,14 +83,14 @@ async def test_who_stops_waiting_disturbs_no_delivery(sink_and_reader: tuple[Sin
     assert [value for _, value, _ in reader("topic")] == [b"v", b"w"]
 
 
-def test_nothing_to_publish_is_done_at_once(sink_and_reader: tuple[Sink, Read]) -> None:
+def test_nothing_to_publish_is_done_at_once(sink_and_reader: tuple[Log, Read]) -> None:
     sink, _ = sink_and_reader
     assert list(sink.publish([]).result(timeout=1)) == []
     assert list(sink.publish([TopicRecords("topic", [])]).result(timeout=1)) == [-1]
 
 
 def test_offsets_of_last_records_are_told_where_the_partition_is_named(
-    sink_and_reader: tuple[Sink, Read],
+    sink_and_reader: tuple[Log, Read],
 ) -> None:
     sink, _ = sink_and_reader
     many, one = [(b"k", b"v")] * 7, [(b"k", b"v")]
@@ -106,7 +106,7 @@ def test_offsets_of_last_records_are_told_where_the_partition_is_named(
     ]
 
 
-def test_close_leaves_nothing_behind(sink_and_reader: tuple[Sink, Read]) -> None:
+def test_close_leaves_nothing_behind(sink_and_reader: tuple[Log, Read]) -> None:
     sink, reader = sink_and_reader
     sink.publish([TopicRecords("topic", [(b"k", b"v")] * 50, partition=0)])
     assert sink.close(30) == 0
@@ -114,7 +114,7 @@ def test_close_leaves_nothing_behind(sink_and_reader: tuple[Sink, Read]) -> None
 
 
 def test_a_broker_that_is_gone_is_an_error_and_no_silence() -> None:
-    sink = KafkaSink({"bootstrap.servers": "127.0.0.1:9", "log_level": 0}, deadline_s=0.3)
+    sink = KafkaLog({"bootstrap.servers": "127.0.0.1:9", "log_level": 0}, deadline_s=0.3)
     delivered = sink.publish([TopicRecords("topic", [(b"k", b"v")], partition=0)])
     with pytest.raises(SinkError, match=r"did not take a record of topic within 0\.3 s"):
         delivered.result(timeout=30)
@@ -123,13 +123,13 @@ def test_a_broker_that_is_gone_is_an_error_and_no_silence() -> None:
     assert sink.close(1) == 1
 
 
-def refusing(request: pytest.FixtureRequest) -> tuple[Sink, Read]:
+def refusing(request: pytest.FixtureRequest) -> tuple[Log, Read]:
     """A sink that refuses values of 2,000 bytes, and what it took."""
     if request.param == "memory":
-        memory = MemorySink(takes=lambda topic, key, value: len(value or b"") < 2000)
+        memory = MemoryLog(takes=lambda topic, key, value: len(value or b"") < 2000)
         return memory, lambda topic: [(k, v, list(h)) for k, v, h in memory.records[topic]]
     # Refused when it is enqueued; what a broker refuses is tried with a real one.
-    sink = KafkaSink({**MOCK, "message.max.bytes": 1500})
+    sink = KafkaLog({**MOCK, "message.max.bytes": 1500})
     servers = ",".join(
         f"{one.host}:{one.port}" for one in sink._producer.list_topics(timeout=10).brokers.values()
     )
@@ -159,7 +159,7 @@ def test_nothing_follows_a_record_that_is_refused(request_of: str, before: int) 
 
 def test_partitions_are_those_of_java_clients() -> None:
     """murmur2 of the key, as the Java client computes it (values from its own test vectors)."""
-    sink = KafkaSink(MOCK)
+    sink = KafkaLog(MOCK)
     assert sink._producer is not None
     brokers = sink._producer.list_topics(timeout=10).brokers.values()
     servers = ",".join(f"{broker.host}:{broker.port}" for broker in brokers)

@@ -110,7 +110,7 @@ class Outbox:
         }
 
     def publish(self, groups: Sequence[TopicRecords]) -> Future[Sequence[int]]:
-        """See Sink."""
+        """See Log."""
         delivered: Future[Sequence[int]] = Future()
         offsets = [-1] * len(groups)
         left = [sum(len(group.records) for group in groups), delivered, offsets]

@@ -94,7 +94,7 @@ class Outbox:
         self.lanes: list[deque[tuple[Any, ...]]] = [deque() for _ in cluster.canonical]
 
     def publish(self, groups: Sequence[TopicRecords]) -> Future[None]:
-        """See Sink; a batch of nothing is delivered at once."""
+        """See Log; a batch of nothing is delivered at once."""
         delivered: Future[None] = Future()
         left = [sum(len(group.records) for group in groups), delivered]
         for group in groups:

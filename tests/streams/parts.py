@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sinks.memory import MemorySink
+from sinks.memory import MemoryLog
 from streams.events.adapters.base import Adapter
 from streams.flow.encoding import Scoring
 from streams.flow.flow import Flow
@@ -35,7 +35,7 @@ def make_parts(
     """Parts that publish into memory, and whose events may flow."""
     metrics = metrics or Metrics()
     backoff = backoff or Backoff(metrics, Health(), settings.retry_deadline_s)
-    sink = sink or MemorySink()
+    sink = sink or MemoryLog()
     parts = build_parts(settings, flow, encoder, sink, adapters or {}, metrics, backoff, fail, scoring)
     parts.runner.catalog_ready.set()
     return parts

@@ -21,7 +21,7 @@ from encoders.media.fused import FusedEncoder
 from encoders.serving.cache import CachedEncoder
 from encoders.serving.pool import EncoderPool
 from encoders.text.hashing import HashingEncoder
-from sinks.memory import MemorySink
+from sinks.memory import MemoryLog
 from streams.ops.endpoints import Health, PortError, serve
 from streams.ops.metrics import Metrics
 from streams.settings.settings import Settings
@@ -162,9 +162,9 @@ def test_a_port_that_is_taken_is_told_with_its_setting() -> None:
 # --- a worker sets them ---------------------------------------------------------------------------------------
 
 
-def run_update(records: list[Record]) -> tuple[dict[str, float], MemorySink]:
+def run_update(records: list[Record]) -> tuple[dict[str, float], MemoryLog]:
     """One batch through the update stage, to its acknowledgement."""
-    metrics, sink, encoder = Metrics(), MemorySink(), CachedEncoder(Counting(DIM), 10)
+    metrics, sink, encoder = Metrics(), MemoryLog(), CachedEncoder(Counting(DIM), 10)
 
     async def main() -> None:
         settings = Settings()
@@ -203,7 +203,7 @@ def test_a_batch_without_a_single_event_has_no_lag() -> None:
 
 
 def test_media_that_could_not_be_read_are_counted_by_reason() -> None:
-    metrics, sink = Metrics(), MemorySink()
+    metrics, sink = Metrics(), MemoryLog()
     encoder = FusedEncoder(
         HashingEncoder(8), lambda widths: LateFusion(widths, dict.fromkeys(widths, 1.0)), HashedPictures(8)
     )

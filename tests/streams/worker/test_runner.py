@@ -11,7 +11,7 @@ import pytest
 
 from encoders.text.hashing import HashingEncoder
 from sinks.base import TopicRecords
-from sinks.memory import MemorySink
+from sinks.memory import MemoryLog
 from streams.events.adapters import adapter
 from streams.events.isolation import EverythingFailsError
 from streams.ops.backoff import Backoff, GaveUpError
@@ -46,7 +46,7 @@ class Rig:
     """Stages that publish into memory; `ended` is what they ended the process with."""
 
     def __init__(self, encoder: Encoder | None = None, wait: Callable[[float], bool] | None = None) -> None:
-        self.sink, self.metrics, self.health = MemorySink(), Metrics(), Health()
+        self.sink, self.metrics, self.health = MemoryLog(), Metrics(), Health()
         self.ended: list[BaseException] = []
         self.flow = make_flow(default_action_weight=1.0)
         self.now = 0.0

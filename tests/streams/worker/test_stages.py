@@ -10,7 +10,7 @@ import orjson
 
 from encoders.text.hashing import HashingEncoder
 from sinks.base import TopicRecords
-from sinks.memory import MemorySink
+from sinks.memory import MemoryLog
 from streams.events.adapters import adapter
 from streams.kafka.batches import RecordBatch
 from streams.settings.settings import Settings
@@ -32,7 +32,7 @@ def ended(error: BaseException) -> None:
 
 def parts(**options: Any) -> Parts:
     flow = make_flow(default_action_weight=1.0, **options)
-    return make_parts(SETTINGS, flow, ENCODER, ended, sink=MemorySink(), adapters={RAW: adapter("native")})
+    return make_parts(SETTINGS, flow, ENCODER, ended, sink=MemoryLog(), adapters={RAW: adapter("native")})
 
 
 def batch(*records: Record, topic: str = SETTINGS.canonical_topic) -> RecordBatch:

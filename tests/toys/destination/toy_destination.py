@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from sinks.base import Row, Sink
+from sinks.base import Log, Row
 
 
 class LinesDestination:
@@ -36,6 +36,6 @@ class LinesDestination:
         return 0
 
 
-def from_settings(settings: Any, log: Sink) -> LinesDestination:
+def from_settings(settings: Any, log: Log) -> LinesDestination:
     """The file is named by the destination's own variable."""
     return LinesDestination(Path(os.environ["TOY_LINES"]))
