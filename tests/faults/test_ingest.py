@@ -27,6 +27,8 @@ BACKLOG, BACKLOG_PARTITIONS, BACKLOG_S = 90_000, 4, 90.0
 LARGE = {"batch_events": 4000, "commit_interval_s": 2.0}
 # Kafka's own lower bound of a session; and longer than that.
 COORDINATED_S, HANG_S = 6.0, 12.0
+# Each generation folds the whole log again, in batches of 25 events.
+REBUILD_S = 120.0
 # A heartbeat that was under way may be read before the session is found to have ended: then it is tried again.
 HANGS = 8
 Trial = Callable[[Ingesting, Random], None]
@@ -180,7 +182,7 @@ def upgraded(deployment: Ingesting, rng: Random) -> None:
 
 
 def test_two_generations_ingest_at_once(ingest: Trials) -> None:
-    fault = Fault("ingest: two generations at once", upgraded)
+    fault = Fault("ingest: two generations at once", upgraded, settle_s=REBUILD_S)
     ingest.run(fault, trials(20, 2), [ingest.kind("g1")])
 
 

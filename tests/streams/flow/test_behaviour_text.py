@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from tests.streams.catalog.test_catalog import Message
+from tests.streams.catalog.test_updater import Message
 
 from encoders.core.base import identity
 from encoders.serving.cache import CachedEncoder
