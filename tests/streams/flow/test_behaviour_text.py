@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from tests.streams.catalog.test_updater import Message
 
 from encoders.core.base import identity
 from encoders.serving.cache import CachedEncoder
@@ -27,6 +26,7 @@ from streams.history.replay import replay
 from streams.settings.configuration import load
 from streams.settings.settings import Settings, SettingsError
 from streams.wiring.app import build_flow
+from tests.streams.catalog.test_updater import Message
 from tests.streams.events.test_isolation import balanced, everything
 from tests.streams.flows import DIM, T0, Record, item_vector, make_flow, record, vectors
 from tests.streams.history.test_replay import states

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
-from tests.streams.catalog.test_catalog import Message
 from typer.testing import CliRunner
 
 from encoders.core.base import EncoderError
@@ -19,6 +18,7 @@ from streams.learn import topic_contents
 from streams.learn.fit import Fit, fit_projection
 from streams.settings.settings import Settings, SettingsError
 from streams.wiring.encoder import build_encoder
+from tests.streams.catalog.test_updater import Message
 
 SETTINGS = Settings(encoder="hashing", dimensions=8)
 
