@@ -84,7 +84,7 @@ def published_out_of_order(patch: Patch) -> Rules:
 
 def ends_unseen(patch: Patch) -> Rules:
     """An owner that has nothing to write does not notice that others do."""
-    patch.setattr(Deliveries, "ends_at", lambda deliveries, end: deliveries.settle())
+    patch.setattr(Deliveries, "observe_end", lambda deliveries, end: deliveries.settle())
     return Rules()
 
 

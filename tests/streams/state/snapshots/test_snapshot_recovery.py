@@ -139,7 +139,7 @@ def no_places(patch: Patch) -> None:
 
 
 def gaps_are_contained(patch: Patch) -> None:
-    patch.setattr(Deliveries, "alone", property(lambda deliveries: True))
+    patch.setattr(Deliveries, "sole_writer", property(lambda deliveries: True))
 
 
 def saved_before_it_is_delivered(patch: Patch) -> None:
