@@ -73,7 +73,7 @@ def _twice(oracle: Flow, state: UserPartition) -> list[str]:
         ours, theirs = _row(state, user), _row(expected, user)
         other = ours["applied"] == theirs["applied"] and ours["digest"] != theirs["digest"]
         if ours["applied"] > theirs["applied"] or other:
-            found.append(f"{user} counts {ours['count']} events, the log {theirs['count']}, or others")
+            found.append(f"{user} counts {ours['applied']} events, the log {theirs['applied']}, or others")
     return found
 
 

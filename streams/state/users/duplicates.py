@@ -85,7 +85,7 @@ def _book_taken(part: UserPartition, rows: Longs, offsets: Longs, outcomes: Coun
 def new_events(states: Any, rows: Longs, keys: Keys) -> Mask:
     """(n,) false for the events whose id is among the last W of their user.
 
-    states: structured rows of all users (see UserLayout); W is the length of `seen`.
+    states: structured rows of all users (see UserLayout); W is the length of `recent_ids`.
     rows: (n,) the row of each event's user, events in log order.
     """
     fresh = np.ones(len(keys), dtype=bool)
