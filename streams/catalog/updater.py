@@ -143,7 +143,7 @@ class CatalogUpdater:
         self._logged_unknown.add(item_id)
         log.warning(
             "%s-%d, offset %d removes item %r, which is not in the catalog: is the key its id? "
-            "(told once; interestflow_items_total counts)",
+            "(logged once; interestflow_items_total counts)",
             record.topic,
             record.partition,
             record.offset,
@@ -180,7 +180,7 @@ class CatalogUpdater:
             return
         self._logged.add(about)
         log.warning(
-            "%s %s of item %r cannot be read: %s (told once; interestflow_media_failed_total counts)",
+            "%s %s of item %r cannot be read: %s (logged once; interestflow_media_failed_total counts)",
             failure.medium,
             failure.name,
             item.item_id,

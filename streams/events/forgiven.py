@@ -1,4 +1,4 @@
-"""What was not as documented and was understood all the same: counted by field and kind, and told once."""
+"""What was not as documented and was understood all the same: counted by field and kind, and logged once."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ class Forgiven:
 
     def __init__(self) -> None:
         self.counts: Counter[tuple[str, str]] = Counter()
-        self._told: set[tuple[str, str]] = set()
+        self._logged: set[tuple[str, str]] = set()
 
     def note(self, field: str, kind: str) -> None:
         """Count one."""
         if (field, kind) in self.counts or len(self.counts) < MOST:
             self.counts[field, kind] += 1
 
-    def tell(self, field: str, kind: str, message: str) -> None:
+    def log_once(self, field: str, kind: str, message: str) -> None:
         """Count one, and tell the first of its field and kind in the log."""
         self.note(field, kind)
-        if (field, kind) not in self._told and len(self._told) < MOST:
-            self._told.add((field, kind))
-            log.warning("%s (told once; interestflow_forgiven_total counts)", message)
+        if (field, kind) not in self._logged and len(self._logged) < MOST:
+            self._logged.add((field, kind))
+            log.warning("%s (logged once; interestflow_forgiven_total counts)", message)

@@ -1,4 +1,4 @@
-"""Actions without a rule: counted by name, and told once each with the setting that gives them a weight."""
+"""Actions without a rule: counted by name, and logged once each with the setting that gives them a weight."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ class Metrics:
         """Show how many users are in memory and how many evicted, whenever the metrics are read."""
         self.registry.register(_Users(partitions))
 
-    def watch_told(
+    def watch_counts(
         self, forgiven: Mapping[str, Mapping[tuple[str, str], int]], unknown: Mapping[str, int]
     ) -> None:
         """Show forgiven fields, by topic, and actions without a rule, whenever the metrics are read."""

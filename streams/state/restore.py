@@ -18,7 +18,7 @@ from streams.state.changelog import CONTROL_KEYS, NO_EPOCH, PROGRESS_KEY, Progre
 from streams.state.layout import Rows
 from streams.state.snapshots.snapshot import Snapshot
 from streams.state.store import PartitionState, StateError
-from streams.state.tails import PackedTails
+from streams.state.variable_parts import PackedVariableParts
 
 P = TypeVar("P", bound=PartitionState)
 
@@ -35,9 +35,9 @@ class Restoring(Generic[P]):
         self._evictor = evictor
         self._layout = empty.layout
         self._progress: Progress | None = None
-        self._tails = PackedTails(empty.tails.pins)
+        self._tails = PackedVariableParts(empty.variable_parts.pins)
         if evictor is not None:
-            empty.evicted, evictor.tails = evictor, self._tails
+            empty.evicted, evictor.variable_parts = evictor, self._tails
         self._read_to = 0
 
     def __len__(self) -> int:
@@ -51,7 +51,7 @@ class Restoring(Generic[P]):
         """Begin with a snapshot, before any record is added; those behind its offset are to follow."""
         self._state.rows(found.keys)
         self._state.arena[: len(found.keys)] = found.rows
-        self._tails.update(found.tails)
+        self._tails.update(found.variable_parts)
         self._progress, self._read_to = found.progress, found.offset
 
     def add(self, keys: Sequence[bytes], values: Sequence[bytes | None], offsets: Sequence[int]) -> None:
@@ -74,12 +74,12 @@ class Restoring(Generic[P]):
     def state(self, source: TopicIdentity, epoch: int = NO_EPOCH) -> P:
         """The state, for the owner of this epoch. Raises StateError where it was built from something else."""
         state, evictor = self._state, self._evictor
-        state.tails.load(self._tails)
+        state.variable_parts.load(self._tails)
         if self._progress is not None:
             self._check(self._progress, source)
         state.resume(self._progress, epoch, self._read_to)
         if evictor is not None:
-            evictor.tails = state.tails
+            evictor.variable_parts = state.variable_parts
             evictor.recall(state, state.claims())
         state.find_outstanding()
         return state
@@ -95,12 +95,12 @@ class Restoring(Generic[P]):
         touched, arena_rows = arena_rows, arena_rows[newest]
         self._state.write_rows(arena_rows, rows if len(newest) == len(rows) else rows[newest])
         self._note_record_offsets(arena_rows, record_offsets[newest], touched, record_offsets)
-        tails = self._tails
+        variable_parts = self._tails
         for row, index in zip(arena_rows.tolist(), newest.tolist(), strict=True):
             if len(values[index]) > size:
-                tails[row] = values[index][size:]
+                variable_parts[row] = values[index][size:]
             else:
-                tails.pop(row, None)
+                variable_parts.pop(row, None)
         self._state.trim()
 
     def _note_record_offsets(

@@ -1,7 +1,7 @@
 """The rows of one partition by key: an arena of fixed-size rows, and their changelog records.
 
-What of a key's state has no fixed size follows its row in the changelog record (see tails.py), so that one record is
-always one key's whole state. A subclass adds what only its keys have (see `users`).
+What of a key's state has no fixed size follows its row in the changelog record (see variable_parts.py), so that one
+record is always one key's whole state. A subclass adds what only its keys have (see `users`).
 
 Pure: no Kafka here. Single-threaded: the model thread owns every partition.
 """
@@ -23,7 +23,7 @@ from streams.state.deliveries import Deliveries
 from streams.state.layout import Layout, Rows
 from streams.state.mapped import zeros
 from streams.state.origins import Origins
-from streams.state.tails import Tails
+from streams.state.variable_parts import VariableParts
 
 NO_OFFSET = -1
 
@@ -51,11 +51,13 @@ class StateError(UserError):
 class PartitionState:
     """All rows of one partition."""
 
-    def __init__(self, partition: int, layout: Layout, tails: Tails, capacity: int = 1024) -> None:
+    def __init__(
+        self, partition: int, layout: Layout, variable_parts: VariableParts, capacity: int = 1024
+    ) -> None:
         """capacity: rows for which room is made at first."""
         self.partition = partition
         self.layout = layout
-        self.tails = tails
+        self.variable_parts = variable_parts
         self.arena: Rows = zeros(capacity, layout.size)
         # The key of each row, empty for a free one.
         self.keys: list[str] = []
@@ -111,7 +113,7 @@ class PartitionState:
             self.evicted.bring_back(self, keys, np.array(rows, dtype=np.int64))
 
     def leave(self, rows: Longs) -> None:
-        """Free rows (n,); their tails are the caller's."""
+        """Free rows (n,); their variable parts are the caller's."""
         self.layout.view(self.arena)["offset"][rows] = NO_OFFSET
         for row in rows.tolist():
             del self.row_of[self.keys[row]]
@@ -124,7 +126,7 @@ class PartitionState:
             self.evicted.trim(self)
 
     def may_leave(self, rows: Iterable[int]) -> Iterator[int]:
-        """Those of the rows that are not pinned, apart from what their tails pin."""
+        """Those of the rows that are not pinned, apart from what their variable parts pin."""
         return iter(rows)
 
     def known_rows(self, keys: Iterable[str]) -> Longs:
@@ -157,8 +159,8 @@ class PartitionState:
         size, names, payload = self.layout.size, self.keys, changed.tobytes()
         bodies = [payload[start : start + size] for start in range(0, len(payload), size)]
         keys = [names[row].encode() for row in rows.tolist()]
-        if self.tails:
-            tail = self.tails.pack
+        if self.variable_parts:
+            tail = self.variable_parts.pack
             bodies = [body + tail(row) for row, body in zip(rows.tolist(), bodies, strict=True)]
         return list(zip(keys, bodies, strict=True))
 
@@ -225,7 +227,7 @@ class PartitionState:
         return np.flatnonzero((states["accepted"] > 0) & ~claim.covers(states))
 
     def memory_bytes(self) -> int:
-        """Bytes of the arena in use; keys, dictionaries and tails come on top."""
+        """Bytes of the arena in use; keys, dictionaries and variable parts come on top."""
         return len(self.keys) * self.layout.size
 
     def reserve(self, needed: int) -> None:

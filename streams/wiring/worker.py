@@ -121,7 +121,7 @@ def show(settings: Settings, parts: Parts, metrics: Metrics) -> None:
     forgiven = {topic: one.forgiven.counts for topic, one in parts.ingest.adapters.items()}
     forgiven[settings.topic_items] = catalog_updater.forgiven.counts
     forgiven[settings.canonical_topic] = flow.forgiven.counts
-    metrics.watch_told(forgiven, flow.event_weights.unknown.counts)
+    metrics.watch_counts(forgiven, flow.event_weights.unknown.counts)
 
 
 def _build_life(

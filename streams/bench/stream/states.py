@@ -45,7 +45,7 @@ def partition(
     """
     part = UserPartition(number, layout)
     if evictor is not None:
-        part.evicted, evictor.tails = evictor, part.tails
+        part.evicted, evictor.variable_parts = evictor, part.variable_parts
     fill(part, 0, users, consumed)
     return part
 

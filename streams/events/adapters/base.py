@@ -175,7 +175,7 @@ def _own_moment(fields: Fields, record: SourceRecord) -> int:
         said = f"timestamp is missing{hint(fields.given, 'timestamp')}, and the record has none of its own"
         raise Invalid(Reason.MISSING_TIMESTAMP, said)
     if (name := meant(fields.given, "timestamp")) is not None:
-        fields.forgiven.tell(
+        fields.forgiven.log_once(
             "timestamp",
             kinds.NOT_READ,
             f"{record.topic}: `{printable(name)}` is not read as the time of an event, its Kafka record's own time "

@@ -21,7 +21,7 @@ from streams.settings.settings import Settings
 from streams.state.changelog import CONTROL_KEYS
 from streams.state.restore import ORDER
 from streams.state.users.layout import UserLayout
-from streams.state.users.tails import waiting_in
+from streams.state.users.variable_parts import waiting_in
 from streams.state.users.waiting import Waiting
 from streams.wiring.app import build_flow
 

@@ -5,7 +5,7 @@ form of a changelog record, between two batches. They come back on the model thr
 their key, before it is folded: states and outputs are those of an unbounded memory, bit for bit.
 
 Pinned rows stay, even where they are more than the bound: the owner of the rows says which (see
-`PartitionState.may_leave` and `Tails.pinned`). The keys of a batch are all in memory until it is done.
+`PartitionState.may_leave` and `VariableParts.pinned`). The keys of a batch are all in memory until it is done.
 
 Undelivered changes pin no row: the file is a part of this process's memory, no other process reads it, and the
 first failed delivery ends the process. A recovery begins with an empty file and reads the changelog alone.
@@ -50,7 +50,7 @@ class File(Protocol):
 
 
 class MovableTails(Protocol):
-    """What an evictor needs of tails; `Tails` and `PackedTails` have it."""
+    """What an evictor needs of variable parts; `VariableParts` and `PackedVariableParts` have it."""
 
     def pinned(self, row: int) -> bool: ...
     def pop_packed(self, row: int) -> bytes: ...
@@ -63,7 +63,7 @@ class Evictor:
     def __init__(self, file: File, most: int) -> None:
         """most: rows in memory between two batches, beside pinned ones."""
         self.file, self.most = file, most
-        self.tails: MovableTails
+        self.variable_parts: MovableTails
         # Keys in the file and not in memory. A key that came back leaves a value in the file that is not read again.
         self.count = 0
         self.evictions = self.returns = 0
@@ -90,7 +90,7 @@ class Evictor:
         payload = b"".join([memoryview(value)[:size] for _, value in here])
         back = np.array([row for row, _ in here], dtype=np.int64)
         part.write_rows(back, np.frombuffer(payload, dtype=np.uint8).reshape(-1, size))
-        self.tails.load({row: value[size:] for row, value in here if len(value) > size})
+        self.variable_parts.load({row: value[size:] for row, value in here if len(value) > size})
         self.count -= len(here)
         self.returns += len(here)
 
@@ -131,7 +131,7 @@ class Evictor:
         sample = np.arange(self._turn % step, len(part.keys), step)
         offsets = part.layout.view(part.arena)["offset"][sample]
         ordered = sample[np.argsort(offsets, kind="stable")].tolist()
-        keys, pinned = part.keys, self.tails.pinned
+        keys, pinned = part.keys, self.variable_parts.pinned
         found = (row for row in part.may_leave(ordered) if keys[row] and not pinned(row))
         return np.array(list(islice(found, count)), dtype=np.int64)
 
@@ -149,7 +149,7 @@ class Evictor:
     def _evict(self, part: PartitionState, rows: Longs) -> None:
         copy, size = part.read_rows(rows), part.layout.size
         self._note(part.layout.view(copy))
-        payload, tail = copy.tobytes(), self.tails.pop_packed
+        payload, tail = copy.tobytes(), self.variable_parts.pop_packed
         self.file.put(
             part.partition,
             {

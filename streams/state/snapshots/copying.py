@@ -36,7 +36,8 @@ def with_record_offsets(pending: PendingChange, part: PartitionState, rows: Long
 class Copying:
     """Copies block by block, and at the end once more the rows that have changed meanwhile.
 
-    Every change of a row or its tail has a number; the offset of its record becomes known later. On the model thread.
+    Every change of a row or its variable part has a number; the offset of its record becomes known later. On the model
+    thread.
     """
 
     def __init__(self, part: PartitionState) -> None:
@@ -77,18 +78,22 @@ class Copying:
     def snapshot(self, changelog: TopicIdentity, begin: int) -> Snapshot:
         """What was copied, without free rows; any thread. See `Snapshot` for the arguments."""
         assert self._progress is not None, "nothing was written yet"
-        keys, rows, tails = self._keys, self._rows[: len(self._keys)], self._tails
+        keys, rows, variable_parts = self._keys, self._rows[: len(self._keys)], self._tails
         kept = np.flatnonzero(self.part.layout.view(rows)["accepted"] > 0)
         if len(kept) < len(rows):
             keys, rows = [keys[row] for row in kept.tolist()], rows[kept]
-            tails = {at: tails[row] for at, row in enumerate(kept.tolist()) if row in tails}
-        return Snapshot(self.part.partition, changelog, begin, self.offset, self._progress, keys, rows, tails)
+            variable_parts = {
+                at: variable_parts[row] for at, row in enumerate(kept.tolist()) if row in variable_parts
+            }
+        return Snapshot(
+            self.part.partition, changelog, begin, self.offset, self._progress, keys, rows, variable_parts
+        )
 
     def _copy(self, rows: Longs) -> None:
         self._rows[rows] = self.part.arena[rows]
-        tails, pack = self._tails, self.part.tails.pack
+        variable_parts, pack = self._tails, self.part.variable_parts.pack
         for row in rows.tolist():
             if tail := pack(row):
-                tails[row] = tail
+                variable_parts[row] = tail
             else:
-                tails.pop(row, None)
+                variable_parts.pop(row, None)

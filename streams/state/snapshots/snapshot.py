@@ -43,7 +43,7 @@ from streams.state.layout import Layout, Rows
 log = logging.getLogger(__name__)
 
 MAGIC = b"IFSTATE\n"
-# Of the file's own form. The layout's id says how rows and tails are laid out.
+# Of the file's own form. The layout's id says how rows and variable parts are laid out.
 VERSION = 1
 # Magic, version, bytes of the header that follows.
 _LEAD = struct.Struct("<8sII")
@@ -52,7 +52,9 @@ _checksum = hashlib.sha256
 _CHECKSUM_BYTES = 32
 
 
-class Header(msgspec.Struct, frozen=True, rename={"keys": "users", "progress": "mark"}):
+class Header(
+    msgspec.Struct, frozen=True, rename={"keys": "users", "progress": "mark", "variable_parts": "tails"}
+):
     """See Snapshot; and the length of each section that follows, in this order."""
 
     partition: int
@@ -63,7 +65,7 @@ class Header(msgspec.Struct, frozen=True, rename={"keys": "users", "progress": "
     # Bytes.
     keys: int
     rows: int
-    tails: int
+    variable_parts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ class Snapshot:
     # (n, size) bytes, as in the arena.
     rows: Rows
     # By index into keys, where there is one.
-    tails: dict[int, bytes]
+    variable_parts: dict[int, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,11 +167,14 @@ def _write(file: Path, sections: Iterable[Any]) -> None:
 
 
 def _sections(snapshot: Snapshot) -> Iterable[Any]:
-    keys, tails = msgspec.msgpack.encode(snapshot.keys), msgspec.msgpack.encode(snapshot.tails)
+    keys, variable_parts = (
+        msgspec.msgpack.encode(snapshot.keys),
+        msgspec.msgpack.encode(snapshot.variable_parts),
+    )
     rows = np.ascontiguousarray(snapshot.rows).reshape(-1)
-    header = Header(*_about(snapshot), keys=len(keys), rows=len(rows), tails=len(tails))
+    header = Header(*_about(snapshot), keys=len(keys), rows=len(rows), variable_parts=len(variable_parts))
     encoded = msgspec.json.encode(header)
-    return _LEAD.pack(MAGIC, VERSION, len(encoded)), encoded, keys, rows.data, tails
+    return _LEAD.pack(MAGIC, VERSION, len(encoded)), encoded, keys, rows.data, variable_parts
 
 
 def _about(of: Snapshot | Header) -> tuple[int, TopicIdentity, int, int, Progress]:
@@ -220,7 +225,7 @@ def _body(data: bytes, header: Header, start: int, layout: Layout) -> Snapshot:
     keys = msgspec.msgpack.decode(whole[:first], type=list[str])
     # Not copied: they go into an arena next, which is copy enough.
     rows = np.frombuffer(whole[first:last], dtype=np.uint8).reshape(-1, layout.size)
-    tails = msgspec.msgpack.decode(whole[last:], type=dict[int, bytes])
-    if last + header.tails != len(whole) or len(rows) != len(keys):
+    variable_parts = msgspec.msgpack.decode(whole[last:], type=dict[int, bytes])
+    if last + header.variable_parts != len(whole) or len(rows) != len(keys):
         raise _UnusableError("its sections do not fit together")
-    return Snapshot(*_about(header), keys, rows, tails)
+    return Snapshot(*_about(header), keys, rows, variable_parts)

@@ -8,7 +8,7 @@ import numpy as np
 
 from streams.interest.base import InterestModel
 from streams.state.layout import Layout
-from streams.state.users.tails import TAIL_FORMAT
+from streams.state.users.variable_parts import TAIL_FORMAT
 
 HISTORY_DTYPE = np.dtype(
     [

@@ -8,19 +8,19 @@ from streams.interest.base import Longs
 from streams.state.changelog import NOTHING, OutputProgress, Progress
 from streams.state.store import PartitionState
 from streams.state.users.layout import UserLayout
-from streams.state.users.tails import UserTails
+from streams.state.users.variable_parts import UserVariableParts
 
 
 class UserPartition(PartitionState):
     """All users of one partition of the canonical topic."""
 
     layout: UserLayout
-    tails: UserTails
+    variable_parts: UserVariableParts
 
     def __init__(self, partition: int, layout: UserLayout, capacity: int = 1024) -> None:
         """capacity: users for whom room is made at first."""
-        super().__init__(partition, layout, UserTails(layout.consumed), capacity)
-        self.consumed, self.waiting = self.tails.consumed, self.tails.waiting
+        super().__init__(partition, layout, UserVariableParts(layout.consumed), capacity)
+        self.consumed, self.waiting = self.variable_parts.consumed, self.variable_parts.waiting
         # Row -> number of its first change since its last recommendation, 0 for one of an earlier epoch.
         self.due: dict[int, int] = {}
         # The same, of rows whose recommendation is under way.
@@ -57,7 +57,7 @@ class UserPartition(PartitionState):
         )
 
     def resume(self, progress: Progress | None, epoch: int, read_to: int) -> None:
-        """Continue from the newest progress record that a recovery found; the tails are loaded."""
+        """Continue from the newest progress record that a recovery found; the variable parts are loaded."""
         super().resume(progress, epoch, read_to)
         if progress is not None:
             self.recommended_before = progress.deferred

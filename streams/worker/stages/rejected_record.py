@@ -48,17 +48,20 @@ def _made(
     theirs = list(record.headers or ())
     ours = [*rejected_headers(record, rejected)[len(theirs) :], *more]
     if not key and record.key is not None:
-        ours += _told("key", record.key)
+        ours += _part_headers("key", record.key)
     if not value and record.value is not None:
-        ours += _told("value", record.value)
+        ours += _part_headers("value", record.value)
     if not headers and theirs:
-        ours += [("interestflow.headers.count", b"%d" % len(theirs)), *_told("headers", _joined(theirs))]
+        ours += [
+            ("interestflow.headers.count", b"%d" % len(theirs)),
+            *_part_headers("headers", _joined(theirs)),
+        ]
     return RejectedRecord(
         record.key if key else None, record.value if value else None, theirs + ours if headers else ours
     )
 
 
-def _told(part: str, given: bytes) -> list[tuple[str, bytes]]:
+def _part_headers(part: str, given: bytes) -> list[tuple[str, bytes]]:
     return [
         (f"interestflow.{part}.size", b"%d" % len(given)),
         (f"interestflow.{part}.sha256", sha256(given).hexdigest().encode()),

@@ -297,7 +297,7 @@ def test_what_is_left_of_an_item_is_encoded_and_the_rest_is_told_and_tried_again
     ] * 3
     other = item("other", title="hat", media=["broken because of the other reason.jpg"])
     pass_through(catalog_updater, encoder, other)
-    assert [line.message.partition(" (told once")[0] for line in caplog.records] == [
+    assert [line.message.partition(" (logged once")[0] for line in caplog.records] == [
         "picture 'broken.jpg' of item 'i0' cannot be read: it is broken: send it again"
     ]
     # Sent again, it is worth another try; what was read whole is not.

@@ -240,7 +240,7 @@ def test_no_label_is_a_user_or_an_item() -> None:
 
 def test_forgiven_fields_and_unknown_actions_are_shown_as_they_are_now() -> None:
     metrics, forgiven, unknown = Metrics(), {("value", "empty"): 2}, {"wave": 3}
-    metrics.watch_told({"clicks": forgiven}, unknown)
+    metrics.watch_counts({"clicks": forgiven}, unknown)
     unknown["wave"] += 1
     shown = generate_latest(metrics.registry).decode()
     assert 'interestflow_forgiven_total{field="value",kind="empty",topic="clicks"} 2.0' in shown

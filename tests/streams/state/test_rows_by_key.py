@@ -57,7 +57,7 @@ def count(part: PartitionState, log: Log, offset: int, *keys: str, note: bytes =
     for name in ("accepted", "applied", "total"):
         states[name] += 1
     part.write_rows(rows, changed)
-    part.tails.load(dict.fromkeys(rows.tolist(), note))
+    part.variable_parts.load(dict.fromkeys(rows.tolist(), note))
     part.processed_offset = offset
     written = [*part.records(rows, changed), part.progress_record(SOURCE)]
     log += written
@@ -77,7 +77,9 @@ def content(part: PartitionState) -> dict[str, tuple[int, int, bytes]]:
     rows = part.rows(["a", "b", "c", "d"])
     states = LAYOUT.view(part.arena)[rows]
     counted = zip(rows.tolist(), states["offset"].tolist(), states["total"].tolist(), strict=True)
-    return {part.keys[row]: (offset, seen, part.tails.pack(row)) for row, offset, seen in counted if seen}
+    return {
+        part.keys[row]: (offset, seen, part.variable_parts.pack(row)) for row, offset, seen in counted if seen
+    }
 
 
 def filled() -> tuple[PartitionState, Log]:

@@ -45,7 +45,9 @@ def test_a_snapshot_alone_gives_the_state() -> None:
     again = restoring.state(SOURCE)
     assert again.users == part.users
     assert np.array_equal(again.arena[:USERS], part.arena[:USERS])
-    assert [again.tails.pack(row) for row in range(USERS)] == [part.tails.pack(row) for row in range(USERS)]
+    assert [again.variable_parts.pack(row) for row in range(USERS)] == [
+        part.variable_parts.pack(row) for row in range(USERS)
+    ]
     assert (again.processed_offset, again.books, again.progress) == (14, part.books, part.progress)
     assert (again.deliveries.read_to, again.resume_offset) == (OFFSET, 9)
 
@@ -133,7 +135,11 @@ def test_a_copy_made_between_batches_is_of_the_moment_it_is_finished(
             copy.more()
         copy.finish()
     found, whole = copy.snapshot(CHANGELOG, 0), taken(part)
-    assert (found.keys, found.tails, found.progress) == (whole.keys, whole.tails, part.progress)
+    assert (found.keys, found.variable_parts, found.progress) == (
+        whole.keys,
+        whole.variable_parts,
+        part.progress,
+    )
     assert np.array_equal(found.rows, part.arena[: len(part.users)])
 
 
@@ -146,8 +152,8 @@ def test_rows_of_nobody_and_of_users_without_events_are_left_out() -> None:
     assert len(whole.rows) == USERS
     part.layout.view(part.arena)["accepted"][0] = 0
     fewer = taken(part)
-    assert (fewer.keys, set(fewer.tails)) == (whole.keys[1:], {0, 1})
-    assert fewer.tails == {0: whole.tails[1], 1: whole.tails[2]}
+    assert (fewer.keys, set(fewer.variable_parts)) == (whole.keys[1:], {0, 1})
+    assert fewer.variable_parts == {0: whole.variable_parts[1], 1: whole.variable_parts[2]}
 
 
 class AtOnce:

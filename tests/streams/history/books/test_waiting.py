@@ -15,7 +15,7 @@ from streams.interest.decay import DecayModel, HalfLife
 from streams.kafka.reading import ReadError
 from streams.state.changelog import PROGRESS_KEY
 from streams.state.users.layout import UserLayout
-from streams.state.users.tails import UserTails
+from streams.state.users.variable_parts import UserVariableParts
 from streams.state.users.waiting import Waiting
 
 LAYOUT = UserLayout(DecayModel(4, HalfLife(5, "events"), HalfLife(9)), 4, "space")
@@ -44,11 +44,11 @@ def state(user: str, offset: int, *items: str, partition: int = 0, count: int = 
     row = np.zeros((1, LAYOUT.size), dtype=np.uint8)
     view = LAYOUT.view(row)
     view["offset"], view["applied"], view["epoch"] = offset, count, epoch
-    tails = UserTails(10)
-    tails.consumed.add(0, 7)
+    variable_parts = UserVariableParts(10)
+    variable_parts.consumed.add(0, 7)
     for n, item in enumerate(items):
-        tails.waiting.add(0, Waiting(offset - n, item, 0, b"event", 0))
-    return Message(user.encode(), row.tobytes() + tails.pack(0), partition)
+        variable_parts.waiting.add(0, Waiting(offset - n, item, 0, b"event", 0))
+    return Message(user.encode(), row.tobytes() + variable_parts.pack(0), partition)
 
 
 def report(*messages: Any, most: int = 20) -> Report:

@@ -160,7 +160,7 @@ def due(part: UserPartition) -> dict[str, int]:
 def bounded(file: SpillFile, most: int, **options: Any) -> tuple[Flow, UserPartition]:
     flow = make_flow(**options)
     part, evictor = flow.partitions[0], Evictor(Fresh(file), most)
-    part.evicted, evictor.tails = evictor, part.tails
+    part.evicted, evictor.variable_parts = evictor, part.variable_parts
     return flow, part
 
 

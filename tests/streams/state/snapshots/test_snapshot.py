@@ -93,7 +93,7 @@ def test_what_is_saved_comes_back(tmp_path: Path) -> None:
     assert (again.partition, again.changelog, again.begin, again.offset) == (2, CHANGELOG, 3, OFFSET)
     assert again.keys == part.users
     assert np.array_equal(again.rows, part.arena[:USERS])
-    assert again.tails == {row: part.tails.pack(row) for row in range(3)}
+    assert again.variable_parts == {row: part.variable_parts.pack(row) for row in range(3)}
     assert again.progress == part.progress
     assert (again.progress.offset, again.progress.sequence, again.progress.books) == (14, 7, dict(part.books))
 
@@ -102,7 +102,7 @@ def test_the_tails_are_those_that_a_state_loads(tmp_path: Path) -> None:
     again = load(saved(tmp_path), expected())
     assert again is not None
     part = UserPartition(2, layout())
-    part.tails.load(again.tails)
+    part.variable_parts.load(again.variable_parts)
     assert [list(part.consumed.keys(row)) for row in range(4)] == [[2**63 + 5, 7], [], [9], []]
     assert [(w.offset, w.item_id, w.recorded, w.event) for w in part.waiting.of_row[2]] == [
         (12, "item-y", 1001, b'{"a":1}')
@@ -113,7 +113,7 @@ def test_the_tails_are_those_that_a_state_loads(tmp_path: Path) -> None:
 def test_a_state_without_users_comes_back(tmp_path: Path) -> None:
     again = load(save(tmp_path, taken(state(users=0))), expected())
     assert again is not None
-    assert (again.keys, again.rows.shape, again.tails) == ([], (0, layout().size), {})
+    assert (again.keys, again.rows.shape, again.variable_parts) == ([], (0, layout().size), {})
 
 
 def test_a_snapshot_is_a_copy() -> None:
@@ -125,7 +125,7 @@ def test_a_snapshot_is_a_copy() -> None:
     part.consumed.add(0, 1)
     part.books["read"] += 1
     assert not (before.rows == 255).all()
-    assert (len(before.keys), len(before.tails[0]), before.progress.books["read"]) == (
+    assert (len(before.keys), len(before.variable_parts[0]), before.progress.books["read"]) == (
         USERS,
         4 + 2 * 8,
         USERS,

@@ -101,7 +101,7 @@ def contents(part: UserPartition) -> dict[str, Any]:
     return {
         "users": users,
         "rows": part.read_rows(rows).tobytes(),
-        "tails": [part.tails.pack(row) for row in rows.tolist()],
+        "tails": [part.variable_parts.pack(row) for row in rows.tolist()],
         "waiting": {item: len(of) for item, of in waiting.rows_by_item.items()},
         "watermark": (part.processed_offset, part.progress),
         "books": dict(part.books),

@@ -13,7 +13,7 @@ import msgspec
 from streams.state.users.consumed import Consumed
 from streams.state.users.waiting import Waiting, WaitingEvents
 
-# Part of a layout's identity: tails of another format must not be read as these.
+# Part of a layout's identity: variable parts of another format must not be read as these.
 TAIL_FORMAT = "tails-3"
 NOBODY_WAITS = bytes(4)
 
@@ -22,14 +22,14 @@ _decode = msgspec.msgpack.Decoder(list[Waiting]).decode
 
 
 def waiting_in(tail: bytes) -> list[Waiting]:
-    """The waiting events in a packed tail. Raises msgspec.DecodeError where it holds something else."""
+    """The waiting events in a packed variable part. Raises msgspec.DecodeError where it holds something else."""
     behind = len(NOBODY_WAITS)
     length = int.from_bytes(tail[:behind], "little")
     return _decode(tail[behind : behind + length]) if length else []
 
 
-class UserTails:
-    """The tails of one partition's users; see `state.tails.Tails`."""
+class UserVariableParts:
+    """The variable parts of one partition's users; see `state.variable_parts.VariableParts`."""
 
     def __init__(self, consumed_per_user: int) -> None:
         self.consumed = Consumed(consumed_per_user)
@@ -39,7 +39,7 @@ class UserTails:
         return bool(self.consumed) or self.waiting.count > 0
 
     def pack(self, row: int) -> bytes:
-        """The row's tail as bytes; empty where it has none."""
+        """The row's variable part as bytes; empty where it has none."""
         consumed, waiting = self.consumed.pack(row), self.waiting.of_row.get(row)
         if not waiting:
             return NOBODY_WAITS + consumed if consumed else b""
@@ -47,7 +47,7 @@ class UserTails:
         return len(events).to_bytes(4, "little") + events + consumed
 
     def load(self, packed: Mapping[int, bytes]) -> None:
-        """Unpack tails by row, for rows that have none yet."""
+        """Unpack variable parts by row, for rows that have none yet."""
         load, behind = self.consumed.load, len(NOBODY_WAITS)
         for row, tail in packed.items():
             if tail[:behind] == NOBODY_WAITS:
@@ -58,7 +58,7 @@ class UserTails:
                 load(row, tail[behind + int.from_bytes(tail[:behind], "little") :])
 
     def pop_packed(self, row: int) -> bytes:
-        """Remove the tail of a row without waiting events, and return it packed."""
+        """Remove the variable part of a row without waiting events, and return it packed."""
         tail = self.pack(row)
         self.consumed.forget(row)
         return tail
@@ -68,5 +68,5 @@ class UserTails:
         return row in self.waiting.of_row
 
     def pins(self, packed: bytes) -> bool:
-        """True where an event waits in this packed tail."""
+        """True where an event waits in this packed variable part."""
         return any(packed[: len(NOBODY_WAITS)])
