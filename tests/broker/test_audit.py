@@ -154,7 +154,7 @@ settings = Settings()
 metadata = TopicAdmin(settings).topics()
 for number in range(40):
     group = settings.model_copy(update={"app": f"app-{number}"})
-    assert read_so_far(group, metadata, [settings.events_topic], {}) == {}
+    assert read_so_far(group, metadata, [settings.canonical_topic], {}) == {}
 """
 
 
