@@ -16,7 +16,8 @@ from streams.flow.flow import Flow, FlowOptions
 from streams.flow.outputs import Writer
 from streams.flow.signals import EventWeights, SentimentWeight
 from streams.interest import MODELS, InterestModel
-from streams.kafka import security, transport
+from streams.kafka import security
+from streams.kafka.member import transport
 from streams.recommend import RECOMMENDERS, Catalog
 from streams.settings.action_words import ActionSet, known_word, spell
 from streams.settings.settings import Settings, SettingsError

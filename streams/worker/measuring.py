@@ -9,7 +9,7 @@ from typing import Any
 from sinks.base import Delivery, Log, TopicRecords
 from streams.flow.flow import Decoded, Updated
 from streams.interest.base import Floats
-from streams.kafka.batches import RecordBatch
+from streams.kafka.member.batches import RecordBatch
 from streams.ops.metrics import Metrics
 from streams.worker.runner import Runner
 from streams.worker.scheduling import Scheduler

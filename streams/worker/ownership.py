@@ -15,7 +15,7 @@ from faust.types import TP
 
 from sinks.base import Delivery
 from streams.kafka.brokers import Brokers
-from streams.kafka.consumer import NO_GENERATION
+from streams.kafka.member.consumer import NO_GENERATION
 from streams.kafka.topics import limits as rooms
 from streams.ops.backoff import StoppedError
 from streams.ops.endpoints import Health

@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from sinks.base import Delivery
-from streams.kafka.batches import RecordBatch
+from streams.kafka.member.batches import RecordBatch
 from streams.ops.backoff import StoppedError
 from streams.worker.publishing import Publisher
 from streams.worker.stages.outputs import Outputs, Pending, Stage

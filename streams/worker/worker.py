@@ -12,8 +12,8 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from streams.kafka import coordinator
 from streams.kafka.brokers import Brokers
+from streams.kafka.member import coordinator
 from streams.kafka.topics import rights
 from streams.ops.backoff import StoppedError
 from streams.ops.endpoints import Health

@@ -14,7 +14,7 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from streams.history.audit import audit
-from streams.kafka.fetching import FETCH_MAX_WAIT_MS
+from streams.kafka.member.fetching import FETCH_MAX_WAIT_MS
 from streams.kafka.reading import read_all
 from streams.kafka.topics import specifications as topics
 from streams.local_kafka.local_kafka import free_port

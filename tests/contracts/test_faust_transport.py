@@ -31,10 +31,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
-from streams.kafka import fetching, transport
-from streams.kafka.batches import RecordBatch
-from streams.kafka.consumer import Consumer
-from streams.kafka.coordinator import FrankCoordinator
+from streams.kafka.member import fetching, transport
+from streams.kafka.member.batches import RecordBatch
+from streams.kafka.member.consumer import Consumer
+from streams.kafka.member.coordinator import FrankCoordinator
 from streams.kafka.topics.committed import from_metadata, to_metadata
 
 TP0 = TP("events", 0)

@@ -13,7 +13,7 @@ from faust.tables.recovery import RebalanceAgain, Recovery
 from faust.transport.drivers.aiokafka import Consumer as AIOKafkaConsumer
 from faust.types import TP
 
-from streams.kafka.consumer import NO_GENERATION, Consumer
+from streams.kafka.member.consumer import NO_GENERATION, Consumer
 
 BEFORE, AFTER = 7, 8
 OURS = TP("events", 0)

@@ -21,7 +21,7 @@ from sinks.base import TopicRecords
 from streams.events.adapters import adapter
 from streams.events.canonical import Limits
 from streams.flow.future import Future as Horizon
-from streams.kafka.batches import RecordBatch
+from streams.kafka.member.batches import RecordBatch
 from streams.kafka.topics.limits import Rooms
 from streams.worker.stages.ingest import Ingest
 from tests.streams.flows import T0, Record

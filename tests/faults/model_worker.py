@@ -11,8 +11,8 @@ from typing import Any
 from faust.types import TP
 
 from streams.flow.future import Future as Horizon
-from streams.kafka.batches import RecordBatch
-from streams.kafka.consumer import Consumer
+from streams.kafka.member.batches import RecordBatch
+from streams.kafka.member.consumer import Consumer
 from streams.kafka.topics.record_bounds import KAFKA_DEFAULT
 from streams.state.changelog import CONTROL_KEYS
 from streams.state.users.partition import UserPartition

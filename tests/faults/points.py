@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from sinks.base import TopicRecords
-from streams.kafka.consumer import Consumer
+from streams.kafka.member.consumer import Consumer
 from streams.worker import ownership
 from streams.worker.worker import Worker
 

@@ -10,7 +10,7 @@ from sinks.memory import MemoryLog
 from streams.events.adapters.base import Adapter
 from streams.flow.encoding import Scoring
 from streams.flow.flow import Flow
-from streams.kafka.batches import RecordBatch
+from streams.kafka.member.batches import RecordBatch
 from streams.ops.backoff import Backoff
 from streams.ops.endpoints import Health
 from streams.ops.metrics import Metrics

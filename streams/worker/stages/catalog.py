@@ -10,7 +10,7 @@ from encoders.core.base import Encoder
 from sinks.base import TopicRecords
 from streams.catalog.updater import CatalogUpdater, Changes
 from streams.interest.base import Floats
-from streams.kafka.batches import RecordBatch
+from streams.kafka.member.batches import RecordBatch
 from streams.worker.stages.outputs import Outputs, Pending
 
 

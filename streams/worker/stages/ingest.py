@@ -9,7 +9,7 @@ from streams.events.adapters.base import Adapter, parse_each
 from streams.events.canonical import Event, Limits, Rejected, SourceRecord, encode
 from streams.events.provenance import OriginHeaders
 from streams.flow.future import Future
-from streams.kafka.batches import RecordBatch
+from streams.kafka.member.batches import RecordBatch
 from streams.kafka.topics.limits import fitting
 from streams.worker.stages.outputs import Outputs, Refusal
 

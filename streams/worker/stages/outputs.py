@@ -11,7 +11,7 @@ from sinks.base import TopicRecords
 from streams.events.canonical import Rejected, SourceRecord
 from streams.flow.flow import Updated
 from streams.interest.base import Floats
-from streams.kafka.batches import RecordBatch
+from streams.kafka.member.batches import RecordBatch
 from streams.state.store import NO_OFFSET
 from streams.state.users.partition import UserPartition
 

@@ -11,7 +11,7 @@ from streams.flow.encoding import Scoring
 from streams.flow.flow import Decoded, Flow, Updated
 from streams.flow.future import Future
 from streams.interest.base import Floats
-from streams.kafka.batches import RecordBatch
+from streams.kafka.member.batches import RecordBatch
 from streams.state import removed
 from streams.worker.stages.outputs import Outputs, Pending, StateChange
 

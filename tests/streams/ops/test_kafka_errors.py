@@ -6,7 +6,7 @@ import pytest
 from aiokafka.errors import TopicAuthorizationFailedError
 from confluent_kafka import KafkaError, KafkaException
 
-from streams.kafka import coordinator
+from streams.kafka.member import coordinator
 from streams.ops.kafka_errors import GroupError, describe, is_final, sentence
 
 CODES = [

@@ -12,7 +12,7 @@ from encoders.text.hashing import HashingEncoder
 from sinks.base import TopicRecords
 from sinks.memory import MemoryLog
 from streams.events.adapters import adapter
-from streams.kafka.batches import RecordBatch
+from streams.kafka.member.batches import RecordBatch
 from streams.settings.settings import Settings
 from streams.state.changelog import PROGRESS_KEY
 from streams.wiring.worker import Parts

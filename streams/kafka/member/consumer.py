@@ -16,8 +16,8 @@ from faust.transport.consumer import ensure_TP
 from faust.transport.drivers.aiokafka import Consumer as AIOKafkaConsumer
 from faust.types import TP, ConsumerMessage
 
-from streams.kafka import coordinator, fetching
-from streams.kafka.batches import RecordBatch, may_queue
+from streams.kafka.member import coordinator, fetching
+from streams.kafka.member.batches import RecordBatch, may_queue
 
 # The generation between two assignments. Faust compares generations before it lets events flow again: a recovery
 # that is still under way must not let them, for they may be another worker's by then.

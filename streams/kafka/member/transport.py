@@ -17,7 +17,7 @@ from faust.transport.drivers import TRANSPORTS
 from faust.transport.drivers.aiokafka import Transport as AIOKafkaTransport
 from faust.types import TP
 
-from streams.kafka import consumer, coordinator, fetching
+from streams.kafka.member import consumer, coordinator, fetching
 
 SCHEME = "batched"
 
