@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import inspect
 import time
-from collections import Counter, defaultdict, deque
-from itertools import pairwise
+from collections import defaultdict, deque
+from itertools import accumulate, pairwise
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import AsyncMock, MagicMock
@@ -35,6 +35,7 @@ from streams.kafka.member import fetching, transport
 from streams.kafka.member.batches import RecordBatch
 from streams.kafka.member.consumer import Consumer
 from streams.kafka.member.coordinator import FrankCoordinator
+from streams.kafka.member.uncommitted import Uncommitted
 from streams.kafka.topics.committed import from_metadata, to_metadata
 
 TP0 = TP("events", 0)
@@ -196,19 +197,21 @@ def test_the_scheme_leads_to_the_batched_transport() -> None:
     assert transport.SCHEME in TRANSPORTS.aliases
 
 
-def batch_of(last_offset: int) -> RecordBatch:
-    return RecordBatch(TP0.topic, TP0.partition, [SimpleNamespace(offset=last_offset)])
-
-
 def bare_consumer() -> Any:
     consumer = object.__new__(Consumer)
-    consumer._in_flight = defaultdict(deque)
-    consumer._outstanding = Counter()
-    consumer._records = Counter()
+    consumer._uncommitted = Uncommitted()
     consumer._acked = defaultdict(list)
     consumer._acked_index = defaultdict(set)
-    consumer._resumed = {}
     return consumer
+
+
+def hand_out(consumer: Any, *sizes: int) -> list[RecordBatch]:
+    """Batches of so many records each, from offset 0 on."""
+    ends = list(accumulate(sizes))
+    return [
+        consumer._uncommitted.enter(TP0, [SimpleNamespace(offset=at) for at in range(end - size, end)], None)
+        for size, end in zip(sizes, ends, strict=True)
+    ]
 
 
 @given(acked=st.permutations(list(range(8))), commit_after=st.sets(st.integers(0, 7)))
@@ -218,7 +221,7 @@ def test_a_commit_never_passes_a_batch_that_is_not_acknowledged(
     """Batches end at offsets 9, 19, … 79 and are acknowledged in any order."""
     consumer = bare_consumer()
     ends = [10 * i + 9 for i in range(8)]
-    consumer._in_flight[TP0].extend(batch_of(end) for end in ends)
+    hand_out(consumer, *[10] * 8)
     done: set[int] = set()
     committed = 0
     for step, index in enumerate(acked):
@@ -237,7 +240,7 @@ def test_a_commit_never_passes_a_batch_that_is_not_acknowledged(
 
 def test_a_commit_goes_beyond_offsets_without_records_once_nothing_is_in_flight_before_them() -> None:
     consumer = bare_consumer()
-    consumer._in_flight[TP0].append(batch_of(9))
+    hand_out(consumer, 10)
     consumer._pass_over({TP0: 14})
     assert consumer._new_offset(TP0) is None
     consumer._acked[TP0].append(9)
@@ -332,9 +335,8 @@ async def test_a_rebalance_waits_for_what_has_begun_and_lets_nothing_else_begin(
     consumer.wait = asyncio.ensure_future  # mode's ends with the service, too
     consumer.stop_flow = lambda: None
     consumer.app = SimpleNamespace(flow_control=MagicMock())
-    begun, queued = batch_of(9), batch_of(19)
+    begun, queued = hand_out(consumer, 10, 10)
     assert begun.start()
-    consumer._in_flight[TP0].extend([begun, queued])
     finishing = asyncio.ensure_future(consumer.finish())
     await asyncio.sleep(0)
     assert not queued.start()
@@ -359,5 +361,5 @@ async def test_a_rebalance_waits_for_what_has_begun_and_lets_nothing_else_begin(
 def test_small_batches_do_not_queue_and_full_ones_do_up_to_the_limit(sizes: list[int], room: bool) -> None:
     consumer = bare_consumer()
     consumer.app = SimpleNamespace(outstanding_batches=8)
-    consumer._outstanding[TP0], consumer._records[TP0] = len(sizes), sum(sizes)
+    hand_out(consumer, *sizes)
     assert consumer._has_room(TP0) is room

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections import Counter, defaultdict, deque
+from collections import defaultdict
 from types import SimpleNamespace
 from unittest.mock import MagicMock
 
@@ -14,6 +14,7 @@ from faust.transport.drivers.aiokafka import Consumer as AIOKafkaConsumer
 from faust.types import TP
 
 from streams.kafka.member.consumer import NO_GENERATION, Consumer
+from streams.kafka.member.uncommitted import Uncommitted
 
 BEFORE, AFTER = 7, 8
 OURS = TP("events", 0)
@@ -30,10 +31,9 @@ class Seeking(Consumer):
         self.transport = SimpleNamespace(seeks=told, app=SimpleNamespace(state_topic_ids={}))
         # The client's parts, which tell of what is gone and commit with the topics' ids.
         client = SimpleNamespace(_coordinator=SimpleNamespace(), _fetcher=MagicMock())
-        self._thread, self._removed = SimpleNamespace(_consumer=client), {}
+        self._thread = SimpleNamespace(_consumer=client)
         self._fetching = asyncio.Lock()
-        self._in_flight, self._resumed = defaultdict(deque), {}
-        self._outstanding, self._records = Counter(), Counter()
+        self._uncommitted = Uncommitted()
         self._acked, self._acked_index = {}, defaultdict(set)
         self._read_offset, self._committed_offset = {}, {}
         self.assigned, self.at = {OURS}, {}

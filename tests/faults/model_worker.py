@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Iterator
 from concurrent.futures import Future
 from types import SimpleNamespace
@@ -13,6 +13,7 @@ from faust.types import TP
 from streams.flow.future import Future as Horizon
 from streams.kafka.member.batches import RecordBatch
 from streams.kafka.member.consumer import Consumer
+from streams.kafka.member.uncommitted import Uncommitted
 from streams.kafka.topics.record_bounds import KAFKA_DEFAULT
 from streams.state.changelog import CONTROL_KEYS
 from streams.state.users.partition import UserPartition
@@ -50,7 +51,7 @@ class Worker:
         topic = settings.topic_recommendations
         self.recommending = Recommend(self.flow, topic, 0.0, lambda: 0.0, lambda: KAFKA_DEFAULT)
         self.commits = SimpleNamespace(
-            _in_flight=defaultdict(deque), _acked={EVENTS: []}, _acked_index=defaultdict(set), _resumed={}
+            _uncommitted=Uncommitted(), _acked={EVENTS: []}, _acked_index=defaultdict(set)
         )
         self.unacked: list[tuple[RecordBatch, Future[None]]] = []
         self.tasks: dict[str, Task] = {}
@@ -105,10 +106,10 @@ class Worker:
         self.flow.partitions.clear()
         self.flow.partitions[0] = part
         self.position, self.unacked = part.resume_offset, []
-        self.commits._in_flight.clear()
+        self.commits._uncommitted.clear()
         self.commits._acked[EVENTS].clear()
         self.commits._acked_index.clear()
-        self.commits._resumed[EVENTS] = self.position
+        self.commits._uncommitted.resume(EVENTS, self.position)
 
     def look(self) -> bool:
         """See what others wrote since the last look, as `streams.worker.guard` does; false where nothing."""
@@ -141,14 +142,14 @@ class Worker:
         records = self.broker.source[self.position : self.position + count]
         if not records or len(self.unacked) >= MOST_IN_FLIGHT:
             return False
-        batch, decoded = RecordBatch(TOPIC, 0, records, started=True), self.flow.decode(records)
+        decoded = self.flow.decode(records)
         outputs = self.update.fold(0, decoded, ENCODER.encode(decoded.texts()))
         delivered = self.publisher.publish("update", outputs)
         if not self.broker.rules.awaited:
             delivered = Future()
             delivered.set_result(None)
         self.position += len(records)
-        self.commits._in_flight[EVENTS].append(batch)
+        batch = self.commits._uncommitted.enter(EVENTS, records, None)
         self.unacked.append((batch, delivered))
         return True
 

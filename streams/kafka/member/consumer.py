@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import Counter, defaultdict, deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from faust.tables.recovery import RebalanceAgain
@@ -17,7 +16,8 @@ from faust.transport.drivers.aiokafka import Consumer as AIOKafkaConsumer
 from faust.types import TP, ConsumerMessage
 
 from streams.kafka.member import coordinator, fetching
-from streams.kafka.member.batches import RecordBatch, may_queue
+from streams.kafka.member.batches import RecordBatch
+from streams.kafka.member.uncommitted import Uncommitted
 
 # The generation between two assignments. Faust compares generations before it lets events flow again: a recovery
 # that is still under way must not let them, for they may be another worker's by then.
@@ -33,17 +33,9 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # The batches handed out and not committed, in order.
-        self._in_flight: dict[TP, deque[RecordBatch]] = defaultdict(deque)
-        # Batches handed out and not acknowledged, and their records. Faust's own back pressure sleeps seconds.
-        self._outstanding: Counter[TP] = Counter()
-        self._records: Counter[TP] = Counter()
+        self._uncommitted = Uncommitted()
+        # Set where a batch is acknowledged, so that there may be room for another.
         self._room = asyncio.Event()
-        # Where the state said to go on, until it is committed: else a group that was killed before its last
-        # commit, and gets no more events, would show a lag for ever.
-        self._resumed: dict[TP, int] = {}
-        # Offsets that were removed unread, until the first batch behind them.
-        self._removed: dict[TP, tuple[int, int]] = {}
         # Held while records are taken or positions are set: what a seek has passed must not be taken behind it,
         # for it would be dropped as of before the rebalance, and never be read again.
         self._fetching = asyncio.Lock()
@@ -59,24 +51,24 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
         # Wait only briefly for some partitions while others, with data, may get room again.
         patience = min(timeout, IDLE_WAIT_S) if all_of_them else ROOM_WAIT_S
         async with self._fetching:
-            if not self.flow_active or self.app.consumer_generation_id != generation:
+            if not self._flows(generation):
                 return
             fetched = await self._getmany(active_partitions=wanted, timeout=patience)
             positions = self._fetcher.positions(wanted)
-        if self.flow_active and self.app.consumer_generation_id == generation:
+        if self._flows(generation):
             self._look_at_resets()
             self._pass_over({tp: offset for tp, offset in positions.items() if not fetched.get(tp)})
         for tp, records in fetched.items():
             # The flow may have stopped while the fetch was under way. What it brought is read again after
             # the rebalance, which seeks every partition; until then no position may move.
-            if self.should_stop or not self.flow_active or self.app.consumer_generation_id != generation:
+            if self.should_stop or not self._flows(generation):
                 return
             if records:
-                batch = self._batch(tp, records, positions.get(tp))
-                self._in_flight[tp].append(batch)
-                self._outstanding[tp] += 1
-                self._records[tp] += len(records)
-                yield tp, self._batch_message(tp, batch)
+                yield tp, self._batch_message(tp, self._uncommitted.enter(tp, records, positions.get(tp)))
+
+    def _flows(self, generation: int) -> bool:
+        """True while records may be handed out, in the assignment of this generation."""
+        return bool(self.flow_active and self.app.consumer_generation_id == generation)
 
     @property
     def _fetcher(self) -> fetching.KeenFetcher:
@@ -88,22 +80,11 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
         found: coordinator.FrankCoordinator = self._thread._consumer._coordinator
         return found
 
-    def _batch(self, tp: TP, records: Sequence[Any], position: int | None) -> RecordBatch:
-        batch = RecordBatch(tp.topic, tp.partition, records, position or 0)
-        removed = self._removed.get(tp)
-        # Records that were fetched before the rest was removed come first.
-        if removed is not None and records[0].offset >= removed[1]:
-            batch.removed = self._removed.pop(tp)
-        return batch
-
     def _pass_over(self, positions: Mapping[TP, int]) -> None:
-        """Let the commit go beyond what was fetched and holds no record: else a group would lag behind it for ever."""
-        for tp, position in positions.items():
-            if waiting := self._in_flight[tp]:
-                waiting[-1].position = position
-            elif position:
-                self._resumed[tp] = position
-                self._acked.setdefault(tp, [])
+        """Let the commit go beyond what was fetched and holds no record."""
+        for tp in self._uncommitted.pass_over(positions):
+            # Only partitions with an entry here are looked at by a commit.
+            self._acked.setdefault(tp, [])
 
     def _look_at_resets(self) -> None:
         """Tell of offsets that were to be read and are gone. Raises SourceChangedError where a partition began anew."""
@@ -111,7 +92,7 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
         while resets:
             tp, asked, begin = resets.popleft()
             self.transport.moved(tp, asked, begin)
-            self._removed[tp] = self._removed.get(tp, (asked, begin))[0], begin
+            self._uncommitted.remove(tp, asked, begin)
 
     def lag(self, tp: TP) -> int | None:
         """Offsets of committed records that have not been taken; None where unknown."""
@@ -128,7 +109,7 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
         return wanted, len(wanted) == len(active)
 
     def _has_room(self, tp: TP) -> bool:
-        return may_queue(self._outstanding[tp], self._records[tp], self.app.outstanding_batches)
+        return self._uncommitted.has_room(tp, self.app.outstanding_batches)
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Nothing. Faust would log that a partition stands still; where one awaits its reset, it ends the worker."""
@@ -137,8 +118,7 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
         """Count a batch as done."""
         done: bool = super().ack(message)
         if done:
-            self._outstanding[message.tp] -= 1
-            self._records[message.tp] -= len(message.value.records)
+            self._uncommitted.acknowledge(message.tp, message.value)
             self._room.set()
         return done
 
@@ -152,16 +132,8 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
         """Offsets inside a batch are no gaps."""
 
     def _new_offset(self, tp: TP) -> int | None:
-        """Offset to commit: behind the longest run of acknowledged batches, or None where there is none."""
-        waiting, acked, index = self._in_flight[tp], self._acked[tp], self._acked_index[tp]
-        committable = None
-        while waiting and waiting[0].last_offset in index:
-            batch = waiting.popleft()
-            index.discard(batch.last_offset)
-            acked.remove(batch.last_offset)
-            committable = batch.next_offset
-        resumed = self._resumed.pop(tp, None)
-        return resumed if committable is None else committable
+        """Offset to commit, or None where there is none."""
+        return self._uncommitted.take_committable(tp, self._acked[tp], self._acked_index[tp])
 
     async def perform_seek(self) -> None:
         """Go to where the state says, else to the committed offset; forget what was in flight.
@@ -198,12 +170,8 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
         return generation == now != NO_GENERATION
 
     async def _seek_all(self) -> None:
-        self._in_flight.clear()
-        self._resumed.clear()
-        self._removed.clear()
+        self._uncommitted.clear()
         self._fetcher.resets.clear()
-        self._outstanding.clear()
-        self._records.clear()
         self._acked.clear()
         self._acked_index.clear()
         self._coordinator.topic_ids = self.transport.app.state_topic_ids
@@ -214,9 +182,8 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
             await self.seek(tp, offset)
             self._read_offset[tp] = offset - 1 if offset else None
             self._committed_offset[tp] = None
-            self._resumed[tp] = offset
-            # Only partitions with an entry here are looked at by a commit.
-            self._acked.setdefault(tp, [])
+            self._uncommitted.resume(tp, offset)
+            self._acked.setdefault(tp, [])  # as in _pass_over
         self._fetcher.forget_resets(seeks)
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
@@ -230,18 +197,15 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
         await self.finish()
         await self.transport.let_go()
         await super().on_partitions_revoked(revoked)
-        for tp in revoked:
-            self._in_flight.pop(tp, None)
+        self._uncommitted.forget(revoked)
 
     async def finish(self) -> None:
         """Let no batch begin any more, wait until those that have begun are acknowledged, and commit them."""
         self.stop_flow()
         self.app.flow_control.suspend()
         self.app.flow_control.clear()
-        for waiting in self._in_flight.values():
-            for batch in waiting:
-                batch.stale = not batch.started
-        while self._unfinished():
+        self._uncommitted.let_none_begin()
+        while self._uncommitted.unfinished(self._acked_index):
             self._room.clear()
             with contextlib.suppress(TimeoutError):  # one that is abandoned says nothing
                 await asyncio.wait_for(self._room.wait(), 0.1)
@@ -252,10 +216,3 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
         """Nothing. Faust calls it where a rebalance comes while it stops, to end aiokafka's client on a loop that is
         not its own: then the group is not left, and waits for this member.
         """
-
-    def _unfinished(self) -> bool:
-        return any(
-            batch.started and batch.last_offset not in self._acked_index[tp]
-            for tp, waiting in self._in_flight.items()
-            for batch in waiting
-        )
