@@ -16,9 +16,9 @@ from typer.testing import CliRunner
 from streams.catalog.items import Item, decode_item
 from streams.commands.main import app
 from streams.events.adapters.native import NativeAdapter
-from streams.events.canonical import Event, Limits
+from streams.events.canonical import Event
 from streams.events.records import Record
-from streams.events.rejections import Reason
+from streams.events.rejections import Limits, Reason
 from streams.settings.action_rules import DEFAULT_ACTIONS
 from streams.settings.settings import CONFIG_VARIABLE, ENV_PREFIX
 from tests.test_house import ROOMS

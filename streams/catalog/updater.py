@@ -19,11 +19,11 @@ from streams.catalog.items import (
     encode_embedding,
     fingerprint,
 )
-from streams.events.canonical import Limits, Rejected, SourceRecord
 from streams.events.forgiven import Forgiven
 from streams.events.isolation import each
 from streams.events.provenance import UNKNOWN_REMOVAL
-from streams.events.records import Record
+from streams.events.records import Record, SourceRecord
+from streams.events.rejections import Limits, Rejected
 from streams.flow.encoding import encode_contents, encode_isolating
 from streams.interest.base import Floats
 from streams.recommend import Catalog

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from streams.events.canonical import Rejected, SourceRecord
+from streams.events.records import SourceRecord
+from streams.events.rejections import Rejected
 
 # Header of a canonical record: topic/topic id/events topic's id/partition/offset/index, see Origin.
 ORIGIN = "interestflow.origin"

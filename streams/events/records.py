@@ -1,14 +1,35 @@
-"""A Kafka record as everything here reads it (see events.SourceRecord), whichever client fetched it."""
+"""A Kafka record as everything here reads it, whichever client fetched it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
 # Of a timestamp, as confluent-kafka tells it: the broker set it.
 LOG_APPEND_TIME = 2
+
+
+class SourceRecord(Protocol):
+    """What is read of a record; Record is one. timestamp: milliseconds, None or negative where unknown."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int | None: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]: ...
+    @property
+    def appended(self) -> bool: ...
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):

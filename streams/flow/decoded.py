@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from streams.events.canonical import Event, Rejected, SourceRecord
+from streams.events.canonical import Event
 from streams.events.provenance import Origin, OriginReader
+from streams.events.records import SourceRecord
+from streams.events.rejections import Rejected
 from streams.interest.base import Floats, ItemDeltas, Longs
 
 KeyValues = list[tuple[bytes, bytes]]

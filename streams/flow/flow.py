@@ -10,17 +10,12 @@ from collections import Counter
 from collections.abc import Sequence
 
 from encoders.core.base import Encoder
-from streams.events.canonical import (
-    DECODE_STAGE,
-    SourceRecord,
-    decode_canonical,
-    decode_canonical_batch,
-    good_record,
-)
+from streams.events.canonical import good_record
+from streams.events.decoding import DECODE_STAGE, decode_canonical, decode_canonical_batch
 from streams.events.forgiven import Forgiven
 from streams.events.isolation import each
 from streams.events.provenance import OriginReader
-from streams.events.records import Record
+from streams.events.records import Record, SourceRecord
 from streams.flow.decoded import Decoded, KeyValues, Updated
 from streams.flow.encoding import STAGE as ENCODE_STAGE
 from streams.flow.encoding import Scoring, encode_isolating, score_texts

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from streams.events.canonical import Event, SourceRecord
+from streams.events.canonical import Event
+from streams.events.records import SourceRecord
 from streams.events.rejections import Reason, Rejected
 from streams.flow.decoded import Decoded
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Container
 from dataclasses import dataclass
 
-from streams.events.canonical import Limits
+from streams.events.rejections import Limits
 from streams.flow.behaviour_text import Templates
 
 

@@ -16,9 +16,8 @@ from confluent_kafka.admin import AdminClient
 
 from encoders.core.base import Encoder
 from streams.catalog.updater import CatalogUpdater
-from streams.events.canonical import SourceRecord
 from streams.events.provenance import REFUSED_BY, refused_by
-from streams.events.records import Record
+from streams.events.records import Record, SourceRecord
 from streams.events.rejections import Reason
 from streams.flow.encoding import Scoring
 from streams.flow.flow import Flow

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from streams.catalog.items import Item, Removed, decode_item
-from streams.events.canonical import Event, decode_canonical
+from streams.events.canonical import Event
+from streams.events.decoding import decode_canonical
 from streams.events.records import Record
 from streams.kafka.reading import ReadError, read_all
 from streams.kafka.security import librdkafka_config

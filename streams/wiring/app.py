@@ -9,7 +9,7 @@ from typing import Any
 import faust
 
 from encoders.core.base import Encoder, identity
-from streams.events.canonical import Limits
+from streams.events.rejections import Limits
 from streams.flow.behaviour_text import LANGUAGES, TemplateError, Templates
 from streams.flow.encoding import Scoring
 from streams.flow.flow import Flow, FlowOptions

@@ -15,15 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.events.adapters import FORMATS, adapter
-from streams.events.canonical import (
-    Event,
-    Limits,
-    Reason,
-    Rejected,
-    decode_canonical,
-    decode_canonical_batch,
-    encode,
-)
+from streams.events.canonical import Event, encode
+from streams.events.decoding import decode_canonical, decode_canonical_batch
+from streams.events.rejections import Limits, Reason, Rejected
 from streams.settings.action_words import spell
 from tests.streams.flows import T0, Record
 

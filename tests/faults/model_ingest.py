@@ -19,7 +19,7 @@ import orjson
 
 from sinks.base import TopicRecords
 from streams.events.adapters import adapter
-from streams.events.canonical import Limits
+from streams.events.rejections import Limits
 from streams.flow.future import Future as Horizon
 from streams.kafka.member.batches import RecordBatch
 from streams.kafka.topics.limits import Rooms

@@ -6,7 +6,9 @@ import orjson
 import pytest
 
 from streams.events.adapters import FORMATS, adapter
-from streams.events.canonical import Event, Limits, Rejected, decode_canonical, decode_canonical_batch, encode
+from streams.events.canonical import Event, encode
+from streams.events.decoding import decode_canonical, decode_canonical_batch
+from streams.events.rejections import Limits, Rejected
 from tests.faults.mutants import Mutants
 from tests.faults.trials import Tally, require, trials
 

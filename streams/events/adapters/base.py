@@ -8,12 +8,12 @@ from typing import Protocol
 
 from streams.events import forgiven as kinds
 from streams.events.adapters.orders import Product, require_item, split
-from streams.events.canonical import Event, SourceRecord, default_event_id, encode, event_problem, fitting_id
+from streams.events.canonical import Event, default_event_id, encode, event_problem, fitting_id
 from streams.events.fields import Fields, Invalid, kind_of
 from streams.events.forgiven import Forgiven
 from streams.events.isolation import each
 from streams.events.near_misses import hint, meant, printable, recognised
-from streams.events.records import Record
+from streams.events.records import Record, SourceRecord
 from streams.events.rejections import Limits, Reason, Rejected
 from streams.events.wrappings import load
 from streams.settings.action_words import spell

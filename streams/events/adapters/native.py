@@ -8,9 +8,10 @@ is one event for each (see `orders`); `fields` says what else is understood.
 from __future__ import annotations
 
 from streams.events.adapters.base import STAGE, build_all, load_fields
-from streams.events.canonical import Event, SourceRecord
+from streams.events.canonical import Event
 from streams.events.fields import Invalid
 from streams.events.forgiven import Forgiven
+from streams.events.records import SourceRecord
 from streams.events.rejections import Limits, Rejected, envelope_problem
 from streams.settings.settings import Settings
 

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from streams.events.canonical import Event, Rejected, SourceRecord, decode_stored, encode, good_record
+from streams.events.canonical import Event, decode_stored, encode, good_record
 from streams.events.isolation import isolate, unexpected
-from streams.events.records import Record
+from streams.events.records import Record, SourceRecord
+from streams.events.rejections import Rejected
 from streams.flow.decoded import Decoded, KeyValues, Updated
 from streams.flow.event_history import EventHistory
 from streams.flow.folding.batch_folder import BatchFolder

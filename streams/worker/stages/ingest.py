@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from sinks.base import TopicRecords
 from streams.events.adapters.base import Adapter, parse_each
-from streams.events.canonical import Event, Limits, Rejected, SourceRecord, encode
+from streams.events.canonical import Event, encode
 from streams.events.provenance import OriginHeaders
+from streams.events.records import SourceRecord
+from streams.events.rejections import Limits, Rejected
 from streams.flow.future import Future
 from streams.kafka.member.batches import RecordBatch
 from streams.kafka.topics.limits import fitting

@@ -8,7 +8,8 @@ from typing import Protocol
 
 from encoders.media.content import Failure
 from sinks.base import TopicRecords
-from streams.events.canonical import Rejected, SourceRecord
+from streams.events.records import SourceRecord
+from streams.events.rejections import Rejected
 from streams.flow.flow import Updated
 from streams.interest.base import Floats
 from streams.kafka.member.batches import RecordBatch

@@ -8,8 +8,9 @@ from itertools import product
 from typing import NamedTuple
 
 from sinks.base import Header
-from streams.events.canonical import Rejected, SourceRecord
 from streams.events.provenance import rejected_headers
+from streams.events.records import SourceRecord
+from streams.events.rejections import Rejected
 from streams.kafka.topics.record_bounds import Headers, record_bytes
 
 

@@ -16,8 +16,8 @@ from encoders.media.fused import FusedEncoder
 from encoders.text.hashing import HashingEncoder
 from streams.catalog.items import Item, Removed, decode_embedding, decode_item, encode_embedding
 from streams.catalog.updater import CatalogUpdater, Changes
-from streams.events.canonical import Limits, Reason, Rejected
 from streams.events.isolation import EverythingFailsError
+from streams.events.rejections import Limits, Reason, Rejected
 from streams.recommend import Catalog
 from tests.encoders.media.media import HashedPictures
 from tests.streams.flows import DIM, Record, item_vector

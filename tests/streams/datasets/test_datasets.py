@@ -14,7 +14,8 @@ import pytest
 from streams.catalog.items import Item, decode_item
 from streams.datasets import DATASETS, Dataset, DatasetError, read_lastfm, read_movielens, read_online_retail
 from streams.events.adapters import adapter
-from streams.events.canonical import Event, Limits, Reason, Rejected
+from streams.events.canonical import Event
+from streams.events.rejections import Limits, Reason, Rejected
 from tests.streams.flows import Record
 
 RETAIL = """\

@@ -8,7 +8,8 @@ import pytest
 
 from streams.demo.simulate import ACTIONS, INVALID_EVERY, NOISE, SimulatedEvent, World
 from streams.events.adapters import adapter
-from streams.events.canonical import Event, Limits, Reason, Rejected
+from streams.events.canonical import Event
+from streams.events.rejections import Limits, Reason, Rejected
 from tests.streams.flows import Record
 
 EVENTS = 8_000

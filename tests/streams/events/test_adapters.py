@@ -10,7 +10,8 @@ import orjson
 import pytest
 
 from streams.events.adapters import adapter
-from streams.events.canonical import Event, Limits, Reason, Rejected
+from streams.events.canonical import Event
+from streams.events.rejections import Limits, Reason, Rejected
 from tests.streams.flows import T0, Record
 
 LIMITS = Limits()

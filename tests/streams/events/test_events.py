@@ -8,15 +8,9 @@ from typing import Any
 import orjson
 import pytest
 
-from streams.events.canonical import (
-    Event,
-    Limits,
-    Reason,
-    Rejected,
-    decode_canonical,
-    default_event_id,
-    encode,
-)
+from streams.events.canonical import Event, default_event_id, encode
+from streams.events.decoding import decode_canonical
+from streams.events.rejections import Limits, Reason, Rejected
 from tests.streams.flows import T0, Record
 
 LIMITS = Limits()

@@ -21,9 +21,10 @@ from streams.catalog.updater import CatalogUpdater
 from streams.events.adapters import FORMATS, adapter
 from streams.events.adapters.base import parse_each
 from streams.events.adapters.native import NativeAdapter
-from streams.events.canonical import Event, Limits, Reason, Rejected
+from streams.events.canonical import Event
 from streams.events.isolation import ATTEMPTS, MANY, EverythingFailsError, isolate
 from streams.events.provenance import rejected_headers
+from streams.events.rejections import Limits, Reason, Rejected
 from streams.flow import flow as module
 from streams.flow.encoding import encode_isolating
 from streams.flow.flow import Flow

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from streams.events.canonical import Limits, Reason, Rejected, decode_canonical
+from streams.events.decoding import decode_canonical
 from streams.events.provenance import (
     MAX_EVENTS_PER_RECORD,
     ORIGIN,
@@ -16,6 +16,7 @@ from streams.events.provenance import (
     rank_of,
     rejected_headers,
 )
+from streams.events.rejections import Limits, Reason, Rejected
 from tests.streams.flows import Record
 
 

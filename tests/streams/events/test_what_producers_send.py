@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from streams.catalog.items import Item, decode_item
 from streams.events.adapters import adapter
 from streams.events.adapters.cloudevents import STRUCTURED, action_of
-from streams.events.canonical import Event, Limits, Reason, Rejected, decode_canonical, encode
+from streams.events.canonical import Event, encode
+from streams.events.decoding import decode_canonical
 from streams.events.near_misses import MEANT
+from streams.events.rejections import Limits, Reason, Rejected
 from streams.events.wrappings import whole_characters
 from tests.streams.flows import T0, Record
 

@@ -19,7 +19,8 @@ from encoders.serving.cache import CachedEncoder
 from encoders.text.hashing import HashingEncoder
 from streams.catalog.items import Item, decode_embedding, encode_embedding, fingerprint
 from streams.catalog.updater import CatalogUpdater
-from streams.events.canonical import Event, Limits
+from streams.events.canonical import Event
+from streams.events.rejections import Limits
 from streams.flow.behaviour_text import CHINESE, ENGLISH, FIELDS, LANGUAGES, TemplateError, Templates
 from streams.flow.flow import Flow, Updated
 from streams.history.replay import replay

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from streams.events.adapters.base import STAGE, build, too_many
-from streams.events.canonical import Event, SourceRecord, default_event_id
+from streams.events.canonical import Event, default_event_id
 from streams.events.fields import Fields, Invalid
 from streams.events.forgiven import Forgiven
+from streams.events.records import SourceRecord
 from streams.events.rejections import Limits, Reason, Rejected, envelope_problem
 from streams.settings.settings import Settings
 

@@ -7,9 +7,9 @@ from typing import Any
 import orjson
 import pytest
 
-from streams.events.canonical import Limits
 from streams.events.provenance import UNKNOWN_REMOVAL
 from streams.events.records import Record
+from streams.events.rejections import Limits
 from streams.history.books.catalog import Items, RefusedItems, embedding_kind
 from streams.history.books.keys import NewestValues
 from streams.history.books.ledger import Books

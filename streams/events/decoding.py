@@ -1,0 +1,150 @@
+"""Bytes of the canonical topic into events: a record by itself, or a run of records at once.
+
+Bad input is a value, not a crash: `Event | Rejected`. A rejection's reason is also its metric label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from streams.events import forgiven as kinds
+from streams.events.canonical import Event, decode_stored, default_event_id, event_problem
+from streams.events.fields import Fields, Invalid
+from streams.events.forgiven import Forgiven
+from streams.events.near_misses import hint, recognised
+from streams.events.records import SourceRecord
+from streams.events.rejections import FEW_BRACKETS, MISSING, Limits, Rejected, envelope_problem, type_problem
+from streams.events.wrappings import Loaded, load
+
+DECODE_STAGE = "update.decode"
+# Records decoded at once: one that is wrong sends so many the long way.
+RUN = 250
+
+_decode_lines = msgspec.json.Decoder(Event).decode_lines
+
+
+def decode_canonical(
+    record: SourceRecord, limits: Limits, forgiven: Forgiven | None = None
+) -> Event | Rejected:
+    """The canonical event in a record's value. Types are strict; empty ids are absent, as in the other formats.
+
+    forgiven: counts what was not as documented.
+    """
+    value, forgiven = record.value, forgiven or Forgiven()
+    if (problem := envelope_problem(value, limits, DECODE_STAGE)) is not None:
+        return problem
+    try:
+        event = decode_stored(value or b"")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        try:
+            event = _decode_forgiving(record, limits, forgiven)
+        except Invalid as invalid:
+            return invalid.rejected(DECODE_STAGE)
+    _empty_ids_away(event, record, limits, forgiven)
+    return event_problem(event, limits, DECODE_STAGE) or event
+
+
+def _decode_forgiving(record: SourceRecord, limits: Limits, forgiven: Forgiven) -> Event:
+    """An event that is wrapped, cut within a character, or without an id. Raises Invalid."""
+    loaded = load(record.value or b"")
+    for kind in loaded.wrapped:
+        forgiven.note("value", kind)
+    given = loaded.fields
+    if given.get("event_id") is None:
+        forgiven.note("event_id", kinds.NULL)
+        given["event_id"] = default_event_id(record, limits)
+    try:
+        event: Event = msgspec.convert(given, Event)
+    except msgspec.ValidationError as error:
+        raise _canonical_problem(loaded, str(error)) from error
+    fields = Fields(given, forgiven, loaded.damaged)
+    for name in ("event_id", "user_id", "item_id", "action"):
+        fields.require_whole(name, getattr(event, name) or "")
+    return event
+
+
+def _canonical_problem(loaded: Loaded, said: str) -> Invalid:
+    given = loaded.fields
+    for name in ("user_id", "action", "timestamp"):
+        if given.get(name) is None:
+            looks = recognised(given)
+            return Invalid(MISSING[name], looks or f"{name} is missing{hint(given, name)}")
+    problem = type_problem(said[:200], DECODE_STAGE)
+    return Invalid(problem.reason, problem.message)
+
+
+def _empty_ids_away(event: Event, record: SourceRecord, limits: Limits, forgiven: Forgiven) -> None:
+    if not event.event_id:
+        forgiven.note("event_id", kinds.EMPTY)
+        event.event_id = default_event_id(record, limits)
+    for name in ("item_id", "session_id", "recommendation_id"):
+        if getattr(event, name) == "":
+            forgiven.note(name, kinds.EMPTY)
+            setattr(event, name, None)
+
+
+def decode_canonical_batch(
+    records: Sequence[SourceRecord], limits: Limits, forgiven: Forgiven | None = None
+) -> list[Event | Rejected]:
+    """`decode_canonical` of each; runs of records with nothing wrong are decoded and checked at once."""
+    results: list[Event | Rejected] = []
+    for first in range(0, len(records), RUN):
+        run = records[first : first + RUN]
+        events = _decode_run([record.value for record in run], limits)
+        results += events or [decode_canonical(record, limits, forgiven) for record in run]
+    return results
+
+
+def _decode_run(values: list[bytes | None], limits: Limits) -> list[Event] | None:
+    """The events of these values, or None where at least one has to be looked at by itself.
+
+    Decoded as lines: as no value holds a line break, as many events as values means one in each.
+    """
+    given = [value for value in values if value]
+    joined = b"\n".join(given)
+    brackets = min(FEW_BRACKETS, limits.max_depth)
+    # Each has one bracket at least, so no value can have more than what all have beyond one each.
+    if (
+        len(given) < len(values)
+        or joined.count(b"\n") != len(values) - 1
+        or max(map(len, given)) > limits.max_bytes
+        or (
+            joined.count(b"{") + joined.count(b"[") - len(given) >= brackets
+            and max(value.count(b"{") + value.count(b"[") for value in given) > brackets
+        )
+    ):
+        return None
+    try:
+        events = _decode_lines(joined)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return events if len(events) == len(values) and _are_right(events, limits) else None
+
+
+def _are_right(events: list[Event], limits: Limits) -> bool:
+    """False where `event_problem` might find one: columns are checked at once, and a little more strictly."""
+    longest, users = limits.max_id_length, [event.user_id for event in events]
+    items = [event.item_id for event in events if event.item_id is not None]
+    rare = [i for e in events for i in (e.session_id, e.recommendation_id) if i is not None]
+    texts = [event.text for event in events if event.text is not None]
+    times = [event.timestamp for event in events]
+    return (
+        _within(users, longest)
+        and _within(items, longest)
+        and _within(rare, longest)
+        and _within([event.event_id for event in events], longest)
+        and _within([event.action for event in events], limits.max_action_length)
+        and "".join(users).isprintable()
+        and "".join(items).isprintable()
+        and limits.min_timestamp_ms <= min(times)
+        and max(times) <= limits.max_timestamp_ms
+        and max(map(len, texts), default=0) <= limits.max_text_length
+    )
+
+
+def _within(names: list[str], longest: int) -> bool:
+    """True where each has 1 to `longest` characters."""
+    lengths = list(map(len, names))
+    return not lengths or (min(lengths) > 0 and max(lengths) <= longest)
