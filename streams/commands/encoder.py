@@ -55,13 +55,9 @@ def train_encoder_command(
         )
         data = from_dataset(*dataset) if dataset else from_topics(settings)
         done = train_encoder(settings, data, choice, options, output)
-        losses = " ".join(f"{loss:.4f}" for loss in done.history.held_out)
         typer.echo(
-            f"{output}: revision {done.revision} pairs={done.pairs} held_out={done.held_out} "
-            f"held_out_loss={done.history.base:.4f} -> {losses} all_alike={done.history.chance:.4f} "
-            f"epoch={done.history.best_epoch} "
-            f"recall_at_10={done.recall_before:.4f} -> {done.recall_after:.4f}. Set INTERESTFLOW_ENCODER={output}, "
-            f"fit the projection again, raise INTERESTFLOW_GENERATION and name another INTERESTFLOW_TOPIC_EMBEDDINGS"
+            f"{output}: {done}. Set INTERESTFLOW_ENCODER={output}, fit the projection again, raise "
+            f"INTERESTFLOW_GENERATION and name another INTERESTFLOW_TOPIC_EMBEDDINGS"
         )
 
     or_exit(run)

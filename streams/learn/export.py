@@ -54,12 +54,7 @@ def item_texts(settings: Settings, dataset: tuple[str, Path] | None) -> list[str
 
 def export_onnx(settings: Settings, output: Path, texts: Sequence[str] | None = None) -> Exported:
     """Write the encoder of the settings into a folder; with distinct texts, in int8. Raises EncoderError."""
-    if settings.encoder == "hashing" or settings.encoder.startswith(PREFIX):
-        raise SettingsError(
-            f"INTERESTFLOW_ENCODER={settings.encoder} cannot be exported: set it to `demo`, a folder or a name"
-        )
-    if output.exists():
-        raise SettingsError(f"{output} exists already: give --output a folder that is to be made")
+    _require_exportable(settings, output)
     if texts is not None and len(texts) < 4 * NEIGHBOURS:
         raise EncoderError(
             f"{len(texts)} texts are too few for int8: load a catalog of {4 * NEIGHBOURS} first"
@@ -80,6 +75,16 @@ def export_onnx(settings: Settings, output: Path, texts: Sequence[str] | None = 
             kept = kept_neighbours(base, new, spread(texts[::2], MEASURED))
         folder.rename(output)
     return Exported(new.revision, layers, *kept)
+
+
+def _require_exportable(settings: Settings, output: Path) -> None:
+    """Raises SettingsError where there is nothing to export, or no place for it."""
+    if settings.encoder == "hashing" or settings.encoder.startswith(PREFIX):
+        raise SettingsError(
+            f"INTERESTFLOW_ENCODER={settings.encoder} cannot be exported: set it to `demo`, a folder or a name"
+        )
+    if output.exists():
+        raise SettingsError(f"{output} exists already: give --output a folder that is to be made")
 
 
 def _require_same(base: Encoder, new: Encoder) -> None:

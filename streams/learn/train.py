@@ -48,15 +48,18 @@ class Trained:
     recall_after: float
     revision: str
 
+    def __str__(self) -> str:
+        losses = " ".join(f"{loss:.4f}" for loss in self.history.held_out)
+        return (
+            f"revision {self.revision} pairs={self.pairs} held_out={self.held_out} "
+            f"held_out_loss={self.history.base:.4f} -> {losses} all_alike={self.history.chance:.4f} "
+            f"epoch={self.history.best_epoch} recall_at_10={self.recall_before:.4f} -> {self.recall_after:.4f}"
+        )
+
 
 def train_encoder(settings: Settings, data: Data, choice: Choice, options: Options, output: Path) -> Trained:
     """Fine-tune the encoder of the settings and write the new one. Raises SettingsError, EncoderError."""
-    if settings.encoder == "hashing" or settings.encoder.startswith("onnx:"):
-        raise SettingsError(
-            f"INTERESTFLOW_ENCODER={settings.encoder} has no weights to train: set it to `demo`, a folder or a name"
-        )
-    if output.exists():
-        raise SettingsError(f"{output} exists already: give --output a folder that is to be made")
+    _require_trainable(settings, output)
     train, held_out, cut = chosen_pairs(settings, data, choice)
     base = build_raw_encoder(settings)
     parts = load_parts(settings.encoder, settings.encoder_revision)
@@ -67,8 +70,7 @@ def train_encoder(settings: Settings, data: Data, choice: Choice, options: Optio
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as temporary:
         folder = Path(temporary) / "model"
         with Progress(console=Console(stderr=True), transient=True) as bar:
-            steps = -(-len(train) // options.batch) * options.epochs
-            task = bar.add_task("training", total=steps)
+            task = bar.add_task("training", total=-(-len(train) // options.batch) * options.epochs)
             history = fine_tune(parts, train, held_out, folder, options, lambda: bar.advance(task))
         new = build_raw_encoder(
             settings.model_copy(update={"encoder": str(folder), "encoder_revision": None})
@@ -82,6 +84,16 @@ def train_encoder(settings: Settings, data: Data, choice: Choice, options: Optio
         describe(folder, more | counts | scores)
         folder.rename(output)
     return result
+
+
+def _require_trainable(settings: Settings, output: Path) -> None:
+    """Raises SettingsError where there is nothing to train, or no place for it."""
+    if settings.encoder == "hashing" or settings.encoder.startswith("onnx:"):
+        raise SettingsError(
+            f"INTERESTFLOW_ENCODER={settings.encoder} has no weights to train: set it to `demo`, a folder or a name"
+        )
+    if output.exists():
+        raise SettingsError(f"{output} exists already: give --output a folder that is to be made")
 
 
 def _require_recall(history: History, before: float, after: float) -> None:

@@ -37,7 +37,12 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        counter, gauge, histogram = self._counter, self._gauge, self._histogram
+        self._make_counts()
+        self._make_times()
+        self._make_gauges()
+
+    def _make_counts(self) -> None:
+        counter = self._counter
         self.events = counter("events", "Canonical events by outcome", "outcome")
         self.ingested = counter("ingested", "Source records by topic and outcome", "topic", "outcome")
         self.rejected = counter("rejected", "Rejected records by stage and reason", "stage", "reason")
@@ -47,6 +52,16 @@ class Metrics:
         )
         self.published = counter("published", "Records published, by topic", "topic")
         self.errors = counter("stage_errors", "Batches that failed, by stage", "stage")
+        self.foreign = counter(
+            "foreign_records", "Changelog records that a replaced worker wrote over ours", "partition"
+        )
+        self.removed = counter(
+            "removed_offsets", "Offsets of sources that were removed unread", "topic", "partition"
+        )
+        self.retries = counter("retries", "Failed attempts that were repeated, by what failed", "stage")
+
+    def _make_times(self) -> None:
+        histogram = self._histogram
         self.batch_events = histogram("batch_events", "Events per partition batch", SIZES, "stage")
         self.seconds = histogram("stage_seconds", "Seconds per batch and stage", SECONDS, "stage")
         self.event_lag = histogram(
@@ -55,16 +70,12 @@ class Metrics:
         self.latency = histogram(
             "end_to_end_seconds", "Broker record time to delivered vector, oldest of a batch", LAG_SECONDS
         )
+
+    def _make_gauges(self) -> None:
+        gauge = self._gauge
         self.consumer_lag = gauge("consumer_lag_records", "Records not yet processed", "topic", "partition")
         self.catalog = gauge("catalog_items", "Items in the catalog, by visibility", "visibility")
         self.waiting = gauge("waiting_events", "Events that wait for their item", "partition")
-        self.foreign = counter(
-            "foreign_records", "Changelog records that a replaced worker wrote over ours", "partition"
-        )
-        self.removed = counter(
-            "removed_offsets", "Offsets of sources that were removed unread", "topic", "partition"
-        )
-        self.retries = counter("retries", "Failed attempts that were repeated, by what failed", "stage")
         self.paused = gauge("paused", "1 while something that failed is waited for", "stage")
         self.recovered = gauge("recovered_users", "Users read back by the recovery under way or last done")
 

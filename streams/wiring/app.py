@@ -112,6 +112,24 @@ class StreamApp(faust.App):  # type: ignore[misc]  # Faust ships no types
     state_topic_ids: Any
 
 
+# What Faust is told whatever the settings say.
+FAUST_OPTIONS: dict[str, Any] = {
+    "consumer_auto_offset_reset": "earliest",
+    # A worker that joined while it could not ask for a topic's partitions asks again so soon.
+    "consumer_metadata_max_age_ms": 10_000,
+    "consumer_max_fetch_size": 4 * 1024 * 1024,
+    # /table would serve states to anyone who asks.
+    "web_enabled": False,
+    # The transport waits for what has begun; a batch that had not is never acknowledged, it is read again.
+    "stream_wait_empty": False,
+    # Topics are made by `interestflow topics create`, with the right clean-up policy.
+    "topic_allow_declare": False,
+    # Nothing here is done by one worker alone, so none needs to be elected by a topic of its own.
+    "topic_disable_leader": True,
+    "Topic": transport.BatchTopic,
+}
+
+
 def build_faust_app(settings: Settings) -> StreamApp:
     """The Faust app without its agents."""
     transport.register()
@@ -130,20 +148,8 @@ def build_faust_app(settings: Settings) -> StreamApp:
         broker_commit_interval=settings.commit_interval_s,
         broker_request_timeout=max(90.0, settings.session_timeout_s),
         consumer_group_instance_id=settings.group_instance_id,
-        consumer_auto_offset_reset="earliest",
-        # A worker that joined while it could not ask for a topic's partitions asks again so soon.
-        consumer_metadata_max_age_ms=10_000,
-        consumer_max_fetch_size=4 * 1024 * 1024,
-        # /table would serve states to anyone who asks.
-        web_enabled=False,
-        # The transport waits for what has begun; a batch that had not is never acknowledged, it is read again.
-        stream_wait_empty=False,
-        # Topics are made by `interestflow topics create`, with the right clean-up policy.
-        topic_allow_declare=False,
-        # Nothing here is done by one worker alone, so none needs to be elected by a topic of its own.
-        topic_disable_leader=True,
         datadir=Path(temporary_folder.name),
-        Topic=transport.BatchTopic,
+        **FAUST_OPTIONS,
     )
     app.temporary_folder = temporary_folder
     app.outstanding_batches = settings.batches_in_flight + AHEAD

@@ -94,8 +94,12 @@ def needs(settings: Settings) -> list[Need]:
         found.append(
             Need("topic", settings.topic_recommendations, "INTERESTFLOW_TOPIC_RECOMMENDATIONS", (WRITE,))
         )
-    found.append(Need("group", settings.group, "INTERESTFLOW_APP", (READ,)))
-    # The offsets of an earlier generation are read from its group.
+    return found + _group_needs(settings)
+
+
+def _group_needs(settings: Settings) -> list[Need]:
+    """Its own group, and those of earlier generations, whose offsets are read."""
+    found = [Need("group", settings.group, "INTERESTFLOW_APP", (READ,))]
     for number in range(1, settings.generation):
         earlier = settings.model_copy(update={"generation": number})
         found.append(Need("group", earlier.group, "INTERESTFLOW_APP", (DESCRIBE,)))
