@@ -21,6 +21,7 @@ from streams.flow.encoding import STAGE as ENCODE_STAGE
 from streams.flow.encoding import Scoring, encode_isolating, score_texts
 from streams.flow.event_history import EventHistory
 from streams.flow.folding.folder import EventFolder
+from streams.flow.folding.parts import FoldParts
 from streams.flow.folding.waiting import ready_events, still_waiting
 from streams.flow.options import FlowOptions
 from streams.flow.outputs import Writer
@@ -64,7 +65,9 @@ class Flow:
         self.source = TopicIdentity(options.canonical_topic, 0)
         self._origins = OriginReader("")
         self._history = EventHistory(layout.history, catalog, event_weights.weight_of)
-        self._folder = EventFolder(model, layout, catalog, event_weights, writer, options, self._history)
+        self._folder = EventFolder(
+            FoldParts(model, layout, catalog, event_weights, writer, options, self._history)
+        )
         self._queries = QueryBuilder(model, catalog, self._history, options.exclude_consumed)
         self._quoted = Quoted()
         self.forgiven = Forgiven()

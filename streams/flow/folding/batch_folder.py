@@ -9,17 +9,13 @@ from typing import Any
 import numpy as np
 
 from streams.flow.decoded import Decoded, KeyValues, Updated
-from streams.flow.event_history import EventHistory
 from streams.flow.folding.batch import Batch
+from streams.flow.folding.parts import FoldParts
 from streams.flow.folding.waiting import SetAside, set_aside
-from streams.flow.options import FlowOptions
-from streams.flow.outputs import Writer
-from streams.flow.signals import EventWeights, times
-from streams.interest.base import Floats, InterestModel, ItemDeltas, Longs, Signals, States
-from streams.recommend import Catalog
+from streams.flow.signals import times
+from streams.interest.base import Floats, ItemDeltas, Longs, Signals, States
 from streams.state.layout import Rows
 from streams.state.users.duplicates import Mask, remember
-from streams.state.users.layout import UserLayout
 from streams.state.users.partition import UserPartition
 
 
@@ -40,18 +36,10 @@ class Folded:
 class BatchFolder:
     """Folds events that can all be folded; `EventFolder` deals with others."""
 
-    def __init__(
-        self,
-        model: InterestModel,
-        layout: UserLayout,
-        catalog: Catalog,
-        event_weights: EventWeights,
-        writer: Writer,
-        options: FlowOptions,
-        history: EventHistory,
-    ) -> None:
-        self.model, self.layout, self.catalog, self.event_weights = model, layout, catalog, event_weights
-        self.writer, self.options, self.history = writer, options, history
+    def __init__(self, parts: FoldParts) -> None:
+        self.model, self.layout, self.catalog = parts.model, parts.layout, parts.catalog
+        self.event_weights, self.writer = parts.event_weights, parts.writer
+        self.options, self.history = parts.options, parts.history
 
     def fold(self, part: UserPartition, decoded: Decoded, texts: Floats) -> Updated:
         """Fold the events. texts (t, dim): vectors of `decoded.texts()`. Where it raises, no trace is left."""

@@ -16,14 +16,10 @@ from streams.events.isolation import isolate, unexpected
 from streams.events.records import Record, SourceRecord
 from streams.events.rejections import Rejected
 from streams.flow.decoded import Decoded, KeyValues, Updated
-from streams.flow.event_history import EventHistory
 from streams.flow.folding.batch_folder import BatchFolder
-from streams.flow.options import FlowOptions
-from streams.flow.outputs import Writer
+from streams.flow.folding.parts import FoldParts
 from streams.flow.signals import EventWeights
-from streams.interest.base import Floats, InterestModel, Longs
-from streams.recommend import Catalog
-from streams.state.users.layout import UserLayout
+from streams.interest.base import Floats, Longs
 from streams.state.users.partition import UserPartition
 
 STAGE = "update.fold"
@@ -32,18 +28,8 @@ STAGE = "update.fold"
 class EventFolder:
     """Changes partitions' states: folds events into them, and writes users anew."""
 
-    def __init__(
-        self,
-        model: InterestModel,
-        layout: UserLayout,
-        catalog: Catalog,
-        event_weights: EventWeights,
-        writer: Writer,
-        options: FlowOptions,
-        history: EventHistory,
-    ) -> None:
-        self._layout, self._catalog, self._weighing, self._options = layout, catalog, event_weights, options
-        self._batches = BatchFolder(model, layout, catalog, event_weights, writer, options, history)
+    def __init__(self, parts: FoldParts) -> None:
+        self._parts, self._batches = parts, BatchFolder(parts)
 
     def fold(self, part: UserPartition, decoded: Decoded, texts: Floats) -> Updated:
         """Fold all events that can be folded, and count what becomes of each. Raises EverythingFailsError.
@@ -74,26 +60,23 @@ class EventFolder:
     def republish(self, part: UserPartition, rows: Longs) -> Updated:
         """The changelog records and vectors of these rows (n,) once more, as a change of its own."""
         changed = part.read_rows(rows)
-        part.set_version(self._layout.view(changed))
+        part.set_version(self._parts.layout.view(changed))
         part.write_rows(rows, changed)
-        if self._options.recommend:
+        if self._parts.options.recommend:
             part.set_due(rows)
         return Updated(part.records(rows, changed), self.vectors(part, rows), Counter(), rows)
 
     def vectors(self, part: UserPartition, rows: Longs) -> KeyValues:
         """Vector records of those of the rows (n,) that an event has moved."""
-        states = self._layout.view(part.read_rows(rows))
-        moved = self._batches.model.counts(states["model"]) > 0
+        states = self._parts.layout.view(part.read_rows(rows))
+        moved = self._parts.model.counts(states["model"]) > 0
         return self._batches.vectors(part, rows[moved], states[moved])
 
     def _fold_known_good(self) -> None:
         """Fold one event with nothing wrong, of a user nobody knows."""
-        part, dim, zero = (
-            UserPartition(0, self._layout, capacity=1),
-            self._catalog.dim,
-            np.zeros(1, np.int64),
-        )
-        decoded = Decoded([_known_good_event(self._weighing)], zero, zero)
+        part, dim = UserPartition(0, self._parts.layout, capacity=1), self._parts.catalog.dim
+        zero = np.zeros(1, np.int64)
+        decoded = Decoded([_known_good_event(self._parts.event_weights)], zero, zero)
         self._batches.fold(part, decoded, np.full((1, dim), dim**-0.5, dtype=np.float32))
 
     def _records(
@@ -105,7 +88,7 @@ class EventFolder:
             if decoded.records:
                 found.append((decoded.records[index], reason))
                 continue
-            event, topic = decoded.events[index], self._options.canonical_topic
+            event, topic = decoded.events[index], self._parts.options.canonical_topic
             offset, recorded = int(decoded.offsets[index]), int(decoded.recorded[index])
             key, value = event.user_id.encode(), encode(event)
             found.append((Record(topic, part.partition, offset, recorded, key, value, ()), reason))
