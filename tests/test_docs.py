@@ -21,13 +21,15 @@ from streams.events.records import Record
 from streams.events.rejections import Limits, Reason
 from streams.settings.action_rules import DEFAULT_ACTIONS
 from streams.settings.settings import CONFIG_VARIABLE, ENV_PREFIX
-from tests.test_house import ROOMS
+from tests.test_house import ROOMS, source_files
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *PAGES]
 READERS = ("app developers", "operators", "data scientists", "contributors")
 MOST_WORDS_OF_README = 900
+# Of the tour.
+MOST_STOPS, MOST_FILES = 30, 15
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 # A file or folder of ours, as docs write it.
@@ -160,12 +162,24 @@ def test_the_stops_of_the_tour_exist() -> None:
     ] == []
 
 
+def test_what_the_stops_ask_exists() -> None:
+    cells = re.findall(r"^\| \d+ \|.*\| ([^|]*) \|$", (ROOT / "docs" / "tour.md").read_text(), re.MULTILINE)
+    asked = {name for cell in cells for name in re.findall(r"`([^`]+)`", cell)}
+    known = {name for path in source_files() for name in names_in(path)}
+    assert len(asked) > 10
+    assert asked - known == set()
+
+
 def test_the_tour_is_short() -> None:
     """The numbered stops; side roads do not count."""
     text = (ROOT / "docs" / "tour.md").read_text()
-    numbers = re.findall(r"^\| (\d+) \|", text, re.MULTILINE)
-    assert numbers == [str(number) for number in range(1, len(numbers) + 1)]
-    assert len(numbers) <= 30
+    numbers, files = zip(
+        *re.findall(r"^\| (\d+) \| `[^`]+` \| `([^`]+)` \|", text, re.MULTILINE), strict=True
+    )
+    assert numbers == tuple(str(number) for number in range(1, len(numbers) + 1))
+    assert len(numbers) <= MOST_STOPS
+    assert len(set(files)) <= MOST_FILES
+    assert f"{len(numbers)} stops in {len(set(files))} files" in text
 
 
 def examples(language: str, path: Path) -> list[str]:

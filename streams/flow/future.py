@@ -8,7 +8,7 @@ it is rejected, and a replay leaves out what the worker rejected.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from streams.events.canonical import Event
@@ -30,11 +30,12 @@ class Future:
         """Milliseconds since the epoch beyond which nothing can have happened yet."""
         return round(1000 * (self.clock() + self.tolerance_s))
 
-    def bound(self, event: Event, record: SourceRecord, horizon: int) -> Event:
-        """Move the event of a source's record back to its bound, in place, where it is later. horizon: milliseconds."""
-        latest = record.timestamp if record.appended and record.timestamp else horizon
-        event.timestamp = min(event.timestamp, latest)
-        return event
+    def bound(self, ingested: Iterable[tuple[Event, SourceRecord]]) -> None:
+        """Move events back to their bound, in place, where they are later. ingested: with their sources' records."""
+        horizon = self.horizon()
+        for event, record in ingested:
+            latest = record.timestamp if record.appended and record.timestamp else horizon
+            event.timestamp = min(event.timestamp, latest)
 
     def refuse(self, decoded: Decoded) -> None:
         """Refuse canonical events from the future whose records' time the broker did not set."""

@@ -26,11 +26,11 @@ from streams.settings.settings import Settings
 from streams.wiring.app import build_faust_app, build_flow, state_space
 from streams.wiring.destinations import build_log
 from streams.wiring.encoder import build_encoder, build_scoring
-from streams.worker import agents
 from streams.worker.catalog_following import CatalogFollower
 from streams.worker.guard import Guard
 from streams.worker.measuring import (
     MeasuredCatalogStage,
+    MeasuredPublisher,
     MeasuredRunner,
     MeasuredScheduler,
     MeasuredSink,
@@ -92,7 +92,7 @@ def build_parts(
 
     fail: ends the process; called with what could not be handled. scoring: tells the texts' sentiment.
     """
-    publisher = Publisher(settings, flow, MeasuredSink(sink, metrics))
+    publisher = MeasuredPublisher(metrics, settings, flow, MeasuredSink(sink, metrics))
     threads = EncoderThreads(encoder, metrics, backoff)
     runner = MeasuredRunner(metrics, ModelThread(), threads, publisher, settings.batches_in_flight, fail)
     future, limits = Future(time.time, settings.future_tolerance_s), flow.options.limits
@@ -130,7 +130,10 @@ def _build_life(
     """What goes on around the stages of a worker."""
     runner, update, flow = parts.runner, parts.update, parts.update.flow
     app: Any = build_faust_app(settings)
-    agents.register(app, runner, settings, parts.ingest, update, parts.catalog)
+    runner.read(app, parts.catalog, [settings.topic_items])
+    runner.read(app, update, [settings.canonical_topic])
+    if settings.raw_sources:
+        runner.read(app, parts.ingest, [source.topic for source in settings.raw_sources])
     snapshotter = Snapshotter(
         settings, flow, runner.model, lambda: topic_identity(brokers.admin, settings.topic_state)
     )

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from sinks.base import Delivery, Log, TopicRecords
-from streams.flow.flow import Decoded, Updated
+from streams.flow.flow import Decoded
 from streams.interest.base import Floats
 from streams.kafka.member.batches import RecordBatch
 from streams.ops.metrics import Metrics
+from streams.worker.publishing import Publisher
 from streams.worker.runner import Runner
 from streams.worker.scheduling import Scheduler
 from streams.worker.stages.catalog import CatalogStage
@@ -37,7 +38,7 @@ class MeasuredSink:
 
 
 class MeasuredRunner(Runner):
-    """Times stages and deliveries, and counts what stages make."""
+    """Times stages and deliveries."""
 
     def __init__(self, metrics: Metrics, *arguments: Any) -> None:
         """arguments: the runner's."""
@@ -58,8 +59,17 @@ class MeasuredRunner(Runner):
         if stage.name == Update.name:
             self._metrics.latency.observe(max(0.0, time.time() - batch.records[0].timestamp / 1000))
 
+
+class MeasuredPublisher(Publisher):
+    """Counts what stages make."""
+
+    def __init__(self, metrics: Metrics, *arguments: Any) -> None:
+        """arguments: the publisher's."""
+        super().__init__(*arguments)
+        self._metrics = metrics
+
     def publish(self, stage: str, outputs: Outputs) -> Delivery:
-        """See Runner."""
+        """See Publisher."""
         if stage == Ingest.name:
             self._count_ingested(outputs)
         elif stage == CatalogStage.name:
@@ -103,10 +113,10 @@ class MeasuredUpdate(Update):
         super().__init__(*arguments)
         self._metrics = metrics
 
-    def update(self, partition: int, decoded: Decoded, texts: Floats) -> Updated:
+    def fold(self, partition: int, decoded: Decoded, texts: Floats) -> Outputs:
         """See Update."""
         with self._metrics.observe("update.fold"):
-            return super().update(partition, decoded, texts)
+            return super().fold(partition, decoded, texts)
 
 
 class MeasuredCatalogStage(CatalogStage):

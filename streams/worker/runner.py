@@ -1,4 +1,4 @@
-"""One batch from the agent to its acknowledgement: run its stage, publish the outputs, wait for their deliveries.
+"""One batch from Faust's stream to its acknowledgement: run its stage, publish the outputs, wait for their deliveries.
 
 The model thread owns states and catalog; threads of its own call the encoder, never the event loop; the
 sink's thread collects delivery reports. A batch is acknowledged only once every record that it caused is
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from sinks.base import Delivery
@@ -44,6 +44,15 @@ class Runner:
         self.catalog_ready = asyncio.Event()
         self.last_activity = time.monotonic()
 
+    def read(self, app: Any, stage: Stage, topics: Sequence[str]) -> None:
+        """Give the Faust app an agent: it takes each batch of these topics, and runs the stage on it."""
+
+        @app.agent(app.topic(*topics), name=stage.name)  # type: ignore[untyped-decorator]  # Faust ships no types
+        async def agent(stream: Any) -> None:
+            # `noack`: a batch is acknowledged when its deliveries are, not before.
+            async for event in stream.noack().events():
+                await self.run(stage, event)
+
     async def run(self, stage: Stage, event: Any) -> None:
         """Run a Faust event's batch through a stage, and acknowledge it in the background once all is delivered."""
         if stage.needs_catalog:
@@ -76,10 +85,6 @@ class Runner:
         """Wait until all that the batch caused is durable. Raises SinkError."""
         await asyncio.wrap_future(delivery)
 
-    def publish(self, stage: str, outputs: Outputs) -> Delivery:
-        """Publish outputs; on the model thread where they change a state."""
-        return self.publisher.publish(stage, outputs)
-
     async def apply_waiting(self, update: Update) -> None:
         """Apply the events whose item has become known: it was learnt, or the state came back from a recovery."""
         async with self._applying:
@@ -108,7 +113,7 @@ class Runner:
 
         def step_and_publish(step: Callable[..., Outputs | Pending], *arguments: Any) -> Delivery | Pending:
             made = step(*arguments)
-            return made if isinstance(made, Pending) else self.publish(stage, made)
+            return made if isinstance(made, Pending) else self.publisher.publish(stage, made)
 
         made = await self.model.run(step_and_publish, step, *arguments)
         while isinstance(made, Pending):

@@ -37,7 +37,7 @@ class Scheduler:
     async def _partition(self, partition: int) -> int:
         rows, outputs = await self.recommend(partition)
         if rows:
-            await asyncio.wrap_future(self.runner.publish(self.stage.name, outputs))
+            await asyncio.wrap_future(self.runner.publisher.publish(self.stage.name, outputs))
         await self.runner.model.run(self._finish, partition, rows)
         return len(rows)
 
@@ -45,4 +45,4 @@ class Scheduler:
         """On the model thread, where a state's change must be published before the next one is made."""
         outputs = self.stage.finish(partition, rows)
         if outputs is not None:
-            self.runner.publish(self.stage.name, outputs)
+            self.runner.publisher.publish(self.stage.name, outputs)

@@ -13,7 +13,7 @@ from streams.events.rejections import Limits, Rejected
 from streams.flow.future import Future
 from streams.kafka.member.batches import RecordBatch
 from streams.kafka.topics.limits import fitting
-from streams.worker.stages.outputs import Outputs, Refusal
+from streams.worker.stages.outputs import Outputs
 
 # A source's record, the event's number among several of one record, and the event or why it is none.
 Parsed = tuple[SourceRecord, int | None, Event | Rejected]
@@ -52,14 +52,16 @@ class Ingest:
     def start(self, batch: RecordBatch) -> Outputs:
         """What a batch becomes."""
         parsed = self._parse(batch)
-        bound, horizon = self._future.bound, self._future.horizon()
-        good = [(r, index, bound(one, r, horizon)) for r, index, one in parsed if isinstance(one, Event)]
-        bad = [(r, one._replace(event=index)) for r, index, one in parsed if isinstance(one, Rejected)]
+        good = [(record, index, one) for record, index, one in parsed if isinstance(one, Event)]
+        bad = [(record, index, one) for record, index, one in parsed if isinstance(one, Rejected)]
+        self._future.bound((one, record) for record, _, one in good)
         canonical, too_large = fitting(self._canonical(batch.topic, good), self._room())
-        bad += [(good[at][0], reason._replace(event=good[at][1])) for at, reason in too_large]
+        bad += [(*good[at][:2], reason) for at, reason in too_large]
+        # Another topic may have had the name before.
+        topic_id = self._topic_ids.get(batch.topic, "")
         return Outputs(
             groups=[canonical],
-            rejected=self._with_topic_id(batch.topic, bad),
+            rejected=[(r, reason._replace(event=index, topic_id=topic_id)) for r, index, reason in bad],
             source=batch.topic,
             outcomes={"event": len(canonical.records), "rejected": len(bad)},
         )
@@ -79,8 +81,3 @@ class Ingest:
             [(event.user_id.encode(), encode(event)) for _, _, event in good],
             headers=[origin(record, index or 0) for record, index, _ in good],
         )
-
-    def _with_topic_id(self, topic: str, bad: Sequence[Refusal]) -> list[Refusal]:
-        """Another topic may have had the name before."""
-        topic_id = self._topic_ids.get(topic, "")
-        return [(record, reason._replace(topic_id=topic_id)) for record, reason in bad]

@@ -8,7 +8,7 @@ import numpy as np
 
 from encoders.core.base import Encoder
 from streams.flow.encoding import Scoring
-from streams.flow.flow import Decoded, Flow, Updated
+from streams.flow.flow import Decoded, Flow
 from streams.flow.future import Future
 from streams.interest.base import Floats
 from streams.kafka.member.batches import RecordBatch
@@ -61,7 +61,7 @@ class Update:
 
     def fold(self, partition: int, decoded: Decoded, texts: Floats) -> Outputs:
         """Fold events into the partition's states. texts (t, dim): vectors of `decoded.texts()`."""
-        updated = self.update(partition, decoded, texts)
+        updated = self.flow.update(partition, decoded, texts)
         part = self.flow.partitions[partition]
         # Read again after a recovery, a batch ends before the processed offset and vouches for no more than itself.
         resume = min(part.processed_offset, decoded.last_offset)
@@ -72,7 +72,3 @@ class Update:
             outcomes=updated.outcomes,
             newest=max((event.timestamp for event in decoded.events), default=None),
         )
-
-    def update(self, partition: int, decoded: Decoded, texts: Floats) -> Updated:
-        """The flow's verb; timed from outside."""
-        return self.flow.update(partition, decoded, texts)

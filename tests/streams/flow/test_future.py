@@ -40,8 +40,8 @@ def test_what_is_ingested_is_bounded_by_the_broker_or_by_the_workers_clock(
 ) -> None:
     found = at(0, time, recorded, appended)
     (event,) = make_flow().decode([found]).events
-    bounded = FUTURE.bound(event, found, FUTURE.horizon()).timestamp
-    assert bounded == min(time, recorded if appended else HORIZON)
+    FUTURE.bound([(event, found)])
+    assert event.timestamp == min(time, recorded if appended else HORIZON)
 
 
 @pytest.mark.parametrize(("ahead", "refused"), [(60_000, False), (60_001, True)])

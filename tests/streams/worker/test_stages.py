@@ -108,7 +108,7 @@ def recommending(users: int, interval_s: float = 10.0) -> tuple[Recommend, list[
     made = whole.update.start(batch(*(record(n, f"u{n}") for n in range(users))))
     assert isinstance(made, Outputs)
     # Its progress record says that they are due.
-    whole.runner.publish("update", made)
+    whole.runner.publisher.publish("update", made)
     stage = Recommend(whole.update.flow, "recommendations", interval_s, lambda: now[0], lambda: 1_000_000)
     return stage, now
 
@@ -149,7 +149,7 @@ def test_of_a_partition_that_is_anothers_by_now_nothing_is_made() -> None:
 async def test_a_state_changes_and_is_published_in_one_call_on_the_model_thread() -> None:
     """Two changes of a partition must not be published in another order than they were made."""
     whole, order = parts(), list[tuple[str, str]]()
-    fold, publish = whole.update.update, whole.runner.publisher.sink.publish
+    fold, publish = whole.update.fold, whole.runner.publisher.sink.publish
 
     def folding(*arguments: Any) -> Any:
         order.append(("fold", threading.current_thread().name))
@@ -162,7 +162,7 @@ async def test_a_state_changes_and_is_published_in_one_call_on_the_model_thread(
             order.append(("publish", threading.current_thread().name))
         return publish(groups)
 
-    whole.update.update = folding  # type: ignore[method-assign]
+    whole.update.fold = folding  # type: ignore[method-assign]
     whole.runner.publisher.sink.publish = publishing  # type: ignore[method-assign]
     events = [BatchEvent([record(n, f"u{n}", None, action="search", text=f"hat {n}")]) for n in range(4)]
     await asyncio.gather(*(run(whole, whole.update, event) for event in events))
