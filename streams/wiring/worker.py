@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,7 @@ from streams.worker.measuring import (
     MeasuredSink,
     MeasuredUpdate,
 )
+from streams.worker.oversight import Oversight
 from streams.worker.ownership import Ownership
 from streams.worker.publishing import Publisher
 from streams.worker.recovery import topic_identity
@@ -71,10 +72,10 @@ def build_worker(settings: Settings) -> Worker:
     adapters = {source.topic: adapter(source.format, settings) for source in settings.raw_sources}
     metrics, health = Metrics(), Health()
     backoff = Backoff(metrics, health, settings.retry_deadline_s)
-    sink = build_log(settings, kafka)
-    parts = build_parts(settings, flow, encoder, sink, adapters, metrics, backoff, fail, scoring)
+    oversight = Oversight(metrics, health, backoff, fail)
+    parts = build_parts(settings, flow, encoder, build_log(settings, kafka), adapters, oversight, scoring)
     show(settings, parts, metrics)
-    return _build_life(settings, parts, Brokers(kafka, backoff), health, metrics)
+    return _build_life(settings, parts, Brokers(kafka, backoff), oversight)
 
 
 def build_parts(
@@ -83,17 +84,13 @@ def build_parts(
     encoder: Encoder,
     sink: Log,
     adapters: Mapping[str, Adapter],
-    metrics: Metrics,
-    backoff: Backoff,
-    fail: Callable[[BaseException], None],
+    oversight: Oversight,
     scoring: Scoring | None = None,
 ) -> Parts:
-    """Stages and runner. adapters: by source topic. backoff: how an encoder that fails is asked again.
-
-    fail: ends the process; called with what could not be handled. scoring: tells the texts' sentiment.
-    """
+    """Stages and runner. adapters: by source topic. scoring: tells the texts' sentiment."""
+    metrics, fail = oversight.metrics, oversight.fail
     publisher = MeasuredPublisher(metrics, settings, flow, MeasuredSink(sink, metrics))
-    threads = EncoderThreads(encoder, metrics, backoff)
+    threads = EncoderThreads(encoder, metrics, oversight.backoff)
     runner = MeasuredRunner(metrics, ModelThread(), threads, publisher, settings.batches_in_flight, fail)
     future, limits = Future(time.time, settings.future_tolerance_s), flow.options.limits
     catalog_updater, embeddings = CatalogUpdater(flow.catalog, encoder, limits), settings.topic_embeddings
@@ -124,11 +121,9 @@ def show(settings: Settings, parts: Parts, metrics: Metrics) -> None:
     metrics.watch_counts(forgiven, flow.event_weights.unknown.counts)
 
 
-def _build_life(
-    settings: Settings, parts: Parts, brokers: Brokers, health: Health, metrics: Metrics
-) -> Worker:
+def _build_life(settings: Settings, parts: Parts, brokers: Brokers, oversight: Oversight) -> Worker:
     """What goes on around the stages of a worker."""
-    runner, update, flow = parts.runner, parts.update, parts.update.flow
+    runner, update, flow, metrics = parts.runner, parts.update, parts.update.flow, oversight.metrics
     app: Any = build_faust_app(settings)
     runner.read(app, parts.catalog, [settings.topic_items])
     runner.read(app, update, [settings.canonical_topic])
@@ -138,7 +133,7 @@ def _build_life(
         settings, flow, runner.model, lambda: topic_identity(brokers.admin, settings.topic_state)
     )
     sources = Sources(settings, app, brokers, metrics, parts.ingest.reads_from)
-    ownership = Ownership(settings, app, runner, update, sources, snapshotter, brokers, health, metrics)
+    ownership = Ownership(settings, app, runner, update, sources, snapshotter, brokers, oversight)
     catalog = CatalogFollower(settings, brokers, runner, parts.catalog, update, ownership.joined)
     guard = Guard(settings.topic_state, runner.publisher, runner.model, brokers, metrics, time.monotonic)
-    return Worker(settings, app, runner, ownership, catalog, guard, parts.scheduler, brokers, health, metrics)
+    return Worker(settings, app, runner, ownership, catalog, guard, parts.scheduler, brokers, oversight)

@@ -18,14 +18,21 @@ from streams.kafka.brokers import Brokers
 from streams.kafka.member.consumer import NO_GENERATION
 from streams.kafka.topics import limits as rooms
 from streams.ops.backoff import StoppedError
-from streams.ops.endpoints import Health
 from streams.ops.heap import Heap
-from streams.ops.metrics import Metrics
 from streams.settings.settings import Settings
 from streams.state import removed
 from streams.state.bounded.memory_bound import MemoryBound, PartitionBound
 from streams.state.users.partition import UserPartition
-from streams.worker.recovery import Positions, check_changelog, positions, recover, topic_identity
+from streams.worker.oversight import Oversight
+from streams.worker.recovery import (
+    Changelog,
+    Positions,
+    RecoveryOptions,
+    check_changelog,
+    positions,
+    recover,
+    topic_identity,
+)
 from streams.worker.runner import Runner
 from streams.worker.snapshotting import Snapshotter
 from streams.worker.sources.sources import Sources
@@ -50,13 +57,12 @@ class Ownership:
         sources: Sources,
         snapshotter: Snapshotter,
         brokers: Brokers,
-        health: Health,
-        metrics: Metrics,
+        oversight: Oversight,
     ) -> None:
-        """update: applies what had waited, once a state is back. metrics: shows how far a recovery is."""
+        """update: applies what had waited, once a state is back. oversight: is told how far a recovery is."""
         self.settings, self.app, self.runner, self.update = settings, faust_app, runner, update
         self.sources, self.snapshotter, self.brokers = sources, snapshotter, brokers
-        self.health, self.metrics = health, metrics
+        self.health, self.metrics = oversight.health, oversight.metrics
         self.flow, self.model, self.publisher = update.flow, runner.model, runner.publisher
         self.heap = Heap()
         self.member = False  # of the consumer group, once the first assignment came
@@ -157,16 +163,14 @@ class Ownership:
         )
         states = await self.brokers.ask(
             recover,
-            self.brokers.kafka,
-            settings.topic_state,
-            mine,
-            lambda partition: UserPartition(partition, flow.layout),
-            flow.source,
+            Changelog(self.brokers.kafka, settings.topic_state, flow.source, settings.recovery_deadline_s),
             dict(zip(mine, epochs, strict=True)),
-            settings.recovery_deadline_s,
-            self.metrics.recovered.set,
-            share.evictor if share is not None else lambda: None,
-            self.snapshotter.start,
+            lambda partition: UserPartition(partition, flow.layout),
+            RecoveryOptions(
+                self.metrics.recovered.set,
+                share.evictor if share is not None else lambda: None,
+                self.snapshotter.start,
+            ),
         )
         return states, share
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, TypeVar
@@ -44,51 +44,70 @@ def check_changelog(admin: AdminClient, topic: str, source: TopicIdentity) -> No
         )
 
 
-def recover(
-    config: Mapping[str, Any],
-    topic: str,
-    partitions: Sequence[int],
-    empty: Callable[[int], P],
-    source: TopicIdentity,
-    epochs: Mapping[int, int],
-    deadline_s: float,
-    progress: Callable[[int], None] = lambda keys: None,
-    evictor: Callable[[], Evictor | None] = lambda: None,
-    start: Callable[[Bounds], Mapping[int, Snapshot]] = lambda bounds: {},
-) -> dict[int, P]:
-    """States of these partitions as their changelog says. Raises StateError, or ReadError after the deadline.
+@dataclass(frozen=True, slots=True)
+class Changelog:
+    """Where states are read back from.
 
-    empty: gives a partition's state to fill.
-    source: the canonical topic, which must be the one that the state was built from.
-    epochs: changelog offset of the record by which each partition was taken over; behind it nobody else may write.
+    config: librdkafka properties. source: the canonical topic, which must be the one that the states were built from.
+    deadline_s: how long to read, at most.
+    """
+
+    config: Mapping[str, Any]
+    topic: str
+    source: TopicIdentity
+    deadline_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryOptions:
+    """What a recovery can be given beside its changelog.
+
     progress: called with the number of keys found so far.
     evictor: gives each partition what bounds its rows in memory, if anything.
     start: gives snapshots by partition, for the bounds of its changelog; what lies behind them is read.
     """
-    if not partitions:
+
+    progress: Callable[[int], None] = lambda keys: None
+    evictor: Callable[[], Evictor | None] = lambda: None
+    start: Callable[[Bounds], Mapping[int, Snapshot]] = lambda bounds: {}
+
+
+def recover(
+    changelog: Changelog,
+    epochs: Mapping[int, int],
+    empty: Callable[[int], P],
+    options: RecoveryOptions | None = None,
+) -> dict[int, P]:
+    """States of the partitions as their changelog says. Raises StateError, or ReadError after the deadline.
+
+    epochs: by partition, the changelog offset of the record by which it was taken over; behind it nobody else may
+    write. empty: gives a partition's state to fill.
+    """
+    if not epochs:
         return {}
-    restoring = {partition: Restoring(empty(partition), evictor()) for partition in partitions}
-    reader = Reader(config, topic, list(partitions))
+    options = options or RecoveryOptions()
+    restoring = {partition: Restoring(empty(partition), options.evictor()) for partition in epochs}
+    reader = Reader(changelog.config, changelog.topic, list(epochs))
     try:
         bounds = reader.bounds()
         for partition, (begin, end) in bounds.items():
             # At least one record per key was written, so there are no more keys than that.
             restoring[partition].reserve(min(end - begin, MOST_RESERVED))
-        begun = start(bounds)
+        begun = options.start(bounds)
         for partition, snapshot in begun.items():
             restoring[partition].fill(snapshot)
         reader.start_at({partition: snapshot.offset for partition, snapshot in begun.items()})
-        for messages in reader.to_end(deadline_s):
+        for messages in reader.to_end(changelog.deadline_s):
             # They come in runs of one partition.
             for partition, run in groupby(messages, Message.partition):
                 found = list(run)
                 restoring[partition].add(
                     [m.key() for m in found], [m.value() for m in found], [m.offset() for m in found]
                 )
-            progress(sum(map(len, restoring.values())))
+            options.progress(sum(map(len, restoring.values())))
     finally:
         reader.close()
-    return {p: found.state(source, epochs[p]) for p, found in restoring.items()}
+    return {p: found.state(changelog.source, epochs[p]) for p, found in restoring.items()}
 
 
 @dataclass(frozen=True, slots=True)

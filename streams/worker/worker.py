@@ -16,12 +16,11 @@ from streams.kafka.brokers import Brokers
 from streams.kafka.member import coordinator
 from streams.kafka.topics import rights
 from streams.ops.backoff import StoppedError
-from streams.ops.endpoints import Health
-from streams.ops.metrics import Metrics
 from streams.ops.process import exit_after, fail, spared_collector
 from streams.settings.settings import Settings
 from streams.worker.catalog_following import CatalogFollower
 from streams.worker.guard import Guard
+from streams.worker.oversight import Oversight
 from streams.worker.ownership import Ownership
 from streams.worker.runner import Runner
 from streams.worker.scheduling import Scheduler
@@ -47,12 +46,11 @@ class Worker:
         guard: Guard,
         scheduler: Scheduler,
         brokers: Brokers,
-        health: Health,
-        metrics: Metrics,
+        oversight: Oversight,
     ) -> None:
         self.settings, self.app, self.runner, self.ownership = settings, faust_app, runner, ownership
         self.catalog, self.guard, self.scheduler = catalog, guard, scheduler
-        self.brokers, self.health, self.metrics = brokers, health, metrics
+        self.brokers, self.health, self.metrics = brokers, oversight.health, oversight.metrics
         self.publisher = runner.publisher
         self._stop = asyncio.Event()
         self._tasks: list[asyncio.Future[Any]] = []

@@ -16,6 +16,7 @@ from streams.ops.endpoints import Health
 from streams.ops.metrics import Metrics
 from streams.settings.settings import Settings
 from streams.wiring.worker import Parts, build_parts
+from streams.worker.oversight import Oversight
 from streams.worker.stages.outputs import Stage
 from tests.streams.flows import Record
 
@@ -35,8 +36,8 @@ def make_parts(
     """Parts that publish into memory, and whose events may flow."""
     metrics = metrics or Metrics()
     backoff = backoff or Backoff(metrics, Health(), settings.retry_deadline_s)
-    sink = sink or MemoryLog()
-    parts = build_parts(settings, flow, encoder, sink, adapters or {}, metrics, backoff, fail, scoring)
+    oversight = Oversight(metrics, backoff.health, backoff, fail)
+    parts = build_parts(settings, flow, encoder, sink or MemoryLog(), adapters or {}, oversight, scoring)
     parts.runner.catalog_ready.set()
     return parts
 

@@ -19,7 +19,7 @@ from streams.bench.harness import Samples
 from streams.bench.stream import states
 from streams.bench.stream.ours import NAME
 from streams.state.users.partition import UserPartition
-from streams.worker.recovery import recover
+from streams.worker.recovery import Changelog, recover
 
 CASE = "recovery"
 TOPIC = "bench-recovery-state"
@@ -58,15 +58,8 @@ def child(servers: str, users: int) -> dict[str, list[float]]:
     config = {"bootstrap.servers": servers, "log_level": 0}
     begun = time.perf_counter()
     epochs = dict.fromkeys(range(PARTITIONS), users)
-    found = recover(
-        config,
-        TOPIC,
-        range(PARTITIONS),
-        lambda p: UserPartition(p, layout),
-        states.SOURCE,
-        epochs,
-        DEADLINE_S,
-    )
+    changelog = Changelog(config, TOPIC, states.SOURCE, DEADLINE_S)
+    found = recover(changelog, epochs, lambda p: UserPartition(p, layout))
     seconds = time.perf_counter() - begun
     recovered = sum(len(state) for state in found.values())
     if recovered != users // PARTITIONS * PARTITIONS:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from confluent_kafka.admin import AdminClient
-
+from streams.kafka.brokers import Brokers
 from streams.kafka.log_bounds import Partition, log_ends, log_starts
 from streams.kafka.topics.committed import Committed, committed
 from streams.settings.settings import Settings
@@ -27,11 +25,7 @@ class Found:
 
 
 def find(
-    admin: AdminClient,
-    config: Mapping[str, Any],
-    settings: Settings,
-    sources: Collection[Partition],
-    ids: Mapping[str, str],
+    brokers: Brokers, settings: Settings, sources: Collection[Partition], ids: Mapping[str, str]
 ) -> Found:
     """Where to read each of these partitions. ids: the topics' ids, as of now.
 
@@ -40,14 +34,14 @@ def find(
     found = Found()
     if not sources:
         return found
-    own = committed(config, settings.group, sources)
+    own = committed(brokers.kafka, settings.group, sources)
     of_another = {
         partition for partition, said in own.items() if not said.speaks_of(ids.get(partition[0], ""))
     }
     for topic in sorted({topic for topic, _ in of_another}):
         log.warning("%s was made anew since it was read last: it is read from its beginning", topic)
-    earlier = ingested(config, settings, sources, ids)
-    begins, ends = log_starts(admin, sources), log_ends(admin, sources)
+    earlier = ingested(brokers.kafka, settings, sources, ids)
+    begins, ends = log_starts(brokers.admin, sources), log_ends(brokers.admin, sources)
     for partition in sources:
         begin, end = begins[partition], ends[partition]
         known = partition in own and partition not in of_another

@@ -45,7 +45,7 @@ class Sources:
         self._watched.look(await ask(known_ids, self.brokers.admin, topics))
         ids = self._watched.ids
         self._reads_from(ids, ids[self.settings.canonical_topic])
-        found = await ask(find, self.brokers.admin, self.brokers.kafka, self.settings, raw, ids)
+        found = await ask(find, self.brokers, self.settings, raw, ids)
         for (topic, partition), (begin, end) in found.removed.items():
             self.report_removed(topic, partition, begin, end)
         return dict(found.seeks)
