@@ -41,6 +41,8 @@ ROOMS = {
 STRANGERS = ({"interest", "recommend", "datasets"},)
 # What a room holds at most beside its `__init__`.
 ROOM_FILES = 12
+# Lines of a file, and of a function's body without its docstring, at most.
+FILE_LINES, BODY_LINES = 250, 25
 # Rooms without a Kafka client, metrics or models: what happens to an event is the same wherever it is run.
 PURE = ("streams.events", "streams.interest", "streams.recommend", "streams.state", "streams.flow")
 
@@ -234,6 +236,31 @@ def test_rooms_say_what_they_are_for_and_hold_few_files() -> None:
         assert len(list(folder.glob("*.py"))) - 1 <= ROOM_FILES, (
             f"{folder} holds more than {ROOM_FILES} files"
         )
+
+
+def body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of a function's body, without its docstring."""
+    body = function.body[ast.get_docstring(function) is not None :]
+    return (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
+
+
+def test_no_file_and_no_function_is_long() -> None:
+    long = []
+    for module, path in MODULES.items():
+        text = path.read_text()
+        if text.count("\n") > FILE_LINES:
+            long.append(module)
+        functions = (
+            n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)
+        )
+        long += [f"{module}.{function.name}" for function in functions if body_lines(function) > BODY_LINES]
+    assert long == []
+
+
+def test_a_long_function_is_found() -> None:
+    (function,) = ast.parse('def f():\n    """Says."""\n' + "    x = 1\n" * 26).body
+    assert isinstance(function, ast.FunctionDef)
+    assert body_lines(function) == 26
 
 
 def test_the_walk_follows_imports() -> None:
