@@ -16,10 +16,10 @@ def register(
     app: Any, runner: Runner, settings: Settings, ingest: Ingest, update: Update, catalog: CatalogStage
 ) -> None:
     """Give the Faust app its agents."""
-    _agent(app, runner, catalog, [settings.topic_items])
-    _agent(app, runner, update, [settings.canonical_topic])
-    if settings.raw_sources:
-        _agent(app, runner, ingest, [source.topic for source in settings.raw_sources])
+    _agent(app, runner, catalog, [settings.topics.items])
+    _agent(app, runner, update, [settings.topics.canonical])
+    if settings.topics.raw_sources:
+        _agent(app, runner, ingest, [source.topic for source in settings.topics.raw_sources])
 
 
 def _agent(app: Any, runner: Runner, stage: Stage, topics: list[str]) -> None:

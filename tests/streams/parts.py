@@ -34,7 +34,7 @@ def make_parts(
 ) -> Parts:
     """Parts that publish into memory, and whose events may flow."""
     metrics = metrics or Metrics()
-    backoff = backoff or Backoff(metrics, Health(), settings.retry_deadline_s)
+    backoff = backoff or Backoff(metrics, Health(), settings.worker.retry_deadline_s)
     sink = sink or MemoryLog()
     parts = build_parts(settings, flow, encoder, sink, adapters or {}, metrics, backoff, fail, scoring)
     parts.runner.catalog_ready.set()

@@ -40,7 +40,7 @@ def find(
     found = Found()
     if not sources:
         return found
-    own = committed(config, settings.group, sources)
+    own = committed(config, settings.topics.group, sources)
     of_another = {
         partition for partition, said in own.items() if not said.speaks_of(ids.get(partition[0], ""))
     }
