@@ -20,7 +20,8 @@ from streams.events.canonical import Event
 from streams.events.records import Record
 from streams.events.rejections import Limits, Reason
 from streams.settings.action_rules import DEFAULT_ACTIONS
-from streams.settings.settings import CONFIG_VARIABLE, ENV_PREFIX
+from streams.settings.configuration import CONFIG_VARIABLE
+from streams.settings.section import ENV_PREFIX
 from tests.test_house import ROOMS, source_files
 
 ROOT = Path(__file__).parent.parent

@@ -1,4 +1,4 @@
-"""What a factory of encoders is given: the settings of text encoders, by their names."""
+"""What a factory of encoders is given: how texts are encoded, as the settings say."""
 
 from __future__ import annotations
 
@@ -7,23 +7,26 @@ from typing import Protocol
 
 
 class EncoderOptions(Protocol):
-    """Fulfilled by the stream's settings, which say how to choose each; a factory reads those that it needs."""
+    """Fulfilled by the section `encoder` of the stream's settings, which says how to choose each.
+
+    A factory reads those that it needs.
+    """
 
     # As the user wrote it: a registered name, alone or before a colon (`onnx:FOLDER`), a URL, or a model's name.
-    encoder: str
+    name: str
     # Of the stream's vectors. An encoder may have another number, where a projection follows.
     dimensions: int
-    encoder_revision: str | None
-    encoder_max_tokens: int
-    encoder_threads: int
-    encoder_pooling: str
-    encoder_prompt: str | None
-    encoder_prompt_name: str | None
-    encoder_truncate_dim: int | None
-    encoder_remote_model: str | None
-    encoder_remote_api_key: str | None
-    encoder_remote_dimensions: int | None
-    encoder_remote_timeout_s: float
-    encoder_remote_concurrency: int
-    encoder_remote_batch: int
+    revision: str | None
+    max_tokens: int
+    threads: int
+    pooling: str
+    prompt: str | None
+    prompt_name: str | None
+    truncate_dim: int | None
+    remote_model: str | None
+    remote_api_key: str | None
+    remote_dimensions: int | None
+    remote_timeout_s: float
+    remote_concurrency: int
+    remote_batch: int
     topics: Path | None

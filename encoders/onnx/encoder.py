@@ -127,5 +127,5 @@ def _advice(folder: Path) -> str:
 
 def from_settings(options: EncoderOptions) -> OnnxEncoder:
     """From the folder of `onnx:FOLDER`. Raises EncoderError."""
-    folder = Path(options.encoder.removeprefix(PREFIX))
-    return OnnxEncoder(folder, max_length=options.encoder_max_tokens, threads=options.encoder_threads)
+    folder = Path(options.name.removeprefix(PREFIX))
+    return OnnxEncoder(folder, max_length=options.max_tokens, threads=options.threads)

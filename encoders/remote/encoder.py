@@ -167,19 +167,19 @@ def _numbers(embedding: str | list[float]) -> Any:
 
 def from_settings(options: EncoderOptions) -> RemoteEncoder:
     """A model behind the URL that the settings name as encoder. Raises EncoderError."""
-    if options.encoder_remote_model is None:
+    if options.remote_model is None:
         raise EncoderError(
             "a remote encoder needs INTERESTFLOW_ENCODER_REMOTE_MODEL, the model's name on its server"
         )
     return RemoteEncoder(
         Endpoint(
-            options.encoder.removeprefix("remote:"),
-            options.encoder_remote_model,
-            options.encoder_remote_api_key,
-            options.encoder_remote_dimensions,
+            options.name.removeprefix("remote:"),
+            options.remote_model,
+            options.remote_api_key,
+            options.remote_dimensions,
         ),
-        revision=options.encoder_revision or "",
-        timeout_s=options.encoder_remote_timeout_s,
-        concurrency=options.encoder_remote_concurrency,
-        texts_per_request=options.encoder_remote_batch,
+        revision=options.revision or "",
+        timeout_s=options.remote_timeout_s,
+        concurrency=options.remote_concurrency,
+        texts_per_request=options.remote_batch,
     )

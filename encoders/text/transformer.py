@@ -134,12 +134,12 @@ def _pooling(wanted: str, card: ModelCard, *, decoder: bool) -> str:
 def from_settings(options: EncoderOptions) -> TransformerEncoder:
     """The model that the settings name as encoder. Raises EncoderError."""
     return TransformerEncoder(
-        options.encoder.removeprefix("transformers:"),
-        revision=options.encoder_revision,
-        max_length=options.encoder_max_tokens,
-        pooling=options.encoder_pooling,
-        prompt=options.encoder_prompt,
-        prompt_name=options.encoder_prompt_name,
-        truncate_dim=options.encoder_truncate_dim,
-        threads=options.encoder_threads,
+        options.name.removeprefix("transformers:"),
+        revision=options.revision,
+        max_length=options.max_tokens,
+        pooling=options.pooling,
+        prompt=options.prompt,
+        prompt_name=options.prompt_name,
+        truncate_dim=options.truncate_dim,
+        threads=options.threads,
     )

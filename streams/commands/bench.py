@@ -101,7 +101,7 @@ def projections(
         from streams.wiring.encoder import build_raw_encoder
 
         plan = Plan(data, vectors, dimensions, seed, tuple(space or ()), tuple(source or ()), users)
-        run(plan, build_raw_encoder(settings), json_file)
+        run(plan, build_raw_encoder(settings.encoder), json_file)
 
     _or_exit(measure)
 

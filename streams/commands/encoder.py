@@ -50,7 +50,7 @@ def train_encoder_command(
             learning_rate=learning_rate,
             batch=batch,
             epochs=epochs,
-            max_length=settings.encoder_max_tokens,
+            max_length=settings.encoder.max_tokens,
             seed=seed,
         )
         data = from_dataset(*dataset) if dataset else from_topics(settings)

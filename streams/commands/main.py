@@ -44,9 +44,8 @@ def show_settings(config: Config = None) -> None:
     """
     settings = load_settings(config)
     from streams.settings.configuration import is_secret
-    from streams.settings.settings import ENV_PREFIX, Settings
+    from streams.settings.section import ENV_PREFIX
 
-    for name in Settings.model_fields:
-        value = getattr(settings, name)
+    for name, value in settings.flat().items():
         shown = "***" if value and is_secret(name) else value
         typer.echo(f"{ENV_PREFIX}{name.upper()}={shown}")

@@ -37,8 +37,9 @@ def run_worker(
 
     async def run() -> None:
         worker = build_worker(settings)
-        stop, port = serve(worker.metrics, worker.health, settings.metrics_host, settings.metrics_port)
-        logging.getLogger("streams").info("metrics on http://%s:%d/metrics", settings.metrics_host, port)
+        shown = settings.observation
+        stop, port = serve(worker.metrics, worker.health, shown.metrics_host, shown.metrics_port)
+        logging.getLogger("streams").info("metrics on http://%s:%d/metrics", shown.metrics_host, port)
         try:
             await worker.run(exit_when_idle)
         finally:

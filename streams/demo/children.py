@@ -15,7 +15,7 @@ from typing import Any
 from streams.local_kafka.install import LocalKafkaError
 from streams.ops.parent_death import end_with_parent
 from streams.settings.errors import UserError
-from streams.settings.settings import ENV_PREFIX
+from streams.settings.section import ENV_PREFIX
 
 LOG_TAIL_LINES = 30
 STOP_PATIENCE_S = 10.0

@@ -61,8 +61,8 @@ def perform(seconds: int, seed: int, users: int) -> str:
                 "projection": home / "projection.safetensors",
                 "metrics_port": 0,
             }
-            # Unlike the constructor, this reads no environment: the user's settings are for another Kafka.
-            settings = Settings.model_construct(**own)
+            # The environment is not read: the user's settings are for another Kafka.
+            settings = Settings(**own)
             return _act(settings, environment(own, home), home, World(seed, users), seconds)
 
 
@@ -72,9 +72,9 @@ def _act(settings: Settings, own: dict[str, str], home: Path, world: World, seco
     topics.create(settings)
     records = [(item["item_id"].encode(), orjson.dumps(item)) for item in world.items]
     with closing(_Client(settings)) as client:
-        client.sink.publish([TopicRecords(settings.topic_items, records)]).result()
+        client.sink.publish([TopicRecords(settings.topics.items, records)]).result()
         log.info("fitting the projection with a real text encoder (all-MiniLM-L6-v2), some seconds")
-        verb = ["fit", "projection", "--output", str(settings.projection)]
+        verb = ["fit", "projection", "--output", str(settings.encoder.projection)]
         with child(verb, own, home / "fit.log") as fit:
             fit.wait()
         log.info("starting the worker, which encodes the catalog")
@@ -92,10 +92,10 @@ class _Client:
     """What the company's services would have: a producer of events, and a subscriber."""
 
     def __init__(self, settings: Settings) -> None:
-        config = librdkafka_config(settings)
+        config = librdkafka_config(settings.kafka, settings.topics.group)
         self.sink = KafkaLog(config)
         self._consumer = Consumer({**config, "group.id": "interestflow-demo", "enable.auto.commit": False})
-        names = (settings.topic_vectors, settings.topic_recommendations, settings.topic_rejected)
+        names = (settings.topics.vectors, settings.topics.recommendations, settings.topics.rejected)
         self._consumer.assign(
             [
                 TopicPartition(name, partition, OFFSET_BEGINNING)
@@ -165,16 +165,16 @@ class Simulation:
                 log.warning("%d events are in no vector after %g s", self.judge.unseen(), SETTLE_DEADLINE_S)
                 break
         # The last recommendation of a user may come this much later than the vector.
-        self._watch(time.time() + self.settings.recommend_interval_s)
+        self._watch(time.time() + self.settings.recommendations.interval_s)
 
     def figures(self) -> dict[str, int]:
         """Events sent and records received so far."""
         settings, counts = self.settings, self.counts
         return {
             "events": counts["events"],
-            "vectors": counts[settings.topic_vectors],
-            "recommendations": counts[settings.topic_recommendations],
-            "rejected": counts[settings.topic_rejected],
+            "vectors": counts[settings.topics.vectors],
+            "recommendations": counts[settings.topics.recommendations],
+            "rejected": counts[settings.topics.rejected],
         }
 
     def look(self) -> str:
@@ -196,7 +196,7 @@ class Simulation:
         user = event["user_id"]
         value = orjson.dumps({**event, "timestamp": int(at * 1000)})
         key = None if user is None else user.encode()
-        self.client.sink.publish([TopicRecords(self.settings.raw_sources[0].topic, [(key, value)])])
+        self.client.sink.publish([TopicRecords(self.settings.topics.raw_sources[0].topic, [(key, value)])])
 
     def _watch(self, until: float) -> None:
         """Receive up to a time (seconds), and once at least."""
@@ -211,14 +211,14 @@ class Simulation:
                 self.counts["scout"] += 1
                 continue
             self.counts[message.topic()] += 1
-            if message.topic() == self.settings.topic_vectors:
+            if message.topic() == self.settings.topics.vectors:
                 record, now = orjson.loads(message.value()), time.time()
                 vector = np.frombuffer(a2b_base64(record["vector"]), dtype="<f4").astype(np.float64)
                 self.judge.see(record["user_id"], record["count"], vector, now)
 
     def _item_vectors(self) -> dict[str, Vector]:
         """(dim,) of each item, as the worker published them."""
-        config = librdkafka_config(self.settings)
-        records = (m for chunk in read_all(config, self.settings.topic_embeddings) for m in chunk)
+        config = librdkafka_config(self.settings.kafka, self.settings.topics.group)
+        records = (m for chunk in read_all(config, self.settings.topics.embeddings) for m in chunk)
         found = (decode_embedding(record.key(), record.value()) for record in records)
         return {e.item_id: e.array().astype(np.float64) for e in found if isinstance(e, Embedding)}

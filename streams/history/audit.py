@@ -42,22 +42,22 @@ ProgressByPartition = dict[int, Progress]
 def audit(settings: Settings) -> Books:
     """Read the topics of a deployment. Raises ReadError, TopicError."""
     metadata = TopicAdmin(settings).topics()  # says within seconds, and by name, that there is no broker
-    config, books = librdkafka_config(settings), Books()
+    config, books = librdkafka_config(settings.kafka, settings.topics.group), Books()
     admin = AdminClient(config)
-    raw = [source.topic for source in settings.raw_sources]
-    ids = ids_now(admin, [*raw, settings.canonical_topic, settings.topic_items])
-    offsets = read_so_far(settings, metadata, {*raw, settings.topic_items}, ids)
-    anywhere, books.notes = compacted(settings, [*raw, settings.canonical_topic])
-    progress_by_partition = topics_read.progress_by_partition(config, settings.topic_state, books)
+    raw = [source.topic for source in settings.topics.raw_sources]
+    ids = ids_now(admin, [*raw, settings.topics.canonical, settings.topics.items])
+    offsets = read_so_far(settings, metadata, {*raw, settings.topics.items}, ids)
+    anywhere, books.notes = compacted(settings, [*raw, settings.topics.canonical])
+    progress_by_partition = topics_read.progress_by_partition(config, settings.topics.state, books)
     enter_progress(progress_by_partition, books)
     sources = _sources(settings, offsets, anywhere)
     ingest = Ingest({topic: ids[topic] for topic in raw})
-    _events(settings, progress_by_partition, ingest, settings.canonical_topic in anywhere, books)
-    refused = RefusedItems(settings.topic_items)
-    topics_read.rejected(config, settings.topic_rejected, ingest, refused)
+    _events(settings, progress_by_partition, ingest, settings.topics.canonical in anywhere, books)
+    refused = RefusedItems(settings.topics.items)
+    topics_read.rejected(config, settings.topics.rejected, ingest, refused)
     _ingested(ingest, sources, books)
     read = {
-        partition: offset for (topic, partition), offset in offsets.items() if topic == settings.topic_items
+        partition: offset for (topic, partition), offset in offsets.items() if topic == settings.topics.items
     }
     topics_read.items(config, settings, Items(refused, read, build_limits(settings)), books)
     topics_read.outputs(config, settings, books)
@@ -68,8 +68,8 @@ def _sources(
     settings: Settings, offsets: dict[Partition, int], anywhere: set[str]
 ) -> dict[Partition, SourcePartition]:
     sources: dict[Partition, SourcePartition] = {}
-    for topic in sorted(source.topic for source in settings.raw_sources):
-        sources |= topics_read.source(librdkafka_config(settings), topic)
+    for topic in sorted(source.topic for source in settings.topics.raw_sources):
+        sources |= topics_read.source(librdkafka_config(settings.kafka, settings.topics.group), topic)
     for where, source in sources.items():
         source.committed, source.compacted = offsets.get(where), where[0] in anywhere
     return sources
@@ -82,9 +82,9 @@ def _events(
     anywhere: bool,
     books: Books,
 ) -> None:
-    rules = settings.action_rules
+    rules = settings.weights.action_rules
     actions = Actions(lambda word: word in rules)
-    config, topic = librdkafka_config(settings), settings.canonical_topic
+    config, topic = librdkafka_config(settings.kafka, settings.topics.group), settings.topics.canonical
     partitions = topics_read.canonical(config, topic, progress_by_partition, ingest, actions, books)
     balance_events(topic, partitions, progress_by_partition, anywhere, books)
     ingest.cut(topic, {number: HIGHEST if anywhere else found.begin for number, found in partitions.items()})

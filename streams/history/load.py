@@ -39,14 +39,14 @@ def publish(
     """
     native = native_topic(settings)
     items = ((item["item_id"].encode(), orjson.dumps(item)) for item in dataset.items)
-    written = _send(sink, settings.topic_items, items, lambda count: None)
+    written = _send(sink, settings.topics.items, items, lambda count: None)
     events = _paced(islice(dataset.events, limit), pace)
     return written, _send(sink, native, events, progress)
 
 
 def native_topic(settings: Settings) -> str:
     """Where events go. Raises SettingsError where no source takes them."""
-    native = next((source.topic for source in settings.raw_sources if source.format == "native"), None)
+    native = next((source.topic for source in settings.topics.raw_sources if source.format == "native"), None)
     if native is None:
         raise SettingsError("INTERESTFLOW_SOURCES names no topic of the native format to load events into")
     return native
@@ -98,9 +98,9 @@ def load(settings: Settings, name: str, path: Path, speed: str, limit: int | Non
     started = time.monotonic()
     dataset = DATASETS[name](path)
     # Else records for a Kafka or a topic that is not there would wait for minutes.
-    for topic in (settings.topic_items, native_topic(settings)):
+    for topic in (settings.topics.items, native_topic(settings)):
         partition_count(settings, topic)
-    sink = KafkaLog(librdkafka_config(settings))
+    sink = KafkaLog(librdkafka_config(settings.kafka, settings.topics.group))
     columns = (TextColumn(name), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(name, total=min(dataset.total, limit or dataset.total))

@@ -102,16 +102,16 @@ def replay_topic(settings: Settings) -> tuple[dict[bytes, Any], int]:
     """Replay the canonical topic with the current embeddings; returns the newest vector record per user, and the
     number of events."""
     TopicAdmin(settings).topics()  # says within seconds, and by name, that there is no broker
-    config = librdkafka_config(settings)
+    config = librdkafka_config(settings.kafka, settings.topics.group)
     encoder, scoring = build_encoder(settings), build_scoring(settings)
     flow = build_flow(settings, state_space(encoder, scoring))
-    flow.reads_from(topic_identity(AdminClient(without_log(config)), settings.canonical_topic))
+    flow.reads_from(topic_identity(AdminClient(without_log(config)), settings.topics.canonical))
     catalog_updater = CatalogUpdater(flow.catalog, encoder, flow.options.limits)
-    for messages in read_all(config, settings.topic_embeddings):
+    for messages in read_all(config, settings.topics.embeddings):
         catalog_updater.learn(messages)
     left_out = refused_for_their_time(config, settings, flow.source.topic_id)
     records = (
-        r for r in _records(config, settings.canonical_topic) if (r.partition, r.offset) not in left_out
+        r for r in _records(config, settings.topics.canonical) if (r.partition, r.offset) not in left_out
     )
     # An event before the removal of its item was applied; one after it waits in the states.
     waiting = waiting_offsets(settings) if flow.catalog.recall_removed() else NOTHING_WAITS
@@ -127,15 +127,15 @@ def refused_for_their_time(
 
     Their time may be past by now, so a replay follows what the workers decided.
     """
-    ours = (REFUSED_BY, refused_by(settings.group, canonical_topic_id))
+    ours = (REFUSED_BY, refused_by(settings.topics.group, canonical_topic_id))
     found: set[tuple[int, int]] = set()
-    for messages in read_all(config, settings.topic_rejected):
+    for messages in read_all(config, settings.topics.rejected):
         for message in messages:
             headers = message.headers() or []
             if ours not in headers or (rejected := rejected_origin(headers)) is None:
                 continue
             origin, reason = rejected
-            if reason == Reason.TIMESTAMP_IN_FUTURE and origin.topic == settings.canonical_topic:
+            if reason == Reason.TIMESTAMP_IN_FUTURE and origin.topic == settings.topics.canonical:
                 found.add((origin.partition, origin.offset))
     return found
 
@@ -156,7 +156,9 @@ def verify(settings: Settings) -> Verdict:
 def newest_published(settings: Settings) -> dict[bytes, Any]:
     """The vector record of each user with the highest generation, count, offset, version and epoch."""
     newest: dict[bytes, Any] = {}
-    for messages in read_all(librdkafka_config(settings), settings.topic_vectors):
+    for messages in read_all(
+        librdkafka_config(settings.kafka, settings.topics.group), settings.topics.vectors
+    ):
         for message in messages:
             if message.value() is None:
                 continue

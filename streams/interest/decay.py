@@ -139,8 +139,8 @@ def _first_times(signals: Signals, users: int) -> Longs:
 def from_settings(settings: Settings) -> DecayModel:
     """With the half-lives and the share of the settings."""
     return DecayModel(
-        settings.dimensions,
-        HalfLife(settings.short_half_life, settings.short_half_life_unit),
-        HalfLife(settings.long_half_life, settings.long_half_life_unit),
-        settings.short_share,
+        settings.encoder.dimensions,
+        HalfLife(settings.interest.short_half_life, settings.interest.short_half_life_unit),
+        HalfLife(settings.interest.long_half_life, settings.interest.long_half_life_unit),
+        settings.interest.short_share,
     )

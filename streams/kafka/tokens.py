@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import httpx
 
 from streams.settings.errors import UserError
-from streams.settings.kafka import KafkaSettings
+from streams.settings.sections.kafka import KafkaSettings
 
 TIMEOUT_S = 10.0
 # Of a token that does not say how long it lives.
@@ -67,15 +67,15 @@ class Tokens:
             return self._token
 
 
-def oidc(settings: KafkaSettings) -> Token:
+def oidc(kafka: KafkaSettings) -> Token:
     """A token for client credentials (RFC 6749, 4.4). Raises TokenError."""
-    url = settings.kafka_oauth_token_endpoint_url or ""
-    client = settings.kafka_oauth_client_id or "", settings.kafka_oauth_client_secret or ""
+    url = kafka.oauth_token_endpoint_url or ""
+    client = kafka.oauth_client_id or "", kafka.oauth_client_secret or ""
     asked = {"grant_type": "client_credentials"}
-    if settings.kafka_oauth_scope:
-        asked["scope"] = settings.kafka_oauth_scope
+    if kafka.oauth_scope:
+        asked["scope"] = kafka.oauth_scope
     try:
-        answer = httpx.post(url, data=asked, auth=client, timeout=TIMEOUT_S, verify=_context(settings))
+        answer = httpx.post(url, data=asked, auth=client, timeout=TIMEOUT_S, verify=_context(kafka))
     except httpx.HTTPError as error:
         raise TokenError(
             f"no token from {url} ({error}): start it, or correct INTERESTFLOW_KAFKA_OAUTH_TOKEN_ENDPOINT_URL",
@@ -92,14 +92,14 @@ def oidc(settings: KafkaSettings) -> Token:
     return _parse(url, answer)
 
 
-def aws_msk_iam(settings: KafkaSettings) -> Token:
+def aws_msk_iam(kafka: KafkaSettings) -> Token:
     """A token that AWS credentials sign. Raises TokenError."""
     try:
         from aws_msk_iam_sasl_signer import MSKAuthTokenProvider
     except ImportError as error:
         raise TokenError(f"AWS_MSK_IAM needs aws-msk-iam-sasl-signer-python: {AWS_EXTRA}") from error
     try:
-        value, expires_ms = MSKAuthTokenProvider.generate_auth_token(aws_region(settings))
+        value, expires_ms = MSKAuthTokenProvider.generate_auth_token(aws_region(kafka))
     except Exception as error:  # botocore's own, which only the extra has
         raise TokenError(
             f"AWS gives no credentials ({error}): set AWS_PROFILE, AWS_ACCESS_KEY_ID or the role of this machine"
@@ -107,9 +107,9 @@ def aws_msk_iam(settings: KafkaSettings) -> Token:
     return Token(value, expires_ms / 1000)
 
 
-def aws_region(settings: KafkaSettings) -> str | None:
+def aws_region(kafka: KafkaSettings) -> str | None:
     """The cluster's region, None where nobody says it."""
-    return settings.kafka_aws_region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    return kafka.aws_region or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
 
 
 def extensions(text: str | None) -> dict[str, str]:
@@ -120,20 +120,20 @@ def extensions(text: str | None) -> dict[str, str]:
     return {key.strip(): value.strip() for key, _, value in pairs}
 
 
-def tokens(settings: KafkaSettings) -> Tokens | None:
+def tokens(kafka: KafkaSettings) -> Tokens | None:
     """The source of tokens that the settings ask for, None for a log-in without tokens."""
-    if settings.kafka_sasl_mechanism == "OAUTHBEARER":
-        return Tokens(lambda: oidc(settings), extensions(settings.kafka_oauth_extensions))
-    if settings.kafka_sasl_mechanism == "AWS_MSK_IAM":
-        return Tokens(lambda: aws_msk_iam(settings))
+    if kafka.sasl_mechanism == "OAUTHBEARER":
+        return Tokens(lambda: oidc(kafka), extensions(kafka.oauth_extensions))
+    if kafka.sasl_mechanism == "AWS_MSK_IAM":
+        return Tokens(lambda: aws_msk_iam(kafka))
     return None
 
 
-def _context(settings: KafkaSettings) -> ssl.SSLContext:
+def _context(kafka: KafkaSettings) -> ssl.SSLContext:
     # A company's own authority mostly signs for its brokers and its token server alike.
     context = ssl.create_default_context()
-    if settings.kafka_ssl_ca_file is not None:
-        context.load_verify_locations(settings.kafka_ssl_ca_file)
+    if kafka.ssl_ca_file is not None:
+        context.load_verify_locations(kafka.ssl_ca_file)
     return context
 
 

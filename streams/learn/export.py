@@ -25,7 +25,7 @@ CALIBRATION, MEASURED = 512, 2_000
 PROBE = ("mug", "a steel kettle with a whistle", "Chai: " + "black tea with milk, cinnamon and cardamom " * 8)
 SAME = 1e-4
 # Settings that an exported encoder ignores.
-PLAIN = {"encoder_pooling": "auto", **dict.fromkeys(UNHEEDED)}
+PLAIN = {"pooling": "auto", **dict.fromkeys(UNHEEDED)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +59,18 @@ def export_onnx(settings: Settings, output: Path, texts: Sequence[str] | None = 
         raise EncoderError(
             f"{len(texts)} texts are too few for int8: load a catalog of {4 * NEIGHBOURS} first"
         )
-    base = build_raw_encoder(settings)
+    base = build_raw_encoder(settings.encoder)
     output.parent.mkdir(parents=True, exist_ok=True)
     # Made in full elsewhere and then moved, so that there is never half a model.
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as temporary:
         folder = Path(temporary) / output.name
-        export(load_parts(settings.encoder, settings.encoder_revision), folder, {"base": identity(base)})
-        made = settings.model_copy(update={"encoder": f"{PREFIX}{folder}", **PLAIN})
+        export(load_parts(settings.encoder.name, settings.encoder.revision), folder, {"base": identity(base)})
+        made = settings.encoder.model_copy(update={"name": f"{PREFIX}{folder}", **PLAIN})
         new = build_raw_encoder(made)
         _require_same(base, new)
         layers, kept = 0, (1.0, 0.0)
         if texts is not None:
-            layers = to_int8(folder, spread(texts[1::2], CALIBRATION), settings.encoder_max_tokens)
+            layers = to_int8(folder, spread(texts[1::2], CALIBRATION), settings.encoder.max_tokens)
             new = build_raw_encoder(made)
             kept = kept_neighbours(base, new, spread(texts[::2], MEASURED))
         folder.rename(output)
@@ -79,9 +79,9 @@ def export_onnx(settings: Settings, output: Path, texts: Sequence[str] | None = 
 
 def _require_exportable(settings: Settings, output: Path) -> None:
     """Raises SettingsError where there is nothing to export, or no place for it."""
-    if settings.encoder == "hashing" or settings.encoder.startswith(PREFIX):
+    if settings.encoder.name == "hashing" or settings.encoder.name.startswith(PREFIX):
         raise SettingsError(
-            f"INTERESTFLOW_ENCODER={settings.encoder} cannot be exported: set it to `demo`, a folder or a name"
+            f"INTERESTFLOW_ENCODER={settings.encoder.name} cannot be exported: set it to `demo`, a folder or a name"
         )
     if output.exists():
         raise SettingsError(f"{output} exists already: give --output a folder that is to be made")

@@ -34,21 +34,21 @@ class Fit:
 
 def fit_projection(settings: Settings, output: Path, fit: Fit) -> Projection:
     """Fit from the items in the catalog topic and save. Raises SettingsError, ProjectionError, ReadError."""
-    if settings.image_encoder or settings.speech_encoder:
+    if settings.media.image_encoder or settings.media.speech_encoder:
         raise SettingsError(
             "a projection is of texts alone, and no worker takes one where pictures or recordings are encoded: run "
             "`interestflow fit fusion`, or leave INTERESTFLOW_IMAGE_ENCODER and INTERESTFLOW_SPEECH_ENCODER out"
         )
-    encoder = build_raw_encoder(settings)
+    encoder = build_raw_encoder(settings.encoder)
     # Checked before hours of encoding, not after them.
-    check(encoder.dim, settings.dimensions, fit.method, fit.whiten)
+    check(encoder.dim, settings.encoder.dimensions, fit.method, fit.whiten)
     moments = Moments(encoder.dim)
     if fit.method in FITTED:
         moments = moments_of(texts(lambda: changes(settings), fit.sample), encoder)
         if not moments.count:
-            raise SettingsError(f"{settings.topic_items} holds no item with a text: load a catalog first")
+            raise SettingsError(f"{settings.topics.items} holds no item with a text: load a catalog first")
     projection = Projection.of(
-        moments, settings.dimensions, fit.method, fit.whiten, fit.seed, source=identity(encoder)
+        moments, settings.encoder.dimensions, fit.method, fit.whiten, fit.seed, source=identity(encoder)
     )
     projection.save(output)
     return projection
@@ -57,7 +57,9 @@ def fit_projection(settings: Settings, output: Path, fit: Fit) -> Projection:
 def fit_topics(settings: Settings, output: Path, seed: int) -> TopicEncoder:
     """Fit a topic model of as many topics as dimensions from the texts in the catalog topic, and save it. Raises
     EncoderError."""
-    encoder = TopicEncoder.fit(lambda: texts(lambda: changes(settings)), settings.dimensions, seed=seed)
+    encoder = TopicEncoder.fit(
+        lambda: texts(lambda: changes(settings)), settings.encoder.dimensions, seed=seed
+    )
     encoder.save(output)
     return encoder
 

@@ -63,9 +63,9 @@ def fit_fusion(settings: Settings, output: Path, choice: Choice, recipe: Recipe)
         )
     items = list(topic_contents.items(settings).values())
     events = topic_contents.events(settings) if choice.gate else ()
-    event_weights = EventWeights(settings.action_rules, settings.default_action_weight)
+    event_weights = EventWeights(settings.weights.action_rules, settings.weights.default_action_weight)
     pairs = co_consumed(events, event_weights, int(choice.window_s * 1000), choice.per_user)
-    fitted = fit(encoder, items, pairs, fusion_weights(settings), settings.dimensions, choice, recipe)
+    fitted = fit(encoder, items, pairs, fusion_weights(settings), settings.encoder.dimensions, choice, recipe)
     fitted.fusion.save(output)
     return fitted
 

@@ -17,7 +17,7 @@ from streams.wiring.app import build_limits
 def changes(settings: Settings) -> Iterator[Item | Removed]:
     """Items and removals of the catalog topic, up to its end now; other records are left to the worker."""
     limits = build_limits(settings)
-    for messages in read_all(librdkafka_config(settings), settings.topic_items):
+    for messages in read_all(librdkafka_config(settings.kafka, settings.topics.group), settings.topics.items):
         for message in messages:
             item = decode_item(_Record(message.key(), message.value()), limits)
             if isinstance(item, Item | Removed):
@@ -43,7 +43,9 @@ def texts(settings: Settings) -> dict[str, str]:
 def events(settings: Settings) -> Iterator[Event]:
     """The events of the canonical topic, up to its end now; other records are left out. Raises ReadError if all are."""
     limits, found = build_limits(settings), False
-    for messages in read_all(librdkafka_config(settings), settings.canonical_topic):
+    for messages in read_all(
+        librdkafka_config(settings.kafka, settings.topics.group), settings.topics.canonical
+    ):
         for message in messages:
             event = decode_canonical(Record.of(message), limits)
             if isinstance(event, Event):
@@ -51,7 +53,7 @@ def events(settings: Settings) -> Iterator[Event]:
                 yield event
     if not found:
         raise ReadError(
-            f"{settings.canonical_topic} holds no event to learn from: workers write there what they read from the "
+            f"{settings.topics.canonical} holds no event to learn from: workers write there what they read from the "
             f"sources, so run one first, with what needs no events (`interestflow fit projection`, or where media "
             f"are encoded `interestflow fit fusion --no-gate`)"
         )

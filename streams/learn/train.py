@@ -61,8 +61,8 @@ def train_encoder(settings: Settings, data: Data, choice: Choice, options: Optio
     """Fine-tune the encoder of the settings and write the new one. Raises SettingsError, EncoderError."""
     _require_trainable(settings, output)
     train, held_out, cut = chosen_pairs(settings, data, choice)
-    base = build_raw_encoder(settings)
-    parts = load_parts(settings.encoder, settings.encoder_revision)
+    base = build_raw_encoder(settings.encoder)
+    parts = load_parts(settings.encoder.name, settings.encoder.revision)
     candidates = _candidates(train, held_out)
     before = recall(base, spread(held_out, LOOKED_UP), candidates)
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -72,9 +72,7 @@ def train_encoder(settings: Settings, data: Data, choice: Choice, options: Optio
         with Progress(console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task("training", total=-(-len(train) // options.batch) * options.epochs)
             history = fine_tune(parts, train, held_out, folder, options, lambda: bar.advance(task))
-        new = build_raw_encoder(
-            settings.model_copy(update={"encoder": str(folder), "encoder_revision": None})
-        )
+        new = build_raw_encoder(settings.encoder.model_copy(update={"name": str(folder), "revision": None}))
         after = recall(new, spread(held_out, LOOKED_UP), candidates)
         _require_recall(history, before, after)
         result = Trained(len(train), len(held_out), history, before, after, new.revision)
@@ -88,9 +86,10 @@ def train_encoder(settings: Settings, data: Data, choice: Choice, options: Optio
 
 def _require_trainable(settings: Settings, output: Path) -> None:
     """Raises SettingsError where there is nothing to train, or no place for it."""
-    if settings.encoder == "hashing" or settings.encoder.startswith("onnx:"):
+    name = settings.encoder.name
+    if name == "hashing" or name.startswith("onnx:"):
         raise SettingsError(
-            f"INTERESTFLOW_ENCODER={settings.encoder} has no weights to train: set it to `demo`, a folder or a name"
+            f"INTERESTFLOW_ENCODER={name} has no weights to train: set it to `demo`, a folder or a name"
         )
     if output.exists():
         raise SettingsError(f"{output} exists already: give --output a folder that is to be made")
@@ -109,7 +108,7 @@ def _require_recall(history: History, before: float, after: float) -> None:
 
 def chosen_pairs(settings: Settings, data: Data, choice: Choice) -> tuple[list[Pair], list[Pair], int]:
     """Pairs of texts to learn from, later pairs held out, and the time of the cut. Raises EncoderError."""
-    event_weights = EventWeights(settings.action_rules, settings.default_action_weight)
+    event_weights = EventWeights(settings.weights.action_rules, settings.weights.default_action_weight)
     found = co_consumed(data.events, event_weights, int(choice.window_s * 1000), choice.per_user)
     pairs = spread(_with_texts(found, data.texts), choice.most)
     earlier, later, cut = split_in_time(pairs, choice.held_out) if pairs else ([], [], 0)

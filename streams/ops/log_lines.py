@@ -107,15 +107,15 @@ CONNECTIONS = Connections()
 def set_up_logging(settings: Settings) -> None:
     """Logs on standard error; the libraries' own chatter only when something is wrong."""
     logging.basicConfig(
-        level=settings.log_level.upper(),
+        level=settings.observation.log_level.upper(),
         stream=sys.stderr,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
     for handler in logging.getLogger().handlers:
-        if settings.log_level != "debug":
+        if settings.observation.log_level != "debug":
             handler.addFilter(CONNECTIONS)
         handler.addFilter(Seldom())
-    quiet = logging.WARNING if settings.log_level != "debug" else logging.DEBUG
+    quiet = logging.WARNING if settings.observation.log_level != "debug" else logging.DEBUG
     for name in (*LIBRARIES, LIBRDKAFKA):
         logging.getLogger(name).setLevel(quiet)
 

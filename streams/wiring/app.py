@@ -29,21 +29,27 @@ AHEAD = 4
 
 def build_flow(settings: Settings, space: str) -> Flow:
     """The pure flow. space: identity of the vector space (see `state_space`)."""
-    model: InterestModel = MODELS.build(settings.model, settings)
+    model: InterestModel = MODELS.build(settings.interest.model, settings)
     options = build_options(settings)
     if options.templates is not None:
         space = f"{space} {options.templates.version}"
     return Flow(
         model,
-        UserLayout(model, settings.history_length, space, settings.consumed_per_user, settings.dedupe_window),
-        Catalog(settings.dimensions, titles=options.templates is not None),
-        RECOMMENDERS.build(settings.recommender, settings),
-        EventWeights(
-            settings.action_rules,
-            settings.default_action_weight,
-            SentimentWeight(settings.sentiment_neutral, settings.sentiment_gain),
+        UserLayout(
+            model,
+            settings.user_state.history_length,
+            space,
+            settings.user_state.consumed_per_user,
+            settings.user_state.dedupe_window,
         ),
-        Writer(settings.model, settings.generation, settings.vector_format),
+        Catalog(settings.encoder.dimensions, titles=options.templates is not None),
+        RECOMMENDERS.build(settings.recommendations.recommender, settings),
+        EventWeights(
+            settings.weights.action_rules,
+            settings.weights.default_action_weight,
+            SentimentWeight(settings.sentiment.neutral, settings.sentiment.gain),
+        ),
+        Writer(settings.interest.model, settings.topics.generation, settings.output.vector_format),
         options,
     )
 
@@ -58,27 +64,29 @@ def build_options(settings: Settings) -> FlowOptions:
     """The settings that the flow reads."""
     return FlowOptions(
         limits=build_limits(settings),
-        top_k=settings.top_k,
-        reasons=settings.reasons,
-        recommend=settings.recommend,
-        exclude_consumed=settings.exclude_consumed,
-        consuming_actions=ActionSet(settings.consuming_actions, settings.action_rules),
-        waiting_per_user=settings.waiting_per_user,
-        waiting_bytes_per_user=settings.waiting_bytes_per_user,
-        waiting_per_partition=settings.waiting_per_partition,
-        text_share=settings.text_share,
+        top_k=settings.recommendations.top_k,
+        reasons=settings.recommendations.reasons,
+        recommend=settings.recommendations.enabled,
+        exclude_consumed=settings.recommendations.exclude_consumed,
+        consuming_actions=ActionSet(
+            settings.recommendations.consuming_actions, settings.weights.action_rules
+        ),
+        waiting_per_user=settings.user_state.waiting_per_user,
+        waiting_bytes_per_user=settings.user_state.waiting_bytes_per_user,
+        waiting_per_partition=settings.user_state.waiting_per_partition,
+        text_share=settings.weights.text_share,
         templates=build_templates(settings),
-        canonical_topic=settings.canonical_topic,
+        canonical_topic=settings.topics.canonical,
     )
 
 
 def build_templates(settings: Settings) -> Templates | None:
     """What events say in words, or None where items are read. Raises SettingsError."""
-    if not settings.behaviour_as_text:
+    if not settings.behaviour_text.enabled:
         return None
-    words = LANGUAGES[settings.template_language]
-    own = {spell(action): template for action, template in settings.templates.items()}
-    known = settings.action_rules.keys() | words.keys()
+    words = LANGUAGES[settings.behaviour_text.language]
+    own = {spell(action): template for action, template in settings.behaviour_text.templates.items()}
+    known = settings.weights.action_rules.keys() | words.keys()
     if unknown := sorted(action for action in own if known_word(action, known) is None):
         raise SettingsError(
             f"INTERESTFLOW_TEMPLATES: no rule for {', '.join(unknown)}: add it to INTERESTFLOW_ACTIONS, or name one of "
@@ -93,11 +101,11 @@ def build_templates(settings: Settings) -> Templates | None:
 def build_limits(settings: Settings) -> Limits:
     """Bounds on what is read."""
     return Limits(
-        max_bytes=settings.limit_bytes,
-        max_depth=settings.limit_depth,
-        max_id_length=settings.limit_id_length,
-        max_text_length=settings.limit_text_length,
-        max_events=settings.limit_events,
+        max_bytes=settings.limits.max_bytes,
+        max_depth=settings.limits.max_depth,
+        max_id_length=settings.limits.max_id_length,
+        max_text_length=settings.limits.max_text_length,
+        max_events=settings.limits.max_events,
     )
 
 
@@ -136,21 +144,21 @@ def build_faust_app(settings: Settings) -> StreamApp:
     # Faust wants a data folder even where it has no tables; it goes with the worker.
     temporary_folder = tempfile.TemporaryDirectory(prefix="interestflow-", ignore_cleanup_errors=True)
     servers = ";".join(
-        f"{transport.SCHEME}://{server}" for server in settings.kafka_bootstrap_servers.split(",")
+        f"{transport.SCHEME}://{server}" for server in settings.kafka.bootstrap_servers.split(",")
     )
     app = StreamApp(
-        settings.group,
+        settings.topics.group,
         broker=servers,
-        broker_credentials=security.faust_broker_credentials(settings),
-        broker_max_poll_records=settings.batch_events,
-        broker_session_timeout=settings.session_timeout_s,
-        broker_heartbeat_interval=settings.session_timeout_s / 10,
-        broker_commit_interval=settings.commit_interval_s,
-        broker_request_timeout=max(90.0, settings.session_timeout_s),
-        consumer_group_instance_id=settings.group_instance_id,
+        broker_credentials=security.faust_broker_credentials(settings.kafka),
+        broker_max_poll_records=settings.worker.batch_events,
+        broker_session_timeout=settings.worker.session_timeout_s,
+        broker_heartbeat_interval=settings.worker.session_timeout_s / 10,
+        broker_commit_interval=settings.worker.commit_interval_s,
+        broker_request_timeout=max(90.0, settings.worker.session_timeout_s),
+        consumer_group_instance_id=settings.worker.group_instance_id,
         datadir=Path(temporary_folder.name),
         **FAUST_OPTIONS,
     )
     app.temporary_folder = temporary_folder
-    app.outstanding_batches = settings.batches_in_flight + AHEAD
+    app.outstanding_batches = settings.worker.batches_in_flight + AHEAD
     return app

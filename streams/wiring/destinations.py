@@ -18,17 +18,17 @@ from streams.settings.settings import Settings
 
 def build_log(settings: Settings, kafka: Mapping[str, Any]) -> Log:
     """The log that a worker publishes to. kafka: librdkafka properties. Raises RegistryError."""
-    return route(settings, KafkaLog(kafka, delivery_deadline(settings.retry_deadline_s)))
+    return route(settings, KafkaLog(kafka, delivery_deadline(settings.worker.retry_deadline_s)))
 
 
 def route(settings: Settings, log: Log) -> Log:
     """The log, with the destinations of the settings for vectors and recommendations. Raises RegistryError."""
-    names = dict.fromkeys(settings.destinations)
+    names = dict.fromkeys(settings.output.destinations)
     if names.keys() == {"kafka"}:
         # The topics are the log's own: what goes there needs no second call.
         return log
     destinations: list[Destination] = [SINKS.build(name, settings, log) for name in names]
-    tables = (settings.topic_vectors, settings.topic_recommendations)
+    tables = (settings.topics.vectors, settings.topics.recommendations)
     return RoutedLog(log, destinations, tables, version_of)
 
 

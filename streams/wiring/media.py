@@ -21,40 +21,40 @@ if TYPE_CHECKING:
 
 def build_pictures(settings: Settings) -> FilmEncoder | None:
     """What sees pictures and films, where the settings name a model for them. Raises EncoderError."""
-    if settings.image_encoder is None:
+    if settings.media.image_encoder is None:
         return None
     from encoders.media.film import FilmEncoder
     from encoders.media.image import ImageEncoder
 
     pictures = ImageEncoder(
-        settings.image_encoder,
-        revision=settings.image_encoder_revision,
+        settings.media.image_encoder,
+        revision=settings.media.image_encoder_revision,
         sources=_sources(settings),
-        max_pixels=settings.media_max_pixels,
-        threads=settings.encoder_threads,
+        max_pixels=settings.media.max_pixels,
+        threads=settings.encoder.threads,
     )
     return FilmEncoder(pictures, _limits(settings))
 
 
 def build_transcripts(settings: Settings) -> SpeechTranscriber | None:
     """What hears recordings and films, where the settings name a model for them. Raises EncoderError."""
-    if settings.speech_encoder is None:
+    if settings.media.speech_encoder is None:
         return None
     from encoders.media.film import SpeechTranscriber
 
     return SpeechTranscriber(
-        settings.speech_encoder,
-        revision=settings.speech_encoder_revision,
-        language=settings.speech_language,
+        settings.media.speech_encoder,
+        revision=settings.media.speech_encoder_revision,
+        language=settings.media.speech_language,
         sources=_sources(settings),
         limits=_limits(settings),
-        threads=settings.encoder_threads,
+        threads=settings.encoder.threads,
     )
 
 
 def _sources(settings: Settings) -> MediaLocations:
     return MediaLocations(
-        settings.media_folder, settings.media_hosts, settings.media_max_bytes, settings.media_timeout_s
+        settings.media.folder, settings.media.hosts, settings.media.max_bytes, settings.media.timeout_s
     )
 
 
@@ -62,19 +62,19 @@ def _limits(settings: Settings) -> Limits:
     from encoders.media.recordings import Limits
 
     return Limits(
-        seconds=settings.media_max_seconds,
-        frames=settings.media_frames,
-        pixels=settings.media_max_pixels,
-        deadline_s=settings.media_decode_timeout_s,
+        seconds=settings.media.max_seconds,
+        frames=settings.media.frames,
+        pixels=settings.media.max_pixels,
+        deadline_s=settings.media.decode_timeout_s,
     )
 
 
 def fusion_weights(settings: Settings) -> dict[str, float]:
     """What each medium counts."""
     return {
-        TEXT: settings.fusion_text_weight,
-        PICTURE: settings.fusion_picture_weight,
-        TRANSCRIPT: settings.fusion_transcript_weight,
+        TEXT: settings.media.fusion_text_weight,
+        PICTURE: settings.media.fusion_picture_weight,
+        TRANSCRIPT: settings.media.fusion_transcript_weight,
     }
 
 
@@ -86,7 +86,7 @@ def fuse(settings: Settings, fitted: Path | None, text: Callable[[], Encoder]) -
     pictures, transcripts = build_pictures(settings), build_transcripts(settings)
     if pictures is None and transcripts is None:
         return None
-    if settings.projection is not None:
+    if settings.encoder.projection is not None:
         raise SettingsError(
             "INTERESTFLOW_PROJECTION is of texts alone: leave it out, and set INTERESTFLOW_FUSION to a file of "
             "`interestflow fit fusion`, which brings pictures and texts to INTERESTFLOW_DIMENSIONS"

@@ -65,13 +65,13 @@ class Parts:
 
 def build_worker(settings: Settings) -> Worker:
     """Everything, wired. Raises SettingsError, SecurityError or EncoderError that says what to do."""
-    security.require(settings)
-    kafka = with_log(security.librdkafka_config(settings))
+    security.require(settings.kafka)
+    kafka = with_log(security.librdkafka_config(settings.kafka, settings.topics.group))
     encoder, scoring = build_encoder(settings), build_scoring(settings)
     flow = build_flow(settings, state_space(encoder, scoring))
-    adapters = {source.topic: adapter(source.format, settings) for source in settings.raw_sources}
+    adapters = {source.topic: adapter(source.format, settings) for source in settings.topics.raw_sources}
     metrics, health = Metrics(), Health()
-    backoff = Backoff(metrics, health, settings.retry_deadline_s)
+    backoff = Backoff(metrics, health, settings.worker.retry_deadline_s)
     oversight = Oversight(metrics, health, backoff, fail)
     parts = build_parts(settings, flow, encoder, build_log(settings, kafka), adapters, oversight, scoring)
     show(settings, parts, metrics)
@@ -91,12 +91,14 @@ def build_parts(
     metrics, fail = oversight.metrics, oversight.fail
     publisher = MeasuredPublisher(metrics, settings, flow, MeasuredSink(sink, metrics))
     threads = EncoderThreads(encoder, metrics, oversight.backoff)
-    runner = MeasuredRunner(metrics, ModelThread(), threads, publisher, settings.batches_in_flight, fail)
-    future, limits = Future(time.time, settings.future_tolerance_s), flow.options.limits
-    catalog_updater, embeddings = CatalogUpdater(flow.catalog, encoder, limits), settings.topic_embeddings
+    runner = MeasuredRunner(
+        metrics, ModelThread(), threads, publisher, settings.worker.batches_in_flight, fail
+    )
+    future, limits = Future(time.time, settings.limits.future_tolerance_s), flow.options.limits
+    catalog_updater, embeddings = CatalogUpdater(flow.catalog, encoder, limits), settings.topics.embeddings
     return Parts(
         runner,
-        Ingest(settings.canonical_topic, adapters, limits, future, lambda: publisher.rooms.events),
+        Ingest(settings.topics.canonical, adapters, limits, future, lambda: publisher.rooms.events),
         MeasuredUpdate(metrics, flow, encoder, future, scoring),
         MeasuredCatalogStage(metrics, catalog_updater, encoder, embeddings),
         MeasuredScheduler(metrics, _build_recommend(settings, flow, publisher), runner),
@@ -104,7 +106,7 @@ def build_parts(
 
 
 def _build_recommend(settings: Settings, flow: Flow, publisher: Publisher) -> Recommend:
-    interval, topic = settings.recommend_interval_s, settings.topic_recommendations
+    interval, topic = settings.recommendations.interval_s, settings.topics.recommendations
     return Recommend(flow, topic, interval, time.monotonic, lambda: publisher.rooms.recommendations)
 
 
@@ -116,8 +118,8 @@ def show(settings: Settings, parts: Parts, metrics: Metrics) -> None:
         metrics.watch(scoring.sentiment)
     metrics.watch_users(flow.partitions)
     forgiven = {topic: one.forgiven.counts for topic, one in parts.ingest.adapters.items()}
-    forgiven[settings.topic_items] = catalog_updater.forgiven.counts
-    forgiven[settings.canonical_topic] = flow.forgiven.counts
+    forgiven[settings.topics.items] = catalog_updater.forgiven.counts
+    forgiven[settings.topics.canonical] = flow.forgiven.counts
     metrics.watch_counts(forgiven, flow.event_weights.unknown.counts)
 
 
@@ -125,15 +127,15 @@ def _build_life(settings: Settings, parts: Parts, brokers: Brokers, oversight: O
     """What goes on around the stages of a worker."""
     runner, update, flow, metrics = parts.runner, parts.update, parts.update.flow, oversight.metrics
     app: Any = build_faust_app(settings)
-    runner.read(app, parts.catalog, [settings.topic_items])
-    runner.read(app, update, [settings.canonical_topic])
-    if settings.raw_sources:
-        runner.read(app, parts.ingest, [source.topic for source in settings.raw_sources])
+    runner.read(app, parts.catalog, [settings.topics.items])
+    runner.read(app, update, [settings.topics.canonical])
+    if settings.topics.raw_sources:
+        runner.read(app, parts.ingest, [source.topic for source in settings.topics.raw_sources])
     snapshotter = Snapshotter(
-        settings, flow, runner.model, lambda: topic_identity(brokers.admin, settings.topic_state)
+        settings, flow, runner.model, lambda: topic_identity(brokers.admin, settings.topics.state)
     )
     sources = Sources(settings, app, brokers, metrics, parts.ingest.reads_from)
     ownership = Ownership(settings, app, runner, update, sources, snapshotter, brokers, oversight)
     catalog = CatalogFollower(settings, brokers, runner, parts.catalog, update, ownership.joined)
-    guard = Guard(settings.topic_state, runner.publisher, runner.model, brokers, metrics, time.monotonic)
+    guard = Guard(settings.topics.state, runner.publisher, runner.model, brokers, metrics, time.monotonic)
     return Worker(settings, app, runner, ownership, catalog, guard, parts.scheduler, brokers, oversight)

@@ -51,16 +51,16 @@ class CatalogFollower:
         """
         ask, settings = self.brokers.ask, self.settings
         self._embeddings = await ask(
-            Reader, self.brokers.kafka, settings.topic_embeddings, wait_ms=TAIL_WAIT_MS
+            Reader, self.brokers.kafka, settings.topics.embeddings, wait_ms=TAIL_WAIT_MS
         )
-        limits = settings.recovery_deadline_s, settings.retry_deadline_s
+        limits = settings.worker.recovery_deadline_s, settings.worker.retry_deadline_s
         chunks = await ask(self._embeddings.to_end, *limits)
         while (messages := await call_on_daemon_thread(next, chunks, None)) is not None:
             await self._learn(messages)
         foreign = self.stage.catalog_updater.foreign
         if foreign and not len(self.catalog):
             raise SettingsError(
-                f"{settings.topic_embeddings} holds {foreign} embeddings, all of another encoder or projection: set "
+                f"{settings.topics.embeddings} holds {foreign} embeddings, all of another encoder or projection: set "
                 f"INTERESTFLOW_TOPIC_EMBEDDINGS to a topic of its own, raise INTERESTFLOW_GENERATION and run "
                 f"`interestflow topics create`"
             )
@@ -77,7 +77,7 @@ class CatalogFollower:
     async def catch_up(self) -> None:
         """Wait until the items that were there at the start are encoded and learnt."""
         await self.brokers.ask(self._wait_for_items)
-        ends = await self.brokers.ask(ends_of, self.brokers.kafka, self.settings.topic_embeddings)
+        ends = await self.brokers.ask(ends_of, self.brokers.kafka, self.settings.topics.embeddings)
         assert self._embeddings is not None
         while not self._embeddings.reached(ends):
             await asyncio.sleep(0.05)
@@ -94,12 +94,16 @@ class CatalogFollower:
         await self.runner.apply_waiting(self.update)
 
     def _wait_for_items(self) -> None:
-        ends = ends_of(self.brokers.kafka, self.settings.topic_items)
-        own = {"group.id": self.settings.group, "isolation.level": ISOLATION, "enable.auto.commit": False}
+        ends = ends_of(self.brokers.kafka, self.settings.topics.items)
+        own = {
+            "group.id": self.settings.topics.group,
+            "isolation.level": ISOLATION,
+            "enable.auto.commit": False,
+        }
         group = make(Consumer, {**self.brokers.kafka, **own})
         progress, known = time.monotonic(), -1
         while ends and time.monotonic() - progress < CATALOG_STALL_S and not self._stopping:
-            asked = [TopicPartition(self.settings.topic_items, p) for p in ends]
+            asked = [TopicPartition(self.settings.topics.items, p) for p in ends]
             for found in group.committed(asked, timeout=30):
                 if found.offset >= ends[found.partition]:
                     del ends[found.partition]

@@ -71,17 +71,17 @@ class Ownership:
         self._leaving = False
         self._seeks: dict[tuple[str, int], int] = {}
         # Stands in the changelog, for whoever looks there after a pause or a split.
-        self._name = settings.group_instance_id or f"{socket.gethostname()}-{os.getpid()}"
+        self._name = settings.worker.group_instance_id or f"{socket.gethostname()}-{os.getpid()}"
         self.bound: MemoryBound | None = None
-        if settings.users_in_memory is not None and settings.evicted_dir is not None:
-            self.bound = MemoryBound(settings.users_in_memory, settings.evicted_dir)
+        if settings.memory.users_in_memory is not None and settings.memory.evicted_dir is not None:
+            self.bound = MemoryBound(settings.memory.users_in_memory, settings.memory.evicted_dir)
         faust_app.state_seeks, faust_app.state_let_go = self._state_seeks, self._let_go
         faust_app.on_rebalance_complete.connect(self._rebalanced)
 
     def look_at_topics(self) -> None:
         """Raises StateError, ReadError or TopicError where there is nothing to go on with."""
-        source = topic_identity(self.brokers.admin, self.settings.canonical_topic)
-        check_changelog(self.brokers.admin, self.settings.topic_state, source)
+        source = topic_identity(self.brokers.admin, self.settings.topics.canonical)
+        check_changelog(self.brokers.admin, self.settings.topics.state, source)
         self.flow.reads_from(source)
         self.publisher.rooms = rooms.look(self.brokers.admin, self.settings)
         self.snapshotter.look()
@@ -126,7 +126,7 @@ class Ownership:
 
         Raises TakenAwayError where they are ours no more.
         """
-        topic = self.settings.canonical_topic
+        topic = self.settings.topics.canonical
         self.member = True
         mine = sorted(tp.partition for tp in self.app.consumer.assignment() if tp.topic == topic)
         self.health.set_ready(False, f"recovering partitions {mine}")
@@ -163,7 +163,9 @@ class Ownership:
         )
         states = await self.brokers.ask(
             recover,
-            Changelog(self.brokers.kafka, settings.topic_state, flow.source, settings.recovery_deadline_s),
+            Changelog(
+                self.brokers.kafka, settings.topics.state, flow.source, settings.worker.recovery_deadline_s
+            ),
             dict(zip(mine, epochs, strict=True)),
             lambda partition: UserPartition(partition, flow.layout),
             RecoveryOptions(
@@ -200,7 +202,7 @@ class Ownership:
         for number, part in states.items():
             begin = found.begins[number]
             if lost := removed.book(part, begin):
-                self.sources.report_removed(self.settings.canonical_topic, number, begin - lost, begin)
+                self.sources.report_removed(self.settings.topics.canonical, number, begin - lost, begin)
         self.flow.partitions.update(states)
         if self.bound is not None:
             self.bound.keep(share)
@@ -219,7 +221,7 @@ class Ownership:
 
     async def _state_seeks(self, assigned: set[TP]) -> Mapping[TP, int]:
         """Where to read these partitions on. Raises RebalanceAgain where the next assignment came before."""
-        topic = self.settings.canonical_topic
+        topic = self.settings.topics.canonical
         if not self._recovered or any(tp.topic == topic and tp not in self._seeks for tp in assigned):
             # Faust would let events flow of partitions whose states are not there; so it waits for their recovery.
             raise RebalanceAgain

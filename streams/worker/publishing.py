@@ -42,19 +42,19 @@ class Publisher:
         outputs."""
         part, updated = change.part, change.updated
         records = [*updated.state, part.progress_record(self.flow.source)]
-        state = TopicRecords(self.settings.topic_state, records, part.partition)
-        vectors = TopicRecords(self.settings.topic_vectors, updated.vectors)
+        state = TopicRecords(self.settings.topics.state, records, part.partition)
+        vectors = TopicRecords(self.settings.topics.vectors, updated.vectors)
         delivery = self.sink.publish([state, vectors, *others])
         pending = PendingChange(part.sequence, change.resume, len(records), delivery)
         # A snapshot holds where each row's record stands.
         part.deliveries.add(
-            with_record_offsets(pending, part, updated.rows) if self.settings.snapshot_dir else pending
+            with_record_offsets(pending, part, updated.rows) if self.settings.memory.snapshot_dir else pending
         )
         return delivery
 
     def write_owner_records(self, partitions: Sequence[int], owner: str) -> Delivery:
         """Write into the changelog who owns the partitions now; the result has the offset of each such record."""
-        topic, said = self.settings.topic_state, [(OWNER_KEY, owner.encode())]
+        topic, said = self.settings.topics.state, [(OWNER_KEY, owner.encode())]
         return self.sink.publish([TopicRecords(topic, said, partition) for partition in partitions])
 
     def take_over(self) -> list[Delivery]:
@@ -90,7 +90,7 @@ class Publisher:
             for (record, reason), last in zip(rejected, before, strict=False)
         ]
         records, headers = [(one.key, one.value) for one in made], [one.headers for one in made]
-        return [TopicRecords(self.settings.topic_rejected, records, headers=headers)]
+        return [TopicRecords(self.settings.topics.rejected, records, headers=headers)]
 
     def _by(self) -> bytes:
-        return refused_by(self.settings.group, self.flow.source.topic_id)
+        return refused_by(self.settings.topics.group, self.flow.source.topic_id)

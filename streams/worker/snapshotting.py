@@ -35,10 +35,10 @@ class Snapshotter:
     ) -> None:
         """ask: gives the changelog's topic as it is; may block."""
         self.flow, self.model, self.ask = flow, model, ask
-        self.folder, self.interval = settings.snapshot_dir, settings.snapshot_interval_s
+        self.folder, self.interval = settings.memory.snapshot_dir, settings.memory.snapshot_interval_s
         # The changelog's topic before anything was recovered from it: with a younger id, offsets of an older topic
         # would pass as its own. And where its partitions began.
-        self.changelog = TopicIdentity(settings.topic_state, 0)
+        self.changelog = TopicIdentity(settings.topics.state, 0)
         self._begins: dict[int, int] = {}
         # What each partition's last snapshot contains.
         self._saved: dict[int, int] = {}

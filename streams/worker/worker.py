@@ -90,7 +90,7 @@ class Worker:
         self._joining.add_done_callback(self._ended)
         self._background(self.catalog.follow(), self._gate(), self._watch_lag(), self._watch_crash())
         self._background(self.guard.run(), self.ownership.snapshotter.run())
-        if self.settings.recommend:
+        if self.settings.recommendations.enabled:
             self._background(self.scheduler.run())
         if exit_when_idle is not None:
             self._background(self._watch_idle(exit_when_idle))
@@ -123,7 +123,9 @@ class Worker:
     async def _watch_idle(self, seconds: float) -> None:
         while True:
             await asyncio.sleep(min(0.2, seconds))
-            quiet = not self.runner.busy and (not self.settings.recommend or self.scheduler.stage.idle)
+            quiet = not self.runner.busy and (
+                not self.settings.recommendations.enabled or self.scheduler.stage.idle
+            )
             ready = self.runner.catalog_ready.is_set() and self.health.ready
             if quiet and ready and time.monotonic() - self.runner.last_activity >= seconds:
                 log.info("idle for %g s", seconds)
@@ -132,7 +134,9 @@ class Worker:
 
     async def _watch_crash(self) -> None:
         while not self.app.crashed:
-            coordinator.check(self.app.consumer, self.settings.group, self.settings.retry_deadline_s)
+            coordinator.check(
+                self.app.consumer, self.settings.topics.group, self.settings.worker.retry_deadline_s
+            )
             await asyncio.sleep(0.2)
         raise coordinator.plain(self.app.crash_reason) or RuntimeError("the stream crashed")
 
@@ -147,7 +151,7 @@ class Worker:
         """Stop fetching, finish what is in flight, commit, leave the group; hard exit after the deadline."""
         log.info("stopping")
         self.health.set_ready(False, "stopping")
-        exit_after(self.settings.shutdown_deadline_s)
+        exit_after(self.settings.worker.shutdown_deadline_s)
         for task in tasks:
             task.cancel()
         self.catalog.stop()
@@ -156,9 +160,9 @@ class Worker:
             await self._wait_for_membership()
             if self.ownership.joined():
                 await self.app.consumer.finish()
-            await self.ownership.leave(self.settings.shutdown_deadline_s * LEAVING_SHARE)
+            await self.ownership.leave(self.settings.worker.shutdown_deadline_s * LEAVING_SHARE)
             await self.app.stop()
-        left = await asyncio.to_thread(self.publisher.sink.close, self.settings.shutdown_deadline_s)
+        left = await asyncio.to_thread(self.publisher.sink.close, self.settings.worker.shutdown_deadline_s)
         if left:
             log.error("%d records were not delivered; what they belong to was not acknowledged", left)
         else:
@@ -169,6 +173,6 @@ class Worker:
 
     async def _wait_for_membership(self) -> None:
         """A group that is being joined cannot be left: it would wait for this member until the session ends."""
-        give_up = time.monotonic() + self.settings.shutdown_deadline_s * JOINING_SHARE
+        give_up = time.monotonic() + self.settings.worker.shutdown_deadline_s * JOINING_SHARE
         while not self.ownership.member and time.monotonic() < give_up:
             await asyncio.sleep(0.02)

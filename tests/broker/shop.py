@@ -39,5 +39,5 @@ def visits() -> list[tuple[bytes, bytes]]:
 
 def embeddings(read_topic: ReadTopic, settings: Settings) -> dict[str, Any]:
     """The newest vector of each item, none of which was removed."""
-    found = [decode_embedding(m.key(), m.value()) for m in read_topic(settings.topic_embeddings)]
+    found = [decode_embedding(m.key(), m.value()) for m in read_topic(settings.topics.embeddings)]
     return {one.item_id: one.array() for one in found if isinstance(one, Embedding)}

@@ -17,7 +17,8 @@ from streams.history import replay
 from streams.history.audit import audit
 from streams.kafka.topics import specifications as topics
 from streams.local_kafka import local_kafka
-from streams.settings.settings import Settings, Source
+from streams.settings.settings import Settings
+from streams.settings.source_topics import Source
 from tests.broker.conftest import Produce
 from tests.broker.test_worker import clicks, deploy, event  # noqa: F401 - one is a fixture
 from tests.broker.workers import command, environment, run_worker
@@ -37,7 +38,7 @@ def test_what_retention_has_taken_and_what_a_worker_has_not_come_to_is_no_proble
     admin: AdminClient,
 ) -> None:
     settings = deploy(clicks(300), partitions=1, recommend=False)
-    raw, topic = settings.raw_sources[0].topic, settings.canonical_topic
+    raw, topic = settings.topics.raw_sources[0].topic, settings.topics.canonical
     before = audit(settings)
     assert (before.balanced, before.not_ingested, before.items["unread"]) == (True, {raw: 300}, 40)
     run_worker(settings)
@@ -64,10 +65,10 @@ def test_a_record_that_the_group_has_passed_and_that_is_nowhere_is_named(
     admin: AdminClient,
 ) -> None:
     settings = deploy(clicks(20), partitions=1, recommend=False)
-    raw = settings.raw_sources[0].topic
+    raw = settings.topics.raw_sources[0].topic
     run_worker(settings)
     produce(raw, clicks(5, first=20))
-    passed = ConsumerGroupTopicPartitions(settings.group, [TopicPartition(raw, 0, 23)])
+    passed = ConsumerGroupTopicPartitions(settings.topics.group, [TopicPartition(raw, 0, 23)])
     (done,) = admin.alter_consumer_group_offsets([passed]).values()
     done.result(30)
     books = audit(settings)
@@ -80,8 +81,8 @@ def test_aborted_transactions_and_control_records_are_in_no_count(
     kafka: str,
 ) -> None:
     settings = deploy(partitions=1)
-    raw, topic = settings.raw_sources[0].topic, settings.canonical_topic
-    producer = Producer({"bootstrap.servers": kafka, "transactional.id": settings.app})
+    raw, topic = settings.topics.raw_sources[0].topic, settings.topics.canonical
+    producer = Producer({"bootstrap.servers": kafka, "transactional.id": settings.topics.app})
     producer.init_transactions(30)
     for number, keep in enumerate([True, False, True, False]):
         producer.begin_transaction()
@@ -106,7 +107,7 @@ def with_catalog(deploy: Deploy, produce: Produce) -> Settings:  # noqa: F811
     )
     run_worker(settings)
     produce(
-        settings.topic_items, [(b"nobody", None), (b"i1", None), (b"bad", b"{"), item("i2", "red thing 2")]
+        settings.topics.items, [(b"nobody", None), (b"i1", None), (b"bad", b"{"), item("i2", "red thing 2")]
     )
     run_worker(settings)
     return settings
@@ -125,7 +126,7 @@ def test_the_catalog_is_in_the_books_and_removed_items_let_their_events_wait(
     assert books.items_refused == {"not_json": 1}
     # Applied before its item was removed, as it was then.
     assert replay.verify(settings).equal
-    produce(settings.raw_sources[0].topic, [event(3, "w", "i1"), event(4, "w", "i4", action="zoom")])
+    produce(settings.topics.raw_sources[0].topic, [event(3, "w", "i1"), event(4, "w", "i4", action="zoom")])
     run_worker(settings)
     books = audit(settings)
     assert (books.outcomes["waiting"], books.actions_without_rule, books.balanced) == (2, {"zoom": 1}, True)
@@ -138,7 +139,7 @@ def test_the_catalog_is_in_the_books_and_removed_items_let_their_events_wait(
         "i1": (1, 1, "removed", []),
         " I3": (1, 1, "unknown", [{"item_id": "i3", "differs": ["case", "space"]}]),
     }  # fmt: skip
-    produce(settings.topic_items, [item("i1", "blue shoe"), item(" I3")])
+    produce(settings.topics.items, [item("i1", "blue shoe"), item(" I3")])
     run_worker(settings)
     books = audit(settings)
     assert (books.outcomes["waiting"], books.balanced) == (0, True)
@@ -154,7 +155,7 @@ settings = Settings()
 metadata = TopicAdmin(settings).topics()
 for number in range(40):
     group = settings.model_copy(update={"app": f"app-{number}"})
-    assert read_so_far(group, metadata, [settings.canonical_topic], {}) == {}
+    assert read_so_far(group, metadata, [settings.topics.canonical], {}) == {}
 """
 
 

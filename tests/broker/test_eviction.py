@@ -34,8 +34,8 @@ def settings(make_settings: Callable[..., Settings], produce: Produce, tmp_path:
     }
     made = make_settings(**own, evicted_dir=tmp_path / "evicted")
     topics.create(made)
-    produce(made.topic_items, items())
-    produce(made.raw_sources[0].topic, clicks(3000))
+    produce(made.topics.items, items())
+    produce(made.topics.raw_sources[0].topic, clicks(3000))
     return made
 
 
@@ -55,7 +55,7 @@ def test_a_worker_that_evicts_is_as_right_as_another_also_after_a_kill(
     eventually(lambda: audit(settings).read > 500, "events")
     worker.send_signal(signal.SIGKILL)
     finish(worker, -signal.SIGKILL)
-    folder = settings.evicted_dir
+    folder = settings.memory.evicted_dir
     assert folder is not None
     (left,) = folder.iterdir()
     log = run_worker(settings)
@@ -63,6 +63,6 @@ def test_a_worker_that_evicts_is_as_right_as_another_also_after_a_kill(
     assert not left.exists()
     assert list(folder.iterdir()) == []
     sound(settings, clicks(3000))
-    produce(settings.raw_sources[0].topic, clicks(500, first=3000))
+    produce(settings.topics.raw_sources[0].topic, clicks(500, first=3000))
     run_worker(settings)
     sound(settings, clicks(3000), clicks(500, first=3000))

@@ -35,7 +35,7 @@ def test_each_item_counts_once_as_it_is_now(
     records: list[tuple[bytes, Any]] = [item(n, f"old{n}") for n in range(0, 500, 2)]
     records += [item(n, f"word{n} kind{n % 7}") for n in range(500)]
     records += [(f"i{n}".encode(), None) for n in range(450, 500)]
-    produce(settings.topic_items, records)
+    produce(settings.topics.items, records)
     monkeypatch.setattr(fit, "texts", partial(texts, room=Room(items=100)))
     made = fit_projection(settings, tmp_path / "p.safetensors", Fit())
     encoder = HashingEncoder(16)

@@ -22,16 +22,16 @@ def built(make_settings: MakeSettings, produce: Produce) -> Settings:
     """Settings of a deployment whose first generation has applied all events, and runs no more."""
     settings = make_settings(**SMALL, partitions=2, recommend=False)
     topics.create(settings)
-    produce(settings.topic_items, items())
-    produce(settings.raw_sources[0].topic, clicks(EVENTS, users=2))
+    produce(settings.topics.items, items())
+    produce(settings.topics.raw_sources[0].topic, clicks(EVENTS, users=2))
     run_worker(settings)
     return settings
 
 
 def counted(settings: Settings, read_topic: ReadTopic) -> int:
     """Events in the vectors of this generation."""
-    vectors = latest(read_topic(settings.topic_vectors)).values()
-    assert {record["generation"] for record in vectors} == {settings.generation}
+    vectors = latest(read_topic(settings.topics.vectors)).values()
+    assert {record["generation"] for record in vectors} == {settings.topics.generation}
     return sum(record["count"] for record in vectors)
 
 
@@ -43,10 +43,10 @@ def test_another_encoder_is_refused_then_replays_each_event_once_and_reads_on(
     log = finish(spawn(second), 1)
     assert "INTERESTFLOW_TOPIC_EMBEDDINGS to a topic of its own" in log
     assert "Traceback" not in log
-    second = second.model_copy(update={"topic_embeddings": f"{built.topic_embeddings}-2"})
+    second = second.model_copy(update={"topic_embeddings": f"{built.topics.embeddings}-2"})
     topics.create(second)
     # What came while no worker ran is the second one's to ingest.
-    produce(second.raw_sources[0].topic, clicks(10, first=EVENTS, users=2))
+    produce(second.topics.raw_sources[0].topic, clicks(10, first=EVENTS, users=2))
     run_worker(second)
     assert counted(second, read_topic) == EVENTS + 10
     books = audit(second)
@@ -57,7 +57,7 @@ def test_another_encoder_is_refused_then_replays_each_event_once_and_reads_on(
 def test_where_the_canonical_topic_was_made_anew_the_sources_are_the_history(
     built: Settings, admin: AdminClient, read_topic: ReadTopic
 ) -> None:
-    topic = built.canonical_topic
+    topic = built.topics.canonical
     admin.delete_topics([topic])[topic].result(20)
     eventually(lambda: topic not in admin.list_topics(timeout=10).topics, "the end of the topic")
     admin.create_topics([NewTopic(topic, 2, 1)])[topic].result(20)

@@ -12,6 +12,7 @@ from confluent_kafka.admin import AdminClient
 
 from streams.kafka.topics import specifications as topics
 from streams.settings.settings import Settings
+from streams.settings.source_topics import Source
 from tests.broker.workers import SMALL, eventually, finish, spawn
 
 MakeSettings = Callable[..., Settings]
@@ -30,12 +31,12 @@ def other_application(kafka: str, settings: Settings) -> Iterator[None]:
     consumer = Consumer(
         {
             "bootstrap.servers": kafka,
-            "group.id": settings.group,
+            "group.id": settings.topics.group,
             "partition.assignment.strategy": "range",
             "log_level": 0,
         }
     )
-    consumer.subscribe([settings.topic_items])
+    consumer.subscribe([settings.topics.items])
     eventually(lambda: consumer.poll(0.5) is None and consumer.assignment(), "its assignment")
     stop = threading.Event()
 
@@ -57,7 +58,7 @@ def other_application(kafka: str, settings: Settings) -> Iterator[None]:
 def test_a_group_of_another_application_is_named_with_its_setting(settings: Settings) -> None:
     log = finish(spawn(settings), 70)
     last = log.strip().splitlines()[-1]
-    assert f"cannot go on: consumer group {settings.group}: " in last
+    assert f"cannot go on: consumer group {settings.topics.group}: " in last
     assert "INCONSISTENT_GROUP_PROTOCOL" in last
     assert "INTERESTFLOW_APP" in last
 
@@ -66,13 +67,13 @@ def test_a_session_that_the_brokers_do_not_allow_is_named_with_its_setting(setti
     # group.max.session.timeout.ms is half an hour.
     log = finish(spawn(settings.model_copy(update={"session_timeout_s": 3600.0})), 70)
     last = log.strip().splitlines()[-1]
-    assert f"consumer group {settings.group}" in last
+    assert f"consumer group {settings.topics.group}" in last
     assert "INTERESTFLOW_SESSION_TIMEOUT_S" in last
 
 
 def test_a_source_that_is_not_there_is_named(settings: Settings, topic_prefix: str) -> None:
-    misspelt = {"topic": topic_prefix + "ordres", "format": "native"}
-    log = finish(spawn(Settings(**{**settings.model_dump(), "sources": (misspelt,)})), 1)
+    misspelt = Source(topic=topic_prefix + "ordres", format="native")
+    log = finish(spawn(settings.model_copy(update={"sources": (misspelt,)})), 1)
     assert f"topic {topic_prefix}ordres does not exist: correct INTERESTFLOW_SOURCES" in log
     assert "Traceback" not in log
 
@@ -83,7 +84,7 @@ def test_a_source_that_is_deleted_ends_a_worker(settings: Settings, admin: Admin
         for line in worker.stderr or ():
             if "recovered" in line:
                 break
-        raw = settings.raw_sources[0].topic
+        raw = settings.topics.raw_sources[0].topic
         admin.delete_topics([raw])[raw].result(30)
         log: Any = finish(worker, 70)
     finally:

@@ -101,7 +101,7 @@ def deployed(guarded: SimpleNamespace, topic_prefix: str) -> Settings:
     for need in rights.check_needs(settings):
         allow(guarded.admin, need)
     producer = Producer({"bootstrap.servers": guarded.open, "log_level": 0})
-    producer.produce(settings.topic_items, orjson.dumps({"item_id": "i", "title": "red"}), b"i")
+    producer.produce(settings.topics.items, orjson.dumps({"item_id": "i", "title": "red"}), b"i")
     event = {"user_id": "u", "item_id": "i", "action": "click", "timestamp": 1_600_000_000_000}
     producer.produce(topic_prefix + "raw", orjson.dumps(event), b"u")
     assert producer.flush(TIMEOUT_S) == 0
@@ -145,7 +145,7 @@ def test_the_rights_that_are_named_are_enough_and_a_login_outlives_its_token(
     log = run_worker(deployed.model_copy(update={"generation": 1}))
     assert "Traceback" not in log
     assert time.monotonic() - began > LOGIN_LIFE_MS / 1000
-    reader = Reader({"bootstrap.servers": guarded.open}, deployed.topic_vectors)
+    reader = Reader({"bootstrap.servers": guarded.open}, deployed.topics.vectors)
     assert sum(len(chunk) for chunk in reader.to_end()) == 1
     reader.close()
 
@@ -168,7 +168,7 @@ def test_a_worker_without_a_right_ends_and_names_it(guarded: SimpleNamespace, de
     group = rights.needs(deployed)[-1]
     forbid(guarded.admin, group)
     log = finish(spawn(deployed), 1)
-    assert f"group {deployed.group} (INTERESTFLOW_APP): the log-in has no right to READ" in log
+    assert f"group {deployed.topics.group} (INTERESTFLOW_APP): the log-in has no right to READ" in log
 
 
 def test_a_right_that_is_taken_away_ends_a_worker_that_runs(
@@ -181,44 +181,49 @@ def test_a_right_that_is_taken_away_ends_a_worker_that_runs(
         forbid(guarded.admin, rights.needs(settings)[0])
         log = worker.ended(70)
     # Whoever is first says so: the look, or the fetch.
-    assert f"{settings.raw_sources[0].topic}" in log.rpartition("cannot go on")[2]
+    assert f"{settings.topics.raw_sources[0].topic}" in log.rpartition("cannot go on")[2]
     assert "no right to READ" in log or "TOPIC_AUTHORIZATION_FAILED" in log
 
 
 def test_reading_needs_no_right_on_a_group(guarded: SimpleNamespace, deployed: Settings) -> None:
     forbid(guarded.admin, rights.needs(deployed)[-1])
-    reader = Reader(security.librdkafka_config(deployed), deployed.topic_items)
+    reader = Reader(security.librdkafka_config(deployed.kafka, deployed.topics.group), deployed.topics.items)
     assert sum(len(chunk) for chunk in reader.to_end(30.0)) == 1
     reader.close()
 
 
 def test_a_topic_that_may_not_be_read_is_named(guarded: SimpleNamespace, deployed: Settings) -> None:
-    need = next(need for need in rights.needs(deployed) if need.name == deployed.topic_items)
+    need = next(need for need in rights.needs(deployed) if need.name == deployed.topics.items)
     forbid(guarded.admin, need)
-    with pytest.raises(ReadError, match=f"topic {deployed.topic_items}.*TOPIC_AUTHORIZATION_FAILED"):
+    with pytest.raises(ReadError, match=f"topic {deployed.topics.items}.*TOPIC_AUTHORIZATION_FAILED"):
         eventually(
-            lambda: not Reader(security.librdkafka_config(deployed), deployed.topic_items), "the refusal"
+            lambda: (
+                not Reader(
+                    security.librdkafka_config(deployed.kafka, deployed.topics.group), deployed.topics.items
+                )
+            ),
+            "the refusal",
         )
 
 
 def test_the_sink_logs_in_by_token(deployed: Settings) -> None:
-    sink = KafkaLog(security.librdkafka_config(deployed))
-    sink.publish([TopicRecords(deployed.topic_rejected, [(b"k", b"v")])]).result(TIMEOUT_S)
+    sink = KafkaLog(security.librdkafka_config(deployed.kafka, deployed.topics.group))
+    sink.publish([TopicRecords(deployed.topics.rejected, [(b"k", b"v")])]).result(TIMEOUT_S)
     assert sink.close(5.0) == 0
 
 
 @pytest.mark.parametrize("client", ["aiokafka", "faust"])
 def test_aiokafka_and_faust_log_in_by_token(deployed: Settings, client: str) -> None:
-    config = security.aiokafka_config(deployed)
+    config = security.aiokafka_config(deployed.kafka)
     if client == "faust":
-        credentials = security.faust_broker_credentials(deployed)
+        credentials = security.faust_broker_credentials(deployed.kafka)
         config = {
             **credentials_to_aiokafka_auth(credentials, None),
             "bootstrap_servers": config["bootstrap_servers"],
         }
 
     async def first() -> Any:
-        consumer = AIOKafkaConsumer(deployed.topic_items, **config, auto_offset_reset="earliest")
+        consumer = AIOKafkaConsumer(deployed.topics.items, **config, auto_offset_reset="earliest")
         await consumer.start()
         try:
             return await asyncio.wait_for(consumer.getone(), TIMEOUT_S)

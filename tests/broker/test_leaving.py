@@ -37,16 +37,22 @@ def settings(make_settings: Callable[..., Settings], produce: Callable[..., None
     """A deployment with a catalog and some events."""
     made = make_settings(**{**SMALL, "partitions": 4, "shutdown_deadline_s": 20.0})
     topics.create(made)
-    produce(made.topic_items, items())
-    produce(made.raw_sources[0].topic, clicks(2000))
+    produce(made.topics.items, items())
+    produce(made.topics.raw_sources[0].topic, clicks(2000))
     return made
 
 
 def members(settings: Settings) -> tuple[int] | None:
     """How many the group has; None where nobody can tell yet."""
-    admin = AdminClient({"bootstrap.servers": settings.kafka_bootstrap_servers})
+    admin = AdminClient({"bootstrap.servers": settings.kafka.bootstrap_servers})
     try:
-        return (len(admin.describe_consumer_groups([settings.group])[settings.group].result(20).members),)
+        return (
+            len(
+                admin.describe_consumer_groups([settings.topics.group])[settings.topics.group]
+                .result(20)
+                .members
+            ),
+        )
     except KafkaException as error:
         return (0,) if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND else None
 
@@ -97,7 +103,7 @@ def test_an_outage_is_told_waited_for_and_survived(tmp_path: Path, start: Start)
         topics.create(hasty.settings)
         patient.ready()
         local_kafka.stop(broker.home)
-        eventually(lambda: not is_ready(patient.settings.metrics_port), "the pause")
+        eventually(lambda: not is_ready(patient.settings.observation.metrics_port), "the pause")
         assert hasty.process.wait(60) == 70
         assert hasty.says("INTERESTFLOW_RETRY_DEADLINE_S")
         assert patient.says("trying again for up to")

@@ -14,7 +14,8 @@ from encoders.media.content import Content, ContentEncoder
 from streams.history import replay
 from streams.kafka.topics import specifications as topics
 from streams.local_kafka.local_kafka import free_port
-from streams.settings.settings import Settings, Source
+from streams.settings.settings import Settings
+from streams.settings.source_topics import Source
 from streams.wiring.encoder import build_encoder
 from tests.broker.conftest import MakeSettings, Produce, ReadTopic
 from tests.broker.shop import ITEMS, USERS, catalog, embeddings, item, visits
@@ -40,7 +41,7 @@ def shop(make_settings: MakeSettings, clip: Path, tmp_path: Path) -> Settings:
     (folder / "broken.png").write_bytes(b"\x89PNG and nothing more")
     made = make_settings(**SMALL, partitions=2, image_encoder=str(clip), media_folder=folder)
     # The events are canonical as they come, so that there are some before any worker runs.
-    source = Source(topic=made.topic_events, format="canonical")
+    source = Source(topic=made.topics.events, format="canonical")
     settings = made.model_copy(update={"sources": (source,), "metrics_port": free_port()})
     topics.create(settings)
     return settings
@@ -49,8 +50,8 @@ def shop(make_settings: MakeSettings, clip: Path, tmp_path: Path) -> Settings:
 def test_a_fusion_fitted_from_topics_is_what_a_worker_makes_vectors_with(
     shop: Settings, produce: Produce, read_topic: ReadTopic, tmp_path: Path
 ) -> None:
-    produce(shop.topic_items, [*catalog(), item("none", "", "broken.png")])
-    produce(shop.topic_events, visits())
+    produce(shop.topics.items, [*catalog(), item("none", "", "broken.png")])
+    produce(shop.topics.events, visits())
     path = tmp_path / "fusion.safetensors"
     told = command(shop, "fit", "fusion", "--output", str(path)).splitlines()
     assert told[0].startswith(f"fusion: items={ITEMS} unreadable=1 pairs=")
@@ -65,9 +66,9 @@ def test_a_fusion_fitted_from_topics_is_what_a_worker_makes_vectors_with(
     assert set(known) == {f"i{n}" for n in range(ITEMS)}
     expected = encoder.encode_contents([Content("shoe sport 1", ("1.png",)), Content("mug kitchen 0")])
     np.testing.assert_allclose([known["i1"], known["i0"]], expected, atol=1e-5)
-    vectors = {user: vector(record) for user, record in latest(read_topic(settings.topic_vectors)).items()}
+    vectors = {user: vector(record) for user, record in latest(read_topic(settings.topics.vectors)).items()}
     assert set(vectors) == {f"u{n}" for n in range(USERS)}
-    assert {len(row) for row in vectors.values()} == {settings.dimensions}
+    assert {len(row) for row in vectors.values()} == {settings.encoder.dimensions}
     assert replay.verify(settings).equal
 
 
@@ -80,20 +81,20 @@ def test_pictures_from_files_and_uris_count_and_what_is_broken_is_left_out_told_
     records = [item("file", "red mug", "1.png"), item("uri", "red mug", uri), item("text", "red mug")]
     records += [item("half", "red mug", "1.png", "broken.png"), item("none", "", "broken.png")]
     records += [item("outside", "red mug", "../bert/config.json")]
-    produce(settings.topic_items, records)
-    produce(settings.topic_events, [event(0, "u", "file", source="test")])
+    produce(settings.topics.items, records)
+    produce(settings.topics.events, [event(0, "u", "file", source="test")])
     with running_worker(settings):
-        eventually(lambda: read_topic(settings.topic_vectors), "the vector")
-        with urlopen(f"http://127.0.0.1:{settings.metrics_port}/metrics", timeout=5) as answer:
+        eventually(lambda: read_topic(settings.topics.vectors), "the vector")
+        with urlopen(f"http://127.0.0.1:{settings.observation.metrics_port}/metrics", timeout=5) as answer:
             shown = answer.read().decode()
     known = embeddings(read_topic, settings)
     assert set(known) == {"file", "uri", "text", "half", "outside"}
     for one, same in (("file", "uri"), ("file", "half"), ("text", "outside")):
         np.testing.assert_allclose(known[one], known[same], atol=1e-6)
     assert known["file"] @ known["text"] < 0.99
-    (record,) = latest(read_topic(settings.topic_vectors)).values()
+    (record,) = latest(read_topic(settings.topics.vectors)).values()
     np.testing.assert_allclose(vector(record), known["file"], atol=1e-5)
-    (rejected,) = read_topic(settings.topic_rejected)
+    (rejected,) = read_topic(settings.topics.rejected)
     headers = dict(rejected.headers())
     assert (rejected.key(), headers["interestflow.reason"]) == (b"none", b"media_unreadable")
     assert b"'broken.png': it is no picture" in headers["__connect.errors.exception.message"]

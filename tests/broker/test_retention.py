@@ -47,7 +47,7 @@ def settings(
     made = make_settings(**{**SMALL, "partitions": 1, "sources": (source,), "recommend": False})
     made = made.model_copy(update={"metrics_port": free_port()})
     topics.create(made)
-    produce(made.topic_items, items())
+    produce(made.topics.items, items())
     return made
 
 
@@ -60,8 +60,8 @@ def remove(admin: AdminClient, topic: str, before: int) -> None:
 def removed(settings: Settings) -> int:
     """Of the canonical topic, in the books of the newest progress record."""
     progress = None
-    config = {"bootstrap.servers": settings.kafka_bootstrap_servers}
-    for messages in read_all(config, settings.topic_state):
+    config = {"bootstrap.servers": settings.kafka.bootstrap_servers}
+    for messages in read_all(config, settings.topics.state):
         for message in messages:
             if message.key() == PROGRESS_KEY:
                 progress = Progress.newest(progress, message.value())
@@ -70,7 +70,7 @@ def removed(settings: Settings) -> int:
 
 def counted(settings: Settings, topic: str) -> float:
     """What the running worker's metric says."""
-    with urlopen(f"http://127.0.0.1:{settings.metrics_port}/metrics", timeout=10) as answer:
+    with urlopen(f"http://127.0.0.1:{settings.observation.metrics_port}/metrics", timeout=10) as answer:
         shown = answer.read().decode()
     found = re.search(rf'removed_offsets_total{{partition="0",topic="{re.escape(topic)}"}} (\S+)', shown)
     return float(found[1]) if found else 0.0
@@ -79,7 +79,7 @@ def counted(settings: Settings, topic: str) -> float:
 def test_records_removed_while_no_worker_ran_are_told_counted_and_passed_over(
     settings: Settings, produce: Produce, admin: AdminClient
 ) -> None:
-    topic = settings.sources[0].topic
+    topic = settings.topics.sources[0].topic
     produce(topic, clicks(40))
     assert "removed before" not in run_worker(settings)
     remove(admin, topic, 40)  # what was read is nobody's loss
@@ -89,15 +89,15 @@ def test_records_removed_while_no_worker_ran_are_told_counted_and_passed_over(
     assert f"{topic}-0: offsets 40 to 69 were removed before they were read" in log
     assert log.count("were removed") == 1
     assert audit(settings).read == 60
-    assert removed(settings) == (30 if settings.canonical_topic == topic else 0)
+    assert removed(settings) == (30 if settings.topics.canonical == topic else 0)
     assert "removed before" not in run_worker(settings)
-    assert removed(settings) == (30 if settings.canonical_topic == topic else 0)
+    assert removed(settings) == (30 if settings.topics.canonical == topic else 0)
 
 
 def test_records_removed_under_a_running_worker_are_told_counted_and_passed_over(
     settings: Settings, produce: Produce, admin: AdminClient, start: Start
 ) -> None:
-    topic = settings.sources[0].topic
+    topic = settings.topics.sources[0].topic
     produce(topic, clicks(40))
     worker = start(settings)
     worker.ready()
@@ -111,14 +111,14 @@ def test_records_removed_under_a_running_worker_are_told_counted_and_passed_over
     assert counted(settings, topic) == 30
     worker.leave()
     assert worker.says(f"{topic}-0: offsets 40 to 69 were removed before they were read") == 1
-    assert removed(settings) == (30 if settings.canonical_topic == topic else 0)
+    assert removed(settings) == (30 if settings.topics.canonical == topic else 0)
 
 
 @pytest.mark.parametrize("settings", ["native"], indirect=True)
 def test_a_source_made_anew_ends_the_worker_and_is_read_from_its_beginning_by_the_next(
     settings: Settings, produce: Produce, admin: AdminClient, start: Start
 ) -> None:
-    topic = settings.sources[0].topic
+    topic = settings.topics.sources[0].topic
     produce(topic, clicks(40))
     worker = start(settings)
     worker.ready()
@@ -133,7 +133,7 @@ def test_a_source_made_anew_ends_the_worker_and_is_read_from_its_beginning_by_th
     run_worker(settings)
     told = {
         e
-        for m in read_all({"bootstrap.servers": settings.kafka_bootstrap_servers}, settings.canonical_topic)
+        for m in read_all({"bootstrap.servers": settings.kafka.bootstrap_servers}, settings.topics.canonical)
         for e in re.findall(rb'"event_id":"(e\d+)"', b"".join(one.value() for one in m))
     }
     assert told == {b"e%d" % n for n in [*range(40), *range(100, 145)]}

@@ -21,12 +21,12 @@ def test_a_rejected_topic_of_somebody_elses_is_fitted_to_and_named(
     kafka: str, make_settings: MakeSettings, make_topic: MakeTopic
 ) -> None:
     settings = make_settings()
-    make_topic("behavior.rejected.v1", settings.partitions)
+    make_topic("behavior.rejected.v1", settings.topics.partitions)
     topics.create(settings)
     (problem,) = topics.check(settings)
     needed = Needs.of(settings).rejected
     assert problem.startswith(
-        f"{settings.topic_rejected} has max.message.bytes={KAFKA_DEFAULT}, not {needed}"
+        f"{settings.topics.rejected} has max.message.bytes={KAFKA_DEFAULT}, not {needed}"
     )
     assert f"--add-config max.message.bytes={needed}" in problem
     found = look(AdminClient({"bootstrap.servers": kafka}), settings)
@@ -37,7 +37,7 @@ def test_a_state_topic_that_takes_too_little_is_refused_at_the_start(
     kafka: str, make_settings: MakeSettings, make_topic: MakeTopic
 ) -> None:
     settings = make_settings()
-    make_topic("app-g1-state", settings.partitions)
+    make_topic("app-g1-state", settings.topics.partitions)
     topics.create(settings)
     with pytest.raises(
         TopicError, match=r"state takes records of 1048588 bytes.*kafka-configs.*WAITING_BYTES"

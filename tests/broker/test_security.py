@@ -57,7 +57,7 @@ def mutual_settings(secured: SimpleNamespace, **fields: Any) -> Settings:
 def ask_librdkafka(make: Callable[[dict[str, Any]], Any], settings: Settings, patience_s: float) -> Any:
     """A client that has seen the topic; raises what librdkafka reported where it cannot connect."""
     errors: list[KafkaError] = []
-    config = security.librdkafka_config(settings)
+    config = security.librdkafka_config(settings.kafka, settings.topics.group)
     client = make({**config, "log_level": 0, "error_cb": errors.append})
     try:
         assert TOPIC in client.list_topics(timeout=patience_s).topics
@@ -91,13 +91,13 @@ def ask_consumer(settings: Settings, patience_s: float) -> None:
 
 
 def ask_aiokafka(settings: Settings, _patience_s: float) -> None:
-    asyncio.run(read_first(security.aiokafka_config(settings)))
+    asyncio.run(read_first(security.aiokafka_config(settings.kafka)))
 
 
 def ask_faust(settings: Settings, _patience_s: float) -> None:
     """The arguments with which Faust's own transport makes its aiokafka consumer."""
-    auth = credentials_to_aiokafka_auth(security.faust_broker_credentials(settings), None)
-    asyncio.run(read_first({**auth, "bootstrap_servers": settings.kafka_bootstrap_servers}))
+    auth = credentials_to_aiokafka_auth(security.faust_broker_credentials(settings.kafka), None)
+    asyncio.run(read_first({**auth, "bootstrap_servers": settings.kafka.bootstrap_servers}))
 
 
 async def read_first(config: dict[str, Any]) -> None:

@@ -36,8 +36,8 @@ def settings(make_settings: Callable[..., Settings], produce: Produce, tmp_path:
     }
     made = make_settings(**own, snapshot_dir=tmp_path / "snapshots", snapshot_interval_s=0.3)
     topics.create(made)
-    produce(made.topic_items, items())
-    produce(made.raw_sources[0].topic, clicks(3000))
+    produce(made.topics.items, items())
+    produce(made.topics.raw_sources[0].topic, clicks(3000))
     return made
 
 
@@ -59,7 +59,7 @@ def test_after_an_orderly_end_only_the_claim_of_the_next_owner_is_left_to_read(
 ) -> None:
     assert used(run_worker(settings)) == []
     sound(settings, clicks(3000))
-    produce(settings.raw_sources[0].topic, clicks(500, first=3000))
+    produce(settings.topics.raw_sources[0].topic, clicks(500, first=3000))
     found = used(run_worker(settings))
     assert sum(users for users, _ in found) == 20
     assert [behind for _, behind in found] == [1, 1]
@@ -70,10 +70,10 @@ def test_a_worker_killed_between_snapshots_goes_on_from_the_last_and_loses_nothi
     settings: Settings, produce: Produce
 ) -> None:
     worker = spawn(settings)
-    folder = settings.snapshot_dir
+    folder = settings.memory.snapshot_dir
     assert folder is not None
     eventually(lambda: len(list(folder.glob("*.snapshot"))) == 2, "the first snapshots")
-    produce(settings.raw_sources[0].topic, clicks(3000, first=3000))
+    produce(settings.topics.raw_sources[0].topic, clicks(3000, first=3000))
     eventually(lambda: audit(settings).read > 3000, "later events")
     worker.send_signal(signal.SIGKILL)
     finish(worker, -signal.SIGKILL)
@@ -85,12 +85,12 @@ def test_snapshots_of_a_changelog_that_was_made_anew_are_not_used(
     settings: Settings, admin: AdminClient
 ) -> None:
     run_worker(settings)
-    admin.delete_topics([settings.topic_state])[settings.topic_state].result(30)
-    eventually(lambda: settings.topic_state not in admin.list_topics(timeout=30).topics, "its end")
+    admin.delete_topics([settings.topics.state])[settings.topics.state].result(30)
+    eventually(lambda: settings.topics.state not in admin.list_topics(timeout=30).topics, "its end")
     topics.create(settings)
     log = run_worker(settings)
     assert used(log) == []
-    assert log.count(f"{settings.topic_state} was made anew") == 2
+    assert log.count(f"{settings.topics.state} was made anew") == 2
     sound(settings, clicks(3000))
 
 
@@ -100,12 +100,12 @@ def test_snapshots_of_a_changelog_that_was_truncated_are_not_used(
     """What is gone from the changelog must not live on in one worker's files: the events are read again."""
     run_worker(settings)
     # Kafka removes no records of a topic that is compacted alone.
-    resource = ConfigResource(ConfigResource.Type.TOPIC, settings.topic_state)
+    resource = ConfigResource(ConfigResource.Type.TOPIC, settings.topics.state)
     resource.add_incremental_config(
         ConfigEntry("cleanup.policy", "compact,delete", incremental_operation=AlterConfigOpType.SET)
     )
     admin.incremental_alter_configs([resource])[resource].result(30)
-    whole = [TopicPartition(settings.topic_state, partition, -1) for partition in range(2)]
+    whole = [TopicPartition(settings.topics.state, partition, -1) for partition in range(2)]
     for deleted in admin.delete_records(whole).values():
         deleted.result(30)
     log = run_worker(settings)

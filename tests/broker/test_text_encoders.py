@@ -17,7 +17,8 @@ from streams.history import replay
 from streams.history.audit import audit
 from streams.kafka.topics import specifications as topics
 from streams.local_kafka.local_kafka import free_port
-from streams.settings.settings import Settings, Source
+from streams.settings.settings import Settings
+from streams.settings.source_topics import Source
 from streams.wiring.encoder import build_encoder
 from tests.broker.conftest import MakeSettings, Produce, ReadTopic
 from tests.broker.shop import ITEMS, USERS, catalog, embeddings, visits
@@ -32,12 +33,12 @@ TEXTS = [f"{kind} {n}" for n, kind in enumerate(["mug kitchen", "shoe sport"])]
 def shop(make_settings: MakeSettings, produce: Produce, tmp_path: Path) -> Settings:
     """Settings of a tiny encoder of 32 dimensions, whose topics hold the shop."""
     made = make_settings(**SMALL, partitions=2)
-    source = Source(topic=made.topic_events, format="canonical")
+    source = Source(topic=made.topics.events, format="canonical")
     own = {"sources": (source,), "encoder": str(make_bert(tmp_path / "base")), "dimensions": 32}
     settings = made.model_copy(update=own)
     topics.create(settings)
-    produce(settings.topic_items, catalog())
-    produce(settings.topic_events, visits())
+    produce(settings.topics.items, catalog())
+    produce(settings.topics.events, visits())
     return settings
 
 
@@ -47,7 +48,7 @@ def works(settings: Settings, read_topic: ReadTopic) -> None:
     known = embeddings(read_topic, settings)
     assert len(known) == ITEMS
     np.testing.assert_allclose([known["i0"], known["i1"]], build_encoder(settings).encode(TEXTS), atol=1e-5)
-    assert len(latest(read_topic(settings.topic_vectors))) == USERS
+    assert len(latest(read_topic(settings.topics.vectors))) == USERS
     assert replay.verify(settings).equal
 
 
@@ -117,8 +118,8 @@ def test_an_encoders_server_that_goes_away_for_a_while_costs_no_event(
     own = {"encoder": f"http://127.0.0.1:{port}/v1", "encoder_remote_model": "some-model"}
     settings = make_settings(**{**SMALL, **own}, partitions=2, metrics_port=metrics)
     topics.create(settings)
-    produce(settings.topic_items, items(10))
-    raw = settings.raw_sources[0].topic
+    produce(settings.topics.items, items(10))
+    raw = settings.topics.raw_sources[0].topic
     with served(port) as kill, running_worker(settings):
         produce(raw, searches(0, 30))
         eventually(lambda: audit(settings).outcomes["applied"] == 30, "the first searches")

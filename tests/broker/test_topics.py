@@ -42,8 +42,8 @@ def test_create_makes_every_topic_once_and_check_is_content(
     assert set(topics.create(settings)) == wanted
     assert topics.create(settings) == []
     assert topics.check(settings) == []
-    assert topics.partition_count(settings, settings.topic_events) == 3
-    state = ConfigResource(ResourceType.TOPIC, settings.topic_state)
+    assert topics.partition_count(settings, settings.topics.events) == 3
+    state = ConfigResource(ResourceType.TOPIC, settings.topics.state)
     config = admin.describe_configs([state])[state].result(30)
     assert config["cleanup.policy"].value == "compact"
     assert int(config["min.compaction.lag.ms"].value) >= 600_000
@@ -57,8 +57,8 @@ def test_state_follows_the_partitions_of_an_events_topic_that_exists(
     settings = make_settings(partitions=2, sources=(Source(topic=company, format="canonical"),))
     created = topics.create(settings)
     assert company not in created
-    assert settings.topic_events not in created
-    assert topics.partition_count(settings, settings.topic_state) == 5
+    assert settings.topics.events not in created
+    assert topics.partition_count(settings, settings.topics.state) == 5
     (found,) = topics.check(settings)
     assert f"{company} has message.timestamp.type=CreateTime, not LogAppendTime" in found
 
@@ -69,17 +69,17 @@ def test_check_names_what_loses_data_and_how_to_mend_it(
     settings = make_settings(partitions=2)
     make_topic("app-g1-state", partitions=3, cleanup__policy="compact")
     topics.create(settings)
-    alter(admin, settings.topic_events, "cleanup.policy", "compact")
+    alter(admin, settings.topics.events, "cleanup.policy", "compact")
     found = "\n".join(topics.check(settings))
     mend = "--add-config cleanup.policy=delete"
-    assert f"{settings.topic_events} has cleanup.policy=compact, not delete" in found
-    assert f"--bootstrap-server {settings.kafka_bootstrap_servers}" in found
+    assert f"{settings.topics.events} has cleanup.policy=compact, not delete" in found
+    assert f"--bootstrap-server {settings.kafka.bootstrap_servers}" in found
     assert mend in found
-    assert f"{settings.topic_state} has min.compaction.lag.ms=0" in found
+    assert f"{settings.topics.state} has min.compaction.lag.ms=0" in found
     assert "has 3 partitions" in found
     assert "INTERESTFLOW_GENERATION=2" in found
-    assert f"{settings.topic_state} has message.timestamp.type=CreateTime" in found
-    assert f"{settings.topic_state} has max.message.bytes=1048588" in found
+    assert f"{settings.topics.state} has message.timestamp.type=CreateTime" in found
+    assert f"{settings.topics.state} has max.message.bytes=1048588" in found
     assert len(found.splitlines()) == 5
     copies = topics.check(settings.model_copy(update={"replication_factor": 3}))
     assert any("has 1 copies, not 3" in problem for problem in copies)
@@ -108,10 +108,10 @@ def test_cli_creates_and_checks(
     make_settings: MakeSettings, monkeypatch: pytest.MonkeyPatch, topic_prefix: str
 ) -> None:
     settings = make_settings()
-    for name in (*(n for n in Settings.model_fields if n.startswith("topic_")), "app"):
-        monkeypatch.setenv(f"INTERESTFLOW_{name.upper()}", getattr(settings, name))
+    for name in (*topics.prefixed(""), "app"):
+        monkeypatch.setenv(f"INTERESTFLOW_{name.upper()}", settings.flat()[name])
     monkeypatch.setenv("INTERESTFLOW_SOURCES", f"{topic_prefix}raw:native")
-    servers = ["--bootstrap-servers", settings.kafka_bootstrap_servers]
+    servers = ["--bootstrap-servers", settings.kafka.bootstrap_servers]
     run = CliRunner().invoke
     missing = run(topics_cli, ["check", *servers])
     assert missing.exit_code == 1
@@ -119,5 +119,5 @@ def test_cli_creates_and_checks(
     created = run(topics_cli, ["create", "--partitions", "2", *servers])
     assert created.exit_code == 0, created.output
     assert f"created {topic_prefix}raw" in created.output
-    assert topics.partition_count(settings, settings.topic_state) == 2
+    assert topics.partition_count(settings, settings.topics.state) == 2
     assert run(topics_cli, ["check", *servers]).exit_code == 0

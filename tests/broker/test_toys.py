@@ -52,7 +52,7 @@ def deploy(toys: Path, make_settings: MakeSettings, produce: Produce, topic_pref
     }
     settings = make_settings(**own)
     topics.create(settings)
-    produce(settings.topic_items, items(10))
+    produce(settings.topics.items, items(10))
     baskets = [
         f"u|purchase|i0 i3 i9|{T0}",
         f"v|click|i7|{T0 + 1}",
@@ -60,7 +60,7 @@ def deploy(toys: Path, make_settings: MakeSettings, produce: Produce, topic_pref
         "no basket",
         f"v|dislike|i4|{T0 + 3}",
     ]
-    produce(settings.raw_sources[0].topic, [(b"k", basket.encode()) for basket in baskets])
+    produce(settings.topics.raw_sources[0].topic, [(b"k", basket.encode()) for basket in baskets])
     return settings
 
 
@@ -75,7 +75,7 @@ def newest_lines(path: Path) -> dict[str, dict[str, Any]]:
 
 def letters(item: int) -> Any:
     """What the toy encoder makes of an item."""
-    return ENCODERS.build("letters", Settings(dimensions=DIM)).encode([f"red thing {item}"])[0]
+    return ENCODERS.build("letters", Settings(dimensions=DIM).encoder).encode([f"red thing {item}"])[0]
 
 
 def test_a_format_a_model_a_recommender_a_destination_and_an_encoder_of_packages_work_together(

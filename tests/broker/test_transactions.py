@@ -44,10 +44,10 @@ def write(producer: Producer, topic: str, records: list[tuple[bytes, bytes]], pa
 
 def committed_and_ends(settings: Settings, topic: str) -> tuple[list[int], list[int]]:
     """Of each partition: where the group's commit stands, and the end of what is committed."""
-    config = {"bootstrap.servers": settings.kafka_bootstrap_servers, "group.id": settings.group}
+    config = {"bootstrap.servers": settings.kafka.bootstrap_servers, "group.id": settings.topics.group}
     consumer = Consumer({**config, "enable.auto.commit": False})
     try:
-        asked = [TopicPartition(topic, partition) for partition in range(settings.partitions)]
+        asked = [TopicPartition(topic, partition) for partition in range(settings.topics.partitions)]
         ends = [consumer.get_watermark_offsets(one, timeout=WAIT_S)[1] for one in asked]
         return [max(0, one.offset) for one in consumer.committed(asked, timeout=WAIT_S)], ends
     finally:
@@ -91,15 +91,15 @@ def test_what_is_committed_counts_once_and_a_group_reads_beyond_the_markers(
     produce: Produce,
     read_topic: ReadTopic,
 ) -> None:
-    produce(settings.topic_items, items(3))
-    topic = settings.sources[0].topic
+    produce(settings.topics.items, items(3))
+    topic = settings.topics.sources[0].topic
     count = interleaved(transactional, topic)
     texts = transactional("search")
     texts.begin_transaction()
     write(texts, topic, [event(n, "reader", action="search", text="red") for n in range(400, 403)])
     texts.commit_transaction(WAIT_S)
     run_worker(settings)
-    vectors = latest(read_topic(settings.topic_vectors))
+    vectors = latest(read_topic(settings.topics.vectors))
     assert set(vectors) == {"reader"}  # an event without item or text moves nothing
     assert audit(settings).read == count + 3
     committed, ends = committed_and_ends(settings, topic)
@@ -110,7 +110,7 @@ def test_what_is_committed_counts_once_and_a_group_reads_beyond_the_markers(
 def test_an_open_transaction_is_waited_for_by_nobody_and_counts_once_it_is_committed(
     settings: Settings, transactional: Callable[[str], Producer], produce: Produce
 ) -> None:
-    topic = settings.sources[0].topic
+    topic = settings.topics.sources[0].topic
     produce(topic, [{"key": key, "value": value, "partition": 0} for key, value in [event(0, "u")]])
     one = transactional("open")
     one.begin_transaction()
@@ -132,15 +132,15 @@ def test_items_of_a_transaction_are_learnt_once_it_is_committed_and_events_do_no
     topics.create(settings)
     shop = transactional("shop")
     shop.begin_transaction()
-    write(shop, settings.topic_items, [(b"kept", orjson.dumps({"item_id": "kept", "title": "red"}))])
+    write(shop, settings.topics.items, [(b"kept", orjson.dumps({"item_id": "kept", "title": "red"}))])
     shop.commit_transaction(WAIT_S)
     shop.begin_transaction()
-    write(shop, settings.topic_items, [(b"ghost", orjson.dumps({"item_id": "ghost", "title": "red"}))])
+    write(shop, settings.topics.items, [(b"ghost", orjson.dumps({"item_id": "ghost", "title": "red"}))])
     shop.abort_transaction(WAIT_S)
     log = run_worker(settings)
     assert "items are still being encoded" not in log
-    assert set(latest(read_topic(settings.topic_embeddings))) == {"kept"}
-    committed, ends = committed_and_ends(settings, settings.topic_items)
+    assert set(latest(read_topic(settings.topics.embeddings))) == {"kept"}
+    committed, ends = committed_and_ends(settings, settings.topics.items)
     assert committed == ends
 
 

@@ -22,18 +22,18 @@ def test_comments_pull_and_push_behaviour_is_read_and_a_replay_finds_the_same(
 ) -> None:
     settings = make_settings(**SMALL, partitions=2, sentiment="lexicon", behaviour_as_text=True)
     topics.create(settings)
-    produce(settings.topic_items, items(3))
+    produce(settings.topics.items, items(3))
     texts = {"fan": "love it", "critic": "terrible, broke after a day"}
-    raw = settings.raw_sources[0].topic
+    raw = settings.topics.raw_sources[0].topic
     produce(
         raw,
         [event(n, user, "i1", action="comment", text=text) for n, (user, text) in enumerate(texts.items())],
     )
     produce(raw, [event(9, "buyer", "i2", action="purchase")])
     run_worker(settings)
-    titles = [orjson.loads(m.value())["title"] for m in read_topic(settings.topic_embeddings)]
+    titles = [orjson.loads(m.value())["title"] for m in read_topic(settings.topics.embeddings)]
     assert sorted(titles) == ["red thing 0", "red thing 1", "red thing 2"]
-    vectors = {user: vector(record) for user, record in latest(read_topic(settings.topic_vectors)).items()}
+    vectors = {user: vector(record) for user, record in latest(read_topic(settings.topics.vectors)).items()}
     commented, bought = HashingEncoder(16).encode(["commented on red thing 1", "bought red thing 2"])
     assert vectors["fan"] @ commented > 0.7
     assert vectors["critic"] @ commented < -0.7

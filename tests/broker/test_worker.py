@@ -59,9 +59,9 @@ def deploy(make_settings: MakeSettings, produce: Produce) -> Callable[..., Setti
     def make(events: Iterable[Any] = (), **fields: Any) -> Settings:
         settings = make_settings(**{**SMALL, "partitions": 2, **fields})
         topics.create(settings)
-        produce(settings.topic_items, items())
-        if settings.raw_sources:
-            produce(settings.raw_sources[0].topic, events)
+        produce(settings.topics.items, items())
+        if settings.topics.raw_sources:
+            produce(settings.topics.raw_sources[0].topic, events)
         return settings
 
     return make
@@ -76,7 +76,7 @@ def test_events_become_vectors_and_recommendations_and_the_books_balance(
     deploy: Callable[..., Settings], produce: Produce, read_topic: ReadTopic
 ) -> None:
     settings = deploy(clicks(400))
-    raw = settings.raw_sources[0].topic
+    raw = settings.topics.raw_sources[0].topic
     produce(raw, [(b"k", b"{broken", [("h", b"1")]), (None, orjson.dumps({"action": "click"}))])
     produce(raw, [event(900, "searcher", action="search", text="red thing")])
     run_worker(settings)
@@ -85,8 +85,8 @@ def test_events_become_vectors_and_recommendations_and_the_books_balance(
     assert books.sources[raw] == 403
     assert (books.outcomes["applied"], books.rejected, books.without_user) == (401, {"not_json": 1}, 1)
     vectors, recommended = (
-        latest(read_topic(settings.topic_vectors)),
-        latest(read_topic(settings.topic_recommendations)),
+        latest(read_topic(settings.topics.vectors)),
+        latest(read_topic(settings.topics.recommendations)),
     )
     assert vectors.keys() == recommended.keys() == {f"u{n}" for n in range(20)} | {"searcher"}
     assert sum(record["count"] for record in vectors.values()) == 401
@@ -95,7 +95,7 @@ def test_events_become_vectors_and_recommendations_and_the_books_balance(
     verdict = replay.verify(settings)
     assert (verdict.users, verdict.events, verdict.equal) == (21, 401, True)
     run_worker(settings)
-    assert latest(read_topic(settings.topic_vectors)) == vectors
+    assert latest(read_topic(settings.topics.vectors)) == vectors
 
 
 def test_a_recommendation_leaves_out_what_was_consumed_and_its_reasons_add_up(
@@ -103,7 +103,7 @@ def test_a_recommendation_leaves_out_what_was_consumed_and_its_reasons_add_up(
 ) -> None:
     settings = deploy([event(n, "u", f"i{n}") for n in range(5)], top_k=7)
     run_worker(settings)
-    (record,) = latest(read_topic(settings.topic_recommendations)).values()
+    (record,) = latest(read_topic(settings.topics.recommendations)).values()
     shown = [item["item_id"] for item in record["items"]]
     assert len(set(shown)) == 7
     assert not set(shown) & {f"i{n}" for n in range(5)}
@@ -117,10 +117,10 @@ def test_a_rejected_record_keeps_its_bytes_and_headers(
     deploy: Callable[..., Settings], produce: Produce, read_topic: ReadTopic
 ) -> None:
     settings = deploy()
-    raw = settings.raw_sources[0].topic
+    raw = settings.topics.raw_sources[0].topic
     produce(raw, [(b"key", b"\xff\xfe", [("mine", b"kept")])])
     run_worker(settings)
-    (record,) = read_topic(settings.topic_rejected)
+    (record,) = read_topic(settings.topics.rejected)
     headers = dict(record.headers())
     assert (record.key(), record.value(), headers["mine"]) == (b"key", b"\xff\xfe", b"kept")
     assert headers["__connect.errors.topic"] == raw.encode()
@@ -131,7 +131,7 @@ def test_a_rejected_record_keeps_its_bytes_and_headers(
 def test_each_compression_is_read(codec: str, deploy: Callable[..., Settings], produce: Produce) -> None:
     settings = deploy(recommend=False)
     # Long enough that the broker keeps it compressed, in one batch.
-    produce(settings.raw_sources[0].topic, clicks(200), compression__type=codec, linger__ms=200)
+    produce(settings.topics.raw_sources[0].topic, clicks(200), compression__type=codec, linger__ms=200)
     run_worker(settings)
     books = audit(settings)
     assert (books.outcomes["applied"], books.balanced) == (200, True)
@@ -162,7 +162,9 @@ def test_cloudevents_and_canonical_topics_are_consumed(
     )
     produce(canonical, [event(n, "direct", "i2", source="t") for n in range(3)])
     run_worker(settings)
-    assert {user: record["count"] for user, record in latest(read_topic(settings.topic_vectors)).items()} == {
+    assert {
+        user: record["count"] for user, record in latest(read_topic(settings.topics.vectors)).items()
+    } == {
         "ce": 2,
         "direct": 3,
     }
@@ -176,13 +178,13 @@ def test_an_event_waits_for_its_item_across_a_restart_and_an_item_removed_is_rec
     run_worker(settings)
     assert audit(settings).outcomes["waiting"] == 1
     hidden = orjson.dumps({"item_id": "i2", "title": "red thing 2", "hidden": True})
-    produce(settings.topic_items, [(b"i3", None), (b"i2", hidden), *late_items(["late"])])
+    produce(settings.topics.items, [(b"i3", None), (b"i2", hidden), *late_items(["late"])])
     run_worker(settings)
     books = audit(settings)
     assert (books.outcomes["waiting"], books.outcomes["applied"] + books.outcomes["late"]) == (0, 2)
     assert books.balanced
-    assert latest(read_topic(settings.topic_vectors))["u"]["count"] == 2
-    shown = {item["item_id"] for item in latest(read_topic(settings.topic_recommendations))["u"]["items"]}
+    assert latest(read_topic(settings.topics.vectors))["u"]["count"] == 2
+    shown = {item["item_id"] for item in latest(read_topic(settings.topics.recommendations))["u"]["items"]}
     assert shown
     assert not shown & {"i2", "i3", "i1", "late"}
 
@@ -195,7 +197,7 @@ def test_what_a_replaced_worker_writes_over_a_user_is_written_again(
     deploy: Callable[..., Settings], produce: Produce, read_topic: ReadTopic
 ) -> None:
     settings = deploy(clicks(200, users=1), partitions=1, batch_events=20)
-    topic = settings.topic_state
+    topic = settings.topics.state
 
     def states() -> list[bytes]:
         return [m.value() for m in read_topic(topic) if m.key() == b"u0"]
@@ -223,14 +225,14 @@ def test_a_worker_that_joins_takes_over_partitions_without_a_repeat(
     deploy: Callable[..., Settings], produce: Produce, read_topic: ReadTopic
 ) -> None:
     settings = deploy(clicks(2000), partitions=4, batch_events=20)
-    raw = settings.raw_sources[0].topic
+    raw = settings.topics.raw_sources[0].topic
     with running_worker(settings):
-        eventually(lambda: len(read_topic(settings.topic_events)) >= 2000, "the first events")
+        eventually(lambda: len(read_topic(settings.topics.events)) >= 2000, "the first events")
         # What is under way when the second joins must neither be lost nor ingested twice.
         produce(raw, clicks(8000, first=2000))
         second = settings.model_copy(update={"metrics_port": free_port()})
         with running_worker(second):
-            eventually(lambda: is_ready(second.metrics_port), "the second worker")
+            eventually(lambda: is_ready(second.observation.metrics_port), "the second worker")
             produce(raw, clicks(2000, first=10_000))
             eventually(lambda: audit(settings).read == 12_000, "every event read by two")
         produce(raw, clicks(500, first=12_000))

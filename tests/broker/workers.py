@@ -19,7 +19,8 @@ from typer.testing import CliRunner
 
 from streams.commands.main import app
 from streams.history.replay import newest_published
-from streams.settings.settings import ENV_PREFIX, Settings
+from streams.settings.section import ENV_PREFIX
+from streams.settings.settings import Settings
 
 DEADLINE_S = 90.0
 # Long enough that a worker which waits for a rebalance is not taken for one that has nothing to do.
@@ -36,12 +37,17 @@ SMALL: dict[str, Any] = {
 
 def environment(settings: Settings) -> dict[str, str]:
     """Environment variables that give a process exactly these settings."""
-    dumped = settings.model_dump(mode="json")
-    defaults = Settings.model_construct().model_dump(mode="json")
+    dumped, defaults = flat_json(settings), flat_json(Settings())
     own = {name: value for name, value in dumped.items() if value is not None and value != defaults[name]}
     shown = {name: v if isinstance(v, str) else orjson.dumps(v).decode() for name, v in own.items()}
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)}
     return {**kept, **{ENV_PREFIX + name.upper(): value for name, value in shown.items()}}
+
+
+def flat_json(settings: Settings) -> dict[str, Any]:
+    """Every value as in JSON, by its flat name."""
+    sections = settings.model_dump(mode="json", by_alias=True).values()
+    return {name: value for section in sections for name, value in section.items()}
 
 
 def command(settings: Settings, *words: str) -> str:
@@ -93,7 +99,7 @@ class LoggedWorker:
 
     def ready(self) -> None:
         """Wait until it is."""
-        eventually(lambda: is_ready(self.settings.metrics_port), "readiness")
+        eventually(lambda: is_ready(self.settings.observation.metrics_port), "readiness")
 
     def says(self, words: str) -> int:
         """How often its log does."""

@@ -131,20 +131,20 @@ def test_outputs_go_to_every_destination_and_the_rest_to_the_log() -> None:
     state, vector, pick = [(b"u", b"state")], row("u", 1, 5), row("u", 1, 4)
     delivered = routed.publish(
         [
-            TopicRecords(settings.topic_vectors, [(vector.key, vector.value)]),
-            TopicRecords(settings.topic_state, state, 0),
-            TopicRecords(settings.topic_recommendations, [(pick.key, pick.value)]),
+            TopicRecords(settings.topics.vectors, [(vector.key, vector.value)]),
+            TopicRecords(settings.topics.state, state, 0),
+            TopicRecords(settings.topics.recommendations, [(pick.key, pick.value)]),
             TopicRecords("empty", []),
         ]
     )
     assert list(delivered.result(timeout=5)) == [-1, 0, -1, -1]
-    assert list(log.latest(settings.topic_state).items()) == state
-    assert log.latest(settings.topic_vectors) == {vector.key: vector.value}
+    assert list(log.latest(settings.topics.state).items()) == state
+    assert log.latest(settings.topics.vectors) == {vector.key: vector.value}
     memory = routed._destinations[1]
     assert isinstance(memory, MemoryDestination)
     assert memory.tables == {
-        settings.topic_vectors: {b"u": vector},
-        settings.topic_recommendations: {b"u": pick},
+        settings.topics.vectors: {b"u": vector},
+        settings.topics.recommendations: {b"u": pick},
     }
 
 

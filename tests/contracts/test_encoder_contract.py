@@ -72,7 +72,7 @@ SERVERS = ExitStack()
 
 def registered(name: str, **options: Any) -> Encoder:
     """As the settings choose it."""
-    made: Encoder = ENCODERS.build(name, Settings(**{"encoder": name, **options}))
+    made: Encoder = ENCODERS.build(name, Settings(**{"encoder": name, **options}).encoder)
     return made
 
 

@@ -90,8 +90,8 @@ class Crew:
         settings: others than the crew's.
         """
         common = settings or self.settings
-        instance = f"{self.settings.app}-{name}" if self.static else None
-        address = self.addresses.get(name, self.settings.kafka_bootstrap_servers)
+        instance = f"{self.settings.topics.app}-{name}" if self.static else None
+        address = self.addresses.get(name, self.settings.kafka.bootstrap_servers)
         update = {"group_instance_id": instance, "kafka_bootstrap_servers": address}
         own = common.model_copy(update=update)
         with self._lock:

@@ -61,7 +61,7 @@ class Deployment:
         self.crew = Crew(self.settings, folder, static, addresses)
         self.load = self.make_load(servers, seed)
         self._tails = {t: Tail(self.config, t) for t in self._topics()}
-        catalog = self._tails[self.settings.topic_embeddings].messages()
+        catalog = self._tails[self.settings.topics.embeddings].messages()
         self.oracle = self.make_oracle(catalog)
         self.changelog, self.published = Changelog(self.oracle.flow), Published()
         # Partition and offset of the records in the topic of rejected ones.
@@ -69,11 +69,11 @@ class Deployment:
 
     def _topics(self) -> tuple[str, ...]:
         s = self.settings
-        return s.canonical_topic, s.topic_embeddings, s.topic_state, s.topic_vectors, s.topic_rejected
+        return s.topics.canonical, s.topics.embeddings, s.topics.state, s.topics.vectors, s.topics.rejected
 
     def make_load(self, servers: str, seed: int) -> Load:
         """What writes the events."""
-        return Load(servers, self.settings.sources[0].topic, Events(seed))
+        return Load(servers, self.settings.topics.sources[0].topic, Events(seed))
 
     def make_oracle(self, catalog: list[Message]) -> Oracle:
         """What folds the log. catalog: records of the embeddings."""
@@ -87,7 +87,7 @@ class Deployment:
         producer = Producer({**self.config, "partitioner": "murmur2_random"})
         for item, vector in zip(items, vectors, strict=True):
             value = encode_embedding(item, vector, space, fingerprint(item, space))
-            producer.produce(self.settings.topic_embeddings, value, item.item_id.encode())
+            producer.produce(self.settings.topics.embeddings, value, item.item_id.encode())
         assert producer.flush(30) == 0
 
     # --- what the group has done ------------------------------------------------------------------------
@@ -95,22 +95,27 @@ class Deployment:
     def look(self) -> None:
         """Read on what came into the topics."""
         s = self.settings
-        self.oracle.add(self._tails[s.canonical_topic].messages())
-        for message in self._tails[s.topic_state].messages():
+        self.oracle.add(self._tails[s.topics.canonical].messages())
+        for message in self._tails[s.topics.state].messages():
             self.changelog.add(message)
-        for message in self._tails[s.topic_vectors].messages():
+        for message in self._tails[s.topics.vectors].messages():
             self.published.add(message)
-        for message in self._tails[s.topic_rejected].messages():
+        for message in self._tails[s.topics.rejected].messages():
             headers = dict(message.headers())
-            if headers["__connect.errors.topic"] != s.canonical_topic.encode():
+            if headers["__connect.errors.topic"] != s.topics.canonical.encode():
                 continue
             self.rejected.add(tuple(int(headers[f"__connect.errors.{n}"]) for n in ("partition", "offset")))
 
     def lag(self) -> int:
         """Records that the group has not committed, of every topic that it reads events from; as Kafka's tools say."""
-        consumer = Consumer({**self.config, "group.id": self.settings.group, "enable.auto.commit": False})
+        consumer = Consumer(
+            {**self.config, "group.id": self.settings.topics.group, "enable.auto.commit": False}
+        )
         try:
-            read = {self.settings.canonical_topic, *(source.topic for source in self.settings.raw_sources)}
+            read = {
+                self.settings.topics.canonical,
+                *(source.topic for source in self.settings.topics.raw_sources),
+            }
             asked = [TopicPartition(t, p) for t in sorted(read) for p in partition_ids(consumer, t)]
             done = [max(0, found.offset) for found in consumer.committed(asked, timeout=20)]
             ends = [consumer.get_watermark_offsets(partition, timeout=20)[1] for partition in asked]
@@ -120,13 +125,13 @@ class Deployment:
 
     def owners(self) -> int:
         """Members of the group that own a partition of the canonical topic."""
-        group, admin = self.settings.group, AdminClient(self.config)  # one that never saw a broker go
+        group, admin = self.settings.topics.group, AdminClient(self.config)  # one that never saw a broker go
         try:
             described = admin.describe_consumer_groups([group], request_timeout=5)[group].result(10)
         except (KafkaException, TimeoutError):
             return 0  # the broker has only just come back
         owned = [member.assignment.topic_partitions for member in described.members if member.assignment]
-        return sum(any(tp.topic == self.settings.canonical_topic for tp in topics) for topics in owned)
+        return sum(any(tp.topic == self.settings.topics.canonical for tp in topics) for topics in owned)
 
     def mostly_steady(self, rng: Random, deadline_s: float = SETTLE_S) -> None:
         """Mostly wait until every worker is in the group; else a fault may meet one that is starting."""
@@ -137,7 +142,7 @@ class Deployment:
     @property
     def partitions(self) -> int:
         """Of the canonical topic."""
-        return self.settings.partitions
+        return self.settings.topics.partitions
 
     def unapplied(self) -> int:
         """Events that are not in the canonical topic yet, or that the changelog does not call applied."""

@@ -60,7 +60,7 @@ class Ingesting(Deployment):
         """What writes the events, or has written them."""
         # Of the same seed: the same users do the same at the same times, and the ids are the same numbers.
         return self._backlog or Sources(
-            [SourceLoad(servers, source.topic, seed) for source in self.settings.sources]
+            [SourceLoad(servers, source.topic, seed) for source in self.settings.topics.sources]
         )
 
     def make_oracle(self, catalog: list[Message]) -> Oracle:
@@ -76,7 +76,7 @@ class Ingesting(Deployment):
 
     def ingested(self) -> int:
         """Records in the canonical topic; what was written twice is counted twice."""
-        asked = [TopicPartition(self.settings.canonical_topic, p) for p in range(self.partitions)]
+        asked = [TopicPartition(self.settings.topics.canonical, p) for p in range(self.partitions)]
         return sum(self.offsets(asked).values())
 
     def offsets(self, partitions: Sequence[TopicPartition]) -> dict[int, int]:
@@ -86,12 +86,12 @@ class Ingesting(Deployment):
 
     def committed(self, topic: str, partitions: int) -> dict[int, int]:
         """What the group has committed of a source topic."""
-        found = committed(self.config, self.settings.group, [(topic, p) for p in range(partitions)])
+        found = committed(self.config, self.settings.topics.group, [(topic, p) for p in range(partitions)])
         return {p: found[topic, p].offset if (topic, p) in found else 0 for p in range(partitions)}
 
     def member_ids(self) -> set[str]:
         """Of the group's members, as the coordinator names them: one that was expelled comes back with another."""
-        group = self.settings.group
+        group = self.settings.topics.group
         described = self.admin.describe_consumer_groups([group], request_timeout=ANSWER_S)[group].result(
             ANSWER_S
         )
@@ -100,10 +100,10 @@ class Ingesting(Deployment):
     def upgrade(self) -> None:
         """The next generation: workers that start from now on are of it, and it is what is checked."""
         self._before.append(self.settings)
-        self.settings = self.settings.model_copy(update={"generation": self.settings.generation + 1})
+        self.settings = self.settings.model_copy(update={"generation": self.settings.topics.generation + 1})
         topics.create(self.settings)
         self.crew.settings = self.settings
-        self._tails[self.settings.topic_state] = Tail(self.config, self.settings.topic_state)
+        self._tails[self.settings.topics.state] = Tail(self.config, self.settings.topics.state)
         self.changelog = Changelog(self.oracle.flow)
 
     # --- what must hold ---------------------------------------------------------------------------------

@@ -103,10 +103,10 @@ class Outbox:
         self.broker, self.epoch = broker, 0
         self.lanes: dict[str, deque[tuple[int, bytes, bytes, int, list[Any]]]] = defaultdict(deque)
         self._lane_of = {
-            topics.topic_state: "state",
-            topics.topic_vectors: "vectors",
-            topics.topic_rejected: "rejected",
-            topics.topic_recommendations: "recommendations",
+            topics.topics.state: "state",
+            topics.topics.vectors: "vectors",
+            topics.topics.rejected: "rejected",
+            topics.topics.recommendations: "recommendations",
         }
 
     def publish(self, groups: Sequence[TopicRecords]) -> Future[Sequence[int]]:

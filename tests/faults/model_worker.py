@@ -48,7 +48,7 @@ class Worker:
         self.publisher = Publisher(settings, self.flow, self.outbox)  # type: ignore[arg-type]  # nobody closes it
         self.update = Update(self.flow, ENCODER, Horizon(lambda: 0.0, 0.0))
         self.flow.reads_from(SOURCE)
-        topic = settings.topic_recommendations
+        topic = settings.topics.recommendations
         self.recommending = Recommend(self.flow, topic, 0.0, lambda: 0.0, lambda: KAFKA_DEFAULT)
         self.commits = SimpleNamespace(
             _uncommitted=Uncommitted(), _acked={EVENTS: []}, _acked_index=defaultdict(set)

@@ -30,7 +30,10 @@ class Oracle:
         self.encoder = build_encoder(settings)
         self.flow = build_flow(settings, identity(self.encoder))
         self.flow.reads_from(
-            topic_identity(AdminClient(librdkafka_config(settings)), settings.canonical_topic)
+            topic_identity(
+                AdminClient(librdkafka_config(settings.kafka, settings.topics.group)),
+                settings.topics.canonical,
+            )
         )
         CatalogUpdater(self.flow.catalog, self.encoder, self.flow.options.limits).learn(list(embeddings))
         # Event ids in the log by user, in order; a producer's duplicate stands there twice.

@@ -70,7 +70,7 @@ def arm(worker: Worker, point: str, nth: int) -> None:
     elif point in RECOVERY:
         _arm_recovery(worker, point, passages)
     elif point in REFUSALS:
-        _arm_refusal(worker, getattr(worker.settings, REFUSALS[point]), passages)
+        _arm_refusal(worker, worker.settings.flat()[REFUSALS[point]], passages)
     elif point == SLOW_RECOVERY:
         _slow_recovery()
     else:
@@ -79,7 +79,7 @@ def arm(worker: Worker, point: str, nth: int) -> None:
 
 
 def _arm_sink(worker: Worker, point: str, passages: Passages) -> None:
-    sink, state = worker.publisher.sink, worker.settings.topic_state
+    sink, state = worker.publisher.sink, worker.settings.topics.state
     publish: Callable[[Sequence[TopicRecords]], Future[None]] = sink.publish
 
     def deliver(groups: Sequence[TopicRecords]) -> None:
@@ -104,7 +104,7 @@ def _arm_sink(worker: Worker, point: str, passages: Passages) -> None:
 
 
 def _arm_ingest(worker: Worker, point: str, passages: Passages) -> None:
-    sink, topic = worker.publisher.sink, worker.settings.canonical_topic
+    sink, topic = worker.publisher.sink, worker.settings.topics.canonical
     publish: Callable[[Sequence[TopicRecords]], Future[None]] = sink.publish
 
     def wrapped(groups: Sequence[TopicRecords]) -> Future[None]:

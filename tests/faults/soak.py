@@ -135,12 +135,14 @@ class Soak:
 
     def _write(self) -> None:
         settings = self.deployment.settings
-        producer = Producer({"bootstrap.servers": settings.kafka_bootstrap_servers, "log_level": 0})
+        producer = Producer({"bootstrap.servers": settings.kafka.bootstrap_servers, "log_level": 0})
         begun, number = time.monotonic(), 0
         while not self._stop.wait(0.05):
             while number < (time.monotonic() - begun) * self.rate:
                 number += 1
-                producer.produce(settings.sources[0].topic, event(number), f"u{number % USERS}".encode())
+                producer.produce(
+                    settings.topics.sources[0].topic, event(number), f"u{number % USERS}".encode()
+                )
             producer.poll(0)
         producer.flush(10)
 
@@ -169,7 +171,7 @@ def event(number: int) -> bytes:
 
 def compact_soon(servers: str, settings: Settings) -> None:
     """So that what is kept by key is about as long at the end as at the begin."""
-    topics = settings.topic_state, settings.topic_vectors, settings.topic_recommendations
+    topics = settings.topics.state, settings.topics.vectors, settings.topics.recommendations
     entries = [ConfigEntry(n, v, incremental_operation=AlterConfigOpType.SET) for n, v in SOON.items()]
     resources = [ConfigResource(ConfigResource.Type.TOPIC, t, incremental_configs=entries) for t in topics]
     admin = AdminClient({"bootstrap.servers": servers, "log_level": 0})

@@ -54,7 +54,7 @@ def named(fault: str, kind: str) -> str:
 def used(deployment: Deployment) -> list[str]:
     """The topics that the workers read and write while events come."""
     s = deployment.settings
-    return [*{s.sources[0].topic, s.canonical_topic}, s.topic_state, s.topic_vectors]
+    return [*{s.topics.sources[0].topic, s.topics.canonical}, s.topics.state, s.topics.vectors]
 
 
 @contextmanager
@@ -75,7 +75,7 @@ def leader(cluster: Cluster) -> Choose:
 
 def coordinator(cluster: Cluster) -> Choose:
     """Chooses the group's coordinator."""
-    return lambda deployment: cluster.coordinator(deployment.settings.group)
+    return lambda deployment: cluster.coordinator(deployment.settings.topics.group)
 
 
 def killed(cluster: Cluster, choose: Choose, worker: bool = False) -> Trial:

@@ -173,7 +173,7 @@ def upgraded(deployment: Ingesting, rng: Random) -> None:
     until(lambda: deployment.owners() == 1, f"worker {old}")
     with deployment.load.flowing(RATE):
         deployment.upgrade()
-        new = f"g{deployment.settings.generation}"
+        new = f"g{deployment.settings.topics.generation}"
         deployment.crew.start(new)
         until(lambda: deployment.owners() == 1, f"worker {new}")
         time.sleep(rng.uniform(1.0, 3.0))

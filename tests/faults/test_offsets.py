@@ -16,11 +16,11 @@ def reset_to_zero(deployment: Deployment, _rng: Random) -> None:
     deployment.load.write(200)
     until(lambda: not deployment.unapplied(), "a state")
     crew.leave("a")
-    topics = (settings.canonical_topic, settings.topic_items)
-    zero = [TopicPartition(topic, p, 0) for topic in topics for p in range(settings.partitions)]
-    asked = ConsumerGroupTopicPartitions(settings.group, zero)
+    topics = (settings.topics.canonical, settings.topics.items)
+    zero = [TopicPartition(topic, p, 0) for topic in topics for p in range(settings.topics.partitions)]
+    asked = ConsumerGroupTopicPartitions(settings.topics.group, zero)
     until(lambda: deployment.owners() == 0, "an empty group")
-    deployment.admin.alter_consumer_group_offsets([asked])[settings.group].result(20)
+    deployment.admin.alter_consumer_group_offsets([asked])[settings.topics.group].result(20)
     deployment.load.write(100)
     crew.start("a")
     deployment.load.write(100)

@@ -84,9 +84,9 @@ class Poisoned:
 
     def __init__(self, deployment: Deployment) -> None:
         self.deployment, self.settings = deployment, deployment.settings
-        self._rejected = Tail(deployment.config, self.settings.topic_rejected)
+        self._rejected = Tail(deployment.config, self.settings.topics.rejected)
         self.rejected: list[Message] = []
-        for topic in (self.settings.raw_sources[0].topic, self.settings.canonical_topic):
+        for topic in (self.settings.topics.raw_sources[0].topic, self.settings.topics.canonical):
             entry = ConfigEntry("max.message.bytes", LARGEST, incremental_operation=AlterConfigOpType.SET)
             resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
             deployment.admin.incremental_alter_configs([resource])[resource].result(20)
@@ -165,12 +165,12 @@ def test_an_embedding_that_is_no_vector_is_not_learnt(poisoned: Poisoned) -> Non
     """Events of its item wait, as for one that nobody knows; all others go on."""
     settings = poisoned.settings
     space = identity(build_encoder(settings))
-    vector = np.full(settings.dimensions, np.nan, dtype=np.float32)
+    vector = np.full(settings.encoder.dimensions, np.nan, dtype=np.float32)
     value = encode_embedding(Item("nan"), vector, space, "a fingerprint")
-    poisoned.write(settings.topic_embeddings, {"value": value, "key": b"nan"})
+    poisoned.write(settings.topics.embeddings, {"value": value, "key": b"nan"})
     before, after = neighbours("no vector")
     poisoned.write(
-        settings.canonical_topic, before, {"value": event("of nan", item_id="nan"), "key": b"of nan"}, after
+        settings.topics.canonical, before, {"value": event("of nan", item_id="nan"), "key": b"of nan"}, after
     )
     users = [n["key"].decode() for n in (before, after)]
     until(lambda: all(poisoned.counts().get(user) == 1 for user in users), "the neighbours", DEADLINE_S)
@@ -182,7 +182,7 @@ def suffer(
 ) -> list[str]:
     """Write the record between two neighbours; what is wrong with what became of the three."""
     settings, since = poisoned.settings, len(poisoned.rejected)
-    topic = settings.raw_sources[0].topic if stage == "ingest" else settings.canonical_topic
+    topic = settings.topics.raw_sources[0].topic if stage == "ingest" else settings.topics.canonical
     before, after = neighbours(name)
     poisoned.write(topic, before, record, after)
     users = [n["key"].decode() for n in (before, after)]

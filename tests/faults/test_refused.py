@@ -49,7 +49,7 @@ def refused(point: str) -> Callable[[Deployment, Random], None]:
 def write_broken(deployment: Deployment) -> None:
     """A record that is no event."""
     producer = Producer(deployment.config)
-    producer.produce(deployment.settings.raw_sources[0].topic, b"{", b"k", 0)
+    producer.produce(deployment.settings.topics.raw_sources[0].topic, b"{", b"k", 0)
     assert producer.flush(30) == 0
 
 

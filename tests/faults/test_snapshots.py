@@ -33,7 +33,7 @@ def damaged(damage: Callable[[Path, Random], None]) -> Callable[[Deployment, Ran
     """A trial that kills a worker while events come, damages its snapshots, and starts it again."""
 
     def trial(deployment: Deployment, rng: Random) -> None:
-        crew, folder = deployment.crew, deployment.settings.snapshot_dir
+        crew, folder = deployment.crew, deployment.settings.memory.snapshot_dir
         assert folder is not None
         with deployment.load.flowing(RATE):
             until(lambda: len(own_files(deployment, folder)) == deployment.partitions, "snapshots")
@@ -52,7 +52,7 @@ def damaged(damage: Callable[[Path, Random], None]) -> Callable[[Deployment, Ran
 
 def own_files(deployment: Deployment, folder: Path) -> list[Path]:
     """The deployment's snapshots; others' lie there, too."""
-    return list(folder.glob(f"{deployment.settings.topic_state}-*.snapshot"))
+    return list(folder.glob(f"{deployment.settings.topics.state}-*.snapshot"))
 
 
 def said(log: Path, since: int, words: str) -> int:

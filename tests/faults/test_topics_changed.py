@@ -50,7 +50,7 @@ def conclude(name: str, deployment: Deployment) -> None:
 
 def recreate(deployment: Deployment) -> None:
     """Remove the canonical topic, and make it again."""
-    topic = deployment.settings.canonical_topic
+    topic = deployment.settings.topics.canonical
     deployment.admin.delete_topics([topic])[topic].result(20)
     until(lambda: topic not in deployment.admin.list_topics(timeout=10).topics, "the end of the topic")
     deployment.admin.create_topics([NewTopic(topic, deployment.partitions, 1)])[topic].result(20)
@@ -70,7 +70,7 @@ def test_the_source_was_recreated_and_is_longer_than_before(built: Deployment) -
 
 
 def test_the_source_has_more_partitions(built: Deployment) -> None:
-    topic = built.settings.canonical_topic
+    topic = built.settings.topics.canonical
     built.admin.create_partitions([NewPartitions(topic, built.partitions + 2)])[topic].result(20)
     until(lambda: len(built.admin.list_topics(topic, 10).topics[topic].partitions) > built.partitions, "them")
     conclude("source with more partitions", built)

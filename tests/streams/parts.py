@@ -35,7 +35,7 @@ def make_parts(
 ) -> Parts:
     """Parts that publish into memory, and whose events may flow."""
     metrics = metrics or Metrics()
-    backoff = backoff or Backoff(metrics, Health(), settings.retry_deadline_s)
+    backoff = backoff or Backoff(metrics, Health(), settings.worker.retry_deadline_s)
     oversight = Oversight(metrics, backoff.health, backoff, fail)
     parts = build_parts(settings, flow, encoder, sink or MemoryLog(), adapters or {}, oversight, scoring)
     parts.runner.catalog_ready.set()

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from streams.bench.projections.history import History, Rounds
 from streams.interest.base import Floats, Longs, Signals, schedule
 from streams.interest.decay import DecayModel, HalfLife
-from streams.settings.settings import Settings
+from streams.settings.sections.interest import InterestSettings
 
 Doubles = npt.NDArray[np.float64]
 TOP = 10
@@ -51,12 +51,12 @@ def decayed(found: History, by_visit: Rounds, vectors: Floats) -> Floats:
 
 
 def _model(dim: int) -> DecayModel:
-    default = {name: field.default for name, field in Settings.model_fields.items()}
+    default = InterestSettings()
     return DecayModel(
         dim,
-        HalfLife(default["short_half_life"], default["short_half_life_unit"]),
-        HalfLife(default["long_half_life"], default["long_half_life_unit"]),
-        default["short_share"],
+        HalfLife(default.short_half_life, default.short_half_life_unit),
+        HalfLife(default.long_half_life, default.long_half_life_unit),
+        default.short_share,
     )
 
 

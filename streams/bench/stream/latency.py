@@ -68,7 +68,7 @@ def _run(cluster: Cluster, name: str, load: Workload, rate: int, variant: str) -
         cluster, name + ".", sources=f"{source}:{about['format']}", recommend=about["recommend"]
     )
     ours.create_topics(cluster, given)
-    subscriber = Subscriber(cluster, given.topic_vectors)
+    subscriber = Subscriber(cluster, given.topics.vectors)
     log = cluster.home / "logs" / f"{name}.log"
     try:
         with process.engine(ours.NAME, ours.COMMAND, environment, log) as engine:

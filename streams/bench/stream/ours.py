@@ -14,7 +14,9 @@ from streams.bench.cluster import PARTITIONS, Cluster
 from streams.bench.stream import workload
 from streams.bench.stream.contender import Contender, Launch, Wiring
 from streams.kafka.topics import specifications as topics
-from streams.settings.settings import ENV_PREFIX, Settings
+from streams.settings.configuration import load
+from streams.settings.section import ENV_PREFIX
+from streams.settings.settings import Settings
 
 NAME = "interestflow"
 COMMAND = (sys.executable, "-m", "streams", "worker")
@@ -43,7 +45,7 @@ def deployment(cluster: Cluster, prefix: str, **fields: Any) -> tuple[Settings, 
         "metrics_port": 0,
     }
     chosen = {**topics.prefixed(prefix), **fixed, "topic_embeddings": EMBEDDINGS, **fields}
-    return Settings(**chosen), {ENV_PREFIX + name.upper(): str(value) for name, value in chosen.items()}
+    return load(**chosen), {ENV_PREFIX + name.upper(): str(value) for name, value in chosen.items()}
 
 
 def create_topics(cluster: Cluster, given: Settings) -> None:
@@ -51,8 +53,8 @@ def create_topics(cluster: Cluster, given: Settings) -> None:
 
     The catalog is written once per broker, beforehand, so that every worker knows it from its start.
     """
-    if cluster.create(given.topic_embeddings):
-        cluster.fill(given.topic_embeddings, workload.embeddings())
+    if cluster.create(given.topics.embeddings):
+        cluster.fill(given.topics.embeddings, workload.embeddings())
     specs = topics.specs(given)
     cluster.create_all(
         [replace(spec, config={**spec.config, **topics.ARRIVAL}, partitions=PARTITIONS) for spec in specs]
@@ -72,7 +74,7 @@ def prepare(cluster: Cluster, wiring: Wiring) -> Launch:
         recommend=False,
     )
     create_topics(cluster, given)
-    return Launch(list(COMMAND), environment, given.topic_state)
+    return Launch(list(COMMAND), environment, given.topics.state)
 
 
 CONTENDER = Contender(NAME, 1.0, GUARANTEES, prepare)

@@ -18,7 +18,7 @@ from encoders.text.hashing import HashingEncoder
 from streams.catalog.items import Item, encode_embedding
 from streams.events.canonical import Event, encode
 from streams.settings.action_rules import DEFAULT_ACTIONS
-from streams.settings.settings import DAY_S
+from streams.settings.sections.interest import DAY_S
 
 Floats = npt.NDArray[np.float32]
 

@@ -28,10 +28,12 @@ def read_so_far(
         (topic, number) for topic in topics if topic in metadata for number in metadata[topic].partitions
     ]
     try:
-        found = committed(librdkafka_config(settings), settings.group, partitions)
+        found = committed(
+            librdkafka_config(settings.kafka, settings.topics.group), settings.topics.group, partitions
+        )
     except KafkaException as error:
         raise ReadError(
-            sentence(error.args[0], f"the offsets of the consumer group {settings.group}")
+            sentence(error.args[0], f"the offsets of the consumer group {settings.topics.group}")
         ) from error
     return {one: said.offset for one, said in found.items() if said.speaks_of(ids.get(one[0], ""))}
 

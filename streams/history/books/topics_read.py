@@ -92,14 +92,14 @@ def rejected(config: Config, topic: str, ingest: Ingest, refused: RefusedItems) 
 
 def items(config: Config, settings: Settings, found: Items, books: Books) -> None:
     """Read the items topic, and compare it with the embeddings."""
-    for messages in Pass(config, settings.topic_items).chunks():
+    for messages in Pass(config, settings.topics.items).chunks():
         for message in messages:
             found.add(Record.of(message))
     embedded = NewestValues()
-    for messages in Pass(config, settings.topic_embeddings).chunks():
+    for messages in Pass(config, settings.topics.embeddings).chunks():
         for message in messages:
             embedded.put(message.key(), embedding_kind(message.value(), message.headers()))
-    found.enter(settings.topic_items, embedded, books)
+    found.enter(settings.topics.items, embedded, books)
 
 
 def progress_by_partition(config: Config, topic: str, books: Books) -> dict[int, Progress]:
@@ -119,11 +119,11 @@ def progress_by_partition(config: Config, topic: str, books: Books) -> dict[int,
 def outputs(config: Config, settings: Settings, books: Books) -> None:
     """Count what was published."""
     vectors, recommended = DistinctKeys(), NewestValues()
-    for messages in Pass(config, settings.topic_vectors).chunks():
+    for messages in Pass(config, settings.topics.vectors).chunks():
         books.vector_records += len(messages)
         for message in messages:
             vectors.add(message.key())
-    for messages in Pass(config, settings.topic_recommendations).chunks():
+    for messages in Pass(config, settings.topics.recommendations).chunks():
         books.recommendation_records += len(messages)
         for message in messages:
             recommended.put(message.key(), NO_ITEMS in (message.value() or NO_ITEMS))

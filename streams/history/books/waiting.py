@@ -65,7 +65,9 @@ class Report:
 def waiting_for(settings: Settings, most: int) -> Report:
     """Read the state topic and the embeddings. most: ids to list. Raises ReadError, SettingsError."""
     report = summed(_states(settings).waiting(), most)
-    embeddings = Pass(librdkafka_config(settings), settings.topic_embeddings).chunks()
+    embeddings = Pass(
+        librdkafka_config(settings.kafka, settings.topics.group), settings.topics.embeddings
+    ).chunks()
     compare(report.waiting, ((m.key() or b"", m.value() is not None) for chunk in embeddings for m in chunk))
     return report
 
@@ -80,13 +82,13 @@ def waiting_offsets(settings: Settings) -> dict[int, Longs]:
 
 def _states(settings: Settings) -> States:
     config, states = (
-        librdkafka_config(settings),
-        States(build_flow(settings, "").layout, settings.topic_state),
+        librdkafka_config(settings.kafka, settings.topics.group),
+        States(build_flow(settings, "").layout, settings.topics.state),
     )
     # Twice: of two records of a user the newer counts, whichever stands behind, and few users wait.
-    for messages in Pass(config, settings.topic_state).chunks():
+    for messages in Pass(config, settings.topics.state).chunks():
         states.find(messages)
-    for messages in Pass(config, settings.topic_state).chunks():
+    for messages in Pass(config, settings.topics.state).chunks():
         states.read(messages)
     return states
 

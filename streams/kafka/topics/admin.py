@@ -48,11 +48,11 @@ class TopicAdmin:
     """The admin calls used here; every failure becomes a TopicError that says what to do."""
 
     def __init__(self, settings: Settings) -> None:
-        self._servers = settings.kafka_bootstrap_servers
+        self._servers = settings.kafka.bootstrap_servers
         self._last_error: KafkaError | None = None
         # The callback gets the reason of a refused connection; log_level 0 keeps it off the terminal.
         own: dict[str, Any] = {"error_cb": self._on_error, "log_level": 0}
-        self._admin = make(AdminClient, {**librdkafka_config(settings), **own})
+        self._admin = make(AdminClient, {**librdkafka_config(settings.kafka, settings.topics.group), **own})
 
     def _on_error(self, error: KafkaError) -> None:
         # `All brokers down` follows the errors that say why.

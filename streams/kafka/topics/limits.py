@@ -42,9 +42,9 @@ def look(admin: AdminClient, settings: Settings) -> Rooms:
     Where the right to ask is denied, fitted records keep to Kafka's default, and a warning says so.
     """
     needs = Needs.of(settings)
-    strict = {settings.topic_state: needs.state, settings.topic_vectors: needs.vectors}
-    strict[settings.topic_embeddings] = needs.embeddings
-    fitted = (settings.topic_events, settings.topic_rejected, settings.topic_recommendations)
+    strict = {settings.topics.state: needs.state, settings.topics.vectors: needs.vectors}
+    strict[settings.topics.embeddings] = needs.embeddings
+    fitted = (settings.topics.events, settings.topics.rejected, settings.topics.recommendations)
     found = _asked(admin, [*strict, *fitted])
     for topic, needed in [*strict.items(), *((topic, BATCH_BYTES) for topic in fitted)]:
         if topic in found and found[topic] < needed:
@@ -76,10 +76,10 @@ def _asked(admin: AdminClient, topics: Sequence[str]) -> Mapping[str, int]:
 
 
 def _too_small(topic: str, takes: int, needed: int, settings: Settings) -> str:
-    smaller = " or lower INTERESTFLOW_WAITING_BYTES_PER_USER" if topic == settings.topic_state else ""
+    smaller = " or lower INTERESTFLOW_WAITING_BYTES_PER_USER" if topic == settings.topics.state else ""
     return (
         f"{topic} takes records of {takes} bytes, but ours may have {needed}: run `kafka-configs.sh "
-        f"--bootstrap-server {settings.kafka_bootstrap_servers} --alter --entity-type topics --entity-name {topic} "
+        f"--bootstrap-server {settings.kafka.bootstrap_servers} --alter --entity-type topics --entity-name {topic} "
         f"--add-config {SETTING}={needed}`{smaller}"
     )
 

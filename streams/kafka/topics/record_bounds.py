@@ -47,15 +47,15 @@ class Needs:
     def of(cls, settings: Settings) -> Needs:
         """By the settings alone."""
         around = BATCH_BYTES + RECORD_BYTES
-        key = CHARACTER * settings.limit_id_length
-        name = ESCAPED * settings.limit_id_length
-        per_value = ARRAY_VALUE if settings.vector_format == "array" else BASE64_VALUE
-        vector = per_value * settings.dimensions
+        key = CHARACTER * settings.limits.max_id_length
+        name = ESCAPED * settings.limits.max_id_length
+        per_value = ARRAY_VALUE if settings.output.vector_format == "array" else BASE64_VALUE
+        vector = per_value * settings.encoder.dimensions
         # An item's vector is always base64; its title is bounded like a text.
-        item = name + BASE64_VALUE * settings.dimensions + ESCAPED * settings.limit_text_length
+        item = name + BASE64_VALUE * settings.encoder.dimensions + ESCAPED * settings.limits.max_text_length
         return cls(
-            events=max(KAFKA_DEFAULT, around + key + settings.limit_bytes + ORIGIN_BYTES),
-            rejected=max(REJECTED_BYTES, 2 * settings.limit_bytes),
+            events=max(KAFKA_DEFAULT, around + key + settings.limits.max_bytes + ORIGIN_BYTES),
+            rejected=max(REJECTED_BYTES, 2 * settings.limits.max_bytes),
             embeddings=max(KAFKA_DEFAULT, around + key + item + JSON_BYTES),
             vectors=max(KAFKA_DEFAULT, around + key + name + vector + JSON_BYTES),
             # As many items as fit are recommended.
@@ -71,9 +71,7 @@ def _in_steps(size: int) -> int:
 
 def _state(settings: Settings) -> int:
     """Bytes of the largest state: row, items consumed, events that wait."""
-    model = MODELS.build(settings.model, settings)
-    row = UserLayout(
-        model, settings.history_length, "", settings.consumed_per_user, settings.dedupe_window
-    ).size
-    consumed = CONSUMED_BYTES * settings.consumed_per_user
-    return row + consumed + settings.waiting_bytes_per_user + JSON_BYTES
+    model, kept = MODELS.build(settings.interest.model, settings), settings.user_state
+    row = UserLayout(model, kept.history_length, "", kept.consumed_per_user, kept.dedupe_window).size
+    consumed = CONSUMED_BYTES * kept.consumed_per_user
+    return row + consumed + kept.waiting_bytes_per_user + JSON_BYTES

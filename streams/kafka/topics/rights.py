@@ -67,48 +67,50 @@ def command(settings: Settings, kind: Kind, name: str, operations: Iterable[Any]
     spelt = [operation.name.title().replace("_", "") for operation in operations]
     asked = " ".join(f"--operation {name}" for name in spelt)
     return (
-        f"kafka-acls.sh --bootstrap-server {settings.kafka_bootstrap_servers} --add "
+        f"kafka-acls.sh --bootstrap-server {settings.kafka.bootstrap_servers} --add "
         f"--allow-principal '{_principal(settings)}' {asked} --{kind} '{name}'"
     )
 
 
 def needs(settings: Settings) -> list[Need]:
     """All that a worker does with topics and groups."""
-    found = [Need("topic", source.topic, "INTERESTFLOW_SOURCES", (READ,)) for source in settings.raw_sources]
-    own = settings.canonical_topic == settings.topic_events
-    written = (READ, WRITE) if settings.raw_sources else (READ,)
+    found = [
+        Need("topic", source.topic, "INTERESTFLOW_SOURCES", (READ,)) for source in settings.topics.raw_sources
+    ]
+    own = settings.topics.canonical == settings.topics.events
+    written = (READ, WRITE) if settings.topics.raw_sources else (READ,)
     found += [
         Need(
             "topic",
-            settings.canonical_topic,
+            settings.topics.canonical,
             "INTERESTFLOW_TOPIC_EVENTS" if own else "INTERESTFLOW_SOURCES",
             written,
         ),
-        Need("topic", settings.topic_rejected, "INTERESTFLOW_TOPIC_REJECTED", (WRITE,)),
-        Need("topic", settings.topic_items, "INTERESTFLOW_TOPIC_ITEMS", (READ,)),
-        Need("topic", settings.topic_embeddings, "INTERESTFLOW_TOPIC_EMBEDDINGS", (READ, WRITE)),
-        Need("topic", settings.topic_vectors, "INTERESTFLOW_TOPIC_VECTORS", (WRITE,)),
-        Need("topic", settings.topic_state, "INTERESTFLOW_APP", (READ, WRITE)),
+        Need("topic", settings.topics.rejected, "INTERESTFLOW_TOPIC_REJECTED", (WRITE,)),
+        Need("topic", settings.topics.items, "INTERESTFLOW_TOPIC_ITEMS", (READ,)),
+        Need("topic", settings.topics.embeddings, "INTERESTFLOW_TOPIC_EMBEDDINGS", (READ, WRITE)),
+        Need("topic", settings.topics.vectors, "INTERESTFLOW_TOPIC_VECTORS", (WRITE,)),
+        Need("topic", settings.topics.state, "INTERESTFLOW_APP", (READ, WRITE)),
     ]
-    if settings.recommend:
+    if settings.recommendations.enabled:
         found.append(
-            Need("topic", settings.topic_recommendations, "INTERESTFLOW_TOPIC_RECOMMENDATIONS", (WRITE,))
+            Need("topic", settings.topics.recommendations, "INTERESTFLOW_TOPIC_RECOMMENDATIONS", (WRITE,))
         )
     return found + _group_needs(settings)
 
 
 def _group_needs(settings: Settings) -> list[Need]:
     """Its own group, and those of earlier generations, whose offsets are read."""
-    found = [Need("group", settings.group, "INTERESTFLOW_APP", (READ,))]
-    for number in range(1, settings.generation):
+    found = [Need("group", settings.topics.group, "INTERESTFLOW_APP", (READ,))]
+    for number in range(1, settings.topics.generation):
         earlier = settings.model_copy(update={"generation": number})
-        found.append(Need("group", earlier.group, "INTERESTFLOW_APP", (DESCRIBE,)))
+        found.append(Need("group", earlier.topics.group, "INTERESTFLOW_APP", (DESCRIBE,)))
     return found
 
 
 def check_needs(settings: Settings) -> list[Need]:
     """The needs of a worker and of `interestflow topics check`, which reads the settings of all topics but sources."""
-    sources = {source.topic for source in settings.raw_sources}
+    sources = {source.topic for source in settings.topics.raw_sources}
     return [
         replace(need, operations=(*need.operations, DESCRIBE_CONFIGS))
         if need.kind == "topic" and need.name not in sources
@@ -139,7 +141,7 @@ def watch(admin: AdminClient, settings: Settings) -> None:
     the process if the coordinator went away meanwhile (confluentinc/librdkafka#4605). First a call with a timeout
     checks that the brokers answer at all.
     """
-    admin.list_topics(settings.canonical_topic, timeout=TIMEOUT_S)
+    admin.list_topics(settings.topics.canonical, timeout=TIMEOUT_S)
     require(admin, settings, kinds=("topic",))
 
 
@@ -179,6 +181,6 @@ def _compare(need: Need, answer: Any) -> Lack | None:
 
 
 def _principal(settings: Settings) -> str:
-    if settings.kafka_sasl_username is not None:
-        return f"User:{settings.kafka_sasl_username}"
-    return "User:ANONYMOUS" if settings.kafka_security_protocol == "PLAINTEXT" else "User:NAME"
+    if settings.kafka.sasl_username is not None:
+        return f"User:{settings.kafka.sasl_username}"
+    return "User:ANONYMOUS" if settings.kafka.security_protocol == "PLAINTEXT" else "User:NAME"

@@ -36,8 +36,8 @@ YEAR_MS = 365 * 86_400_000
 
 def prefixed(prefix: str) -> dict[str, str]:
     """Settings that give every topic of ours its default name behind a prefix: deployments that never meet."""
-    fields = Settings.model_fields.items()
-    return {name: prefix + str(field.default) for name, field in fields if name.startswith("topic_")}
+    defaults = Settings().flat().items()
+    return {name: f"{prefix}{value}" for name, value in defaults if name.startswith("topic_")}
 
 
 def specs(settings: Settings) -> list[TopicSpec]:
@@ -47,26 +47,29 @@ def specs(settings: Settings) -> list[TopicSpec]:
     """
     needs = Needs.of(settings)
     rejected = {"cleanup.policy": "delete", "retention.ms": str(YEAR_MS)}
-    configs = [(source.topic, {"cleanup.policy": "delete", **ARRIVAL}) for source in settings.raw_sources]
+    configs = [
+        (source.topic, {"cleanup.policy": "delete", **ARRIVAL}) for source in settings.topics.raw_sources
+    ]
     configs += [
         (
-            settings.canonical_topic,
+            settings.topics.canonical,
             {"cleanup.policy": "delete", **ARRIVAL, **FOREVER, **_taking(needs.events)},
         ),
-        (settings.topic_rejected, {**rejected, **_taking(needs.rejected)}),
-        (settings.topic_items, COMPACTED),
-        (settings.topic_embeddings, {**COMPACTED, **_taking(needs.embeddings)}),
-        (settings.topic_vectors, {**ORDERED, **ARRIVAL, **_taking(needs.vectors)}),
-        (settings.topic_recommendations, {**ORDERED, **ARRIVAL, **_taking(needs.recommendations)}),
+        (settings.topics.rejected, {**rejected, **_taking(needs.rejected)}),
+        (settings.topics.items, COMPACTED),
+        (settings.topics.embeddings, {**COMPACTED, **_taking(needs.embeddings)}),
+        (settings.topics.vectors, {**ORDERED, **ARRIVAL, **_taking(needs.vectors)}),
+        (settings.topics.recommendations, {**ORDERED, **ARRIVAL, **_taking(needs.recommendations)}),
         # The lag counts from the record's arrival, not from when a paused worker made it.
-        (settings.topic_state, {**ORDERED, **ARRIVAL, **_taking(needs.state)}),
+        (settings.topics.state, {**ORDERED, **ARRIVAL, **_taking(needs.state)}),
     ]
     names = [name for name, _ in configs]
     shared = sorted({name for name in names if names.count(name) > 1})
     if shared:
         raise TopicError(f"more than one role uses the topic {', '.join(shared)}: give each its own name")
     return [
-        TopicSpec(name, settings.partitions, settings.replication_factor, config) for name, config in configs
+        TopicSpec(name, settings.topics.partitions, settings.topics.replication_factor, config)
+        for name, config in configs
     ]
 
 
@@ -83,10 +86,10 @@ def create(settings: Settings) -> list[str]:
     client = TopicAdmin(settings)
     *others, state = specs(settings)
     created = client.create(others)
-    events = client.known(settings.canonical_topic)
+    events = client.known(settings.topics.canonical)
     if events is None:
         raise TopicError(
-            f"topic {settings.canonical_topic} was made, but the brokers do not show it: run this again"
+            f"topic {settings.topics.canonical} was made, but the brokers do not show it: run this again"
         )
     return created + client.create([replace(state, partitions=events)])
 
@@ -101,7 +104,7 @@ def check(settings: Settings) -> list[str]:
     wanted = specs(settings)
     lacks = [lack for lack in client.lacking(check_needs(settings)) if not lack.missing]
     denied = {lack.need.name for lack in lacks if DESCRIBE_CONFIGS in lack.operations}
-    raw = {source.topic for source in settings.raw_sources}
+    raw = {source.topic for source in settings.topics.raw_sources}
     shown = [
         s for s in wanted if s.name in topics and s.name not in denied | raw
     ]  # these are the company's own
@@ -134,7 +137,7 @@ def _wrong_copies(spec: TopicSpec, partitions: Mapping[int, Any], settings: Sett
         return []
     return [
         f"{spec.name} has {copies} copies, not {spec.replication_factor}: raise them with "
-        f"`kafka-reassign-partitions.sh --bootstrap-server {settings.kafka_bootstrap_servers} "
+        f"`kafka-reassign-partitions.sh --bootstrap-server {settings.kafka.bootstrap_servers} "
         f"--reassignment-json-file FILE --execute`, or set INTERESTFLOW_REPLICATION_FACTOR={copies}"
     ]
 
@@ -149,29 +152,29 @@ def _wrong_config(spec: TopicSpec, config: Mapping[str, str], settings: Settings
         wrong["min.compaction.lag.ms"] = lag
     stamp = spec.config.get("message.timestamp.type", "CreateTime")
     # It bounds the times of events, and the lag of states counts from it.
-    bounding = int(lag) or spec.name == settings.canonical_topic
+    bounding = int(lag) or spec.name == settings.topics.canonical
     if bounding and config["message.timestamp.type"] != stamp:
         wrong["message.timestamp.type"] = stamp
     # We write nothing to a canonical topic that is the company's own.
-    written = spec.name != settings.canonical_topic or settings.raw_sources
+    written = spec.name != settings.topics.canonical or settings.topics.raw_sources
     takes = spec.config.get("max.message.bytes", "0") if written else "0"
     if int(config["max.message.bytes"]) < int(takes):
         wrong["max.message.bytes"] = takes
     return [
         f"{spec.name} has {key}={config[key]}, not {value}: run `kafka-configs.sh --bootstrap-server "
-        f"{settings.kafka_bootstrap_servers} --alter --entity-type topics --entity-name {spec.name} "
+        f"{settings.kafka.bootstrap_servers} --alter --entity-type topics --entity-name {spec.name} "
         f"--add-config {key}={value}`"
         for key, value in wrong.items()
     ]
 
 
 def _wrong_partitions(settings: Settings, partitions: Mapping[str, int]) -> list[str]:
-    events, state = partitions.get(settings.canonical_topic), partitions.get(settings.topic_state)
+    events, state = partitions.get(settings.topics.canonical), partitions.get(settings.topics.state)
     if events is None or state is None or events == state:
         return []
     return [
-        f"{settings.topic_state} has {state} partitions and {settings.canonical_topic} has {events}: a user's "
+        f"{settings.topics.state} has {state} partitions and {settings.topics.canonical} has {events}: a user's "
         "state would lie elsewhere than its events. "
-        f"Set INTERESTFLOW_GENERATION={settings.generation + 1} and run `interestflow topics create`; "
+        f"Set INTERESTFLOW_GENERATION={settings.topics.generation + 1} and run `interestflow topics create`; "
         "the state is rebuilt by replay"
     ]

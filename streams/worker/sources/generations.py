@@ -24,17 +24,19 @@ def ingested(
     made anew since, the sources are the history. ids: the topics' ids, as of now; offsets of others do not count.
     Raises KafkaException, ReadError.
     """
-    if settings.generation == 1:
+    if settings.topics.generation == 1:
         return {}
     found: dict[Partition, int] = {}
-    left = set(sources) - _committed(config, settings.group, sources, ids).keys()
-    ends = ends_of(config, settings.canonical_topic) if left else {}
-    for number in range(settings.generation - 1, 0, -1):
+    left = set(sources) - _committed(config, settings.topics.group, sources, ids).keys()
+    ends = ends_of(config, settings.topics.canonical) if left else {}
+    for number in range(settings.topics.generation - 1, 0, -1):
         if not left:
             break
         earlier = settings.model_copy(update={"generation": number})
-        applied = _committed(config, earlier.group, {(settings.canonical_topic, p) for p in ends}, ids)
-        begun = _committed(config, earlier.group, left, ids)
+        applied = _committed(
+            config, earlier.topics.group, {(settings.topics.canonical, p) for p in ends}, ids
+        )
+        begun = _committed(config, earlier.topics.group, left, ids)
         if applied and all(offset <= ends[partition] for (_, partition), offset in applied.items()):
             found |= begun
         left -= begun.keys()

@@ -34,7 +34,7 @@ def find(
     found = Found()
     if not sources:
         return found
-    own = committed(brokers.kafka, settings.group, sources)
+    own = committed(brokers.kafka, settings.topics.group, sources)
     of_another = {
         partition for partition, said in own.items() if not said.speaks_of(ids.get(partition[0], ""))
     }

@@ -32,7 +32,7 @@ class Sources:
         """reads_from: see Ingest."""
         self.settings, self.app, self.brokers, self.metrics = settings, faust_app, brokers, metrics
         self._reads_from = reads_from
-        self._watched = WatchedTopics(settings.canonical_topic)
+        self._watched = WatchedTopics(settings.topics.canonical)
         faust_app.state_moved, faust_app.state_topic_ids = self._moved, self._watched.ids
 
     async def find(self) -> dict[tuple[str, int], int]:
@@ -41,10 +41,10 @@ class Sources:
         Raises SourceChangedError, StateError, GaveUpError, StoppedError.
         """
         raw, ask = self._raw(), self.brokers.ask
-        topics = {self.settings.canonical_topic, *(topic for topic, _ in raw)}
+        topics = {self.settings.topics.canonical, *(topic for topic, _ in raw)}
         self._watched.look(await ask(known_ids, self.brokers.admin, topics))
         ids = self._watched.ids
-        self._reads_from(ids, ids[self.settings.canonical_topic])
+        self._reads_from(ids, ids[self.settings.topics.canonical])
         found = await ask(find, self.brokers, self.settings, raw, ids)
         for (topic, partition), (begin, end) in found.removed.items():
             self.report_removed(topic, partition, begin, end)
@@ -67,10 +67,10 @@ class Sources:
 
     def _moved(self, tp: TP, asked: int, begin: int) -> None:
         """A partition no longer holds what was to be read. Raises SourceChangedError where it began anew."""
-        require_forward(tp.topic, tp.partition, asked, begin, self.settings.canonical_topic)
+        require_forward(tp.topic, tp.partition, asked, begin, self.settings.topics.canonical)
         self.report_removed(tp.topic, tp.partition, asked, begin)
 
     def _raw(self) -> list[tuple[str, int]]:
         """The partitions of the raw topics that are ours now."""
-        topics = {source.topic for source in self.settings.raw_sources}
+        topics = {source.topic for source in self.settings.topics.raw_sources}
         return [(tp.topic, tp.partition) for tp in self.app.consumer.assignment() if tp.topic in topics]

@@ -330,7 +330,7 @@ def test_the_settings_pick_it(rig: Rig) -> None:
         encoder_remote_api_key=KEY,
         encoder_revision="3",
     )
-    encoder = build_raw_encoder(settings)
+    encoder = build_raw_encoder(settings.encoder)
     assert isinstance(encoder, RemoteEncoder)
     rig.stack.callback(encoder.close)
     assert (encoder.id, encoder.dim) == ("some-model", DIM)
@@ -339,4 +339,4 @@ def test_the_settings_pick_it(rig: Rig) -> None:
 
 def test_a_url_needs_the_models_name() -> None:
     with pytest.raises(EncoderError, match="ENCODER_REMOTE_MODEL"):
-        build_raw_encoder(Settings(encoder="http://127.0.0.1:1/v1"))
+        build_raw_encoder(Settings(encoder="http://127.0.0.1:1/v1").encoder)

@@ -137,8 +137,8 @@ def test_the_worker_gets_its_settings_by_environment(monkeypatch: pytest.MonkeyP
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert load() == given
-    assert given.canonical_topic == "in"
-    assert not given.recommend
+    assert given.topics.canonical == "in"
+    assert not given.recommendations.enabled
 
 
 def test_peers_that_cannot_be_installed_are_missing_with_what_to_do(

@@ -104,12 +104,12 @@ def test_templates_come_from_the_environment_or_a_file(
 ) -> None:
     own = {"purchase": "paid for {title}"}
     monkeypatch.setenv("INTERESTFLOW_TEMPLATES", '{"purchase": "paid for {title}"}')
-    assert load().templates == own
+    assert load().behaviour_text.templates == own
     monkeypatch.delenv("INTERESTFLOW_TEMPLATES")
     file = tmp_path / "settings.toml"
     file.write_text('[templates]\npurchase = "paid for {title}"\n')
     monkeypatch.setenv("INTERESTFLOW_CONFIG", str(file))
-    assert load().templates == own
+    assert load().behaviour_text.templates == own
 
 
 @given(title=st.text(max_size=20), text=st.text(max_size=20), value=st.floats(allow_nan=False))

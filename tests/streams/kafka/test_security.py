@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,15 @@ from faust.types.auth import AuthProtocol, SASLMechanism
 
 from streams.kafka import security
 from streams.kafka.security import SecurityError
+from streams.settings.sections.kafka import KafkaSettings
 from streams.settings.settings import Settings
 
 SASL = {"kafka_sasl_mechanism": "SCRAM-SHA-512", "kafka_sasl_username": "u", "kafka_sasl_password": "secret"}
-BUILDERS = [security.librdkafka_config, security.aiokafka_config, security.faust_broker_credentials]
+BUILDERS = [
+    partial(security.librdkafka_config, client_id="us"),
+    security.aiokafka_config,
+    security.faust_broker_credentials,
+]
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +40,7 @@ def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def problems(**fields: Any) -> str:
-    return "\n".join(security.check(Settings(**fields)))
+    return "\n".join(security.check(Settings(**fields).kafka))
 
 
 @pytest.mark.parametrize(
@@ -116,25 +122,25 @@ def test_encrypted_key_needs_its_password(pem: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("build", [security.require, *BUILDERS])
-def test_no_client_gets_a_configuration_from_refused_settings(build: Callable[[Settings], Any]) -> None:
+def test_no_client_gets_a_configuration_from_refused_settings(build: Callable[[KafkaSettings], Any]) -> None:
     with pytest.raises(SecurityError, match=r"(?s)SASL_USERNAME.*SASL_PASSWORD"):
-        build(Settings(**SASL))
+        build(Settings(**SASL).kafka)
 
 
 def test_plaintext_has_no_security() -> None:
     settings = Settings(kafka_bootstrap_servers="a:1")
-    assert security.librdkafka_config(settings) == {
+    assert security.librdkafka_config(settings.kafka, "us") == {
         "bootstrap.servers": "a:1",
         "security.protocol": "PLAINTEXT",
         "reconnect.backoff.max.ms": security.LONGEST_RECONNECT_MS,
-        "client.id": settings.group,
+        "client.id": "us",
         "log_level": 0,
     }
-    assert security.aiokafka_config(settings) == {
+    assert security.aiokafka_config(settings.kafka) == {
         "bootstrap_servers": "a:1",
         "security_protocol": "PLAINTEXT",
     }
-    assert security.faust_broker_credentials(settings) is None
+    assert security.faust_broker_credentials(settings.kafka) is None
 
 
 OAUTH = {
@@ -148,7 +154,7 @@ OAUTH = {
 
 def test_client_credentials_are_a_log_in() -> None:
     assert problems(**OAUTH) == ""
-    assert "secret" not in repr(security.librdkafka_config(Settings(**OAUTH)))
+    assert "secret" not in repr(security.librdkafka_config(Settings(**OAUTH).kafka, "us"))
 
 
 @pytest.mark.parametrize(
@@ -173,7 +179,7 @@ def test_aws_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_without_a_ca_file_every_client_uses_the_systems() -> None:
-    config = security.librdkafka_config(Settings(kafka_security_protocol="SSL"))
+    config = security.librdkafka_config(Settings(kafka_security_protocol="SSL").kafka, "us")
     paths = ssl.get_default_verify_paths()
     assert config["ssl.ca.location"] in (paths.cafile, paths.capath)
 
@@ -185,13 +191,13 @@ def test_tls_reaches_every_client_and_names_are_checked(pem: Path) -> None:
         kafka_ssl_cert_file=pem / "cert.pem",
         kafka_ssl_key_file=pem / "key.pem",
     )
-    config = security.librdkafka_config(settings)
+    config = security.librdkafka_config(settings.kafka, "us")
     assert config["ssl.endpoint.identification.algorithm"] == "https"
     assert config["enable.ssl.certificate.verification"] is True
     assert config["ssl.key.location"] == str(pem / "key.pem")
-    credentials = security.faust_broker_credentials(settings)
+    credentials = security.faust_broker_credentials(settings.kafka)
     assert credentials.protocol is AuthProtocol.SSL
-    for context in (credentials.context, security.aiokafka_config(settings)["ssl_context"]):
+    for context in (credentials.context, security.aiokafka_config(settings.kafka)["ssl_context"]):
         assert context.check_hostname
         assert context.verify_mode is ssl.CERT_REQUIRED
         assert len(context.get_ca_certs()) == 1
@@ -203,11 +209,11 @@ def test_login_reaches_faust_as_it_reaches_aiokafka(pem: Path, protocol: str, me
     ca = {"kafka_ssl_ca_file": pem / "ca.pem"} if protocol == "SASL_SSL" else {}
     given = {**SASL, **ca, "kafka_sasl_mechanism": mechanism, "kafka_security_protocol": protocol}
     settings = Settings(**given)
-    credentials = security.faust_broker_credentials(settings)
+    credentials = security.faust_broker_credentials(settings.kafka)
     assert credentials.protocol is AuthProtocol(protocol)
     assert credentials.mechanism is SASLMechanism(mechanism)
     auth = credentials_to_aiokafka_auth(credentials, None)
-    ours = security.aiokafka_config(settings)
+    ours = security.aiokafka_config(settings.kafka)
     for key in ("security_protocol", "sasl_mechanism", "sasl_plain_username", "sasl_plain_password"):
         assert auth[key] == ours[key]
     assert (auth["ssl_context"] is not None) == (protocol == "SASL_SSL")

@@ -12,6 +12,7 @@ import pytest
 from streams.kafka import tokens
 from streams.kafka.clients import make
 from streams.kafka.tokens import Token, TokenError, Tokens
+from streams.settings.sections.kafka import KafkaSettings
 from streams.settings.settings import Settings
 from tests.broker.token_server import TokenServer
 
@@ -24,7 +25,7 @@ def server() -> Iterator[TokenServer]:
         yield running
 
 
-def settings(url: str, **fields: Any) -> Settings:
+def settings(url: str, **fields: Any) -> KafkaSettings:
     own = {
         "kafka_security_protocol": "SASL_PLAINTEXT",
         "kafka_sasl_mechanism": "OAUTHBEARER",
@@ -32,7 +33,7 @@ def settings(url: str, **fields: Any) -> Settings:
         "kafka_oauth_client_id": "us",
         "kafka_oauth_client_secret": SECRET,
     }
-    return Settings(**{**own, **fields})
+    return Settings(**{**own, **fields}).kafka
 
 
 def test_a_token_is_asked_for_again_after_four_fifths_of_its_life() -> None:
@@ -108,7 +109,7 @@ def test_a_client_that_gets_no_token_is_not_made() -> None:
 def test_aws_signs_for_the_region(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "example")
-    token = tokens.aws_msk_iam(Settings(kafka_aws_region="eu-west-1"))
+    token = tokens.aws_msk_iam(Settings(kafka_aws_region="eu-west-1").kafka)
     signed = base64.urlsafe_b64decode(token.value + "==").decode()
     assert "kafka.eu-west-1.amazonaws.com" in signed
     assert "AKIAEXAMPLE" in signed
@@ -121,4 +122,4 @@ def test_aws_without_credentials_says_what_to_set(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     with pytest.raises(TokenError, match="AWS_PROFILE"):
-        tokens.aws_msk_iam(Settings(kafka_aws_region="eu-west-1"))
+        tokens.aws_msk_iam(Settings(kafka_aws_region="eu-west-1").kafka)

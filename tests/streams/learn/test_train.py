@@ -43,10 +43,10 @@ def test_an_encoder_is_trained_from_events_and_chosen_by_its_folder(tmp_path: Pa
     done = train_encoder(settings, world(400), Choice(held_out=0.2), OPTIONS, output)
     assert (done.pairs, done.held_out) == (320, 80)
     assert min(done.history.held_out) < done.history.base - 0.8
-    new = build_raw_encoder(Settings(encoder=str(output)))
-    assert new.revision == done.revision != build_raw_encoder(settings).revision
+    new = build_raw_encoder(Settings(encoder=str(output)).encoder)
+    assert new.revision == done.revision != build_raw_encoder(settings.encoder).revision
     told = about(output)
-    assert told["base_revision"] == build_raw_encoder(settings).revision
+    assert told["base_revision"] == build_raw_encoder(settings.encoder).revision
     assert told["cut"] == "2020-09-13T17:46:40.001000+00:00"
     assert told["recall_at_10"] == {"before": done.recall_before, "after": done.recall_after}
     assert (told["train_pairs"], told["held_out_pairs"]) == (320, 80)

@@ -50,9 +50,11 @@ def answer(port: int, path: str) -> str:
 def test_brokers_that_are_away_are_told_of_everywhere_and_sigterm_ends_the_wait(child: Start) -> None:
     given = settings()
     worker = child(given)
-    eventually(lambda: answer(given.metrics_port, "/readyz").startswith("paused: kafka"), "the pause")
-    assert 'interestflow_paused{stage="kafka"} 1.0' in answer(given.metrics_port, "/metrics")
-    assert answer(given.metrics_port, "/livez") == "alive\n"
+    eventually(
+        lambda: answer(given.observation.metrics_port, "/readyz").startswith("paused: kafka"), "the pause"
+    )
+    assert 'interestflow_paused{stage="kafka"} 1.0' in answer(given.observation.metrics_port, "/metrics")
+    assert answer(given.observation.metrics_port, "/livez") == "alive\n"
     worker.process.send_signal(signal.SIGTERM)
     log = worker.ended(0)
     assert "trying again for up to" in log
@@ -77,7 +79,7 @@ def test_an_interrupt_while_it_starts_is_quiet(delay_s: float, child: Start) -> 
 
 def test_a_taken_port_ends_it_with_a_sentence_that_names_the_setting(child: Start) -> None:
     given = settings()
-    with socket.create_server(("127.0.0.1", given.metrics_port)):
+    with socket.create_server(("127.0.0.1", given.observation.metrics_port)):
         assert "INTERESTFLOW_METRICS_PORT" in child(given).ended(1)
 
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from streams.commands.main import app
 from streams.settings.action_rules import DEFAULT_ACTIONS, LARGEST_WEIGHT
 from streams.settings.configuration import load
-from streams.settings.settings import Settings, SettingsError
+from streams.settings.settings import PLACES, SECTIONS, Settings, SettingsError
 from streams.settings.source_topics import Source
 from tests.streams.flows import apply, make_flow, record
 
@@ -51,13 +51,17 @@ def test_options_win_over_environment_over_file_over_defaults(toml: Any, environ
     file = toml("top_k = 2\npartitions = 2\nreasons = 2\n")
     environment(partitions="3", reasons="3")
     settings = load(file, reasons=4)
-    assert (settings.top_k, settings.partitions, settings.reasons) == (2, 3, 4)
-    assert settings.history_length == Settings.model_fields["history_length"].default
+    assert (settings.recommendations.top_k, settings.topics.partitions, settings.recommendations.reasons) == (
+        2,
+        3,
+        4,
+    )
+    assert settings.user_state.history_length == Settings().user_state.history_length
 
 
 def test_an_option_that_was_not_given_decides_nothing(environment: Any) -> None:
     environment(partitions="3")
-    assert load(partitions=None).partitions == 3
+    assert load(partitions=None).topics.partitions == 3
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -82,7 +86,7 @@ def test_a_file_that_does_not_parse_is_said_to(toml: Any) -> None:
 )
 def test_sources_are_pairs_or_json(environment: Any, given: str) -> None:
     environment(sources=given)
-    assert load().sources == (
+    assert load().topics.sources == (
         Source(topic="clicks", format="native"),
         Source(topic="orders", format="cloudevents"),
         Source(topic="plain", format="native"),
@@ -92,16 +96,52 @@ def test_sources_are_pairs_or_json(environment: Any, given: str) -> None:
 def test_sources_may_be_tables_of_the_file(toml: Any) -> None:
     file = toml('[[sources]]\ntopic = "clicks"\nformat = "canonical"\n')
     settings = load(file)
-    assert settings.canonical_topic == "clicks"
-    assert settings.raw_sources == ()
+    assert settings.topics.canonical == "clicks"
+    assert settings.topics.raw_sources == ()
 
 
 def test_actions_are_merged_over_the_defaults(environment: Any) -> None:
     environment(actions='{"purchase": {"weight": 9}, "wave": {"weight": -1, "scale": "linear"}}')
-    rules = load().action_rules
+    rules = load().weights.action_rules
     assert (rules["purchase"].weight, rules["purchase"].scale) == (9, "none")
     assert rules["wave"].weight == -1
     assert rules["click"] == DEFAULT_ACTIONS["click"]
+
+
+# --- in sections --------------------------------------------------------------------------------------------------
+
+
+def test_every_setting_has_a_place_of_its_own() -> None:
+    names = [name for section in SECTIONS.values() for name in section.flat_names()]
+    assert sorted(names) == sorted(PLACES)
+    assert Settings().flat().keys() == PLACES.keys()
+
+
+def test_flat_names_lead_to_sections() -> None:
+    settings = Settings(topic_items="a", app="b", encoder="hashing")
+    assert (settings.topics.items, settings.topics.group, settings.encoder.name) == ("a", "b-g1", "hashing")
+    other = settings.model_copy(update={"topic_items": "c", "generation": 2, "partitions": 9})
+    assert (other.topics.items, other.topics.state, other.topics.partitions) == ("c", "b-g2-state", 9)
+    assert other.encoder is settings.encoder
+    assert settings.topics.items == "a"
+    with pytest.raises(KeyError):
+        settings.model_copy(update={"colour": "red"})
+
+
+def test_only_loading_reads_the_environment(environment: Any) -> None:
+    environment(app="shop")
+    assert (Settings().topics.app, load().topics.app) == ("interestflow", "shop")
+
+
+def test_tables_of_file_and_environment_are_merged(environment: Any, toml: Any) -> None:
+    environment(actions='{"buy": {"weight": 2}}')
+    actions = load(
+        toml("[actions]\nbuy = {weight = 9, scale = 'log'}\nwave = {weight = 1}\n")
+    ).weights.actions
+    assert {word: (rule.weight, rule.scale) for word, rule in actions.items()} == {
+        "buy": (2, "log"),
+        "wave": (1, "none"),
+    }
 
 
 # --- what is wrong ------------------------------------------------------------------------------------------------
@@ -112,6 +152,24 @@ def test_all_wrong_settings_are_named_at_once(environment: Any, toml: Any) -> No
     said = wrong(config=toml('top_k = "few"\nsize = 3\n'), model=5)
     for name in ("PARTITIONS", "GENERATION", "COLOUR", "SOURCES", "TOP_K", "SIZE", "MODEL"):
         assert f"INTERESTFLOW_{name}: " in said
+
+
+@pytest.mark.parametrize("name", ["colour", *sorted(SECTIONS.keys() - PLACES.keys())])
+def test_an_unknown_name_of_the_file_is_named_though_it_be_a_sections(name: str, toml: Any) -> None:
+    assert f"INTERESTFLOW_{name.upper()}: Extra inputs are not permitted" in wrong(
+        config=toml(f"{name} = 1\n")
+    )
+
+
+def test_problems_of_several_sections_are_named_at_once() -> None:
+    said = wrong(destinations="memory", users_in_memory=5, sources="a:native,a:native", top_k=0)
+    for problem in (
+        "destinations: kafka",
+        "users_in_memory, evicted_dir: ",
+        "listed twice",
+        "INTERESTFLOW_TOP_K",
+    ):
+        assert problem in said
 
 
 def test_an_unknown_variable_is_named(environment: Any) -> None:
@@ -163,7 +221,7 @@ def test_the_settings_verb_prints_every_setting_and_no_password(environment: Any
     assert shown.exit_code == 0
     assert SECRET not in shown.output
     lines = dict(line.split("=", 1) for line in shown.output.splitlines())
-    assert lines.keys() == {f"INTERESTFLOW_{name.upper()}" for name in Settings.model_fields}
+    assert lines.keys() == {f"INTERESTFLOW_{name.upper()}" for name in PLACES}
     assert lines["INTERESTFLOW_TOP_K"] == "7"
     assert lines["INTERESTFLOW_KAFKA_SASL_PASSWORD"] == lines["INTERESTFLOW_ENCODER_REMOTE_API_KEY"] == "***"
 
@@ -223,7 +281,7 @@ def test_a_list_may_be_written_with_commas_or_as_json(given: str, environment: A
     names = ("consuming_actions", "sentiment_actions", "media_hosts")
     environment(**dict.fromkeys(names, given))
     settings = load()
-    assert [getattr(settings, name) for name in names] == [("view", "buy")] * 3
+    assert [settings.flat()[name] for name in names] == [("view", "buy")] * 3
 
 
 def test_what_is_no_json_is_told_with_its_variable(environment: Any) -> None:

@@ -49,11 +49,11 @@ def test_what_an_encoder_would_not_heed_is_refused(encoder: str) -> None:
     with pytest.raises(
         SettingsError, match="heed INTERESTFLOW_ENCODER_PROMPT, INTERESTFLOW_ENCODER_POOLING: unset"
     ):
-        build_raw_encoder(Settings(encoder=encoder, encoder_prompt="query: ", encoder_pooling="cls"))
+        build_raw_encoder(Settings(encoder=encoder, encoder_prompt="query: ", encoder_pooling="cls").encoder)
     with pytest.raises(SettingsError, match="INTERESTFLOW_ENCODER_TRUNCATE_DIM"):
-        build_raw_encoder(Settings(encoder=encoder, encoder_truncate_dim=64))
+        build_raw_encoder(Settings(encoder=encoder, encoder_truncate_dim=64).encoder)
 
 
 def test_an_encoder_that_takes_nothing_more_is_named_alone() -> None:
     with pytest.raises(SettingsError, match="hashing takes nothing behind its name"):
-        build_raw_encoder(Settings(encoder="hashing:64"))
+        build_raw_encoder(Settings(encoder="hashing:64").encoder)

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from encoders.media.locations import MediaError
 from streams.commands.main import app
+from streams.settings.configuration import load
 from streams.settings.settings import Settings
 from streams.wiring.media import build_pictures, build_transcripts
 from tests.encoders.media.tiny_media import as_bytes, make_clip, make_whisper, picture, tone, wav
@@ -36,7 +37,7 @@ def test_models_sources_and_limits_are_those_of_the_settings(
     }
     for name, value in wanted.items():
         monkeypatch.setenv(f"INTERESTFLOW_{name}", value)
-    settings = Settings()
+    settings = load()
     pictures, speech = build_pictures(settings), build_transcripts(settings)
     assert pictures is not None
     assert speech is not None

@@ -75,7 +75,7 @@ class Rig:
 
     def rejected(self) -> list[dict[str, bytes]]:
         """Headers of the rejected records."""
-        return [dict(headers) for _, _, headers in self.sink.records[SETTINGS.topic_rejected]]
+        return [dict(headers) for _, _, headers in self.sink.records[SETTINGS.topics.rejected]]
 
     def count(self, stage: str, reason: str) -> float | None:
         """The metric."""
@@ -106,7 +106,7 @@ async def test_poison_of_every_kind_is_rejected_booked_and_acknowledged_with_its
     event = await rig.run("update", log)
     assert event.acked
     assert rig.ended == []
-    assert {key for key, *_ in rig.sink.records[SETTINGS.topic_vectors]} == {b"a", b"d"}
+    assert {key for key, *_ in rig.sink.records[SETTINGS.topics.vectors]} == {b"a", b"d"}
     told = {(h["__connect.errors.offset"], h["__connect.errors.stage"]) for h in rig.rejected()}
     assert told == {(b"1", b"update.fold"), (b"2", b"update.encode")}
     assert {h["__connect.errors.exception.class.name"] for h in rig.rejected()} == {
@@ -134,8 +134,8 @@ async def test_isolated_records_are_on_the_broker_before_the_state_that_goes_bey
 
     rig.sink.publish = slowly  # type: ignore[method-assign]
     await rig.run("update", [record(0), record(1, action="poison")])
-    assert order[0] == {SETTINGS.topic_rejected}
-    assert SETTINGS.topic_state in order[1]
+    assert order[0] == {SETTINGS.topics.rejected}
+    assert SETTINGS.topics.state in order[1]
 
 
 async def test_poison_at_ingest_and_in_the_catalog_takes_no_neighbour(
@@ -152,11 +152,11 @@ async def test_poison_at_ingest_and_in_the_catalog_takes_no_neighbour(
     monkeypatch.setattr(rig.parts.ingest.adapters[RAW], "parse", fragile)
     raw = [record(0), record(1, action="poison"), record(2)]
     assert (await rig.run("ingest", raw, RAW)).acked
-    assert len(rig.sink.records[SETTINGS.topic_events]) == 2
+    assert len(rig.sink.records[SETTINGS.topics.events]) == 2
     titles = ["red", "poison", "blue"]
     items = [Record(orjson.dumps({"item_id": t, "title": t}), n, t.encode()) for n, t in enumerate(titles)]
-    assert (await rig.run("catalog", items, SETTINGS.topic_items)).acked
-    assert {key for key, *_ in rig.sink.records[SETTINGS.topic_embeddings]} == {b"red", b"blue"}
+    assert (await rig.run("catalog", items, SETTINGS.topics.items)).acked
+    assert {key for key, *_ in rig.sink.records[SETTINGS.topics.embeddings]} == {b"red", b"blue"}
     assert [h["__connect.errors.stage"] for h in rig.rejected()] == [b"ingest.decode", b"catalog.encode"]
     assert (rig.count("ingest", "handling_failed"), rig.count("catalog", "handling_failed")) == (1, 1)
 
@@ -213,12 +213,12 @@ async def test_what_became_of_the_catalogs_records_is_counted() -> None:
     rig = Rig()
     values = [("a", b'{"item_id":"a","title":"x"}'), ("nobody", None), ("bad", b"{")]
     items = [Record(value, n, key.encode()) for n, (key, value) in enumerate(values)]
-    assert (await rig.run("catalog", items, SETTINGS.topic_items)).acked
+    assert (await rig.run("catalog", items, SETTINGS.topics.items)).acked
     sample = rig.metrics.registry.get_sample_value
     names = ("encoded", "removed", "removed_unknown", "refused", "unchanged", "replaced")
     counted = [sample("interestflow_items_total", {"outcome": name}) for name in names]
     assert counted == [1, 0, 1, 1, 0, 0]
-    published = {key: headers for key, _, headers, *_ in rig.sink.records[SETTINGS.topic_embeddings]}
+    published = {key: headers for key, _, headers, *_ in rig.sink.records[SETTINGS.topics.embeddings]}
     assert {key: list(own) for key, own in published.items()} == {
         b"a": [], b"nobody": [("interestflow.unknown", b"")],
     }  # fmt: skip

@@ -35,7 +35,7 @@ def parts(**options: Any) -> Parts:
     return make_parts(SETTINGS, flow, ENCODER, ended, sink=MemoryLog(), adapters={RAW: adapter("native")})
 
 
-def batch(*records: Record, topic: str = SETTINGS.canonical_topic) -> RecordBatch:
+def batch(*records: Record, topic: str = SETTINGS.topics.canonical) -> RecordBatch:
     return RecordBatch(topic, 0, records)
 
 
@@ -76,7 +76,7 @@ def test_records_become_canonical_events_or_are_rejected() -> None:
     good = record(0)
     made = parts().ingest.start(batch(good, Record(b"{", 1, topic=RAW), topic=RAW))
     (canonical,) = made.groups
-    assert (canonical.topic, len(canonical.records)) == (SETTINGS.topic_events, 1)
+    assert (canonical.topic, len(canonical.records)) == (SETTINGS.topics.events, 1)
     assert [rejected.reason for _, rejected in made.rejected] == ["not_json"]
     assert (made.source, made.outcomes) == (RAW, {"event": 1, "rejected": 1})
 
@@ -89,13 +89,13 @@ def test_an_event_that_the_canonical_topic_does_not_take_is_rejected() -> None:
 
 
 def test_items_are_encoded_once_and_a_removal_needs_no_encoder() -> None:
-    catalog, topic = parts().catalog, SETTINGS.topic_items
+    catalog, topic = parts().catalog, SETTINGS.topics.items
     red = Record(orjson.dumps({"item_id": "red", "title": "red hat"}), 0, b"red")
     made = catalog.start(batch(red, topic=topic))
     assert isinstance(made, Pending)
     done = made.resume(made.encode())
     assert isinstance(done, Outputs)
-    assert (done.groups[0].topic, len(done.groups[0].records)) == (SETTINGS.topic_embeddings, 1)
+    assert (done.groups[0].topic, len(done.groups[0].records)) == (SETTINGS.topics.embeddings, 1)
     again = catalog.start(batch(red, topic=topic))
     assert isinstance(again, Outputs)
     assert again.outcomes["unchanged"] == 1
@@ -156,7 +156,7 @@ async def test_a_state_changes_and_is_published_in_one_call_on_the_model_thread(
         return fold(*arguments)
 
     def publishing(groups: Any) -> Any:
-        state = [g for g in groups if isinstance(g, TopicRecords) and g.topic == SETTINGS.topic_state]
+        state = [g for g in groups if isinstance(g, TopicRecords) and g.topic == SETTINGS.topics.state]
         if state:
             assert state[0].records[-1][0] == PROGRESS_KEY
             order.append(("publish", threading.current_thread().name))

@@ -116,7 +116,7 @@ def test_a_gpu_has_one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
         device = "cuda"
 
     monkeypatch.setattr(
-        "streams.wiring.encoder.build_raw_encoder", lambda settings: OnGpu(settings.dimensions)
+        "streams.wiring.encoder.build_raw_encoder", lambda settings: OnGpu(settings.encoder.dimensions)
     )
     with pytest.raises(SettingsError, match="ENCODER_WORKERS=1"):
         build_encoder(Settings(encoder="big", dimensions=DIM, encoder_workers=2))

@@ -60,4 +60,4 @@ class LatestModel:
 
 def from_settings(settings: Settings) -> LatestModel:
     """Of the stream's dimensions."""
-    return LatestModel(settings.dimensions)
+    return LatestModel(settings.encoder.dimensions)

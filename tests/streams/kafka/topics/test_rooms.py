@@ -100,8 +100,8 @@ def test_a_full_state_fits_what_its_topic_needs() -> None:
 def test_topics_are_made_to_take_the_largest_event(limit_bytes: int) -> None:
     settings = Settings(limit_bytes=limit_bytes)
     made = {spec.name: spec.config for spec in specs(settings)}
-    takes = int(made[settings.topic_events]["max.message.bytes"])
-    largest = record_bytes(b"x" * 4 * settings.limit_id_length, b"x" * limit_bytes, HEADERS)
+    takes = int(made[settings.topics.events]["max.message.bytes"])
+    largest = record_bytes(b"x" * 4 * settings.limits.max_id_length, b"x" * limit_bytes, HEADERS)
     assert max(KAFKA_DEFAULT, largest) <= takes
     assert all(
         int(config.get("max.message.bytes", KAFKA_DEFAULT)) >= KAFKA_DEFAULT for config in made.values()

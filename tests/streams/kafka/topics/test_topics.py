@@ -15,13 +15,13 @@ from streams.settings.source_topics import Source
 def test_each_role_has_its_clean_up_policy() -> None:
     settings = Settings()
     policies = {spec.name: spec.cleanup_policy for spec in specs(settings)}
-    deleting = {settings.topic_events, settings.topic_rejected, "behavior.raw.v1"}
+    deleting = {settings.topics.events, settings.topics.rejected, "behavior.raw.v1"}
     compacting = {
-        settings.topic_items,
-        settings.topic_embeddings,
-        settings.topic_vectors,
-        settings.topic_recommendations,
-        settings.topic_state,
+        settings.topics.items,
+        settings.topics.embeddings,
+        settings.topics.vectors,
+        settings.topics.recommendations,
+        settings.topics.state,
     }
     assert {name for name, policy in policies.items() if policy == "delete"} == deleting
     assert {name for name, policy in policies.items() if policy == "compact"} == compacting
@@ -37,7 +37,7 @@ def test_a_canonical_source_takes_the_place_of_our_events_topic() -> None:
     names = [spec.name for spec in specs(settings)]
     assert "clicks" in names
     assert "raw" in names
-    assert settings.topic_events not in names
+    assert settings.topics.events not in names
 
 
 def test_state_topic_belongs_to_the_generation() -> None:
@@ -47,8 +47,8 @@ def test_state_topic_belongs_to_the_generation() -> None:
 
 def test_rejected_records_may_be_larger_than_the_limit() -> None:
     settings = Settings(limit_bytes=20_000_000)
-    rejected = next(spec for spec in specs(settings) if spec.name == settings.topic_rejected)
-    assert int(rejected.config["max.message.bytes"]) > settings.limit_bytes
+    rejected = next(spec for spec in specs(settings) if spec.name == settings.topics.rejected)
+    assert int(rejected.config["max.message.bytes"]) > settings.limits.max_bytes
 
 
 def test_two_roles_on_one_topic_are_refused() -> None:

@@ -1,0 +1,1 @@
+"""The sections of the settings, each with its fields. A section knows no other section."""

@@ -1,0 +1,26 @@
+"""What a worker publishes, and where."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, model_validator
+
+from streams.settings.registries import SINKS
+from streams.settings.section import CommaSeparated, Section
+
+
+class OutputSettings(Section):
+    """How vectors are written, and the destinations of vectors and recommendations."""
+
+    # base64: little-endian float32, compact; array: JSON numbers, for readers without a decoder.
+    vector_format: Literal["base64", "array"] = "base64"
+    # Where vectors and recommendations go: `kafka` (their topics, which audit and replay read), and the destinations of
+    # installed packages. A batch is acknowledged when all of them have it.
+    destinations: Annotated[CommaSeparated, AfterValidator(SINKS.require_all)] = ("kafka",)
+
+    @model_validator(mode="after")
+    def _check_destinations(self) -> Self:
+        if "kafka" not in self.destinations:
+            raise ValueError("destinations: kafka must be one of them, for audit and replay read its topics")
+        return self
