@@ -60,6 +60,7 @@ def removed_under_load(deployment: Deployment, rng: Random) -> None:
             time.sleep(PARKED_S)
             unread = deployment.read_on()
             time.sleep(rng.uniform(0.2, 0.5))
+            until(lambda: deployment.read_on() != unread, "something unread")
             remove(deployment.admin, deployment.witness.topic, cut(rng, unread, deployment.read_on()))
         time.sleep(rng.uniform(0.2, 0.5))
     deployment.judge()
@@ -87,6 +88,7 @@ def removed_from_source(deployment: Deployment, rng: Random) -> None:
 def remove_unread(deployment: RemovingSource, rng: Random, unread: Mapping[int, int]) -> None:
     """A moment later remove some of what stands in the source from these offsets on."""
     time.sleep(rng.uniform(0.2, 0.5))
+    until(lambda: deployment.ends() != unread, "something unread")
     remove(deployment.admin, deployment.source, cut(rng, unread, deployment.ends()))
 
 
