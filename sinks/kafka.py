@@ -36,7 +36,7 @@ from sinks.base import SinkError, TopicRecords
 from sinks.lanes import Entry, Lane, entries
 from sinks.outstanding import Outstanding, Report
 from sinks.properties import DEFAULTS, GUARANTEES
-from sinks.refusals import MISSING_S, RESTART, missing, refusal, said, says_nothing
+from sinks.refusals import MISSING_S, RESTART, ended_by_another, late, missing, refusal, said, says_nothing
 
 DEADLINE_S = 300.0
 REOPEN_S = 600.0
@@ -57,6 +57,8 @@ class KafkaLog:
         deadline_s: how long a record may be on its way until the sink ends.
         """
         self._fatal: str | None = None
+        # While the producer has ended because of a record whose report, which tells why, has not come yet.
+        self._reason_due = False
         self._ends_at = float("inf")
         self._deadline = deadline_s
         self._producer = Producer({**DEFAULTS, **config, **GUARANTEES, "error_cb": lambda error: None})
@@ -72,12 +74,12 @@ class KafkaLog:
     def publish(self, groups: Sequence[TopicRecords]) -> Future[Sequence[int]]:
         """Enqueue at once; resolves when each record has its delivery report. Raises SinkError if fatal."""
         with self._lock:
-            if self._fatal:
+            if self._fatal and not self._reason_due:
                 raise SinkError(self._fatal)
             outstanding = Outstanding(groups, self._now, self._refused)
             self._outstanding.append(outstanding)
             for index, group in enumerate(groups):
-                if group.records:
+                if group.records and not self._fatal:
                     self._place(groups, index, outstanding)
         return outstanding.future
 
@@ -121,7 +123,9 @@ class KafkaLog:
             for entry in entries(group, places, outstanding.reports(groups, index)):
                 self._pass_on(lane, entry)
         except Exception as error:  # whatever it is, the rest must not follow
-            raise self._end(f"cannot enqueue to {lane.topic}: {said(error)}; {RESTART}") from error
+            ended = self._cannot_enqueue(lane, error)
+            if not self._reason_due:  # else it comes with the future
+                raise ended from error
 
     def _straight(self, group: TopicRecords, partition: int, reports: Iterator[Report]) -> None:
         """Hand over records of a named partition that is open."""
@@ -144,6 +148,10 @@ class KafkaLog:
         headers = {} if entry.headers is None else {"headers": list(entry.headers)}
         self._producer.produce(lane.topic, entry.value, entry.key, entry.partition, report, **headers)
 
+    def _cannot_enqueue(self, lane: Lane, error: Exception) -> SinkError:
+        self._reason_due = self._reason_due or (self._fatal is None and ended_by_another(error))
+        return self._end(f"cannot enqueue to {lane.topic}: {said(error)}; {RESTART}")
+
     def _end(self, reason: str) -> SinkError:
         """Take nothing any more. The poll thread fails what is outstanding."""
         if self._fatal is None:
@@ -162,7 +170,7 @@ class KafkaLog:
                 for entry in held:
                     self._pass_on(lane, entry)
             except Exception as error:  # see _enqueue
-                self._end(f"cannot enqueue to {lane.topic}: {said(error)}; {RESTART}")
+                self._cannot_enqueue(lane, error)
 
     def _refused(self, error: KafkaError, message: Any) -> None:
         """A record was not delivered; in the poll thread."""
@@ -172,6 +180,7 @@ class KafkaLog:
             # In place of what librdkafka said when it ended, unless those who wait have been told already.
             if self._ends_at > float("-inf"):
                 self._fatal, self._ends_at = refusal(error, message), float("-inf")
+                self._reason_due = False
 
     def _poll(self) -> None:
         while not self._stopping.is_set():
@@ -189,8 +198,9 @@ class KafkaLog:
         while self._outstanding and self._outstanding[0].future.done():
             self._outstanding.popleft()
         if self._outstanding and self._now - self._outstanding[0].begun > self._deadline:
+            waited = [lane.topic for lane in self._lanes.values() if lane.unplaced or lane.held]
             with self._lock:
-                self._end(self._late())
+                self._end(late(waited, self._deadline))
         if self._now >= self._ends_at:
             self._fail_outstanding()
 
@@ -198,21 +208,13 @@ class KafkaLog:
         with self._lock:
             failed = list(self._outstanding)
             self._outstanding.clear()
-            self._ends_at = float("-inf")
+            self._ends_at, self._reason_due = float("-inf"), False
             reason = self._fatal or RESTART
             # Nothing is handed to librdkafka any more, so dropping what waits there leaves no gap.
             self._producer.purge(in_queue=True, in_flight=False, blocking=False)
         for one in failed:
             self._undelivered += one.remaining
             one.fail(reason)
-
-    def _late(self) -> str:
-        """Who has not answered; the lanes tell which topic was never counted."""
-        waited = [lane.topic for lane in self._lanes.values() if lane.unplaced or lane.held]
-        about = f" of {', '.join(sorted(waited))}" if waited else ""
-        return (
-            f"Kafka did not take a record{about} within {self._deadline:g} s: look at the brokers; {RESTART}"
-        )
 
     def _count(self, lane: Lane) -> None:
         """Ask how many partitions a topic has until it is known; in a thread of its own."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, KafkaException
 
 RESTART = "the worker begins again, with nothing lost, where it is started again"
 # A topic that was made a moment ago may not be known to every broker.
@@ -26,6 +27,11 @@ def says_nothing(error: KafkaError) -> bool:
     return error.code() in CONSEQUENCES
 
 
+def ended_by_another(error: Exception) -> bool:
+    """True where a record is not taken only because librdkafka's producer has ended, whose reason is another record."""
+    return isinstance(error, KafkaException) and says_nothing(error.args[0])
+
+
 def refusal(error: KafkaError, message: Any) -> str:
     """The sentence for a record that was refused."""
     where = f"{message.topic()} (partition {message.partition()})"
@@ -36,6 +42,13 @@ def refusal(error: KafkaError, message: Any) -> str:
 def missing(topic: str) -> str:
     """The sentence for a topic that is not there."""
     return f"the topic {topic} does not exist: run `interestflow topics create`; {RESTART}"
+
+
+def late(topics: Iterable[str], deadline_s: float) -> str:
+    """The sentence for a broker that has not answered. topics: those of which records wait to be sent."""
+    named = ", ".join(sorted(topics))
+    record = f"a record of {named}" if named else "a record"
+    return f"Kafka did not take {record} within {deadline_s:g} s: look at the brokers; {RESTART}"
 
 
 def said(error: Exception) -> str:

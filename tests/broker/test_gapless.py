@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -74,6 +75,21 @@ def test_calls_that_follow_a_refused_one_append_nothing(
     appended = numbers(read_topic(topic))
     assert appended == list(range(len(appended)))
     assert len(appended) <= 105
+
+
+def test_whoever_publishes_meanwhile_to_another_topic_is_told_of_the_record_that_was_refused(
+    sink: KafkaLog, make_topic: MakeTopic
+) -> None:
+    """Between the end of librdkafka's producer and its report on that record, all it says is that it has ended."""
+    narrow, other = make_topic("narrow", max__message__bytes=str(TAKES)), make_topic("other")
+    for topic in (narrow, other):
+        sink.publish([TopicRecords(topic, numbered(0, 5), 0)]).result(timeout=30)
+    futures = [sink.publish([TopicRecords(narrow, numbered(5, 1, 5 * TAKES), 0)])]
+    reason = rf"{narrow} \(partition 0\).*too large"
+    with pytest.raises(SinkError, match=reason):
+        futures.extend(sink.publish([TopicRecords(other, numbered(n, 1), 0)]) for n in range(5, 100_000))
+    errors = [error for future in futures if (error := future.exception(timeout=30)) is not None]
+    assert all(re.search(reason, str(error)) for error in errors)
 
 
 def test_a_topic_that_takes_less_from_now_on_leaves_no_gap(

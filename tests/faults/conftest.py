@@ -13,13 +13,14 @@ from tests.faults.deployment import Deploy, Deployment
 from tests.faults.node import Node
 
 FOLDER = Path(__file__).parent
+BROKERS = {"node", "cluster", "guarded_node"}
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest selects by marker
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever here asks for the broker is marked `broker`."""
+    """Whatever here asks for a broker is marked `broker`."""
     for item in items:
-        if item.path.is_relative_to(FOLDER) and {"node", "cluster"} & set(getattr(item, "fixturenames", ())):
+        if item.path.is_relative_to(FOLDER) and BROKERS & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.broker)
 
 

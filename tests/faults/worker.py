@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 
 from streams.ops import heap
+from streams.ops.endpoints import serve
 from streams.settings.configuration import load
 from streams.settings.settings import Settings
 from streams.wiring.worker import build_worker
@@ -34,6 +35,8 @@ def order_file(log: Path) -> Path:
 async def run(settings: Settings, point: str = "", nth: int = 1, orders: Path | None = None) -> None:
     """Until told to stop, or until the point has been passed `nth` times."""
     worker = build_worker(settings)
+    if settings.metrics_port:
+        serve(worker.metrics, worker.health, settings.metrics_host, settings.metrics_port)
 
     def obey() -> None:
         assert orders is not None

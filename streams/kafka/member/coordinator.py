@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from types import MappingProxyType
 from typing import Any
 
@@ -109,8 +109,10 @@ def plain(error: BaseException | None) -> BaseException | None:
     code = getattr(error, "errno", None)
     if not isinstance(error, AIOKafkaError) or code is None or code not in FINAL_CODES:
         return error
-    about = " ".join(str(argument) for argument in error.args)
-    return GroupError(sentence(by_code(code), f"reading {about}".strip()))
+    # aiokafka gives the group, one topic, or a set of topics.
+    named = ", ".join(", ".join(sorted(one)) if isinstance(one, Set) else str(one) for one in error.args)
+    what = "consumer group" if code == KafkaError.GROUP_AUTHORIZATION_FAILED else "reading"
+    return GroupError(sentence(by_code(code), f"{what} {named}".strip()))
 
 
 def register() -> None:

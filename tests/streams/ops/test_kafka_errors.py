@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from aiokafka.errors import TopicAuthorizationFailedError
+from aiokafka.errors import GroupAuthorizationFailedError, TopicAuthorizationFailedError
 from confluent_kafka import KafkaError, KafkaException
 
 from streams.kafka.member import coordinator
@@ -63,3 +63,14 @@ def test_what_crashed_the_stream_is_a_sentence_where_kafka_refused() -> None:
     assert "shop.raw" in str(plain)
     bug = KeyError("x")
     assert coordinator.plain(bug) is bug
+
+
+@pytest.mark.parametrize(
+    ("error", "resource"),
+    [
+        (TopicAuthorizationFailedError({"b", "a"}), "reading a, b: "),
+        (GroupAuthorizationFailedError("shop-g1"), "consumer group shop-g1: "),
+    ],
+)
+def test_what_a_refusal_is_of_is_named_as_a_person_would(error: Exception, resource: str) -> None:
+    assert str(coordinator.plain(error)).startswith(resource)
