@@ -104,8 +104,8 @@ class Guarded(Ingesting):
 
     def losable(self) -> list[Right]:
         """Those that a running worker uses with its events, so that it meets the loss of any of them."""
-        s = self.settings
-        write = (s.topic_state, s.topic_vectors, s.canonical_topic, s.topic_rejected)
+        s = self.settings.topics
+        write = (s.state, s.vectors, s.canonical, s.rejected)
         read = (*(source.topic for source in s.raw_sources), s.group)
         return [
             right

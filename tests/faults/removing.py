@@ -109,7 +109,9 @@ class Removing(Deployment):
     def __init__(self, servers: str, folder: Path, seed: int, **fields: Any) -> None:
         """As a deployment's. metrics_port must be among the fields."""
         super().__init__(servers, folder, seed, **fields)
-        self.witness = Witness(self.settings.canonical_topic, folder / "a.log", self.settings.metrics_port)
+        self.witness = Witness(
+            self.settings.topics.canonical, folder / "a.log", self.settings.observation.metrics_port
+        )
 
     def make_oracle(self, catalog: list[Message]) -> Oracle:
         """One that can wait."""
@@ -160,7 +162,7 @@ class RemovingSource(Ingesting):
         """As Ingesting's. metrics_port must be among the fields."""
         super().__init__(servers, folder, seed, raw={"raw": PARTITIONS}, **fields)
         self.source = self.load.loads[0].topic
-        self.witness = Witness(self.source, folder / "a.log", self.settings.metrics_port)
+        self.witness = Witness(self.source, folder / "a.log", self.settings.observation.metrics_port)
 
     def ends(self) -> dict[int, int]:
         """Of the source, now."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from random import Random
 
-from streams.kafka.fetching import FETCH_MAX_WAIT_MS
+from streams.kafka.member.fetching import FETCH_MAX_WAIT_MS
 from streams.local_kafka.local_kafka import free_port
 from tests.faults.deployment import RATE, Deploy, Deployment, until
 from tests.faults.ingest_trials import stopped

@@ -35,8 +35,13 @@ def order_file(log: Path) -> Path:
 async def run(settings: Settings, point: str = "", nth: int = 1, orders: Path | None = None) -> None:
     """Until told to stop, or until the point has been passed `nth` times."""
     worker = build_worker(settings)
-    if settings.metrics_port:
-        serve(worker.metrics, worker.health, settings.metrics_host, settings.metrics_port)
+    if settings.observation.metrics_port:
+        serve(
+            worker.metrics,
+            worker.health,
+            settings.observation.metrics_host,
+            settings.observation.metrics_port,
+        )
 
     def obey() -> None:
         assert orders is not None
