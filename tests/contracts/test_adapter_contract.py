@@ -87,7 +87,7 @@ def test_every_format_is_under_contract() -> None:
 
 @pytest.mark.parametrize("name", sorted(WRITERS))
 @given(event=valid_events())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_valid_event_survives_the_way_through(name: str, event: Event) -> None:
     (parsed,) = PARSERS[name](WRITERS[name](event), LIMITS)
     assert parsed == event
@@ -172,7 +172,7 @@ def test_one_wrong_field_gives_an_event_or_a_reason(name: str, limits: Limits) -
 
 @each_format
 @given(payload=PAYLOADS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_bytes_give_an_event_or_a_reason(name: str, payload: bytes | None) -> None:
     check(PARSERS[name], Record(payload, 0), LIMITS)
 
@@ -185,7 +185,7 @@ def test_the_short_way_decodes_like_the_long_way(limits: Limits) -> None:
 
 
 @given(payloads=st.lists(PAYLOADS, max_size=4), event=valid_events())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_the_short_way_decodes_any_bytes_like_the_long_way(payloads: list[Any], event: Event) -> None:
     records = [*(Record(payload, 0) for payload in payloads), as_native(event)]
     assert decode_canonical_batch(records, LIMITS) == [decode_canonical(record, LIMITS) for record in records]

@@ -176,7 +176,7 @@ def test_no_text_gives_no_row(encoder: Encoder) -> None:
 
 
 @given(texts=st.lists(st.sampled_from(WORDS), min_size=1, max_size=12))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_text_has_one_vector_in_any_batch_and_order(encoder: Encoder, texts: list[str]) -> None:
     together = encoder.encode(texts)
     for row, text in enumerate(texts):
@@ -184,7 +184,7 @@ def test_a_text_has_one_vector_in_any_batch_and_order(encoder: Encoder, texts: l
 
 
 @given(text=st.text(max_size=80))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_text_has_a_finite_vector(encoder: Encoder, text: str) -> None:
     assert np.isfinite(encoder.encode([text])).all()
 

@@ -68,7 +68,7 @@ LOGS = st.lists(
 
 @pytest.mark.parametrize("name", sorted(MODELS))
 @given(log=LOGS, cuts=st.sets(st.integers(0, 80), max_size=6))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_batch_boundaries_do_not_change_a_bit(name: str, log: Any, cuts: set[int]) -> None:
     model = make(name)
     whole, parts = (np.zeros(USERS, dtype=model.state_dtype()) for _ in range(2))
@@ -81,7 +81,7 @@ def test_batch_boundaries_do_not_change_a_bit(name: str, log: Any, cuts: set[int
 
 @pytest.mark.parametrize("name", sorted(MODELS))
 @given(log=LOGS, seed=st.integers(0, 1000))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_other_users_do_not_matter(name: str, log: Any, seed: int) -> None:
     """However the users' events interleave, each user's state is the same."""
     model = make(name)
@@ -131,7 +131,7 @@ def test_the_version_is_a_short_text_that_is_the_same_each_time(model: Any) -> N
 
 @pytest.mark.parametrize("name", sorted(MODELS))
 @given(log=LOGS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_coefficients_rebuild_the_interest(name: str, log: Any) -> None:
     """interest = sum of coefficient * vector over all of a user's events, where a model is explainable."""
     model = make(name)

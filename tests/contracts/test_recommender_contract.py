@@ -64,7 +64,7 @@ CASES = st.tuples(st.integers(0, 60), st.integers(1, 8), st.integers(1, 12), st.
 
 @each
 @given(case=CASES)
-@examples(max_examples=60, deadline=None)
+@examples(max_examples=60)
 def test_every_user_gets_live_items_best_first(name: str, case: tuple[int, int, int, int]) -> None:
     items, users, k, seed = case
     hidden = {row for row in range(items) if row % 5 == 0}
@@ -86,7 +86,7 @@ def test_every_user_gets_live_items_best_first(name: str, case: tuple[int, int, 
 
 @each
 @given(case=CASES)
-@examples(max_examples=60, deadline=None)
+@examples(max_examples=60)
 def test_a_users_answer_depends_on_the_users_query_alone(name: str, case: tuple[int, int, int, int]) -> None:
     items, users, k, seed = case
     catalog, queries, recommender = make_catalog(items), asked(users, items, seed), make(name)
@@ -100,7 +100,7 @@ def test_a_users_answer_depends_on_the_users_query_alone(name: str, case: tuple[
 
 @each
 @given(case=CASES)
-@examples(max_examples=60, deadline=None)
+@examples(max_examples=60)
 def test_the_terms_of_each_score_add_up_to_it(name: str, case: tuple[int, int, int, int]) -> None:
     items, users, k, seed = case
     ranked = make(name).recommend(make_catalog(items), asked(users, items, seed), k, reasons=2)

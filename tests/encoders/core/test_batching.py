@@ -44,7 +44,7 @@ def partitions(items: list[int]) -> Iterator[list[list[int]]]:
 
 
 @given(lengths=st.lists(st.integers(1, 12), max_size=6), budget=st.integers(1, 40), cost=st.integers(0, 12))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_grouping_at_all_costs_less(lengths: list[int], budget: int, cost: int) -> None:
     """Tried against every partition of the texts, also those that are not sorted."""
 

@@ -25,7 +25,7 @@ def cloud(rows: int, seed: int, offset: float = 0.0) -> Any:
     seed=st.integers(0, 2**32 - 1),
     offset=st.sampled_from([0.0, 1.0, -1e3]),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_neither_the_cut_nor_the_order_of_batches_matters(
     rows: int, cuts: list[int], seed: int, offset: float
 ) -> None:
@@ -42,7 +42,7 @@ def test_neither_the_cut_nor_the_order_of_batches_matters(
 
 
 @given(left=st.integers(0, 40), right=st.integers(0, 40), seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_merged_moments_are_those_of_both(left: int, right: int, seed: int) -> None:
     vectors = cloud(left + right, seed)
     one, other, both = Moments.of(vectors[:left]), Moments.of(vectors[left:]), Moments.of(vectors)

@@ -24,7 +24,7 @@ def cloud(rows: int = 200, width: int = 12, seed: int = 0) -> Any:
 
 
 @given(batch=st.integers(1, 40), start=st.integers(0, 100))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_row_has_the_same_bits_in_any_batch(batch: int, start: int) -> None:
     vectors = cloud()
     projection = Projection.fit(vectors, 6)

@@ -24,7 +24,7 @@ def cloud(rows: int = 60, seed: int = 0) -> Any:
 
 
 @given(seed=st.integers(0, 2**32 - 1), whiten=st.sampled_from([0.0, 0.5, 1.0]), centred=st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_moments_give_what_a_full_svd_of_the_vectors_gives(seed: int, whiten: float, centred: bool) -> None:
     vectors = cloud(seed=seed)
     moments = Moments(WIDTH)

@@ -50,7 +50,7 @@ contents = st.builds(Content, st.sampled_from(WORDS), st.lists(st.sampled_from(M
 
 @EITHER
 @given(batch=st.lists(contents, min_size=1, max_size=8), data=st.data())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_whatever_is_missing_a_row_is_unit_and_does_not_depend_on_its_batch(
     encoder: FusedEncoder, batch: list[Content], data: Any
 ) -> None:
@@ -62,7 +62,7 @@ def test_whatever_is_missing_a_row_is_unit_and_does_not_depend_on_its_batch(
 
 @EITHER
 @given(content=contents, data=st.data())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_neither_the_order_of_media_nor_a_repeat_changes_a_bit(
     encoder: FusedEncoder, content: Content, data: Any
 ) -> None:
@@ -72,7 +72,7 @@ def test_neither_the_order_of_media_nor_a_repeat_changes_a_bit(
 
 
 @given(one=st.sampled_from(WORDS), other=st.text(max_size=20))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_texts_alone_lie_to_each_other_as_without_fusion(one: str, other: str) -> None:
     fused, plain = ENCODERS["late"].encode([one, other]), TEXT_ENCODER.encode([one, other])
     assert fused[0] @ fused[1] == pytest.approx(float(plain[0] @ plain[1]), abs=1e-5)

@@ -22,7 +22,7 @@ from encoders.media.pictures import FORMATS, decode
 from tests.encoders.media.tiny_media import as_bytes, make_clip, make_siglip, picture
 from tests.encoders.tiny import make_bert
 
-LAWS = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+LAWS = settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 PICTURES = [as_bytes(picture(seed, (30 + 9 * seed, 40))) for seed in range(5)]
 
 

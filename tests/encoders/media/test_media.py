@@ -102,7 +102,7 @@ def test_every_window_of_a_long_recording_is_heard(speech: SpeechTranscriber) ->
 
 
 @given(pauses=st.lists(st.integers(1, 70), max_size=5))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_windows_are_the_whole_and_are_cut_where_it_is_quiet(pauses: list[int]) -> None:
     samples = np.ones(75 * RATE, dtype=np.float32)
     for second in pauses:

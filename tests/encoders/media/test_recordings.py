@@ -17,7 +17,7 @@ from encoders.media.locations import MediaError
 from encoders.media.recordings import RATE, Limits, Recording
 from tests.encoders.media.tiny_media import COLOURS, KINDS, coloured, film, picture, tone, wav
 
-LAWS = settings(max_examples=30, deadline=None)
+LAWS = settings(max_examples=30)
 FILMS = {name: coloured(name) for name in KINDS}
 SHORT = wav(tone(0.5))
 

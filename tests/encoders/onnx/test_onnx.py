@@ -127,7 +127,7 @@ def test_int8_without_texts_is_refused(exact: Path) -> None:
         to_int8(exact, [])
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     st.integers(1, 9), st.integers(1, 5), st.integers(0, 2**32 - 1), st.sampled_from([1e-20, 0.1, 1.0, 1e4])
 )

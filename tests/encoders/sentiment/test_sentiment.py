@@ -66,7 +66,7 @@ def test_scores_lie_in_their_range_and_differ(sentiment: Sentiment) -> None:
 
 
 @given(texts=st.lists(st.sampled_from(TEXTS) | st.text(max_size=40), min_size=1, max_size=8))
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_text_has_one_score_in_any_batch_and_order(sentiment: Sentiment, texts: list[str]) -> None:
     together = sentiment.score(texts)
     assert np.isfinite(together).all()

@@ -53,7 +53,7 @@ def plain(texts: Sequence[str]) -> bytes:
 
 
 @given(batches=st.lists(st.lists(st.sampled_from(TEXTS), max_size=8), max_size=20), room=st.integers(1, 9))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_whatever_is_asked_the_bits_are_those_without_a_cache(batches: list[list[str]], room: int) -> None:
     inner = Watched()
     cached = CachedEncoder(inner, room)

@@ -84,7 +84,7 @@ def result(future: Future[Vectors]) -> Vectors:
     workers=st.integers(1, 4),
     budget=st.integers(1, 200),
 )
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_each_request_gets_its_own_vectors_in_order(
     requests: list[list[str]], workers: int, budget: int
 ) -> None:
@@ -387,7 +387,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Watched:
 @given(
     order=st.permutations(range(len(TEXTS))), workers=st.integers(1, 3), budget=st.sampled_from([16, 96, 500])
 )
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_text_has_one_vector_alone_in_any_order_and_on_any_number_of_workers(
     watched: Watched, order: list[int], workers: int, budget: int
 ) -> None:

@@ -40,7 +40,7 @@ def reference(
     causal=st.booleans(),
     kv_heads=st.sampled_from([1, 2, 4]),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_both_see_the_same(
     runs: list[tuple[int, int]], window: int | None, causal: bool, kv_heads: int
 ) -> None:

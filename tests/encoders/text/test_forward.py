@@ -29,7 +29,7 @@ def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 @given(lengths=LENGTHS, seed=st.integers(0, 99))
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_each_text_is_as_if_the_model_had_read_it_alone(
     both: tuple[Any, Forward], lengths: list[int], seed: int
 ) -> None:

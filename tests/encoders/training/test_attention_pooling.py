@@ -59,7 +59,7 @@ def test_what_is_trained_in_torch_is_applied_in_numpy() -> None:
 
 
 @given(padding=st.integers(1, 4), seed=st.integers(0, 1000))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_places_before_the_first_item_change_nothing(padding: int, seed: int) -> None:
     pooling = random_pooling()
     past = np.random.default_rng(seed).integers(0, ITEMS, (3, LENGTH - padding))

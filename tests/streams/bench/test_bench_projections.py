@@ -66,7 +66,7 @@ def plainly(found: History, items: Any, seed: int) -> dict[tuple[int, int, int],
 
 
 @given(seed=st.integers(0, 10_000), events=st.integers(20, 80), source=st.sampled_from([0, 1]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_ranks_are_those_of_a_plain_reading_of_the_rules(seed: int, events: int, source: int) -> None:
     found = made(seed, events, source)
     visits, items = rounds(found), vectors(seed)

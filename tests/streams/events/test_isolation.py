@@ -87,7 +87,7 @@ EVENTS = st.lists(
 
 
 @given(events=EVENTS, cuts=st.sets(st.integers(1, 39), max_size=4))
-@hypothesis_settings(max_examples=100, deadline=None)
+@hypothesis_settings(max_examples=100)
 def test_neighbours_get_the_bits_that_they_get_beside_a_record_that_is_no_event(
     events: Any, cuts: set[int]
 ) -> None:

@@ -214,7 +214,7 @@ JUNK = st.recursive(
 
 
 @given(field=st.sampled_from(sorted(UNDERSTOOD)), given=JUNK)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_whatever_an_optional_field_holds_the_event_is_kept_or_the_field_named(
     field: str, given: Any
 ) -> None:
@@ -257,7 +257,7 @@ def test_a_quantity_by_its_own_name_is_the_value(value: Any) -> None:
 
 
 @given(st.text(st.characters(exclude_categories=()), max_size=12))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_half_characters_become_replacements_and_nothing_else_changes(text: str) -> None:
     whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
     assert json.loads(whole_characters(json.dumps(text).encode())) == whole

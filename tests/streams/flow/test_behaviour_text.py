@@ -220,7 +220,7 @@ EVENTS = st.lists(
 
 
 @given(events=EVENTS, cuts=st.sets(st.integers(1, 24), max_size=4))
-@hypothesis_settings(max_examples=40, deadline=None)
+@hypothesis_settings(max_examples=40)
 def test_a_replay_is_the_live_run(events: Any, cuts: set[int]) -> None:
     log = [
         record(offset, user, item, action=action, value=value, text=text)

@@ -53,7 +53,7 @@ def log_of(events: Any) -> list[Any]:
 
 
 @given(events=EVENTS, cuts=st.sets(st.integers(1, 59), max_size=5))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_replay_in_other_batches_gives_the_same_bits(events: Any, cuts: set[int]) -> None:
     log = log_of(events)
     whole, parts = make_flow(), make_flow()
@@ -68,7 +68,7 @@ def test_replay_in_other_batches_gives_the_same_bits(events: Any, cuts: set[int]
 
 
 @given(events=EVENTS, again=st.integers(0, 59))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_what_is_read_again_changes_neither_states_nor_books(events: Any, again: int) -> None:
     log = log_of(events)
     if not log:

@@ -39,7 +39,7 @@ def floats(encoded: str) -> Any:
 
 
 @given(seed=st.integers(0, 99), users=st.integers(0, 5), dim=st.integers(1, 9))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_both_forms_hold_the_same_floats_to_the_bit(seed: int, users: int, dim: int) -> None:
     vectors = np.random.default_rng(seed).standard_normal((users, dim)).astype(np.float32)
     packed, arrays = written("base64", vectors), written("array", vectors)
@@ -97,7 +97,7 @@ def missing_last(rows: Any) -> Any:
 
 
 @given(seed=st.integers(0, 999), top=st.integers(1, 4))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_contributions_and_the_rest_add_up_to_the_score(seed: int, top: int) -> None:
     rng = np.random.default_rng(seed)
     index = missing_last(rng.integers(-1, 4, (2, 3, top)).astype(np.int32))

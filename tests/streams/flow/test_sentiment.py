@@ -129,7 +129,7 @@ def log_of(events: Any) -> list[Record]:
 
 
 @given(events=EVENTS, cuts=st.sets(st.integers(1, 29), max_size=4))
-@hypothesis_settings(max_examples=40, deadline=None)
+@hypothesis_settings(max_examples=40)
 def test_a_replay_gives_the_bits_of_the_live_run(events: Any, cuts: set[int]) -> None:
     log, live, again = log_of(events), make_flow(), make_flow()
     for begin, end in pairwise([0, *sorted(cut for cut in cuts if cut < len(log)), len(log)]):

@@ -107,7 +107,7 @@ def test_the_running_mean_is_kept_in_the_state() -> None:
 
 @pytest.mark.parametrize("scale", SCALES)
 @given(values=st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=5))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_no_value_can_drown_a_state(scale: str, values: list[float]) -> None:
     weights = weigh([event(scale, value) for value in values])
     assert np.abs(weights).max() <= 2e6

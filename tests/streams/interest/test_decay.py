@@ -60,7 +60,7 @@ def test_a_late_event_decays_by_its_lateness_and_moves_no_time_back() -> None:
         st.tuples(st.integers(0, 100_000), st.floats(-3, 3), st.integers(0, DIM - 1)), min_size=1, max_size=30
     )
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_any_order_gives_the_closed_form(events: Any) -> None:
     """S = sum of w * 2^(-(T - t) / h) * v with T the newest time, in whatever order the events came."""
     model = DecayModel(DIM, HalfLife(20.0), HalfLife(50.0))
@@ -82,7 +82,7 @@ def test_any_order_gives_the_closed_form(events: Any) -> None:
     rows=st.lists(st.integers(0, 4), min_size=1, max_size=40),
     data=st.data(),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_running_times_equal_a_loop(rows: list[int], data: Any) -> None:
     times = data.draw(st.lists(st.integers(0, 50), min_size=len(rows), max_size=len(rows)))
     plan = schedule(np.array(rows, dtype=np.int64))
@@ -101,7 +101,7 @@ def test_running_times_equal_a_loop(rows: list[int], data: Any) -> None:
 
 
 @given(rows=st.lists(st.integers(0, 9), min_size=1, max_size=80))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_rounds_are_contiguous_and_in_log_order(rows: list[int]) -> None:
     plan = schedule(np.array(rows, dtype=np.int64))
     seen: dict[int, list[int]] = {}

@@ -29,7 +29,7 @@ def expected(history: list[Item | Removed]) -> list[str]:
 
 
 @given(history=HISTORY, items=st.integers(1, 40), characters=st.integers(1, 400))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_any_room_gives_the_newest_text_of_each_item_once_and_in_one_order(
     history: list[Item | Removed], items: int, characters: int
 ) -> None:
@@ -37,13 +37,13 @@ def test_any_room_gives_the_newest_text_of_each_item_once_and_in_one_order(
 
 
 @given(history=HISTORY, limit=st.integers(1, 40), items=st.integers(1, 40))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_sample_is_the_first_of_all(history: list[Item | Removed], limit: int, items: int) -> None:
     assert list(texts(lambda: history, limit, Room(items))) == expected(history)[:limit]
 
 
 @given(history=HISTORY, items=st.integers(1, 40), characters=st.integers(40, 400))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_never_more_than_twice_the_room_is_held(
     history: list[Item | Removed], items: int, characters: int
 ) -> None:

@@ -98,7 +98,7 @@ def cases(draw: st.DrawFn) -> tuple[Catalog, Queries, int]:
 
 
 @given(cases(), st.integers(1, 5), st.integers(1, 500))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_it_is_the_full_sort(case: tuple[Catalog, Queries, int], chunk: int, tile: int) -> None:
     catalog, asked, k = case
     expected = full_sort(catalog, asked, k)
@@ -107,7 +107,7 @@ def test_it_is_the_full_sort(case: tuple[Catalog, Queries, int], chunk: int, til
 
 
 @given(st.integers(0, 2**32), st.lists(st.integers(0, 39), min_size=1, max_size=70))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_an_answer_does_not_depend_on_who_else_is_asked(seed: int, members: list[int]) -> None:
     generator = np.random.default_rng(seed)
     catalog = make_catalog(unit(generator.standard_normal((1500, 128))))
@@ -198,7 +198,7 @@ def test_wrong_questions_are_refused_with_advice() -> None:
 
 
 @given(st.integers(0, 2**32), st.integers(1, 4), st.integers(0, 60), st.integers(1, 12))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_of_several_vectors_the_best_one_counts(seed: int, number: int, items: int, k: int) -> None:
     """Against the definition: the largest product of an item with one of the vectors times its share."""
     generator = np.random.default_rng(seed)

@@ -45,7 +45,7 @@ def cases(draw: st.DrawFn) -> tuple[Catalog, Queries, Ranked, int]:
 
 
 @given(cases())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_contributions_are_exact_largest_first_and_add_up(
     case: tuple[Catalog, Queries, Ranked, int],
 ) -> None:
@@ -125,7 +125,7 @@ def test_a_removed_item_still_explains() -> None:
 
 
 @given(st.integers(0, 2**32), st.integers(1, 20), st.integers(1, 20))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_reasons_do_not_depend_on_who_else_is_asked(seed: int, events: int, k: int) -> None:
     generator = np.random.default_rng(seed)
     catalog = make_catalog(generator.standard_normal((200, 128)).astype(np.float32) / 11)

@@ -94,7 +94,7 @@ def cases(draw: st.DrawFn) -> tuple[Catalog, Queries, int, int]:
     ids=["content", "scores computed by the ranker", "blend"],
 )
 @given(case=cases())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_terms_add_up_to_the_score_whoever_ranks(
     recommender: TwoStageRecommender, case: tuple[Catalog, Queries, int, int]
 ) -> None:
@@ -117,7 +117,7 @@ def test_terms_add_up_to_the_score_whoever_ranks(
 
 
 @given(case=cases(), most=st.integers(0, 12))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_a_source_beside_the_exact_one_does_not_change_the_ranking(
     case: tuple[Catalog, Queries, int, int], most: int
 ) -> None:

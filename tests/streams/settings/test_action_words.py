@@ -46,7 +46,7 @@ def test_every_synonym_weighs_as_its_word_in_every_spelling(spelling: str) -> No
 
 
 @given(st.text(max_size=70))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_a_folded_word_stays_as_it_is(word: str) -> None:
     folded = spell(word)
     assert spell(folded) == folded

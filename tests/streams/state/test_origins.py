@@ -116,7 +116,7 @@ def test_an_isolated_event_leaves_the_ranks_of_its_neighbours_right() -> None:
 
 
 @given(log=LOGS, cuts=st.sets(st.integers(1, 40)))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_an_event_counts_if_it_is_above_all_before_it_whatever_the_batches(
     log: list[tuple[str, int, int]], cuts: set[int]
 ) -> None:

@@ -218,7 +218,7 @@ def one_user(offset: int, version: int = 1, consumed: int = 0, epoch: int = 0) -
 
 
 @given(order=st.permutations(list(range(8))), cuts=st.sets(st.integers(0, 8)))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_the_highest_offset_count_and_term_win_in_any_order_and_chunks(
     order: list[int], cuts: set[int]
 ) -> None:

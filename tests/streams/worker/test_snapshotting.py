@@ -116,7 +116,7 @@ def test_what_a_replaced_owner_had_read_is_told_from_what_it_had_not() -> None:
     late=st.integers(0, 6),
     block=st.integers(1, 9),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_copy_made_between_batches_is_of_the_moment_it_is_finished(
     batches: list[list[int]], late: int, block: int
 ) -> None:

@@ -130,7 +130,7 @@ class Run:
     ),
     chunk=st.integers(1, 20),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_the_bound_changes_no_bit(
     file: SpillFile, events: Any, cuts: set[int], most: int, plan: list[str], chunk: int
 ) -> None:

@@ -166,7 +166,7 @@ def test_a_file_cut_short_is_ignored(tmp_path: Path, tenth: int, caplog: pytest.
 
 
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_flipped_bit_anywhere_is_seen(tmp_path: Path, place: float, bit: int) -> None:
     data = bytearray(saved(tmp_path).read_bytes())
     data[int(place * len(data))] ^= 1 << bit
@@ -176,7 +176,7 @@ def test_a_flipped_bit_anywhere_is_seen(tmp_path: Path, place: float, bit: int) 
 
 
 @given(data=st.binary(max_size=300))
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_sealed_file_of_something_else_raises_nothing(tmp_path: Path, data: bytes) -> None:
     """What a later program with the same version number may write by mistake."""
     lead = module._LEAD.pack(module.MAGIC, module.VERSION, len(data) // 2)

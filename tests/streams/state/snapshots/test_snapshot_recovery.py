@@ -128,7 +128,7 @@ def play(seed: int) -> int:
 
 
 @given(seed=st.integers(0, 10**9))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_snapshot_and_the_rest_are_the_whole(seed: int) -> None:
     """Several owners, crashes, pauses, replaced owners that write on, compaction: places are the same, too."""
     play(seed)

@@ -39,7 +39,7 @@ def counted(flow: Flow) -> dict[str, tuple[int, int]]:
 
 
 @given(log=LOGS, cuts=st.sets(st.integers(1, 60)))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_an_id_among_the_users_last_ones_is_a_repeat_whatever_the_batches(
     log: list[tuple[int, int]], cuts: set[int]
 ) -> None:
