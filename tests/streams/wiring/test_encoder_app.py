@@ -23,7 +23,7 @@ def test_what_is_set_of_a_text_encoder_reaches_it(tmp_path: Path) -> None:
             encoder_pooling="cls",
             encoder_prompt="the ",
             encoder_truncate_dim=8,
-        )
+        ).encoder
     )
     assert isinstance(built, TransformerEncoder)
     direct = TransformerEncoder(

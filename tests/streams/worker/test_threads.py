@@ -115,9 +115,7 @@ def test_a_gpu_has_one_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     class OnGpu(HashingEncoder):
         device = "cuda"
 
-    monkeypatch.setattr(
-        "streams.wiring.encoder.build_raw_encoder", lambda settings: OnGpu(settings.encoder.dimensions)
-    )
+    monkeypatch.setattr("streams.wiring.encoder.build_raw_encoder", lambda options: OnGpu(options.dimensions))
     with pytest.raises(SettingsError, match="ENCODER_WORKERS=1"):
         build_encoder(Settings(encoder="big", dimensions=DIM, encoder_workers=2))
 
