@@ -16,7 +16,7 @@ from streams.bench.errors import BenchError
 from streams.kafka.topics.admin import TopicAdmin, TopicSpec
 from streams.local_kafka import local_kafka
 from streams.local_kafka.local_kafka import Broker
-from streams.settings.settings import Settings
+from streams.settings.sections.kafka import KafkaSettings
 
 PARTITIONS = 4
 TIMEOUT_S = 30.0
@@ -38,7 +38,7 @@ class Cluster:
         # log_level 0: failures are raised, and that the broker goes at the end is no news.
         self.config = {"bootstrap.servers": self.servers, "log_level": 0}
         self._admin = AdminClient(dict(self.config))
-        self._topics = TopicAdmin(Settings(kafka_bootstrap_servers=self.servers))
+        self._topics = TopicAdmin(KafkaSettings(kafka_bootstrap_servers=self.servers), "interestflow-bench")
 
     def create(self, *topics: str, **config: str) -> list[str]:
         """Make topics of four partitions that are missing; returns their names.

@@ -23,15 +23,14 @@ def run_worker(
     settings = load_settings(config, kafka_bootstrap_servers=bootstrap_servers)
     from streams.ops.log_lines import set_up_logging
 
-    set_up_logging(settings)
+    set_up_logging(settings.observation.log_level)
     # Imported late: Faust and torch take seconds, which --help should not.
     import asyncio
     import logging
 
     from streams.ops import heap
 
-    # Before any thread.
-    heap.limit()
+    heap.limit()  # before any thread
     from streams.ops.endpoints import serve
     from streams.wiring.worker import build_worker
 

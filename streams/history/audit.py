@@ -16,6 +16,9 @@ meanwhile makes nothing missing: what it has not read yet is reported as not ing
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from confluent_kafka.admin import AdminClient
 
 from streams.events.rejections import Reason
@@ -41,35 +44,34 @@ ProgressByPartition = dict[int, Progress]
 
 def audit(settings: Settings) -> Books:
     """Read the topics of a deployment. Raises ReadError, TopicError."""
-    metadata = TopicAdmin(settings).topics()  # says within seconds, and by name, that there is no broker
-    config, books = librdkafka_config(settings.kafka, settings.topics.group), Books()
-    admin = AdminClient(config)
-    raw = [source.topic for source in settings.topics.raw_sources]
-    ids = ids_now(admin, [*raw, settings.topics.canonical, settings.topics.items])
-    offsets = read_so_far(settings, metadata, {*raw, settings.topics.items}, ids)
-    anywhere, books.notes = compacted(settings, [*raw, settings.topics.canonical])
-    progress_by_partition = topics_read.progress_by_partition(config, settings.topics.state, books)
+    topics = settings.topics
+    client = TopicAdmin(settings.kafka, topics.group)
+    metadata = client.topics()  # says within seconds, and by name, that there is no broker
+    config, books = librdkafka_config(settings.kafka, topics.group), Books()
+    raw = [source.topic for source in topics.raw_sources]
+    ids = ids_now(AdminClient(config), [*raw, topics.canonical, topics.items])
+    offsets = read_so_far(config, topics.group, metadata, {*raw, topics.items}, ids)
+    anywhere, books.notes = compacted(client, [*raw, topics.canonical])
+    progress_by_partition = topics_read.progress_by_partition(config, topics.state, books)
     enter_progress(progress_by_partition, books)
-    sources = _sources(settings, offsets, anywhere)
+    sources = _sources(config, raw, offsets, anywhere)
     ingest = Ingest({topic: ids[topic] for topic in raw})
-    _events(settings, progress_by_partition, ingest, settings.topics.canonical in anywhere, books)
-    refused = RefusedItems(settings.topics.items)
-    topics_read.rejected(config, settings.topics.rejected, ingest, refused)
+    _events(settings, progress_by_partition, ingest, topics.canonical in anywhere, books)
+    refused = RefusedItems(topics.items)
+    topics_read.rejected(config, topics.rejected, ingest, refused)
     _ingested(ingest, sources, books)
-    read = {
-        partition: offset for (topic, partition), offset in offsets.items() if topic == settings.topics.items
-    }
-    topics_read.items(config, settings, Items(refused, read, build_limits(settings)), books)
-    topics_read.outputs(config, settings, books)
+    read = {partition: offset for (topic, partition), offset in offsets.items() if topic == topics.items}
+    topics_read.items(config, topics, Items(refused, read, build_limits(settings.limits)), books)
+    topics_read.outputs(config, topics, books)
     return books
 
 
 def _sources(
-    settings: Settings, offsets: dict[Partition, int], anywhere: set[str]
+    config: Mapping[str, Any], raw: Sequence[str], offsets: dict[Partition, int], anywhere: set[str]
 ) -> dict[Partition, SourcePartition]:
     sources: dict[Partition, SourcePartition] = {}
-    for topic in sorted(source.topic for source in settings.topics.raw_sources):
-        sources |= topics_read.source(librdkafka_config(settings.kafka, settings.topics.group), topic)
+    for topic in sorted(raw):
+        sources |= topics_read.source(config, topic)
     for where, source in sources.items():
         source.committed, source.compacted = offsets.get(where), where[0] in anywhere
     return sources

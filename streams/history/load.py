@@ -18,6 +18,7 @@ from sinks.kafka import KafkaLog
 from streams.datasets import DATASETS, Dataset, DatasetError
 from streams.kafka.security import librdkafka_config
 from streams.kafka.topics.specifications import partition_count
+from streams.settings.sections.topics import TopicSettings
 from streams.settings.settings import Settings, SettingsError
 
 CHUNK = 2000
@@ -27,7 +28,7 @@ AHEAD = 8
 
 def publish(
     sink: Log,
-    settings: Settings,
+    topics: TopicSettings,
     dataset: Dataset,
     limit: int | None = None,
     pace: Callable[[int], None] = lambda timestamp: None,
@@ -37,16 +38,16 @@ def publish(
 
     Events are keyed by user, so that a user's events stay in order. Raises SinkError, SettingsError.
     """
-    native = native_topic(settings)
+    native = native_topic(topics)
     items = ((item["item_id"].encode(), orjson.dumps(item)) for item in dataset.items)
-    written = _send(sink, settings.topics.items, items, lambda count: None)
+    written = _send(sink, topics.items, items, lambda count: None)
     events = _paced(islice(dataset.events, limit), pace)
     return written, _send(sink, native, events, progress)
 
 
-def native_topic(settings: Settings) -> str:
+def native_topic(topics: TopicSettings) -> str:
     """Where events go. Raises SettingsError where no source takes them."""
-    native = next((source.topic for source in settings.topics.raw_sources if source.format == "native"), None)
+    native = next((source.topic for source in topics.raw_sources if source.format == "native"), None)
     if native is None:
         raise SettingsError("INTERESTFLOW_SOURCES names no topic of the native format to load events into")
     return native
@@ -98,13 +99,13 @@ def load(settings: Settings, name: str, path: Path, speed: str, limit: int | Non
     started = time.monotonic()
     dataset = DATASETS[name](path)
     # Else records for a Kafka or a topic that is not there would wait for minutes.
-    for topic in (settings.topics.items, native_topic(settings)):
+    for topic in (settings.topics.items, native_topic(settings.topics)):
         partition_count(settings, topic)
     sink = KafkaLog(librdkafka_config(settings.kafka, settings.topics.group))
     columns = (TextColumn(name), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(name, total=min(dataset.total, limit or dataset.total))
-        items, events = publish(sink, settings, dataset, limit, pace, lambda n: bar.advance(task, n))
+        items, events = publish(sink, settings.topics, dataset, limit, pace, lambda n: bar.advance(task, n))
     sink.close(60)
     notes = "".join(f" {key}={value}" for key, value in dataset.notes.items())
     return f"load: events={events} items={items}{notes} seconds={time.monotonic() - started:.1f}"

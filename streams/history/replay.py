@@ -29,6 +29,7 @@ from streams.kafka.reading import read_all
 from streams.kafka.security import librdkafka_config
 from streams.kafka.topics.admin import TopicAdmin
 from streams.ops.log_lines import without_log
+from streams.settings.sections.topics import TopicSettings
 from streams.settings.settings import Settings
 from streams.state.users.partition import UserPartition
 from streams.wiring.app import build_flow, state_space
@@ -101,7 +102,8 @@ def _fold(
 def replay_topic(settings: Settings) -> tuple[dict[bytes, Any], int]:
     """Replay the canonical topic with the current embeddings; returns the newest vector record per user, and the
     number of events."""
-    TopicAdmin(settings).topics()  # says within seconds, and by name, that there is no broker
+    # This says within seconds, and by name, that there is no broker.
+    TopicAdmin(settings.kafka, settings.topics.group).topics()
     config = librdkafka_config(settings.kafka, settings.topics.group)
     encoder, scoring = build_encoder(settings), build_scoring(settings)
     flow = build_flow(settings, state_space(encoder, scoring))
@@ -109,7 +111,7 @@ def replay_topic(settings: Settings) -> tuple[dict[bytes, Any], int]:
     catalog_updater = CatalogUpdater(flow.catalog, encoder, flow.options.limits)
     for messages in read_all(config, settings.topics.embeddings):
         catalog_updater.learn(messages)
-    left_out = refused_for_their_time(config, settings, flow.source.topic_id)
+    left_out = refused_for_their_time(config, settings.topics, flow.source.topic_id)
     records = (
         r for r in _records(config, settings.topics.canonical) if (r.partition, r.offset) not in left_out
     )
@@ -121,21 +123,21 @@ def replay_topic(settings: Settings) -> tuple[dict[bytes, Any], int]:
 
 
 def refused_for_their_time(
-    config: dict[str, Any], settings: Settings, canonical_topic_id: str
+    config: dict[str, Any], topics: TopicSettings, canonical_topic_id: str
 ) -> set[tuple[int, int]]:
     """Partition and offset of the canonical events that this generation's workers rejected as from the future.
 
     Their time may be past by now, so a replay follows what the workers decided.
     """
-    ours = (REFUSED_BY, refused_by(settings.topics.group, canonical_topic_id))
+    ours = (REFUSED_BY, refused_by(topics.group, canonical_topic_id))
     found: set[tuple[int, int]] = set()
-    for messages in read_all(config, settings.topics.rejected):
+    for messages in read_all(config, topics.rejected):
         for message in messages:
             headers = message.headers() or []
             if ours not in headers or (rejected := rejected_origin(headers)) is None:
                 continue
             origin, reason = rejected
-            if reason == Reason.TIMESTAMP_IN_FUTURE and origin.topic == settings.topics.canonical:
+            if reason == Reason.TIMESTAMP_IN_FUTURE and origin.topic == topics.canonical:
                 found.add((origin.partition, origin.offset))
     return found
 

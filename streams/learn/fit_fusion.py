@@ -65,7 +65,9 @@ def fit_fusion(settings: Settings, output: Path, choice: Choice, recipe: Recipe)
     events = topic_contents.events(settings) if choice.gate else ()
     event_weights = EventWeights(settings.weights.action_rules, settings.weights.default_action_weight)
     pairs = co_consumed(events, event_weights, int(choice.window_s * 1000), choice.per_user)
-    fitted = fit(encoder, items, pairs, fusion_weights(settings), settings.encoder.dimensions, choice, recipe)
+    fitted = fit(
+        encoder, items, pairs, fusion_weights(settings.media), settings.encoder.dimensions, choice, recipe
+    )
     fitted.fusion.save(output)
     return fitted
 

@@ -16,7 +16,7 @@ from streams.wiring.app import build_limits
 
 def changes(settings: Settings) -> Iterator[Item | Removed]:
     """Items and removals of the catalog topic, up to its end now; other records are left to the worker."""
-    limits = build_limits(settings)
+    limits = build_limits(settings.limits)
     for messages in read_all(librdkafka_config(settings.kafka, settings.topics.group), settings.topics.items):
         for message in messages:
             item = decode_item(_Record(message.key(), message.value()), limits)
@@ -42,7 +42,7 @@ def texts(settings: Settings) -> dict[str, str]:
 
 def events(settings: Settings) -> Iterator[Event]:
     """The events of the canonical topic, up to its end now; other records are left out. Raises ReadError if all are."""
-    limits, found = build_limits(settings), False
+    limits, found = build_limits(settings.limits), False
     for messages in read_all(
         librdkafka_config(settings.kafka, settings.topics.group), settings.topics.canonical
     ):

@@ -18,6 +18,7 @@ from encoders.training.lora import History, Options, describe, fine_tune
 from streams.flow.signals import EventWeights
 from streams.learn.pairs import CoConsumed, co_consumed, split_in_time, spread
 from streams.learn.training_data import Data
+from streams.settings.sections.interest import WeightSettings
 from streams.settings.settings import Settings, SettingsError
 from streams.wiring.encoder import build_raw_encoder
 
@@ -60,7 +61,7 @@ class Trained:
 def train_encoder(settings: Settings, data: Data, choice: Choice, options: Options, output: Path) -> Trained:
     """Fine-tune the encoder of the settings and write the new one. Raises SettingsError, EncoderError."""
     _require_trainable(settings, output)
-    train, held_out, cut = chosen_pairs(settings, data, choice)
+    train, held_out, cut = chosen_pairs(settings.weights, data, choice)
     base = build_raw_encoder(settings.encoder)
     parts = load_parts(settings.encoder.name, settings.encoder.revision)
     candidates = _candidates(train, held_out)
@@ -106,9 +107,9 @@ def _require_recall(history: History, before: float, after: float) -> None:
         )
 
 
-def chosen_pairs(settings: Settings, data: Data, choice: Choice) -> tuple[list[Pair], list[Pair], int]:
+def chosen_pairs(weights: WeightSettings, data: Data, choice: Choice) -> tuple[list[Pair], list[Pair], int]:
     """Pairs of texts to learn from, later pairs held out, and the time of the cut. Raises EncoderError."""
-    event_weights = EventWeights(settings.weights.action_rules, settings.weights.default_action_weight)
+    event_weights = EventWeights(weights.action_rules, weights.default_action_weight)
     found = co_consumed(data.events, event_weights, int(choice.window_s * 1000), choice.per_user)
     pairs = spread(_with_texts(found, data.texts), choice.most)
     earlier, later, cut = split_in_time(pairs, choice.held_out) if pairs else ([], [], 0)

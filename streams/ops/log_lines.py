@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from streams.ops.kafka_errors import FINAL
-from streams.settings.settings import Settings
 
 # Libraries under Faust, which are quiet unless something is wrong; then they say the same many times a second.
 log = logging.getLogger(__name__)
@@ -104,18 +103,18 @@ class Connections(logging.Filter):
 CONNECTIONS = Connections()
 
 
-def set_up_logging(settings: Settings) -> None:
+def set_up_logging(log_level: str) -> None:
     """Logs on standard error; the libraries' own chatter only when something is wrong."""
     logging.basicConfig(
-        level=settings.observation.log_level.upper(),
+        level=log_level.upper(),
         stream=sys.stderr,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
     for handler in logging.getLogger().handlers:
-        if settings.observation.log_level != "debug":
+        if log_level != "debug":
             handler.addFilter(CONNECTIONS)
         handler.addFilter(Seldom())
-    quiet = logging.WARNING if settings.observation.log_level != "debug" else logging.DEBUG
+    quiet = logging.WARNING if log_level != "debug" else logging.DEBUG
     for name in (*LIBRARIES, LIBRDKAFKA):
         logging.getLogger(name).setLevel(quiet)
 

@@ -20,6 +20,7 @@ from streams.kafka import security
 from streams.kafka.member import transport
 from streams.recommend import RECOMMENDERS, Catalog
 from streams.settings.action_words import ActionSet, known_word, spell
+from streams.settings.sections.limits import LimitSettings
 from streams.settings.settings import Settings, SettingsError
 from streams.state.users.layout import UserLayout
 
@@ -63,7 +64,7 @@ def state_space(encoder: Encoder, scoring: Scoring | None) -> str:
 def build_options(settings: Settings) -> FlowOptions:
     """The settings that the flow reads."""
     return FlowOptions(
-        limits=build_limits(settings),
+        limits=build_limits(settings.limits),
         top_k=settings.recommendations.top_k,
         reasons=settings.recommendations.reasons,
         recommend=settings.recommendations.enabled,
@@ -98,14 +99,14 @@ def build_templates(settings: Settings) -> Templates | None:
         raise SettingsError(f"INTERESTFLOW_TEMPLATES: {error}") from error
 
 
-def build_limits(settings: Settings) -> Limits:
+def build_limits(limits: LimitSettings) -> Limits:
     """Bounds on what is read."""
     return Limits(
-        max_bytes=settings.limits.max_bytes,
-        max_depth=settings.limits.max_depth,
-        max_id_length=settings.limits.max_id_length,
-        max_text_length=settings.limits.max_text_length,
-        max_events=settings.limits.max_events,
+        max_bytes=limits.max_bytes,
+        max_depth=limits.max_depth,
+        max_id_length=limits.max_id_length,
+        max_text_length=limits.max_text_length,
+        max_events=limits.max_events,
     )
 
 

@@ -12,6 +12,7 @@ from encoders.fitted.fusion import GatedFusion, LateFusion
 from encoders.media.content import PICTURE, TEXT, TRANSCRIPT
 from encoders.media.fused import FusedEncoder
 from encoders.media.locations import MediaLocations
+from streams.settings.sections.media import MediaSettings
 from streams.settings.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -29,11 +30,11 @@ def build_pictures(settings: Settings) -> FilmEncoder | None:
     pictures = ImageEncoder(
         settings.media.image_encoder,
         revision=settings.media.image_encoder_revision,
-        sources=_sources(settings),
+        sources=_sources(settings.media),
         max_pixels=settings.media.max_pixels,
         threads=settings.encoder.threads,
     )
-    return FilmEncoder(pictures, _limits(settings))
+    return FilmEncoder(pictures, _limits(settings.media))
 
 
 def build_transcripts(settings: Settings) -> SpeechTranscriber | None:
@@ -46,35 +47,33 @@ def build_transcripts(settings: Settings) -> SpeechTranscriber | None:
         settings.media.speech_encoder,
         revision=settings.media.speech_encoder_revision,
         language=settings.media.speech_language,
-        sources=_sources(settings),
-        limits=_limits(settings),
+        sources=_sources(settings.media),
+        limits=_limits(settings.media),
         threads=settings.encoder.threads,
     )
 
 
-def _sources(settings: Settings) -> MediaLocations:
-    return MediaLocations(
-        settings.media.folder, settings.media.hosts, settings.media.max_bytes, settings.media.timeout_s
-    )
+def _sources(media: MediaSettings) -> MediaLocations:
+    return MediaLocations(media.folder, media.hosts, media.max_bytes, media.timeout_s)
 
 
-def _limits(settings: Settings) -> Limits:
+def _limits(media: MediaSettings) -> Limits:
     from encoders.media.recordings import Limits
 
     return Limits(
-        seconds=settings.media.max_seconds,
-        frames=settings.media.frames,
-        pixels=settings.media.max_pixels,
-        deadline_s=settings.media.decode_timeout_s,
+        seconds=media.max_seconds,
+        frames=media.frames,
+        pixels=media.max_pixels,
+        deadline_s=media.decode_timeout_s,
     )
 
 
-def fusion_weights(settings: Settings) -> dict[str, float]:
+def fusion_weights(media: MediaSettings) -> dict[str, float]:
     """What each medium counts."""
     return {
-        TEXT: settings.media.fusion_text_weight,
-        PICTURE: settings.media.fusion_picture_weight,
-        TRANSCRIPT: settings.media.fusion_transcript_weight,
+        TEXT: media.fusion_text_weight,
+        PICTURE: media.fusion_picture_weight,
+        TRANSCRIPT: media.fusion_transcript_weight,
     }
 
 
@@ -91,6 +90,6 @@ def fuse(settings: Settings, fitted: Path | None, text: Callable[[], Encoder]) -
             "INTERESTFLOW_PROJECTION is of texts alone: leave it out, and set INTERESTFLOW_FUSION to a file of "
             "`interestflow fit fusion`, which brings pictures and texts to INTERESTFLOW_DIMENSIONS"
         )
-    weights = fusion_weights(settings)
+    weights = fusion_weights(settings.media)
     fusion = GatedFusion.load(fitted) if fitted else partial(LateFusion, weights=weights)
     return FusedEncoder(text(), fusion, pictures, transcripts)

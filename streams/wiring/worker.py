@@ -89,7 +89,8 @@ def build_parts(
 ) -> Parts:
     """Stages and runner. adapters: by source topic. scoring: tells the texts' sentiment."""
     metrics, fail = oversight.metrics, oversight.fail
-    publisher = MeasuredPublisher(metrics, settings, flow, MeasuredSink(sink, metrics))
+    snapshots = settings.memory.snapshot_dir is not None
+    publisher = MeasuredPublisher(metrics, settings.topics, flow, MeasuredSink(sink, metrics), snapshots)
     threads = EncoderThreads(encoder, metrics, oversight.backoff)
     runner = MeasuredRunner(
         metrics, ModelThread(), threads, publisher, settings.worker.batches_in_flight, fail
@@ -127,15 +128,16 @@ def _build_life(settings: Settings, parts: Parts, brokers: Brokers, oversight: O
     """What goes on around the stages of a worker."""
     runner, update, flow, metrics = parts.runner, parts.update, parts.update.flow, oversight.metrics
     app: Any = build_faust_app(settings)
-    runner.read(app, parts.catalog, [settings.topics.items])
-    runner.read(app, update, [settings.topics.canonical])
-    if settings.topics.raw_sources:
-        runner.read(app, parts.ingest, [source.topic for source in settings.topics.raw_sources])
+    topics, deadlines = settings.topics, settings.worker
+    runner.read(app, parts.catalog, [topics.items])
+    runner.read(app, update, [topics.canonical])
+    if topics.raw_sources:
+        runner.read(app, parts.ingest, [source.topic for source in topics.raw_sources])
     snapshotter = Snapshotter(
-        settings, flow, runner.model, lambda: topic_identity(brokers.admin, settings.topics.state)
+        settings.memory, topics.state, flow, runner.model, lambda: topic_identity(brokers.admin, topics.state)
     )
-    sources = Sources(settings, app, brokers, metrics, parts.ingest.reads_from)
+    sources = Sources(topics, app, brokers, metrics, parts.ingest.reads_from)
     ownership = Ownership(settings, app, runner, update, sources, snapshotter, brokers, oversight)
-    catalog = CatalogFollower(settings, brokers, runner, parts.catalog, update, ownership.joined)
-    guard = Guard(settings.topics.state, runner.publisher, runner.model, brokers, metrics, time.monotonic)
+    catalog = CatalogFollower(topics, deadlines, brokers, runner, parts.catalog, update, ownership.joined)
+    guard = Guard(topics.state, runner.publisher, runner.model, brokers, metrics, time.monotonic)
     return Worker(settings, app, runner, ownership, catalog, guard, parts.scheduler, brokers, oversight)

@@ -14,7 +14,9 @@ from streams.kafka.brokers import Brokers
 from streams.kafka.clients import make
 from streams.kafka.reading import ISOLATION, TAIL_WAIT_MS, Reader, ends_of
 from streams.ops.daemon_calls import call_on_daemon_thread
-from streams.settings.settings import Settings, SettingsError
+from streams.settings.sections.topics import TopicSettings
+from streams.settings.sections.worker import WorkerSettings
+from streams.settings.settings import SettingsError
 from streams.worker.runner import Runner
 from streams.worker.stages.catalog import CatalogStage
 from streams.worker.stages.update import Update
@@ -30,7 +32,8 @@ class CatalogFollower:
 
     def __init__(
         self,
-        settings: Settings,
+        topics: TopicSettings,
+        deadlines: WorkerSettings,
         brokers: Brokers,
         runner: Runner,
         catalog: CatalogStage,
@@ -38,7 +41,7 @@ class CatalogFollower:
         joined: Callable[[], bool],
     ) -> None:
         """update: applies what waited for an item. joined: whether the worker has partitions."""
-        self.settings, self.brokers, self.runner = settings, brokers, runner
+        self.topics, self.deadlines, self.brokers, self.runner = topics, deadlines, brokers, runner
         self.stage, self.update, self._joined = catalog, update, joined
         self.catalog = catalog.catalog_updater.catalog
         self._embeddings: Reader | None = None
@@ -49,18 +52,16 @@ class CatalogFollower:
 
         Raises SettingsError where it holds only another encoder's embeddings, ReadError, GaveUpError, StoppedError.
         """
-        ask, settings = self.brokers.ask, self.settings
-        self._embeddings = await ask(
-            Reader, self.brokers.kafka, settings.topics.embeddings, wait_ms=TAIL_WAIT_MS
-        )
-        limits = settings.worker.recovery_deadline_s, settings.worker.retry_deadline_s
+        ask, topic, deadlines = self.brokers.ask, self.topics.embeddings, self.deadlines
+        self._embeddings = await ask(Reader, self.brokers.kafka, topic, wait_ms=TAIL_WAIT_MS)
+        limits = deadlines.recovery_deadline_s, deadlines.retry_deadline_s
         chunks = await ask(self._embeddings.to_end, *limits)
         while (messages := await call_on_daemon_thread(next, chunks, None)) is not None:
             await self._learn(messages)
         foreign = self.stage.catalog_updater.foreign
         if foreign and not len(self.catalog):
             raise SettingsError(
-                f"{settings.topics.embeddings} holds {foreign} embeddings, all of another encoder or projection: set "
+                f"{topic} holds {foreign} embeddings, all of another encoder or projection: set "
                 f"INTERESTFLOW_TOPIC_EMBEDDINGS to a topic of its own, raise INTERESTFLOW_GENERATION and run "
                 f"`interestflow topics create`"
             )
@@ -77,7 +78,7 @@ class CatalogFollower:
     async def catch_up(self) -> None:
         """Wait until the items that were there at the start are encoded and learnt."""
         await self.brokers.ask(self._wait_for_items)
-        ends = await self.brokers.ask(ends_of, self.brokers.kafka, self.settings.topics.embeddings)
+        ends = await self.brokers.ask(ends_of, self.brokers.kafka, self.topics.embeddings)
         assert self._embeddings is not None
         while not self._embeddings.reached(ends):
             await asyncio.sleep(0.05)
@@ -94,16 +95,16 @@ class CatalogFollower:
         await self.runner.apply_waiting(self.update)
 
     def _wait_for_items(self) -> None:
-        ends = ends_of(self.brokers.kafka, self.settings.topics.items)
+        ends = ends_of(self.brokers.kafka, self.topics.items)
         own = {
-            "group.id": self.settings.topics.group,
+            "group.id": self.topics.group,
             "isolation.level": ISOLATION,
             "enable.auto.commit": False,
         }
         group = make(Consumer, {**self.brokers.kafka, **own})
         progress, known = time.monotonic(), -1
         while ends and time.monotonic() - progress < CATALOG_STALL_S and not self._stopping:
-            asked = [TopicPartition(self.settings.topics.items, p) for p in ends]
+            asked = [TopicPartition(self.topics.items, p) for p in ends]
             for found in group.committed(asked, timeout=30):
                 if found.offset >= ends[found.partition]:
                     del ends[found.partition]

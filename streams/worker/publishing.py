@@ -8,7 +8,7 @@ from sinks.base import Delivery, Log, TopicRecords
 from streams.events.provenance import REFUSED_BY, refused_by
 from streams.flow.flow import Flow
 from streams.kafka.topics.limits import Rooms
-from streams.settings.settings import Settings
+from streams.settings.sections.topics import TopicSettings
 from streams.state.changelog import OWNER_KEY
 from streams.state.deliveries import PendingChange
 from streams.state.snapshots.copying import with_record_offsets
@@ -21,8 +21,9 @@ from streams.worker.stages.update import Update
 class Publisher:
     """Of one worker. What concerns the state runs on the model thread."""
 
-    def __init__(self, settings: Settings, flow: Flow, sink: Log) -> None:
-        self.settings, self.flow, self.sink = settings, flow, sink
+    def __init__(self, topics: TopicSettings, flow: Flow, sink: Log, snapshots: bool) -> None:
+        """snapshots: whether they are made of the states."""
+        self.topics, self.flow, self.sink, self.snapshots = topics, flow, sink, snapshots
         # What topics take, as the worker found them.
         self.rooms = Rooms()
 
@@ -42,19 +43,17 @@ class Publisher:
         outputs."""
         part, updated = change.part, change.updated
         records = [*updated.state, part.progress_record(self.flow.source)]
-        state = TopicRecords(self.settings.topics.state, records, part.partition)
-        vectors = TopicRecords(self.settings.topics.vectors, updated.vectors)
+        state = TopicRecords(self.topics.state, records, part.partition)
+        vectors = TopicRecords(self.topics.vectors, updated.vectors)
         delivery = self.sink.publish([state, vectors, *others])
         pending = PendingChange(part.sequence, change.resume, len(records), delivery)
         # A snapshot holds where each row's record stands.
-        part.deliveries.add(
-            with_record_offsets(pending, part, updated.rows) if self.settings.memory.snapshot_dir else pending
-        )
+        part.deliveries.add(with_record_offsets(pending, part, updated.rows) if self.snapshots else pending)
         return delivery
 
     def write_owner_records(self, partitions: Sequence[int], owner: str) -> Delivery:
         """Write into the changelog who owns the partitions now; the result has the offset of each such record."""
-        topic, said = self.settings.topics.state, [(OWNER_KEY, owner.encode())]
+        topic, said = self.topics.state, [(OWNER_KEY, owner.encode())]
         return self.sink.publish([TopicRecords(topic, said, partition) for partition in partitions])
 
     def take_over(self) -> list[Delivery]:
@@ -90,7 +89,7 @@ class Publisher:
             for (record, reason), last in zip(rejected, before, strict=False)
         ]
         records, headers = [(one.key, one.value) for one in made], [one.headers for one in made]
-        return [TopicRecords(self.settings.topics.rejected, records, headers=headers)]
+        return [TopicRecords(self.topics.rejected, records, headers=headers)]
 
     def _by(self) -> bytes:
-        return refused_by(self.settings.topics.group, self.flow.source.topic_id)
+        return refused_by(self.topics.group, self.flow.source.topic_id)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from streams.flow.flow import Flow
 from streams.ops.daemon_calls import call_on_daemon_thread
-from streams.settings.settings import Settings
+from streams.settings.sections.state import MemorySettings
 from streams.state.changelog import TopicIdentity
 from streams.state.snapshots.copying import Copying
 from streams.state.snapshots.snapshot import Expected, Snapshot, load, path, save
@@ -31,14 +31,19 @@ class Snapshotter:
     """
 
     def __init__(
-        self, settings: Settings, flow: Flow, model: ModelThread, ask: Callable[[], TopicIdentity]
+        self,
+        memory: MemorySettings,
+        topic: str,
+        flow: Flow,
+        model: ModelThread,
+        ask: Callable[[], TopicIdentity],
     ) -> None:
-        """ask: gives the changelog's topic as it is; may block."""
+        """topic: the changelog. ask: gives it as it is; may block."""
         self.flow, self.model, self.ask = flow, model, ask
-        self.folder, self.interval = settings.memory.snapshot_dir, settings.memory.snapshot_interval_s
+        self.folder, self.interval = memory.snapshot_dir, memory.snapshot_interval_s
         # The changelog's topic before anything was recovered from it: with a younger id, offsets of an older topic
         # would pass as its own. And where its partitions began.
-        self.changelog = TopicIdentity(settings.topics.state, 0)
+        self.changelog = TopicIdentity(topic, 0)
         self._begins: dict[int, int] = {}
         # What each partition's last snapshot contains.
         self._saved: dict[int, int] = {}

@@ -150,12 +150,13 @@ def test_the_catalog_is_in_the_books_and_removed_items_let_their_events_wait(
 LOOKS = """
 from streams.history.books.asked import read_so_far
 from streams.kafka.topics.admin import TopicAdmin
-from streams.settings.settings import Settings
-settings = Settings()
-metadata = TopicAdmin(settings).topics()
+from streams.kafka.security import librdkafka_config
+from streams.settings.configuration import load
+settings = load()
+metadata = TopicAdmin(settings.kafka, "us").topics()
+config = librdkafka_config(settings.kafka, "us")
 for number in range(40):
-    group = settings.model_copy(update={"app": f"app-{number}"})
-    assert read_so_far(group, metadata, [settings.topics.canonical], {}) == {}
+    assert read_so_far(config, f"app-{number}-g1", metadata, [settings.topics.canonical], {}) == {}
 """
 
 

@@ -85,9 +85,9 @@ def test_a_format_a_model_a_recommender_a_destination_and_an_encoder_of_packages
     books = audit(deploy)
     assert books.balanced, books.problems
     # The first basket is three events.
-    assert (books.sources[deploy.raw_sources[0].topic], books.outcomes["applied"]) == (5, 6)
+    assert (books.sources[deploy.topics.raw_sources[0].topic], books.outcomes["applied"]) == (5, 6)
     assert books.rejected == {"bad_envelope": 1}
-    vectors = latest(read_topic(deploy.topic_vectors))
+    vectors = latest(read_topic(deploy.topics.vectors))
     assert {user: (one["model"], one["count"]) for user, one in vectors.items()} == {
         "u": ("latest", 4),
         "v": ("latest", 2),
@@ -95,12 +95,12 @@ def test_a_format_a_model_a_recommender_a_destination_and_an_encoder_of_packages
     last = {"u": letters(2), "v": -letters(4)}
     for user, one in vectors.items():
         np.testing.assert_allclose(np.frombuffer(b64decode(one["vector"]), "<f4"), last[user], atol=1e-6)
-    recommended = latest(read_topic(deploy.topic_recommendations))
+    recommended = latest(read_topic(deploy.topics.recommendations))
     assert shown(recommended) == {
         "u": [("i8", 8), ("i7", 7), ("i6", 6)],
         "v": [("i9", 9), ("i8", 8), ("i6", 6)],
     }
-    assert newest_lines(toys) == {deploy.topic_vectors: vectors, deploy.topic_recommendations: recommended}
+    assert newest_lines(toys) == {deploy.topics.vectors: vectors, deploy.topics.recommendations: recommended}
     assert replay.verify(deploy).equal
 
 

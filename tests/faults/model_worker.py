@@ -45,7 +45,7 @@ class Worker:
         """window: event ids per user."""
         settings, _ = kit(window)
         self.broker, self.flow, self.outbox = broker, new_flow(window), Outbox(broker, settings)
-        self.publisher = Publisher(settings, self.flow, self.outbox)  # type: ignore[arg-type]  # nobody closes it
+        self.publisher = Publisher(settings.topics, self.flow, self.outbox, snapshots=False)  # type: ignore[arg-type]  # nobody closes it
         self.update = Update(self.flow, ENCODER, Horizon(lambda: 0.0, 0.0))
         self.flow.reads_from(SOURCE)
         topic = settings.topics.recommendations

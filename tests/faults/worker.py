@@ -69,7 +69,7 @@ def main(settings: Settings, point: str = "", nth: int = 1, orders: Path | None 
     from streams.ops.user_errors import USER_ERRORS
 
     heap.limit()
-    set_up_logging(settings)
+    set_up_logging(settings.observation.log_level)
     try:
         asyncio.run(run(settings, point, nth, orders))
     except USER_ERRORS as error:

@@ -9,39 +9,37 @@ from confluent_kafka import KafkaException
 
 from streams.kafka.log_bounds import Partition
 from streams.kafka.reading import ReadError
-from streams.kafka.security import librdkafka_config
 from streams.kafka.topics.admin import TopicAdmin, TopicError
 from streams.kafka.topics.committed import committed
 from streams.ops.kafka_errors import sentence
-from streams.settings.settings import Settings
 
 
 def read_so_far(
-    settings: Settings, metadata: Mapping[str, Any], topics: Collection[str], ids: Mapping[str, str]
+    config: Mapping[str, Any],
+    group: str,
+    metadata: Mapping[str, Any],
+    topics: Collection[str],
+    ids: Mapping[str, str],
 ) -> dict[Partition, int]:
     """What the group has committed of these topics, by topic and partition. Raises ReadError.
 
-    metadata: of every topic. ids: the topics' ids as of now; what was committed of an earlier topic of the name does
-    not count.
+    config: librdkafka's properties. metadata: of every topic. ids: the topics' ids as of now; what was committed of an
+    earlier topic of the name does not count.
     """
     partitions = [
         (topic, number) for topic in topics if topic in metadata for number in metadata[topic].partitions
     ]
     try:
-        found = committed(
-            librdkafka_config(settings.kafka, settings.topics.group), settings.topics.group, partitions
-        )
+        found = committed(config, group, partitions)
     except KafkaException as error:
-        raise ReadError(
-            sentence(error.args[0], f"the offsets of the consumer group {settings.topics.group}")
-        ) from error
+        raise ReadError(sentence(error.args[0], f"the offsets of the consumer group {group}")) from error
     return {one: said.offset for one, said in found.items() if said.speaks_of(ids.get(one[0], ""))}
 
 
-def compacted(settings: Settings, topics: Collection[str]) -> tuple[set[str], list[str]]:
+def compacted(admin: TopicAdmin, topics: Collection[str]) -> tuple[set[str], list[str]]:
     """Those of the topics that are compacted; and a note where the brokers do not say so."""
     try:
-        configs = TopicAdmin(settings).configs(topics)
+        configs = admin.configs(topics)
     except TopicError as error:
         return set(topics), [
             f"whether {', '.join(sorted(topics))} are compacted is not known, so records that the books hold and "

@@ -15,7 +15,7 @@ from streams.history.books.ledger import Books
 from streams.history.books.origins import canonical_origin, rejected_origin
 from streams.history.books.sources import Ingest, Partition, SourcePartition
 from streams.kafka.reading import Reader
-from streams.settings.settings import Settings
+from streams.settings.sections.topics import TopicSettings
 from streams.state.changelog import CONTROL_KEYS, PROGRESS_KEY, Progress
 
 Config = Mapping[str, Any]
@@ -90,16 +90,16 @@ def rejected(config: Config, topic: str, ingest: Ingest, refused: RefusedItems) 
     ingest.cut(topic, reading.begins)
 
 
-def items(config: Config, settings: Settings, found: Items, books: Books) -> None:
+def items(config: Config, topics: TopicSettings, found: Items, books: Books) -> None:
     """Read the items topic, and compare it with the embeddings."""
-    for messages in Pass(config, settings.topics.items).chunks():
+    for messages in Pass(config, topics.items).chunks():
         for message in messages:
             found.add(Record.of(message))
     embedded = NewestValues()
-    for messages in Pass(config, settings.topics.embeddings).chunks():
+    for messages in Pass(config, topics.embeddings).chunks():
         for message in messages:
             embedded.put(message.key(), embedding_kind(message.value(), message.headers()))
-    found.enter(settings.topics.items, embedded, books)
+    found.enter(topics.items, embedded, books)
 
 
 def progress_by_partition(config: Config, topic: str, books: Books) -> dict[int, Progress]:
@@ -116,14 +116,14 @@ def progress_by_partition(config: Config, topic: str, books: Books) -> dict[int,
     return newest
 
 
-def outputs(config: Config, settings: Settings, books: Books) -> None:
+def outputs(config: Config, topics: TopicSettings, books: Books) -> None:
     """Count what was published."""
     vectors, recommended = DistinctKeys(), NewestValues()
-    for messages in Pass(config, settings.topics.vectors).chunks():
+    for messages in Pass(config, topics.vectors).chunks():
         books.vector_records += len(messages)
         for message in messages:
             vectors.add(message.key())
-    for messages in Pass(config, settings.topics.recommendations).chunks():
+    for messages in Pass(config, topics.recommendations).chunks():
         books.recommendation_records += len(messages)
         for message in messages:
             recommended.put(message.key(), NO_ITEMS in (message.value() or NO_ITEMS))

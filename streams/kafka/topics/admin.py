@@ -16,7 +16,7 @@ from streams.kafka.security import librdkafka_config
 from streams.kafka.topics.rights import Lack, Need, lacking
 from streams.ops.kafka_errors import is_final, sentence
 from streams.settings.errors import UserError
-from streams.settings.settings import Settings
+from streams.settings.sections.kafka import KafkaSettings
 
 TIMEOUT_S = 30.0
 CREATED_DEADLINE_S = 30.0
@@ -47,12 +47,13 @@ class TopicSpec:
 class TopicAdmin:
     """The admin calls used here; every failure becomes a TopicError that says what to do."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._servers = settings.kafka.bootstrap_servers
+    def __init__(self, kafka: KafkaSettings, client_id: str) -> None:
+        """client_id: names us in the brokers' logs and quotas."""
+        self._servers = kafka.bootstrap_servers
         self._last_error: KafkaError | None = None
         # The callback gets the reason of a refused connection; log_level 0 keeps it off the terminal.
         own: dict[str, Any] = {"error_cb": self._on_error, "log_level": 0}
-        self._admin = make(AdminClient, {**librdkafka_config(settings.kafka, settings.topics.group), **own})
+        self._admin = make(AdminClient, {**librdkafka_config(kafka, client_id), **own})
 
     def _on_error(self, error: KafkaError) -> None:
         # `All brokers down` follows the errors that say why.

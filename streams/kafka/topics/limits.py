@@ -41,10 +41,13 @@ def look(admin: AdminClient, settings: Settings) -> Rooms:
 
     Where the right to ask is denied, fitted records keep to Kafka's default, and a warning says so.
     """
-    needs = Needs.of(settings)
-    strict = {settings.topics.state: needs.state, settings.topics.vectors: needs.vectors}
-    strict[settings.topics.embeddings] = needs.embeddings
-    fitted = (settings.topics.events, settings.topics.rejected, settings.topics.recommendations)
+    needs, topics = Needs.of(settings), settings.topics
+    strict = {
+        topics.state: needs.state,
+        topics.vectors: needs.vectors,
+        topics.embeddings: needs.embeddings,
+    }
+    fitted = (topics.events, topics.rejected, topics.recommendations)
     found = _asked(admin, [*strict, *fitted])
     for topic, needed in [*strict.items(), *((topic, BATCH_BYTES) for topic in fitted)]:
         if topic in found and found[topic] < needed:

@@ -15,6 +15,8 @@ from confluent_kafka.admin import AclOperation, AdminClient
 
 from streams.ops.kafka_errors import RIGHTS_ADVICE
 from streams.settings.errors import UserError
+from streams.settings.sections.kafka import KafkaSettings
+from streams.settings.sections.topics import TopicSettings
 from streams.settings.settings import Settings
 
 Kind = Literal["topic", "group"]
@@ -49,7 +51,7 @@ class Lack:
     operations: tuple[Any, ...]
     missing: bool = False
 
-    def sentence(self, settings: Settings) -> str:
+    def sentence(self, kafka: KafkaSettings) -> str:
         """The resource, what is missing, and what to do."""
         need = self.need
         if self.missing:
@@ -57,54 +59,51 @@ class Lack:
         rights = " and ".join(operation.name for operation in self.operations)
         return (
             f"{need.kind} {need.name} ({need.setting}): the log-in has no right to {rights}; remove what denies it, "
-            f"and run `{command(settings, need.kind, need.name, self.operations)}`"
+            f"and run `{command(kafka, need.kind, need.name, self.operations)}`"
         )
 
 
-def command(settings: Settings, kind: Kind, name: str, operations: Iterable[Any]) -> str:
+def command(kafka: KafkaSettings, kind: Kind, name: str, operations: Iterable[Any]) -> str:
     """The `kafka-acls.sh` call that gives the log-in these rights."""
     # As Kafka's tools spell them: DescribeConfigs.
     spelt = [operation.name.title().replace("_", "") for operation in operations]
     asked = " ".join(f"--operation {name}" for name in spelt)
     return (
-        f"kafka-acls.sh --bootstrap-server {settings.kafka.bootstrap_servers} --add "
-        f"--allow-principal '{_principal(settings)}' {asked} --{kind} '{name}'"
+        f"kafka-acls.sh --bootstrap-server {kafka.bootstrap_servers} --add "
+        f"--allow-principal '{_principal(kafka)}' {asked} --{kind} '{name}'"
     )
 
 
 def needs(settings: Settings) -> list[Need]:
     """All that a worker does with topics and groups."""
-    found = [
-        Need("topic", source.topic, "INTERESTFLOW_SOURCES", (READ,)) for source in settings.topics.raw_sources
-    ]
-    own = settings.topics.canonical == settings.topics.events
-    written = (READ, WRITE) if settings.topics.raw_sources else (READ,)
+    topics = settings.topics
+    found = [Need("topic", source.topic, "INTERESTFLOW_SOURCES", (READ,)) for source in topics.raw_sources]
+    own = topics.canonical == topics.events
+    written = (READ, WRITE) if topics.raw_sources else (READ,)
     found += [
         Need(
             "topic",
-            settings.topics.canonical,
+            topics.canonical,
             "INTERESTFLOW_TOPIC_EVENTS" if own else "INTERESTFLOW_SOURCES",
             written,
         ),
-        Need("topic", settings.topics.rejected, "INTERESTFLOW_TOPIC_REJECTED", (WRITE,)),
-        Need("topic", settings.topics.items, "INTERESTFLOW_TOPIC_ITEMS", (READ,)),
-        Need("topic", settings.topics.embeddings, "INTERESTFLOW_TOPIC_EMBEDDINGS", (READ, WRITE)),
-        Need("topic", settings.topics.vectors, "INTERESTFLOW_TOPIC_VECTORS", (WRITE,)),
-        Need("topic", settings.topics.state, "INTERESTFLOW_APP", (READ, WRITE)),
+        Need("topic", topics.rejected, "INTERESTFLOW_TOPIC_REJECTED", (WRITE,)),
+        Need("topic", topics.items, "INTERESTFLOW_TOPIC_ITEMS", (READ,)),
+        Need("topic", topics.embeddings, "INTERESTFLOW_TOPIC_EMBEDDINGS", (READ, WRITE)),
+        Need("topic", topics.vectors, "INTERESTFLOW_TOPIC_VECTORS", (WRITE,)),
+        Need("topic", topics.state, "INTERESTFLOW_APP", (READ, WRITE)),
     ]
     if settings.recommendations.enabled:
-        found.append(
-            Need("topic", settings.topics.recommendations, "INTERESTFLOW_TOPIC_RECOMMENDATIONS", (WRITE,))
-        )
-    return found + _group_needs(settings)
+        found.append(Need("topic", topics.recommendations, "INTERESTFLOW_TOPIC_RECOMMENDATIONS", (WRITE,)))
+    return found + _group_needs(topics)
 
 
-def _group_needs(settings: Settings) -> list[Need]:
+def _group_needs(topics: TopicSettings) -> list[Need]:
     """Its own group, and those of earlier generations, whose offsets are read."""
-    found = [Need("group", settings.topics.group, "INTERESTFLOW_APP", (READ,))]
-    for number in range(1, settings.topics.generation):
-        earlier = settings.model_copy(update={"generation": number})
-        found.append(Need("group", earlier.topics.group, "INTERESTFLOW_APP", (DESCRIBE,)))
+    found = [Need("group", topics.group, "INTERESTFLOW_APP", (READ,))]
+    for number in range(1, topics.generation):
+        earlier = topics.model_copy(update={"generation": number})
+        found.append(Need("group", earlier.group, "INTERESTFLOW_APP", (DESCRIBE,)))
     return found
 
 
@@ -160,7 +159,7 @@ def require(
     wanted, began = [need for need in needs(settings) if need.kind in kinds], clock()
     while found := lacking(admin, wanted):
         if clock() - began >= patience_s:
-            raise RightsError("; ".join(lack.sentence(settings) for lack in found))
+            raise RightsError("; ".join(lack.sentence(settings.kafka) for lack in found))
         time.sleep(PAUSE_S)
 
 
@@ -180,7 +179,7 @@ def _compare(need: Need, answer: Any) -> Lack | None:
     return Lack(need, left) if left else None
 
 
-def _principal(settings: Settings) -> str:
-    if settings.kafka.sasl_username is not None:
-        return f"User:{settings.kafka.sasl_username}"
-    return "User:ANONYMOUS" if settings.kafka.security_protocol == "PLAINTEXT" else "User:NAME"
+def _principal(kafka: KafkaSettings) -> str:
+    if kafka.sasl_username is not None:
+        return f"User:{kafka.sasl_username}"
+    return "User:ANONYMOUS" if kafka.security_protocol == "PLAINTEXT" else "User:NAME"

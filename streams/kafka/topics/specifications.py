@@ -12,6 +12,8 @@ from typing import Any
 from streams.kafka.topics.admin import TopicAdmin, TopicError, TopicSpec
 from streams.kafka.topics.record_bounds import Needs
 from streams.kafka.topics.rights import DESCRIBE_CONFIGS, check_needs
+from streams.settings.sections.kafka import KafkaSettings
+from streams.settings.sections.topics import TopicSettings
 from streams.settings.settings import Settings
 
 __all__ = ["TopicError", "TopicSpec", "prefixed", "specs", "create", "check", "partition_count"]
@@ -45,32 +47,27 @@ def specs(settings: Settings) -> list[TopicSpec]:
 
     Raises TopicError if two roles share a topic.
     """
-    needs = Needs.of(settings)
+    needs, topics = Needs.of(settings), settings.topics
     rejected = {"cleanup.policy": "delete", "retention.ms": str(YEAR_MS)}
-    configs = [
-        (source.topic, {"cleanup.policy": "delete", **ARRIVAL}) for source in settings.topics.raw_sources
-    ]
+    configs = [(source.topic, {"cleanup.policy": "delete", **ARRIVAL}) for source in topics.raw_sources]
     configs += [
         (
-            settings.topics.canonical,
+            topics.canonical,
             {"cleanup.policy": "delete", **ARRIVAL, **FOREVER, **_taking(needs.events)},
         ),
-        (settings.topics.rejected, {**rejected, **_taking(needs.rejected)}),
-        (settings.topics.items, COMPACTED),
-        (settings.topics.embeddings, {**COMPACTED, **_taking(needs.embeddings)}),
-        (settings.topics.vectors, {**ORDERED, **ARRIVAL, **_taking(needs.vectors)}),
-        (settings.topics.recommendations, {**ORDERED, **ARRIVAL, **_taking(needs.recommendations)}),
+        (topics.rejected, {**rejected, **_taking(needs.rejected)}),
+        (topics.items, COMPACTED),
+        (topics.embeddings, {**COMPACTED, **_taking(needs.embeddings)}),
+        (topics.vectors, {**ORDERED, **ARRIVAL, **_taking(needs.vectors)}),
+        (topics.recommendations, {**ORDERED, **ARRIVAL, **_taking(needs.recommendations)}),
         # The lag counts from the record's arrival, not from when a paused worker made it.
-        (settings.topics.state, {**ORDERED, **ARRIVAL, **_taking(needs.state)}),
+        (topics.state, {**ORDERED, **ARRIVAL, **_taking(needs.state)}),
     ]
     names = [name for name, _ in configs]
     shared = sorted({name for name in names if names.count(name) > 1})
     if shared:
         raise TopicError(f"more than one role uses the topic {', '.join(shared)}: give each its own name")
-    return [
-        TopicSpec(name, settings.topics.partitions, settings.topics.replication_factor, config)
-        for name, config in configs
-    ]
+    return [TopicSpec(name, topics.partitions, topics.replication_factor, config) for name, config in configs]
 
 
 def _taking(size: int) -> dict[str, str]:
@@ -83,7 +80,7 @@ def create(settings: Settings) -> list[str]:
 
     The state topic gets as many partitions as the events topic has. Raises TopicError.
     """
-    client = TopicAdmin(settings)
+    client = TopicAdmin(settings.kafka, settings.topics.group)
     *others, state = specs(settings)
     created = client.create(others)
     events = client.known(settings.topics.canonical)
@@ -99,7 +96,7 @@ def check(settings: Settings) -> list[str]:
 
     Raises TopicError where the brokers cannot be asked.
     """
-    client = TopicAdmin(settings)
+    client = TopicAdmin(settings.kafka, settings.topics.group)
     topics = client.topics()
     wanted = specs(settings)
     lacks = [lack for lack in client.lacking(check_needs(settings)) if not lack.missing]
@@ -109,7 +106,7 @@ def check(settings: Settings) -> list[str]:
         s for s in wanted if s.name in topics and s.name not in denied | raw
     ]  # these are the company's own
     configs = client.configs([spec.name for spec in shown])
-    problems = [lack.sentence(settings) for lack in lacks]
+    problems = [lack.sentence(settings.kafka) for lack in lacks]
     # A topic that may not be described is not listed.
     hidden = {lack.need.name for lack in lacks}
     problems += [
@@ -118,26 +115,26 @@ def check(settings: Settings) -> list[str]:
         if spec.name not in topics.keys() | hidden
     ]
     for spec in shown:
-        problems += _wrong_copies(spec, topics[spec.name].partitions, settings)
+        problems += _wrong_copies(spec, topics[spec.name].partitions, settings.kafka)
         problems += _wrong_config(spec, configs[spec.name], settings)
-    return problems + _wrong_partitions(settings, client.partitions())
+    return problems + _wrong_partitions(settings.topics, client.partitions())
 
 
 def partition_count(settings: Settings, topic: str) -> int:
     """Partitions of a topic. Raises TopicError where there is no such topic."""
-    count = TopicAdmin(settings).known(topic)
+    count = TopicAdmin(settings.kafka, settings.topics.group).known(topic)
     if count is None:
         raise TopicError(f"topic {topic} does not exist: run `interestflow topics create`")
     return count
 
 
-def _wrong_copies(spec: TopicSpec, partitions: Mapping[int, Any], settings: Settings) -> list[str]:
+def _wrong_copies(spec: TopicSpec, partitions: Mapping[int, Any], kafka: KafkaSettings) -> list[str]:
     copies = min(len(partition.replicas) for partition in partitions.values())
     if copies >= spec.replication_factor:
         return []
     return [
         f"{spec.name} has {copies} copies, not {spec.replication_factor}: raise them with "
-        f"`kafka-reassign-partitions.sh --bootstrap-server {settings.kafka.bootstrap_servers} "
+        f"`kafka-reassign-partitions.sh --bootstrap-server {kafka.bootstrap_servers} "
         f"--reassignment-json-file FILE --execute`, or set INTERESTFLOW_REPLICATION_FACTOR={copies}"
     ]
 
@@ -168,13 +165,13 @@ def _wrong_config(spec: TopicSpec, config: Mapping[str, str], settings: Settings
     ]
 
 
-def _wrong_partitions(settings: Settings, partitions: Mapping[str, int]) -> list[str]:
-    events, state = partitions.get(settings.topics.canonical), partitions.get(settings.topics.state)
+def _wrong_partitions(topics: TopicSettings, partitions: Mapping[str, int]) -> list[str]:
+    events, state = partitions.get(topics.canonical), partitions.get(topics.state)
     if events is None or state is None or events == state:
         return []
     return [
-        f"{settings.topics.state} has {state} partitions and {settings.topics.canonical} has {events}: a user's "
+        f"{topics.state} has {state} partitions and {topics.canonical} has {events}: a user's "
         "state would lie elsewhere than its events. "
-        f"Set INTERESTFLOW_GENERATION={settings.topics.generation + 1} and run `interestflow topics create`; "
+        f"Set INTERESTFLOW_GENERATION={topics.generation + 1} and run `interestflow topics create`; "
         "the state is rebuilt by replay"
     ]

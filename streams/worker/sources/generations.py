@@ -8,12 +8,12 @@ from typing import Any
 from streams.kafka.log_bounds import Partition
 from streams.kafka.reading import ends_of
 from streams.kafka.topics.committed import committed
-from streams.settings.settings import Settings
+from streams.settings.sections.topics import TopicSettings
 
 
 def ingested(
     config: Mapping[str, Any],
-    settings: Settings,
+    topics: TopicSettings,
     sources: Collection[Partition],
     ids: Mapping[str, str],
 ) -> dict[Partition, int]:
@@ -24,19 +24,17 @@ def ingested(
     made anew since, the sources are the history. ids: the topics' ids, as of now; offsets of others do not count.
     Raises KafkaException, ReadError.
     """
-    if settings.topics.generation == 1:
+    if topics.generation == 1:
         return {}
     found: dict[Partition, int] = {}
-    left = set(sources) - _committed(config, settings.topics.group, sources, ids).keys()
-    ends = ends_of(config, settings.topics.canonical) if left else {}
-    for number in range(settings.topics.generation - 1, 0, -1):
+    left = set(sources) - _committed(config, topics.group, sources, ids).keys()
+    ends = ends_of(config, topics.canonical) if left else {}
+    for number in range(topics.generation - 1, 0, -1):
         if not left:
             break
-        earlier = settings.model_copy(update={"generation": number})
-        applied = _committed(
-            config, earlier.topics.group, {(settings.topics.canonical, p) for p in ends}, ids
-        )
-        begun = _committed(config, earlier.topics.group, left, ids)
+        earlier = topics.model_copy(update={"generation": number})
+        applied = _committed(config, earlier.group, {(topics.canonical, p) for p in ends}, ids)
+        begun = _committed(config, earlier.group, left, ids)
         if applied and all(offset <= ends[partition] for (_, partition), offset in applied.items()):
             found |= begun
         left -= begun.keys()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from streams.kafka.brokers import Brokers
 from streams.kafka.log_bounds import Partition, log_ends, log_starts
 from streams.kafka.topics.committed import Committed, committed
-from streams.settings.settings import Settings
+from streams.settings.sections.topics import TopicSettings
 from streams.state.store import StateError
 from streams.worker.sources.generations import ingested
 
@@ -25,7 +25,7 @@ class Found:
 
 
 def find(
-    brokers: Brokers, settings: Settings, sources: Collection[Partition], ids: Mapping[str, str]
+    brokers: Brokers, topics: TopicSettings, sources: Collection[Partition], ids: Mapping[str, str]
 ) -> Found:
     """Where to read each of these partitions. ids: the topics' ids, as of now.
 
@@ -34,13 +34,13 @@ def find(
     found = Found()
     if not sources:
         return found
-    own = committed(brokers.kafka, settings.topics.group, sources)
+    own = committed(brokers.kafka, topics.group, sources)
     of_another = {
         partition for partition, said in own.items() if not said.speaks_of(ids.get(partition[0], ""))
     }
     for topic in sorted({topic for topic, _ in of_another}):
         log.warning("%s was made anew since it was read last: it is read from its beginning", topic)
-    earlier = ingested(brokers.kafka, settings, sources, ids)
+    earlier = ingested(brokers.kafka, topics, sources, ids)
     begins, ends = log_starts(brokers.admin, sources), log_ends(brokers.admin, sources)
     for partition in sources:
         begin, end = begins[partition], ends[partition]

@@ -12,7 +12,7 @@ from faust.types import TP
 from streams.kafka.brokers import Brokers
 from streams.kafka.topics.ids import WatchedTopics, ids_now, known_ids, require_forward
 from streams.ops.metrics import Metrics
-from streams.settings.settings import Settings
+from streams.settings.sections.topics import TopicSettings
 from streams.worker.sources.positions import find
 
 log = logging.getLogger(__name__)
@@ -27,12 +27,12 @@ class Sources:
     """The canonical topic among them."""
 
     def __init__(
-        self, settings: Settings, faust_app: Any, brokers: Brokers, metrics: Metrics, reads_from: ReadsFrom
+        self, topics: TopicSettings, faust_app: Any, brokers: Brokers, metrics: Metrics, reads_from: ReadsFrom
     ) -> None:
         """reads_from: see Ingest."""
-        self.settings, self.app, self.brokers, self.metrics = settings, faust_app, brokers, metrics
+        self.topics, self.app, self.brokers, self.metrics = topics, faust_app, brokers, metrics
         self._reads_from = reads_from
-        self._watched = WatchedTopics(settings.topics.canonical)
+        self._watched = WatchedTopics(topics.canonical)
         faust_app.state_moved, faust_app.state_topic_ids = self._moved, self._watched.ids
 
     async def find(self) -> dict[tuple[str, int], int]:
@@ -41,11 +41,11 @@ class Sources:
         Raises SourceChangedError, StateError, GaveUpError, StoppedError.
         """
         raw, ask = self._raw(), self.brokers.ask
-        topics = {self.settings.topics.canonical, *(topic for topic, _ in raw)}
+        topics = {self.topics.canonical, *(topic for topic, _ in raw)}
         self._watched.look(await ask(known_ids, self.brokers.admin, topics))
         ids = self._watched.ids
-        self._reads_from(ids, ids[self.settings.topics.canonical])
-        found = await ask(find, self.brokers, self.settings, raw, ids)
+        self._reads_from(ids, ids[self.topics.canonical])
+        found = await ask(find, self.brokers, self.topics, raw, ids)
         for (topic, partition), (begin, end) in found.removed.items():
             self.report_removed(topic, partition, begin, end)
         return dict(found.seeks)
@@ -67,10 +67,10 @@ class Sources:
 
     def _moved(self, tp: TP, asked: int, begin: int) -> None:
         """A partition no longer holds what was to be read. Raises SourceChangedError where it began anew."""
-        require_forward(tp.topic, tp.partition, asked, begin, self.settings.topics.canonical)
+        require_forward(tp.topic, tp.partition, asked, begin, self.topics.canonical)
         self.report_removed(tp.topic, tp.partition, asked, begin)
 
     def _raw(self) -> list[tuple[str, int]]:
         """The partitions of the raw topics that are ours now."""
-        topics = {source.topic for source in self.settings.topics.raw_sources}
+        topics = {source.topic for source in self.topics.raw_sources}
         return [(tp.topic, tp.partition) for tp in self.app.consumer.assignment() if tp.topic in topics]

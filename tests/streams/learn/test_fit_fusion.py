@@ -55,7 +55,7 @@ def encoder(text: Any = None) -> FusedEncoder:
 
 
 def fitted(choice: Choice | None = None, catalog: list[Item] | None = None) -> Any:
-    weights = fusion_weights(Settings(**HASHING))
+    weights = fusion_weights(Settings(**HASHING).media)
     return fit(encoder(), catalog or items(), pairs(), weights, 16, choice or Choice(), QUICK)
 
 
@@ -84,7 +84,7 @@ def test_too_little_is_told_before_anything_is_encoded() -> None:
         def encode(self, texts: Any) -> Any:
             raise AssertionError
 
-    weights = fusion_weights(Settings(**HASHING))
+    weights = fusion_weights(Settings(**HASHING).media)
     with pytest.raises(EncoderError, match=r"too few: at least 200 and 50 .*--no-gate"):
         fit(encoder(Never(24)), items(), pairs(100), weights, 16, Choice(), QUICK)
     with pytest.raises(EncoderError, match="0 pairs"):
@@ -118,7 +118,7 @@ def _seeing(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_fitted_file_makes_the_encoder_that_the_catalog_reads_media_with(tmp_path: Path) -> None:
     path = tmp_path / "f.safetensors"
     inner = CachedEncoder(HashingEncoder(16), 10)
-    weights = fusion_weights(Settings(**HASHING))
+    weights = fusion_weights(Settings(**HASHING).media)
     fusion = fit(encoder(inner), items(), [], weights, 16, Choice(gate=False), QUICK).fusion
     fusion.save(path)
     built = build_encoder(Settings(**HASHING, fusion=path))
@@ -141,7 +141,7 @@ def test_without_encoders_of_media_everything_is_as_before() -> None:
 
 
 def test_weights_of_the_settings_count() -> None:
-    weights = fusion_weights(Settings(**HASHING, fusion_picture_weight=3.0))
+    weights = fusion_weights(Settings(**HASHING, fusion_picture_weight=3.0).media)
     assert weights == {"text": 1.0, "picture": 3.0, "transcript": 1.0}
 
 

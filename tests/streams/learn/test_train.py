@@ -11,6 +11,7 @@ from encoders.core.base import EncoderError
 from streams.datasets import DatasetError
 from streams.events.canonical import Event
 from streams.learn.training_data import Data, from_dataset
+from streams.settings.sections.interest import WeightSettings
 from streams.settings.settings import Settings, SettingsError
 from streams.wiring.encoder import build_raw_encoder
 from tests.encoders.tiny import make_bert
@@ -69,9 +70,9 @@ def test_an_encoder_that_finds_fewer_partners_is_not_written(
 
 def test_too_few_pairs_say_what_to_do() -> None:
     with pytest.raises(EncoderError, match=r"too few.*--window-hours"):
-        chosen_pairs(Settings(), world(100), Choice())
+        chosen_pairs(WeightSettings(), world(100), Choice())
     with pytest.raises(EncoderError, match="0 pairs"):
-        chosen_pairs(Settings(), Data({}, world(400).events), Choice())
+        chosen_pairs(WeightSettings(), Data({}, world(400).events), Choice())
 
 
 def test_items_that_are_called_the_same_are_one_pair_on_one_side_of_the_cut() -> None:
@@ -90,7 +91,7 @@ def test_items_that_are_called_the_same_are_one_pair_on_one_side_of_the_cut() ->
         for e in again.events
     ]
     train, held_out, cut = chosen_pairs(
-        Settings(), Data(texts, [*data.events, *events]), Choice(held_out=0.2)
+        WeightSettings(), Data(texts, [*data.events, *events]), Choice(held_out=0.2)
     )
     assert (len(train), len(held_out)) == (320, 80)
     assert cut < 1_600_000_000_000 + day

@@ -169,7 +169,7 @@ def started(part: UserPartition, folder: Path | None) -> Snapshotter:
     part.deliveries.settle()
     settings = Settings(encoder="hashing", snapshot_dir=folder, snapshot_interval_s=0.01)
     flow: Any = SimpleNamespace(partitions={part.partition: part}, layout=part.layout, source=SOURCE)
-    found = Snapshotter(settings, flow, AtOnce(), lambda: CHANGELOG)  # type: ignore[arg-type]
+    found = Snapshotter(settings.memory, settings.topics.state, flow, AtOnce(), lambda: CHANGELOG)  # type: ignore[arg-type]
     found.look()
     assert found.start({2: (3, OFFSET)}) == {}
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from typer.testing import CliRunner
 
@@ -64,7 +66,7 @@ def test_help_has_an_example(verb: str) -> None:
 class Forgetful:
     """An admin whose second broker has not heard of new topics yet."""
 
-    def __init__(self, _settings: Settings) -> None:
+    def __init__(self, *_: Any) -> None:
         self.made: dict[str, int] = {}
         self.asked = 0
 
@@ -80,16 +82,16 @@ class Forgetful:
 
 
 def test_a_broker_that_has_not_heard_of_a_new_topic_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    admin = Forgetful(Settings())
-    monkeypatch.setattr("streams.kafka.topics.specifications.TopicAdmin", lambda settings: admin)
+    admin = Forgetful()
+    monkeypatch.setattr("streams.kafka.topics.specifications.TopicAdmin", lambda *_: admin)
     assert "interestflow-g1-state" in create(Settings(partitions=3))
     assert admin.made["interestflow-g1-state"] == 3
 
 
 def test_a_topic_that_stays_unknown_is_an_error_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    admin = Forgetful(Settings())
+    admin = Forgetful()
     monkeypatch.setattr(admin, "partitions", dict)
     monkeypatch.setattr(admin, "known", lambda topic: TopicAdmin.known(admin, topic, 0.0))  # type: ignore[arg-type]
-    monkeypatch.setattr("streams.kafka.topics.specifications.TopicAdmin", lambda settings: admin)
+    monkeypatch.setattr("streams.kafka.topics.specifications.TopicAdmin", lambda *_: admin)
     with pytest.raises(TopicError, match=r"behavior\.events\.v1"):
         create(Settings())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,9 +33,7 @@ class SnapshotWorker(Worker):
 
     def __init__(self, broker: Broker, window: int) -> None:
         super().__init__(broker, window)
-        changed = {"snapshot_dir": Path("unused")}
-        publisher = self.publisher
-        publisher.settings = publisher.settings.model_copy(update=changed)
+        self.publisher.snapshots = True
 
 
 class SnapshotSchedule(Schedule):
