@@ -85,7 +85,7 @@ def export_onnx_command(
     def run() -> None:
         from streams.learn.export import export_onnx, item_texts
 
-        exported = export_onnx(settings, output, item_texts(settings, dataset) if int8 else None)
+        exported = export_onnx(settings.encoder, output, item_texts(settings, dataset) if int8 else None)
         typer.echo(
             f"{output}: {exported}. Set INTERESTFLOW_ENCODER=onnx:{output}, fit the projection again, raise "
             f"INTERESTFLOW_GENERATION and name another INTERESTFLOW_TOPIC_EMBEDDINGS"

@@ -16,6 +16,7 @@ from encoders.onnx.export import NEIGHBOURS, export, kept_neighbours, to_int8
 from streams.learn import topic_contents
 from streams.learn.pairs import spread
 from streams.learn.training_data import from_dataset
+from streams.settings.sections.encoder import EncoderSettings
 from streams.settings.settings import Settings, SettingsError
 from streams.wiring.encoder import UNHEEDED, build_raw_encoder
 
@@ -52,36 +53,36 @@ def item_texts(settings: Settings, dataset: tuple[str, Path] | None) -> list[str
     return sorted({text for text in texts.values() if text})
 
 
-def export_onnx(settings: Settings, output: Path, texts: Sequence[str] | None = None) -> Exported:
+def export_onnx(options: EncoderSettings, output: Path, texts: Sequence[str] | None = None) -> Exported:
     """Write the encoder of the settings into a folder; with distinct texts, in int8. Raises EncoderError."""
-    _require_exportable(settings, output)
+    _require_exportable(options, output)
     if texts is not None and len(texts) < 4 * NEIGHBOURS:
         raise EncoderError(
             f"{len(texts)} texts are too few for int8: load a catalog of {4 * NEIGHBOURS} first"
         )
-    base = build_raw_encoder(settings.encoder)
+    base = build_raw_encoder(options)
     output.parent.mkdir(parents=True, exist_ok=True)
     # Made in full elsewhere and then moved, so that there is never half a model.
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as temporary:
         folder = Path(temporary) / output.name
-        export(load_parts(settings.encoder.name, settings.encoder.revision), folder, {"base": identity(base)})
-        made = settings.encoder.model_copy(update={"name": f"{PREFIX}{folder}", **PLAIN})
+        export(load_parts(options.name, options.revision), folder, {"base": identity(base)})
+        made = options.model_copy(update={"name": f"{PREFIX}{folder}", **PLAIN})
         new = build_raw_encoder(made)
         _require_same(base, new)
         layers, kept = 0, (1.0, 0.0)
         if texts is not None:
-            layers = to_int8(folder, spread(texts[1::2], CALIBRATION), settings.encoder.max_tokens)
+            layers = to_int8(folder, spread(texts[1::2], CALIBRATION), options.max_tokens)
             new = build_raw_encoder(made)
             kept = kept_neighbours(base, new, spread(texts[::2], MEASURED))
         folder.rename(output)
     return Exported(new.revision, layers, *kept)
 
 
-def _require_exportable(settings: Settings, output: Path) -> None:
+def _require_exportable(options: EncoderSettings, output: Path) -> None:
     """Raises SettingsError where there is nothing to export, or no place for it."""
-    if settings.encoder.name == "hashing" or settings.encoder.name.startswith(PREFIX):
+    if options.name == "hashing" or options.name.startswith(PREFIX):
         raise SettingsError(
-            f"INTERESTFLOW_ENCODER={settings.encoder.name} cannot be exported: set it to `demo`, a folder or a name"
+            f"INTERESTFLOW_ENCODER={options.name} cannot be exported: set it to `demo`, a folder or a name"
         )
     if output.exists():
         raise SettingsError(f"{output} exists already: give --output a folder that is to be made")

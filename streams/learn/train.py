@@ -60,7 +60,7 @@ class Trained:
 
 def train_encoder(settings: Settings, data: Data, choice: Choice, options: Options, output: Path) -> Trained:
     """Fine-tune the encoder of the settings and write the new one. Raises SettingsError, EncoderError."""
-    _require_trainable(settings, output)
+    _require_trainable(settings.encoder.name, output)
     train, held_out, cut = chosen_pairs(settings.weights, data, choice)
     base = build_raw_encoder(settings.encoder)
     parts = load_parts(settings.encoder.name, settings.encoder.revision)
@@ -85,9 +85,8 @@ def train_encoder(settings: Settings, data: Data, choice: Choice, options: Optio
     return result
 
 
-def _require_trainable(settings: Settings, output: Path) -> None:
-    """Raises SettingsError where there is nothing to train, or no place for it."""
-    name = settings.encoder.name
+def _require_trainable(name: str, output: Path) -> None:
+    """name: the encoder's. Raises SettingsError where there is nothing to train, or no place for it."""
     if name == "hashing" or name.startswith("onnx:"):
         raise SettingsError(
             f"INTERESTFLOW_ENCODER={name} has no weights to train: set it to `demo`, a folder or a name"

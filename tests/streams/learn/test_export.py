@@ -33,11 +33,11 @@ def test_an_encoder_that_wants_more_than_the_mean_is_refused_and_nothing_is_left
     (model / "README.md").write_text("Trained with MatryoshkaLoss.")
     settings = Settings(encoder=str(model), **fields)
     with pytest.raises(EncoderError, match="INTERESTFLOW_ENCODER_POOLING"):
-        export_onnx(settings, tmp_path / "out")
+        export_onnx(settings.encoder, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_a_decoder_of_which_the_mean_is_taken_is_exported(tmp_path: Path) -> None:
     settings = Settings(encoder=str(make_gpt2(tmp_path / "model")), encoder_pooling="mean")
-    assert export_onnx(settings, tmp_path / "out").revision
+    assert export_onnx(settings.encoder, tmp_path / "out").revision
     assert (tmp_path / "out" / "model.onnx").is_file()
