@@ -41,10 +41,7 @@ def prefixed(prefix: str) -> dict[str, str]:
 
 
 def specs(settings: Settings) -> list[TopicSpec]:
-    """All topics that the settings name: sources first, state last.
-
-    Raises TopicError if two roles share a topic.
-    """
+    """All topics that the settings name: sources first, state last."""
     needs = Needs.of(settings)
     rejected = {"cleanup.policy": "delete", "retention.ms": str(YEAR_MS)}
     configs = [
@@ -63,10 +60,6 @@ def specs(settings: Settings) -> list[TopicSpec]:
         # The lag counts from the record's arrival, not from when a paused worker made it.
         (settings.topics.state, {**ORDERED, **ARRIVAL, **_taking(needs.state)}),
     ]
-    names = [name for name, _ in configs]
-    shared = sorted({name for name in names if names.count(name) > 1})
-    if shared:
-        raise TopicError(f"more than one role uses the topic {', '.join(shared)}: give each its own name")
     return [
         TopicSpec(name, settings.topics.partitions, settings.topics.replication_factor, config)
         for name, config in configs
