@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from streams.kafka.topics.admin import TopicAdmin, TopicError, TopicSpec
+from streams.kafka.topics.admin import TopicAdmin, TopicError, TopicSpec, wrong_setting
 from streams.kafka.topics.record_bounds import Needs
 from streams.kafka.topics.rights import DESCRIBE_CONFIGS, check_needs
 from streams.settings.settings import Settings
@@ -153,12 +153,7 @@ def _wrong_config(spec: TopicSpec, config: Mapping[str, str], settings: Settings
     takes = spec.config.get("max.message.bytes", "0") if written else "0"
     if int(config["max.message.bytes"]) < int(takes):
         wrong["max.message.bytes"] = takes
-    return [
-        f"{spec.name} has {key}={config[key]}, not {value}: run `kafka-configs.sh --bootstrap-server "
-        f"{settings.kafka.bootstrap_servers} --alter --entity-type topics --entity-name {spec.name} "
-        f"--add-config {key}={value}`"
-        for key, value in wrong.items()
-    ]
+    return [wrong_setting(spec.name, key, config[key], value, settings) for key, value in wrong.items()]
 
 
 def _wrong_partitions(settings: Settings, partitions: Mapping[str, int]) -> list[str]:
