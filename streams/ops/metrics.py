@@ -37,6 +37,8 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        # Topic and partition of each lag that may be shown.
+        self._lagging: set[tuple[str, str]] = set()
         self._make_counts()
         self._make_times()
         self._make_gauges()
@@ -75,7 +77,6 @@ class Metrics:
         gauge = self._gauge
         self.consumer_lag = gauge("consumer_lag_records", "Records not yet processed", "topic", "partition")
         self.catalog = gauge("catalog_items", "Items in the catalog, by visibility", "visibility")
-        self.waiting = gauge("waiting_events", "Events that wait for their item", "partition")
         self.paused = gauge("paused", "1 while something that failed is waited for", "stage")
         self.recovered = gauge("recovered_users", "Users read back by the recovery under way or last done")
 
@@ -88,12 +89,21 @@ class Metrics:
     def _histogram(self, name: str, about: str, buckets: Sequence[float], *labels: str) -> Histogram:
         return Histogram(PREFIX + name, about, labels, buckets=buckets, registry=self.registry)
 
+    def show_lags(self, lags: Mapping[tuple[str, int], int | None]) -> None:
+        """Show these partitions' lags, and no other partition's. lags: None where unknown; what was shown stays."""
+        self._lagging, before = {(topic, str(number)) for topic, number in lags}, self._lagging
+        for topic, partition in before - self._lagging:
+            self.consumer_lag.remove(topic, partition)
+        for (topic, number), lag in lags.items():
+            if lag is not None:
+                self.consumer_lag.labels(topic, str(number)).set(lag)
+
     def watch(self, encoder: object) -> None:
         """Show what an encoder or a sentiment model counts, whenever the metrics are read."""
         self.registry.register(_EncoderCounts(encoder))
 
     def watch_users(self, partitions: Mapping[int, UserPartition]) -> None:
-        """Show how many users are in memory and how many evicted, whenever the metrics are read."""
+        """Show users in memory, evicted ones and events that wait, whenever the metrics are read."""
         self.registry.register(_Users(partitions))
 
     def watch_counts(
@@ -177,15 +187,18 @@ class _Users(Collector):
         self.partitions = partitions
 
     def collect(self) -> Iterator[Metric]:
-        """Users by partition and place, and moves between the places."""
+        """Of our partitions: users by place, moves between the places, and events that wait for their item."""
         users = GaugeMetricFamily(
             f"{PREFIX}users", "Users in the state, by place", labels=["partition", "place"]
         )
         moved = CounterMetricFamily(
             f"{PREFIX}users_moved", "Users evicted to the local file and returned", labels=["partition", "to"]
         )
+        about = "Events that wait for their item"
+        waiting = GaugeMetricFamily(f"{PREFIX}waiting_events", about, labels=["partition"])
         # A copy: the model thread changes what is ours.
         for number, part in list(self.partitions.items()):
+            waiting.add_metric([str(number)], part.waiting.count)
             users.add_metric([str(number), "memory"], len(part))
             if (evicted := part.evicted) is not None:
                 users.add_metric([str(number), "file"], evicted.count)
@@ -193,3 +206,4 @@ class _Users(Collector):
                 moved.add_metric([str(number), "memory"], evicted.returns)
         yield users
         yield moved
+        yield waiting

@@ -7,8 +7,10 @@ its own by an entry point of the registry's group, whose object is the factory.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any
 
 import encoders
@@ -105,6 +107,10 @@ ENCODERS = Registry("encoder", "interestflow.encoders", encoders.BUILT_IN)
 # The encoder that runs whatever has no registered name before a colon: the name or the folder of a model.
 TRANSFORMERS = "transformers"
 URLS = ("http://", "https://")
+# The model of a package of its own (see encoders.checkpoints.loading), which has a name among the encoders.
+DEMO = "demo"
+# Share of equal letters from which a word is taken for a misspelt name.
+NEAR = 0.75
 
 
 def encoder_name(encoder: str) -> str:
@@ -116,9 +122,27 @@ def encoder_name(encoder: str) -> str:
 
 
 def require_encoder(encoder: str) -> str:
-    """The same. Raises RegistryError where a word before a colon is no registered name."""
+    """The same. Raises RegistryError where a word is no registered name, though it must be one or nearly is one.
+
+    A model's name may be a single word too, so that only a near miss of a registered one is refused.
+    """
     word, colon, _ = encoder.partition(":")
     # A folder may have a colon in its name; then it is written with a slash.
-    if colon and not encoder.startswith(URLS) and "/" not in word:
+    if encoder.startswith(URLS) or "/" in word:
+        return encoder
+    if colon:
         ENCODERS.require(word)
+    elif not Path(word).is_dir() and (meant := _meant(word)) is not None:
+        known = ", ".join((DEMO, *ENCODERS))
+        raise RegistryError(
+            f"no encoder {word!r}: did you mean {meant!r}? There are: {known}. For a model that is really called so, "
+            f"write {TRANSFORMERS}:{word}"
+        )
     return encoder
+
+
+def _meant(word: str) -> str | None:
+    """The name that a word misses by a letter or so; None for a name, and for what is far from all of them."""
+    names = (DEMO, *ENCODERS)
+    near = () if word in names else get_close_matches(word.lower(), names, n=1, cutoff=NEAR)
+    return next(iter(near), None)

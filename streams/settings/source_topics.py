@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import orjson
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 from pydantic_settings import NoDecode
 
 from streams.settings.registries import FORMATS
+from streams.settings.topic_names import TopicName
 
 
 class Source(BaseModel):
@@ -16,7 +17,7 @@ class Source(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    topic: str = Field(min_length=1)
+    topic: TopicName
     format: Annotated[str, AfterValidator(FORMATS.require)] = "native"
 
 

@@ -100,9 +100,6 @@ class MeasuredPublisher(Publisher):
     def _count_events(self, outputs: Outputs) -> None:
         """Rejected events are among the outcomes."""
         self._metrics.book(outputs.outcomes)
-        if outputs.change is not None:
-            part = outputs.change.part
-            self._metrics.waiting.labels(str(part.partition)).set(part.waiting.count)
 
 
 class MeasuredUpdate(Update):

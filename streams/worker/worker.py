@@ -113,12 +113,13 @@ class Worker:
     async def _watch_lag(self) -> None:
         while True:
             await asyncio.sleep(2.0)
-            if not self.ownership.joined():
-                continue
-            consumer = self.app.consumer
-            for tp in consumer.assignment():
-                if (lag := consumer.lag(tp)) is not None:
-                    self.metrics.consumer_lag.labels(tp.topic, str(tp.partition)).set(lag)
+            self.show_lags()
+
+    def show_lags(self) -> None:
+        """Show the lag of what is ours now; what was taken away is another worker's to show."""
+        consumer = self.app.consumer
+        ours = consumer.assignment() if self.ownership.joined() else ()
+        self.metrics.show_lags({(tp.topic, tp.partition): consumer.lag(tp) for tp in ours})
 
     async def _watch_idle(self, seconds: float) -> None:
         while True:

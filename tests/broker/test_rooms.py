@@ -40,7 +40,7 @@ def test_a_state_topic_that_takes_too_little_is_refused_at_the_start(
     make_topic("app-g1-state", settings.topics.partitions)
     topics.create(settings)
     with pytest.raises(
-        TopicError, match=r"state takes records of 1048588 bytes.*kafka-configs.*WAITING_BYTES"
+        TopicError, match=r"state has max\.message\.bytes=1048588, not .*kafka-configs.*WAITING_BYTES"
     ):
         look(AdminClient({"bootstrap.servers": kafka}), settings)
     smaller = settings.model_copy(update={"waiting_bytes_per_user": 900_000})

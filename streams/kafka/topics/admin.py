@@ -44,6 +44,15 @@ class TopicSpec:
         return self.config.get("cleanup.policy", "delete")
 
 
+def wrong_setting(topic: str, key: str, found: str, wanted: str, kafka: KafkaSettings) -> str:
+    """A sentence on one setting of a topic that exists, with the command that puts it right."""
+    return (
+        f"{topic} has {key}={found}, not {wanted}: run `kafka-configs.sh --bootstrap-server "
+        f"{kafka.bootstrap_servers} --alter --entity-type topics --entity-name {topic} "
+        f"--add-config {key}={wanted}`"
+    )
+
+
 class TopicAdmin:
     """The admin calls used here; every failure becomes a TopicError that says what to do."""
 

@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 from sinks.base import TopicRecords
 from sinks.properties import BATCH_BYTES
 from streams.events.rejections import Reason, Rejected
-from streams.kafka.topics.admin import TopicError
+from streams.kafka.topics.admin import TopicError, wrong_setting
 from streams.kafka.topics.record_bounds import BATCH_BYTES as AROUND_BATCH
 from streams.kafka.topics.record_bounds import KAFKA_DEFAULT, ORIGIN_BYTES, RECORD_BYTES, Needs, record_bytes
 from streams.settings.settings import Settings
@@ -41,16 +41,18 @@ def look(admin: AdminClient, settings: Settings) -> Rooms:
 
     Where the right to ask is denied, fitted records keep to Kafka's default, and a warning says so.
     """
-    needs, topics = Needs.of(settings), settings.topics
-    strict = {
-        topics.state: needs.state,
-        topics.vectors: needs.vectors,
-        topics.embeddings: needs.embeddings,
+    needs = Needs.of(settings)
+    topics = settings.topics
+    strict = {topics.state: needs.state, topics.vectors: needs.vectors, topics.embeddings: needs.embeddings}
+    fitted = {
+        topics.events: needs.events,
+        topics.rejected: needs.rejected,
+        topics.recommendations: needs.recommendations,
     }
-    fitted = (topics.events, topics.rejected, topics.recommendations)
     found = _asked(admin, [*strict, *fitted])
-    for topic, needed in [*strict.items(), *((topic, BATCH_BYTES) for topic in fitted)]:
-        if topic in found and found[topic] < needed:
+    for topic, needed in {**strict, **fitted}.items():
+        # Records are cut to fit, but several of them share a batch of up to this size.
+        if topic in found and found[topic] < (needed if topic in strict else BATCH_BYTES):
             raise TopicError(_too_small(topic, found[topic], needed, settings))
     return Rooms(*(found.get(topic, KAFKA_DEFAULT) for topic in fitted))
 
@@ -80,11 +82,7 @@ def _asked(admin: AdminClient, topics: Sequence[str]) -> Mapping[str, int]:
 
 def _too_small(topic: str, takes: int, needed: int, settings: Settings) -> str:
     smaller = " or lower INTERESTFLOW_WAITING_BYTES_PER_USER" if topic == settings.topics.state else ""
-    return (
-        f"{topic} takes records of {takes} bytes, but ours may have {needed}: run `kafka-configs.sh "
-        f"--bootstrap-server {settings.kafka.bootstrap_servers} --alter --entity-type topics --entity-name {topic} "
-        f"--add-config {SETTING}={needed}`{smaller}"
-    )
+    return wrong_setting(topic, SETTING, str(takes), str(needed), settings.kafka) + smaller
 
 
 def fitting(canonical: TopicRecords, room: int) -> tuple[TopicRecords, list[tuple[int, Rejected]]]:

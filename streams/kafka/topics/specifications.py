@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from streams.kafka.topics.admin import TopicAdmin, TopicError, TopicSpec
+from streams.kafka.topics.admin import TopicAdmin, TopicError, TopicSpec, wrong_setting
 from streams.kafka.topics.record_bounds import Needs
 from streams.kafka.topics.rights import DESCRIBE_CONFIGS, check_needs
 from streams.settings.sections.kafka import KafkaSettings
@@ -43,10 +43,7 @@ def prefixed(prefix: str) -> dict[str, str]:
 
 
 def specs(settings: Settings) -> list[TopicSpec]:
-    """All topics that the settings name: sources first, state last.
-
-    Raises TopicError if two roles share a topic.
-    """
+    """All topics that the settings name: sources first, state last."""
     needs, topics = Needs.of(settings), settings.topics
     rejected = {"cleanup.policy": "delete", "retention.ms": str(YEAR_MS)}
     configs = [(source.topic, {"cleanup.policy": "delete", **ARRIVAL}) for source in topics.raw_sources]
@@ -63,10 +60,6 @@ def specs(settings: Settings) -> list[TopicSpec]:
         # The lag counts from the record's arrival, not from when a paused worker made it.
         (topics.state, {**ORDERED, **ARRIVAL, **_taking(needs.state)}),
     ]
-    names = [name for name, _ in configs]
-    shared = sorted({name for name in names if names.count(name) > 1})
-    if shared:
-        raise TopicError(f"more than one role uses the topic {', '.join(shared)}: give each its own name")
     return [TopicSpec(name, topics.partitions, topics.replication_factor, config) for name, config in configs]
 
 
@@ -116,7 +109,7 @@ def check(settings: Settings) -> list[str]:
     ]
     for spec in shown:
         problems += _wrong_copies(spec, topics[spec.name].partitions, settings.kafka)
-        problems += _wrong_config(spec, configs[spec.name], settings)
+        problems += _wrong_config(spec, configs[spec.name], settings.kafka)
     return problems + _wrong_partitions(settings.topics, client.partitions())
 
 
@@ -139,7 +132,7 @@ def _wrong_copies(spec: TopicSpec, partitions: Mapping[int, Any], kafka: KafkaSe
     ]
 
 
-def _wrong_config(spec: TopicSpec, config: Mapping[str, str], settings: Settings) -> list[str]:
+def _wrong_config(spec: TopicSpec, config: Mapping[str, str], kafka: KafkaSettings) -> list[str]:
     """The settings of a topic that would lose data; others are not checked."""
     wrong = {}
     if set(config["cleanup.policy"].split(",")) != {spec.cleanup_policy}:
@@ -157,12 +150,7 @@ def _wrong_config(spec: TopicSpec, config: Mapping[str, str], settings: Settings
     takes = spec.config.get("max.message.bytes", "0") if written else "0"
     if int(config["max.message.bytes"]) < int(takes):
         wrong["max.message.bytes"] = takes
-    return [
-        f"{spec.name} has {key}={config[key]}, not {value}: run `kafka-configs.sh --bootstrap-server "
-        f"{settings.kafka.bootstrap_servers} --alter --entity-type topics --entity-name {spec.name} "
-        f"--add-config {key}={value}`"
-        for key, value in wrong.items()
-    ]
+    return [wrong_setting(spec.name, key, config[key], value, kafka) for key, value in wrong.items()]
 
 
 def _wrong_partitions(topics: TopicSettings, partitions: Mapping[str, int]) -> list[str]:

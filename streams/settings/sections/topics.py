@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Self
 
 from pydantic import Field, model_validator
 
 from streams.settings.section import Section
 from streams.settings.source_topics import Source, Sources
+from streams.settings.topic_names import TopicName, shared
+
+# Those that no producer of behaviour writes, and that are there whatever the sources are.
+OWN = ("rejected", "items", "embeddings", "vectors", "recommendations")
 
 
 class TopicSettings(Section):
@@ -19,12 +24,12 @@ class TopicSettings(Section):
     generation: int = Field(default=1, ge=1)
     # JSON list of {"topic", "format"}, or topic:format,topic:format.
     sources: Sources = (Source(topic="behavior.raw.v1", format="native"),)
-    events: str = Field(default="behavior.events.v1", alias="topic_events")
-    rejected: str = Field(default="behavior.rejected.v1", alias="topic_rejected")
-    items: str = Field(default="catalog.items.v1", alias="topic_items")
-    embeddings: str = Field(default="catalog.embeddings.v1", alias="topic_embeddings")
-    vectors: str = Field(default="interest.vectors.v1", alias="topic_vectors")
-    recommendations: str = Field(default="recommendations.v1", alias="topic_recommendations")
+    events: TopicName = Field(default="behavior.events.v1", alias="topic_events")
+    rejected: TopicName = Field(default="behavior.rejected.v1", alias="topic_rejected")
+    items: TopicName = Field(default="catalog.items.v1", alias="topic_items")
+    embeddings: TopicName = Field(default="catalog.embeddings.v1", alias="topic_embeddings")
+    vectors: TopicName = Field(default="interest.vectors.v1", alias="topic_vectors")
+    recommendations: TopicName = Field(default="recommendations.v1", alias="topic_recommendations")
     # Partitions of the topics that `topics create` makes: the upper bound of workers; cannot shrink.
     partitions: int = Field(default=4, ge=1, le=10_000)
     # Copies of each topic that `topics create` makes: 3 on a real cluster, 1 on a single local broker.
@@ -32,7 +37,9 @@ class TopicSettings(Section):
 
     @model_validator(mode="after")
     def _check_sources(self) -> Self:
-        problems = []
+        problems = shared(self._named())
+        if not self.sources:
+            problems.append("sources: name at least one topic, else a worker would read nothing")
         topics = [source.topic for source in self.sources]
         if len(set(topics)) != len(topics):
             problems.append("sources: a topic is listed twice; list each once")
@@ -45,6 +52,16 @@ class TopicSettings(Section):
         if problems:
             raise ValueError("; ".join(problems))
         return self
+
+    def _named(self) -> Iterator[tuple[str, str]]:
+        """Each topic once per setting that names it, with the setting's variable; the sources' topics once each."""
+        sources = dict.fromkeys(source.topic for source in self.sources)
+        yield from ((self.variable("sources"), topic) for topic in sources)
+        # A canonical source takes its place; the same topic in another format has a sentence of its own.
+        if self.canonical not in sources:
+            yield self.variable("events"), self.events
+        yield from ((self.variable(name), getattr(self, name)) for name in OWN)
+        yield self.variable("app"), self.state
 
     @property
     def group(self) -> str:

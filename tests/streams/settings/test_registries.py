@@ -138,6 +138,30 @@ def test_an_encoder_is_a_registered_name_a_url_or_a_model(encoder: str, name: st
     assert encoder_name(Settings(encoder=encoder).encoder.name) == name
 
 
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [("hasing", "hashing"), ("Hashing", "hashing"), ("topic", "topics"), ("onx", "onnx"), ("demos", "demo")],
+)
+def test_a_misspelt_encoder_is_answered_with_the_name_that_it_misses(given: str, meant: str) -> None:
+    with pytest.raises(SettingsError, match=f"no encoder '{given}': did you mean '{meant}'") as caught:
+        load(encoder=given)
+    assert "INTERESTFLOW_ENCODER: " in str(caught.value)
+    assert "demo, hashing, topics, onnx, remote, transformers" in str(caught.value)
+
+
+@pytest.mark.parametrize("given", ["bert-base-uncased", "gpt2", "transformers:hasing", "./hasing"])
+def test_a_word_may_be_a_models_name(given: str) -> None:
+    assert load(encoder=given).encoder.name == given
+
+
+def test_a_folder_may_be_called_nearly_like_an_encoder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hasing").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert load(encoder="hasing").encoder.name == "hasing"
+
+
 def test_a_package_may_add_an_encoder_with_or_without_more_behind_its_name(install: Install) -> None:
     install("acme", ENCODERS.group, ours="builtins:tuple")
     assert [encoder_name(given) for given in ("ours", "ours:large", "our")] == [

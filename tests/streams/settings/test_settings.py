@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -185,11 +186,44 @@ def test_an_unknown_variable_is_named(environment: Any) -> None:
         ("behavior.events.v1:native", "give it the format canonical"),
         ("a:avro", "INTERESTFLOW_SOURCES"),
         ("[{", "INTERESTFLOW_SOURCES"),
+        ("", "sources: name at least one topic"),
+        ("clicks of today:native", "'clicks of today' is no name of a topic"),
     ],
 )
 def test_sources_that_cannot_be_are_refused(environment: Any, sources: str, said: str) -> None:
     environment(sources=sources)
     assert said in wrong()
+
+
+ROLES = ("rejected", "items", "embeddings", "vectors", "recommendations")
+
+
+@pytest.mark.parametrize(
+    ("given", "one", "other"),
+    [
+        *(({"sources": f"raw,{name}", f"topic_{name}": name}, "SOURCES", f"TOPIC_{name}") for name in ROLES),
+        *(
+            ({"sources": f"{name}:canonical", f"topic_{name}": name}, "SOURCES", f"TOPIC_{name}")
+            for name in ROLES
+        ),
+        *(({f"topic_{name}": "shop-g3-state"}, f"TOPIC_{name}", "APP") for name in ("events", *ROLES)),
+        *(
+            ({f"topic_{one}": "x", f"topic_{other}": "x"}, f"TOPIC_{one}", f"TOPIC_{other}")
+            for one, other in combinations(("events", *ROLES), 2)
+        ),
+    ],
+)
+def test_two_settings_that_name_one_topic_are_refused(given: dict[str, str], one: str, other: str) -> None:
+    said = wrong(**given, app="shop", generation=3)
+    assert f"INTERESTFLOW_{one.upper()} and INTERESTFLOW_{other.upper()} name one topic, " in said
+    assert len(said.splitlines()) == 2
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "of today", "ä", "a:b", "a" * 250, "a\n"])
+@pytest.mark.parametrize("setting", ["topic_events", *(f"topic_{role}" for role in ROLES)])
+def test_what_is_no_name_of_a_topic_is_refused(setting: str, name: str) -> None:
+    said = wrong(**{setting: name})
+    assert f"INTERESTFLOW_{setting.upper()}: {name!r} is no name of a topic" in said
 
 
 @pytest.mark.parametrize("missing", ["kafka_sasl_mechanism", "kafka_sasl_username", "kafka_sasl_password"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -12,9 +14,10 @@ from sinks.base import TopicRecords
 from streams.events.rejections import Reason
 from streams.flow.outputs import Writer
 from streams.interest.base import Interests
-from streams.kafka.topics.limits import fitting, fitting_recommendation
+from streams.kafka.topics.admin import TopicError
+from streams.kafka.topics.limits import fitting, fitting_recommendation, look
 from streams.kafka.topics.record_bounds import KAFKA_DEFAULT, Needs, record_bytes
-from streams.kafka.topics.specifications import specs
+from streams.kafka.topics.specifications import check, specs
 from streams.settings.settings import Settings
 from streams.state.users.waiting import waiting_bytes
 from tests.streams.flows import apply, make_flow, record
@@ -124,3 +127,46 @@ def test_the_longest_vector_fits_what_its_topic_needs(vector_format: Any) -> Non
     ((key, value),) = Writer("decay", 99, vector_format).vectors(0, [user], states, numbers, numbers, longest)
     per_value = 26 if vector_format == "array" else 6
     assert record_bytes(key, value) <= per_value * dim + 10 * 1024 + 1024 + 85 <= Needs.of(settings).vectors
+
+
+class Brokers:
+    """Topics as they should be, but for the largest record of one; both as an admin client and as our own."""
+
+    def __init__(self, settings: Settings, topic: str, takes: int) -> None:
+        self.made = {spec.name: dict(spec.config) for spec in specs(settings)}
+        self.made[topic]["max.message.bytes"] = str(takes)
+
+    def describe_configs(self, resources: Any, request_timeout: float) -> dict[Any, Future[Any]]:
+        futures: dict[Any, Future[Any]] = {resource: Future() for resource in resources}
+        for resource, future in futures.items():
+            found = self.made[resource.name].get("max.message.bytes", str(KAFKA_DEFAULT))
+            future.set_result({"max.message.bytes": SimpleNamespace(value=found)})
+        return futures
+
+    def configs(self, names: list[str]) -> dict[str, dict[str, str]]:
+        kafkas = {"cleanup.policy": "delete", "min.compaction.lag.ms": "0"}
+        kafkas |= {"max.message.bytes": str(KAFKA_DEFAULT), "message.timestamp.type": "CreateTime"}
+        return {name: kafkas | self.made[name] for name in names}
+
+    def topics(self) -> dict[str, Any]:
+        partitions = {number: SimpleNamespace(replicas=[0]) for number in range(4)}
+        return {name: SimpleNamespace(partitions=partitions) for name in self.made}
+
+    def partitions(self) -> dict[str, int]:
+        return dict.fromkeys(self.made, 4)
+
+    def lacking(self, wanted: Any) -> list[Any]:
+        return []
+
+
+@pytest.mark.parametrize("role", ["events", "rejected", "recommendations", "vectors", "embeddings", "state"])
+def test_worker_and_check_say_the_same_of_a_topic_that_takes_too_little(
+    role: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings()
+    brokers: Any = Brokers(settings, getattr(settings.topics, role), 999_999)
+    monkeypatch.setattr("streams.kafka.topics.specifications.TopicAdmin", lambda settings: brokers)
+    (problem,) = check(settings)
+    with pytest.raises(TopicError) as caught:
+        look(brokers, settings)
+    assert str(caught.value).removesuffix(" or lower INTERESTFLOW_WAITING_BYTES_PER_USER") == problem

@@ -53,11 +53,6 @@ def test_rejected_records_may_be_larger_than_the_limit() -> None:
     assert int(rejected.config["max.message.bytes"]) > settings.limits.max_bytes
 
 
-def test_two_roles_on_one_topic_are_refused() -> None:
-    with pytest.raises(TopicError, match=r"catalog\.items\.v1"):
-        specs(Settings(topic_vectors="catalog.items.v1"))
-
-
 @pytest.mark.parametrize("verb", ["create", "check"])
 def test_help_has_an_example(verb: str) -> None:
     assert f"interestflow topics {verb}" in CliRunner().invoke(topics_cli, [verb, "--help"]).output
