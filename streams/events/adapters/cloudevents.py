@@ -53,11 +53,12 @@ class CloudEventsAdapter:
 
     def parse(self, record: SourceRecord, limits: Limits) -> list[Event | Rejected]:
         """See the module."""
-        if (problem := envelope_problem(record.value, limits, STAGE)) is not None:
+        headers = _text_headers(record)
+        content_type = _media_type(headers.get("content-type", ""))
+        bare = not record.value and _is_binary(headers, content_type)  # attributes without data are an event
+        if not bare and (problem := envelope_problem(record.value, limits, STAGE)) is not None:
             return [problem]
         try:
-            headers = _text_headers(record)
-            content_type = _media_type(headers.get("content-type", ""))
             if content_type == BATCHED:
                 return self._batch(record, limits)
             attributes, data = self._open(record, limits, headers, content_type)
@@ -94,14 +95,14 @@ class CloudEventsAdapter:
                 Reason.UNSUPPORTED_CONTENT_TYPE, f"{content_type[:60]} is not read: send {STRUCTURED}"
             )
         value = record.value or b""
-        if "ce_specversion" in headers and content_type != STRUCTURED:
-            if content_type not in JSON_TYPES and not content_type.endswith("+json"):
+        if _is_binary(headers, content_type):
+            if value and content_type not in JSON_TYPES and not content_type.endswith("+json"):
                 raise Invalid(Reason.UNSUPPORTED_CONTENT_TYPE, f"data is {content_type[:60]}, not JSON")
             attributes = {
                 name.removeprefix("ce_"): v for name, v in headers.items() if name.startswith("ce_")
             }
             _require_utf8(record)
-            return attributes, load_fields(value, self.forgiven)
+            return attributes, load_fields(value or b"{}", self.forgiven)
         envelope = load_fields(value, self.forgiven)
         return envelope.given, self._structured_data(envelope.given, limits, envelope.damaged)
 
@@ -182,6 +183,10 @@ def _user_in_key(record: SourceRecord) -> str | None:
     except UnicodeDecodeError as error:
         said = "user_id is missing: neither data nor partitionkey names a user, and the record's key is not UTF-8"
         raise Invalid(Reason.MISSING_USER, said) from error
+
+
+def _is_binary(headers: Mapping[str, str], content_type: str) -> bool:
+    return "ce_specversion" in headers and content_type not in (STRUCTURED, BATCHED)
 
 
 def _require_utf8(record: SourceRecord) -> None:
