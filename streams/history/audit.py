@@ -84,8 +84,7 @@ def _events(
     anywhere: bool,
     books: Books,
 ) -> None:
-    rules = settings.weights.action_rules
-    actions = Actions(lambda word: word in rules)
+    actions = Actions(settings.weights.action_rules)
     config, topic = librdkafka_config(settings.kafka, settings.topics.group), settings.topics.canonical
     partitions = topics_read.canonical(config, topic, progress_by_partition, ingest, actions, books)
     balance_events(topic, partitions, progress_by_partition, anywhere, books)

@@ -30,6 +30,10 @@ from streams.settings.settings import Settings
 STRUCTURED = "application/cloudevents+json"
 BATCHED = "application/cloudevents-batch+json"
 JSON_TYPES = ("", "application/json", "text/json")
+# In binary mode; other attributes may hold what they like.
+READ_HEADERS = frozenset(
+    f"ce_{name}" for name in ("specversion", "id", "source", "type", "subject", "partitionkey", "time")
+)
 
 # The end of a type that is its version: `.v2`, `.v1.2`, `/v1beta1`, `.2025-06-01`, `.1.0`, `-v2`.
 _VERSION = re.compile(r"(?i)(?:[./:_\-]v\d+(?:[._]\d+)*(?:(?:alpha|beta|rc)\d*)?|[./:]\d+(?:[.\-]\d+)*)$")
@@ -49,11 +53,12 @@ class CloudEventsAdapter:
 
     def parse(self, record: SourceRecord, limits: Limits) -> list[Event | Rejected]:
         """See the module."""
-        if (problem := envelope_problem(record.value, limits, STAGE)) is not None:
+        headers = _text_headers(record)
+        content_type = _media_type(headers.get("content-type", ""))
+        bare = not record.value and _is_binary(headers, content_type)  # attributes without data are an event
+        if not bare and (problem := envelope_problem(record.value, limits, STAGE)) is not None:
             return [problem]
         try:
-            headers = _text_headers(record)
-            content_type = _media_type(headers.get("content-type", ""))
             if content_type == BATCHED:
                 return self._batch(record, limits)
             attributes, data = self._open(record, limits, headers, content_type)
@@ -90,13 +95,14 @@ class CloudEventsAdapter:
                 Reason.UNSUPPORTED_CONTENT_TYPE, f"{content_type[:60]} is not read: send {STRUCTURED}"
             )
         value = record.value or b""
-        if "ce_specversion" in headers and content_type != STRUCTURED:
-            if content_type not in JSON_TYPES and not content_type.endswith("+json"):
+        if _is_binary(headers, content_type):
+            if value and content_type not in JSON_TYPES and not content_type.endswith("+json"):
                 raise Invalid(Reason.UNSUPPORTED_CONTENT_TYPE, f"data is {content_type[:60]}, not JSON")
             attributes = {
                 name.removeprefix("ce_"): v for name, v in headers.items() if name.startswith("ce_")
             }
-            return attributes, load_fields(value, self.forgiven)
+            _require_utf8(record)
+            return attributes, load_fields(value or b"{}", self.forgiven)
         envelope = load_fields(value, self.forgiven)
         return envelope.given, self._structured_data(envelope.given, limits, envelope.damaged)
 
@@ -164,7 +170,7 @@ def _merged(record: SourceRecord, attributes: Mapping[str, Any], data: Fields) -
         "action": action_of(attributes["type"]),
         # Of an order of several products the subject is the order.
         "item_id": None if ordered else attributes.get("subject"),
-        "user_id": attributes.get("partitionkey") or _user_in_key(record),
+        "user_id": None if "user_id" in filled else attributes.get("partitionkey") or _user_in_key(record),
         "timestamp": attributes.get("time"),
         **filled,
         "source": attributes["source"],
@@ -174,8 +180,24 @@ def _merged(record: SourceRecord, attributes: Mapping[str, Any], data: Fields) -
 def _user_in_key(record: SourceRecord) -> str | None:
     try:
         return (record.key or b"").decode() or None
-    except UnicodeDecodeError:
-        return None
+    except UnicodeDecodeError as error:
+        said = "user_id is missing: neither data nor partitionkey names a user, and the record's key is not UTF-8"
+        raise Invalid(Reason.MISSING_USER, said) from error
+
+
+def _is_binary(headers: Mapping[str, str], content_type: str) -> bool:
+    return "ce_specversion" in headers and content_type not in (STRUCTURED, BATCHED)
+
+
+def _require_utf8(record: SourceRecord) -> None:
+    """Raises Invalid where an attribute that is read is no text: two ids must not become one."""
+    for name, value in record.headers or ():
+        if name.lower() in READ_HEADERS:
+            try:
+                (value or b"").decode()
+            except UnicodeDecodeError as error:
+                message = f"the header {name} is not UTF-8: CloudEvents writes attributes in UTF-8"
+                raise Invalid(Reason.NOT_UTF8, message) from error
 
 
 def _text_headers(record: SourceRecord) -> dict[str, str]:

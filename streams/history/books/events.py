@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 import msgspec
 
 from streams.history.books.ledger import OUTCOMES, Books
+from streams.settings.action_words import PerWord, known_word, spell
 from streams.state.changelog import Progress
 
 # Distinct words that are counted, and characters of each: a producer may write anything.
@@ -29,8 +30,9 @@ _decode = msgspec.json.Decoder(_Action).decode
 class Actions:
     """Events by those of their action words for which there is no rule."""
 
-    def __init__(self, has_rule: Callable[[str], bool]) -> None:
-        self._has_rule = has_rule
+    def __init__(self, known: Container[str]) -> None:
+        """known: the words that have a rule, as the flow knows them: every spelling and synonym of one has it, too."""
+        self._has_rule = PerWord(lambda word: known_word(word, known) is not None)
         self._counts: Counter[str] = Counter()
         self._other = 0
 
@@ -40,9 +42,9 @@ class Actions:
             action = _decode(value or b"").action
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return
-        if not action or self._has_rule(action):
+        if not action or self._has_rule[action]:
             return
-        word = action[:LONGEST_WORD]
+        word = spell(action)[:LONGEST_WORD]
         if word in self._counts or len(self._counts) < MOST_WORDS:
             self._counts[word] += 1
         else:

@@ -24,7 +24,8 @@ class DistinctKeys:
 
     def add(self, key: bytes | None, partition: int = 0) -> None:
         """Add a key; the same key in another partition counts as another."""
-        self._pending.append(xxh3_64_intdigest(key or b"", seed=partition))
+        # As a prefix, for short keys of different seeds collide: xxh3 mixes the seed with up to 3 bytes linearly.
+        self._pending.append(xxh3_64_intdigest(partition.to_bytes(4, "little") + (key or b"")))
         if len(self._pending) > max(PENDING, len(self._known) // 2):
             self._settle()
 

@@ -139,6 +139,28 @@ class Ingest:
             _unreal(books, name, unreal)
         if source.committed is not None and (gone := OffsetSet.between(committed, source.begin) - traced):
             books.removed.append({"topic": topic, "partition": partition, "offsets": len(gone)})
+        if not source.compacted:
+            _note_untraced(books, name, _untraced(source, traced, horizon))
+
+
+def _untraced(source: SourcePartition, traced: OffsetSet, horizon: int) -> OffsetSet:
+    """Offsets that the source no longer holds, passed over between traces that are all still there.
+
+    What was before the first trace may have been removed before the deployment began.
+    """
+    starts, _ = traced.intervals()
+    first = int(starts[0]) if len(starts) else HIGHEST
+    return OffsetSet.between(max(first, horizon), min(source.begin, source.committed or 0)) - traced
+
+
+def _note_untraced(books: Books, name: str, untraced: OffsetSet) -> None:
+    """Tell them without a verdict: a marker of a transaction takes an offset, too, and has no trace either."""
+    if untraced:
+        books.notes.append(
+            f"{name}: passed over and no longer there: {len(untraced):,} offsets, {ranges_text(untraced)}. "
+            f"Retention removed them unread, or they were of transactions (markers, aborted records); the topics do "
+            f"not tell which. The worker's log names what was removed, interestflow_removed_offsets_total counts it"
+        )
 
 
 def _gap(books: Books, topic: str, partition: int, gaps: OffsetSet) -> None:

@@ -109,7 +109,7 @@ def check(settings: Settings) -> list[str]:
     ]
     for spec in shown:
         problems += _wrong_copies(spec, topics[spec.name].partitions, settings.kafka)
-        problems += _wrong_config(spec, configs[spec.name], settings.kafka)
+        problems += _wrong_config(spec, configs[spec.name], settings)
     return problems + _wrong_partitions(settings.topics, client.partitions())
 
 
@@ -132,7 +132,7 @@ def _wrong_copies(spec: TopicSpec, partitions: Mapping[int, Any], kafka: KafkaSe
     ]
 
 
-def _wrong_config(spec: TopicSpec, config: Mapping[str, str], kafka: KafkaSettings) -> list[str]:
+def _wrong_config(spec: TopicSpec, config: Mapping[str, str], settings: Settings) -> list[str]:
     """The settings of a topic that would lose data; others are not checked."""
     wrong = {}
     if set(config["cleanup.policy"].split(",")) != {spec.cleanup_policy}:
@@ -150,7 +150,7 @@ def _wrong_config(spec: TopicSpec, config: Mapping[str, str], kafka: KafkaSettin
     takes = spec.config.get("max.message.bytes", "0") if written else "0"
     if int(config["max.message.bytes"]) < int(takes):
         wrong["max.message.bytes"] = takes
-    return [wrong_setting(spec.name, key, config[key], value, kafka) for key, value in wrong.items()]
+    return [wrong_setting(spec.name, key, config[key], value, settings.kafka) for key, value in wrong.items()]
 
 
 def _wrong_partitions(topics: TopicSettings, partitions: Mapping[str, int]) -> list[str]:

@@ -152,6 +152,44 @@ def test_a_key_that_is_no_text_is_no_user(key: bytes | None) -> None:
     assert refused({"value": 1}, name="cloudevents", headers=BINARY, key=key).reason == Reason.MISSING_USER
 
 
+@pytest.mark.parametrize("name", ["ce_partitionkey", "ce_subject", "CE_Id", "ce_type"])
+def test_an_attribute_in_a_header_that_is_not_utf8_is_refused_by_its_name(name: str) -> None:
+    headers = [*BINARY, (name, b"Ren\xe9")]
+    found = refused({"value": 1}, name="cloudevents", headers=headers, key=b"u1")
+    assert found.reason == Reason.NOT_UTF8
+    assert name in found.message
+
+
+@pytest.mark.parametrize("value", [None, b""])
+@pytest.mark.parametrize("content_type", [[], [("content-type", b"text/plain")]])
+def test_a_binary_event_needs_no_data(value: bytes | None, content_type: list[tuple[str, bytes]]) -> None:
+    headers = [*BINARY, ("ce_subject", b"mug"), *content_type]
+    (found,) = adapter("cloudevents").parse(Record(value, 0, key=b"u1", headers=headers), LIMITS)
+    assert isinstance(found, Event)
+    assert (found.user_id, found.action, found.item_id, found.event_id) == ("u1", "click", "mug", "/s#1")
+    (wrong,) = adapter("cloudevents").parse(Record(value, 0, headers=headers), LIMITS)
+    assert isinstance(wrong, Rejected)
+    assert wrong.reason == Reason.MISSING_USER
+
+
+@pytest.mark.parametrize("headers", [[], [("ce_specversion", b"1.0"), ("content-type", STRUCTURED.encode())]])
+def test_a_value_is_missing_where_the_event_should_be_in_it(headers: list[tuple[str, bytes]]) -> None:
+    (found,) = adapter("cloudevents").parse(Record(None, 0, headers=headers), LIMITS)
+    assert isinstance(found, Rejected)
+    assert found.reason == Reason.EMPTY_VALUE
+
+
+def test_a_header_that_is_not_read_may_hold_any_bytes() -> None:
+    headers = [*BINARY, ("ce_traceparent", b"\xe9"), ("other", b"\xff")]
+    assert event({"value": 1}, name="cloudevents", headers=headers, key=b"u1").user_id == "u1"
+
+
+def test_a_key_that_is_not_utf8_is_named_where_it_should_name_the_user() -> None:
+    found = refused({"value": 1}, name="cloudevents", headers=BINARY, key=b"Ren\xe9")
+    assert (found.reason, "key is not UTF-8" in found.message) == (Reason.MISSING_USER, True)
+    assert event({"user_id": "u"}, name="cloudevents", headers=BINARY, key=b"\xff").user_id == "u"
+
+
 @pytest.mark.parametrize(
     "version",
     ["", ".v2", ".v1.2", ".V3", ".2025-06-01", ".v1beta1", ".1.0", "/v2", "-v2", "_v2", ".v2.2025-06-01"],

@@ -15,6 +15,7 @@ from streams.history.books.events import (
     enter_progress,
 )
 from streams.history.books.ledger import Books
+from streams.settings.action_rules import DEFAULT_ACTIONS
 from streams.state.changelog import NOTHING, Progress, TopicIdentity
 
 
@@ -112,7 +113,7 @@ def test_a_history_balances_wherever_retention_cut_it(
 
 
 def test_actions_without_a_rule_are_counted_by_word_the_most_frequent_first() -> None:
-    actions, books = Actions(lambda word: word == "click"), Books()
+    actions, books = Actions({"click"}), Books()
     for word in ["click", "wishlist", "zoom", "wishlist", "x" * 100]:
         actions.add(orjson.dumps({"action": word, "user_id": "u"}))
     for value in (None, b"", b"{", b"[]", b'{"action": 5}', b"\xff", b'{"action": ""}', b"{}"):
@@ -123,9 +124,25 @@ def test_actions_without_a_rule_are_counted_by_word_the_most_frequent_first() ->
 
 
 def test_ever_new_words_take_no_memory_but_are_counted() -> None:
-    actions, books = Actions(lambda word: False), Books()
+    actions, books = Actions(()), Books()
     for n in range(MOST_WORDS + 7):
         actions.add(b'{"action": "a%d"}' % n)
     actions.enter(books)
     assert sum(books.actions_without_rule.values()) + books.actions_without_rule_other == MOST_WORDS + 7
     assert len(books.actions_without_rule) == 20
+
+
+@pytest.mark.parametrize("action", ["purchased", "bought", "remove_from_cart", "Add To Cart", "Purchase"])
+def test_another_spelling_or_a_synonym_of_an_action_with_a_rule_is_not_listed(action: str) -> None:
+    actions, books = Actions(DEFAULT_ACTIONS), Books()
+    actions.add(orjson.dumps({"action": action}))
+    actions.enter(books)
+    assert books.actions_without_rule == {}
+
+
+def test_spellings_of_one_action_without_a_rule_are_listed_as_one() -> None:
+    actions, books = Actions(DEFAULT_ACTIONS), Books()
+    for action in ("Zoom In", "zoom_in", "ZoomIn"):
+        actions.add(orjson.dumps({"action": action}))
+    actions.enter(books)
+    assert books.actions_without_rule == {"zoom_in": 3}

@@ -91,6 +91,30 @@ def test_what_was_removed_before_it_was_ingested_is_counted_by_offsets() -> None
     assert (found.problems, found.removed) == ([], [{"topic": "raw", "partition": 0, "offsets": 39}])
 
 
+def test_what_was_removed_unread_and_passed_over_since_is_noted() -> None:
+    found = booked([70], [(n, 0) for n in (10, 11, 70)], begin=70)
+    (note,) = found.notes
+    assert note.startswith(
+        "raw-0: passed over and no longer there: 58 offsets, 12 to 69. Retention removed them"
+    )
+    assert (found.problems, found.removed) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("canonical", "fields"),
+    [
+        ([10, 11, 12], {"begin": 12}),  # nothing is missing, and 0 to 9 may be older than the deployment
+        ([10, 12], {"begin": 10}),  # 11 is still there, or never was a record
+        ([10, 12], {"begin": 12, "compacted": True}),
+        ([11, 13, 14], {"begin": 14, "cut": True}),  # its event may have been removed with the events' topic
+    ],
+)
+def test_nothing_is_noted_of_offsets_that_nothing_is_known_of(
+    canonical: list[int], fields: dict[str, Any]
+) -> None:
+    assert booked([], [(n, 0) for n in canonical], **fields).notes == []
+
+
 def test_offsets_of_control_records_and_aborted_ones_are_nobodys() -> None:
     found = booked([0, 1, 4], [(0, 0), (1, 0), (4, 0)], end=6)
     assert found.problems == []
