@@ -70,8 +70,9 @@ class Destination(Protocol):
     def upsert(self, table: str, rows: Sequence[Row]) -> Future[Any]:
         """Take rows over without waiting; from any thread.
 
-        A row replaces that of its key, unless that has a greater version. The future resolves, to anything, once all
-        rows are durable, and fails with SinkError: then the process ends, and the rows come again after its restart.
+        A row replaces that of its key, unless that has a greater version. Returns a future. It resolves (its value is
+        not read) when all rows are durable. If it fails with SinkError, the worker ends; after a restart it sends the
+        rows again.
         """
         ...
 

@@ -28,7 +28,8 @@ class Registry:
     ) -> None:
         """kind: what a name stands for, as messages call it. group: of the packages' entry points.
 
-        built_in: our own names -> `module:factory`. reserved: names that settings take, but that need no factory.
+        built_in: our own names -> `module:factory`. reserved: valid names without a factory (`canonical` is read
+        without an adapter).
         """
         self.kind, self.group, self.built_in, self.reserved = kind, group, dict(built_in), tuple(reserved)
 

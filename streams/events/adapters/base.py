@@ -25,7 +25,7 @@ class Adapter(Protocol):
     """Reads one foreign format, of one topic."""
 
     name: str
-    # The value of a right record, by which a bug is told from a record that it cannot take.
+    # A valid record. If parsing this fails too, the adapter has a bug; otherwise the record is bad.
     example: bytes
     # What was not as documented and was understood all the same.
     forgiven: Forgiven
