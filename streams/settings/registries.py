@@ -98,7 +98,7 @@ MODELS = Registry("interest model", "interestflow.models", {"decay": "streams.in
 RECOMMENDERS = Registry(
     "recommender", "interestflow.recommenders", {"content": "streams.recommend.content:from_settings"}
 )
-# factory(settings, log) -> sinks.base.Destination
+# factory(settings, log) -> sinks.base.Destination. Raises sinks.base.DestinationError for a wrong setting.
 SINKS = Registry("sink", "interestflow.sinks", sinks.BUILT_IN)
 # factory(settings) -> encoders.core.base.Encoder
 ENCODERS = Registry("encoder", "interestflow.encoders", encoders.BUILT_IN)
