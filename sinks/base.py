@@ -27,6 +27,14 @@ class SinkError(RuntimeError):
     """A record could not be delivered; nothing that depends on it may be acknowledged."""
 
 
+class DestinationError(RuntimeError):
+    """A destination cannot be built: a setting is missing or wrong, or what it names cannot be used.
+
+    A destination's factory raises it. Commands print the message without a traceback, so it is a sentence for a user:
+    it names the setting, and says what to do.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class TopicRecords:
     """Records of one topic.
@@ -54,24 +62,28 @@ class Log(Protocol):
 
 
 class Row(NamedTuple):
-    """The value of one key in a table.
+    """The value of one key in a table."""
 
-    version: of two rows of a key the one with the greater version counts, compared number by number.
-    """
-
+    # UTF-8 text: the id of a user.
     key: bytes
+    # Of two rows of a key the one with the greater version counts, compared number by number.
     version: tuple[int, ...]
+    # A JSON object in UTF-8, which docs/outputs.md describes.
     value: bytes
 
 
 class Destination(Protocol):
-    """Tables of rows by key."""
+    """Tables of rows by key.
+
+    Its factory takes all settings and the log. It raises DestinationError for a wrong setting.
+    """
 
     def upsert(self, table: str, rows: Sequence[Row]) -> Future[Any]:
         """Take rows over without waiting; from any thread.
 
-        A row replaces that of its key, unless that has a greater version. The future resolves, to anything, once all
-        rows are durable, and fails with SinkError: then the process ends, and the rows come again after its restart.
+        A row replaces that of its key, unless that has a greater version. Returns a future. It resolves (its value is
+        not read) when all rows are durable. If it fails with SinkError, the worker ends; after a restart it sends the
+        rows again.
         """
         ...
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from streams.settings.registries import ENCODERS, FORMATS, MODELS, RECOMMENDERS, SINKS
+
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("streams", "encoders", "sinks")
 KAFKA = {"faust", "mode", "aiokafka", "confluent_kafka"}
@@ -53,27 +55,17 @@ TOP_LEVEL = {
     "RELIABILITY.md",  # written by `make faults`
 }
 
-# What is chosen by a setting, and the files beside its own that may name it: where things are built, and lists.
-CONCRETE = {
-    "DecayModel": set(),
+# Classes that settings without a registry choose; those of a registry are found by `chosen_by_registry`.
+CHOSEN_OTHERWISE = {
+    *("AttentionPooling", "ProjectedEncoder", "CachedEncoder", "VectorStore", "EncoderPool"),
+    *("LexiconSentiment", "SentimentClassifier"),
+    *("ImageEncoder", "FilmEncoder", "SpeechTranscriber", "FusedEncoder", "LateFusion", "GatedFusion"),
+}
+# Files beside its own and those of `wiring` that name such a class all the same.
+MAY_NAME = {
     "ContentRecommender": {"streams/recommend/__init__.py"},
-    "NativeAdapter": set(),
-    "CloudEventsAdapter": set(),
-    "HashingEncoder": set(),
-    "TransformerEncoder": set(),
-    "OnnxEncoder": set(),
-    "ProjectedEncoder": set(),
-    "AttentionPooling": set(),
     "TopicEncoder": {"streams/learn/fit.py"},
-    "CachedEncoder": set(),
-    "LexiconSentiment": set(),
-    "SentimentClassifier": set(),
-    "VectorStore": set(),
-    "RemoteEncoder": set(),
-    "EncoderPool": set(),
     "ImageEncoder": {"encoders/media/film.py"},  # which takes the frames of films to it
-    "FilmEncoder": set(),
-    "SpeechTranscriber": set(),
     "FusedEncoder": {"streams/learn/fit_fusion.py"},
     "LateFusion": {"streams/learn/fit_fusion.py"},
     "GatedFusion": {"encoders/training/fusion_training.py", "streams/learn/fit_fusion.py"},
@@ -271,16 +263,35 @@ def test_the_walk_follows_imports() -> None:
     assert "streams.state.store" in reached("streams.flow.flow")
 
 
-@pytest.mark.parametrize("name", sorted(CONCRETE))
-def test_concrete_classes_are_named_where_things_are_built_and_in_lists(name: str) -> None:
+def chosen_by_registry() -> set[str]:
+    """Classes that our own factories make: those of the factory's module that it says it returns, or returns."""
+    found: set[str] = set()
+    for registry in (FORMATS, MODELS, RECOMMENDERS, SINKS, ENCODERS):
+        for target in registry.built_in.values():
+            module, _, factory = target.partition(":")
+            body = ast.parse(MODULES[module].read_text()).body
+            classes = {node.name for node in body if isinstance(node, ast.ClassDef)}
+            (made,) = (n for n in body if isinstance(n, ast.FunctionDef) and n.name == factory)
+            returned = (n.value for n in ast.walk(made) if isinstance(n, ast.Return))
+            calls = (value.func for value in returned if isinstance(value, ast.Call))
+            found |= classes & {ast.unparse(node) for node in (made.returns, *calls) if node is not None}
+    return found
+
+
+def test_the_classes_of_the_registries_are_found() -> None:
+    assert {
+        *("NativeAdapter", "DecayModel", "ContentRecommender", "MemoryDestination", "HashingEncoder")
+    } <= chosen_by_registry()
+
+
+@pytest.mark.parametrize("name", sorted(CHOSEN_OTHERWISE | chosen_by_registry()))
+def test_only_wiring_and_the_registry_name_a_class_that_a_setting_chooses(name: str) -> None:
     naming = [path for path in source_files() if re.search(rf"\b{name}\b", path.read_text())]
-    (own,) = [path for path in naming if f"class {name}" in path.read_text()]
+    (own,) = [path for path in naming if re.search(rf"^class {name}\b", path.read_text(), re.MULTILINE)]
     # A benchmark says itself what it measures.
     others = {str(path.relative_to(ROOT)) for path in naming if path != own and "bench" not in path.parts}
-    assert (
-        others
-        <= {"streams/wiring/app.py", "streams/wiring/encoder.py", "streams/wiring/media.py"} | CONCRETE[name]
-    )
+    built = {"streams/wiring/app.py", "streams/wiring/encoder.py", "streams/wiring/media.py"}
+    assert others <= built | MAY_NAME.get(name, set())
 
 
 def tracked() -> list[Path]:

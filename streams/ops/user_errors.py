@@ -3,7 +3,13 @@
 from confluent_kafka import KafkaException
 
 from encoders.fitted.moments import ProjectionError
-from sinks.base import SinkError
+from sinks.base import DestinationError, SinkError
 from streams.settings.errors import UserError
 
-USER_ERRORS: tuple[type[Exception], ...] = (UserError, ProjectionError, SinkError, KafkaException)
+USER_ERRORS: tuple[type[Exception], ...] = (
+    UserError,
+    ProjectionError,
+    DestinationError,
+    SinkError,
+    KafkaException,
+)

@@ -114,6 +114,7 @@ class Ranked:
     rows: Rows
     # (U, k) float32, not rising along a row; 0 where rows is -1.
     scores: Floats
+    # Reasons of a row of -1 are not read.
     reasons: Reasons
 
 
@@ -144,7 +145,12 @@ class Ranker(Protocol):
 
 
 class Recommender(Protocol):
-    """Finds the items that fit interests best."""
+    """Finds the items that fit interests best.
+
+    The flow owns the rules for every recommender: which users are asked and when, k, the number of reasons, and which
+    items a user must not see (`Queries.exclude`, from `exclude_consumed` and `consuming_actions`). A recommender owns
+    the rules of its own: which other items it considers, their scores, their order, and the terms of a score.
+    """
 
     def recommend(self, catalog: Catalog, queries: Queries, k: int, reasons: int = 0) -> Ranked:
         """The k best live items of each user without those excluded for the user, with reasons.

@@ -30,7 +30,8 @@ class Registry:
     ) -> None:
         """kind: what a name stands for, as messages call it. group: of the packages' entry points.
 
-        built_in: our own names -> `module:factory`. reserved: names that settings take, but that need no factory.
+        built_in: our own names -> `module:factory`. reserved: valid names without a factory (`canonical` is read
+        without an adapter).
         """
         self.kind, self.group, self.built_in, self.reserved = kind, group, dict(built_in), tuple(reserved)
 
@@ -99,7 +100,7 @@ MODELS = Registry("interest model", "interestflow.models", {"decay": "streams.in
 RECOMMENDERS = Registry(
     "recommender", "interestflow.recommenders", {"content": "streams.recommend.content:from_settings"}
 )
-# factory(settings, log) -> sinks.base.Destination
+# factory(settings, log) -> sinks.base.Destination. Raises sinks.base.DestinationError for a wrong setting.
 SINKS = Registry("sink", "interestflow.sinks", sinks.BUILT_IN)
 # factory(settings) -> encoders.core.base.Encoder
 ENCODERS = Registry("encoder", "interestflow.encoders", encoders.BUILT_IN)

@@ -7,7 +7,7 @@ import sys
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import pytest
@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.events.adapters import FORMATS, adapter
-from streams.events.canonical import Event, encode
+from streams.events.canonical import Event, encode, good_record
 from streams.events.decoding import decode_canonical, decode_canonical_batch
 from streams.events.rejections import Limits, Reason, Rejected
 from streams.settings.action_words import spell
@@ -35,21 +35,28 @@ PARSERS: dict[str, Parser] = {
 # --- one event in each format; a new format is added here ----------------------------------------------------
 
 
-def as_native(event: Event) -> Record:
-    return Record(encode(event), 0)
+class Written(NamedTuple):
+    """A record of an event. carried: the event without what the format cannot carry, as it must be parsed."""
+
+    record: Record
+    carried: Event
 
 
-def as_cloudevent(event: Event) -> Record:
+def as_native(event: Event) -> Written:
+    return Written(Record(encode(event), 0), event)
+
+
+def as_cloudevent(event: Event) -> Written:
     """Structured mode; the data has all that the attributes do not."""
     source, _, number = event.event_id.partition("#")
     data = {
         name: getattr(event, name) for name in event.__struct_fields__ if name not in ("event_id", "source")
     }
     envelope = {"specversion": "1.0", "id": number, "source": source, "type": "t", "data": data}
-    return Record(orjson.dumps(envelope), 0)
+    return Written(Record(orjson.dumps(envelope), 0), event)
 
 
-WRITERS: dict[str, Callable[[Event], Record]] = {
+WRITERS: dict[str, Callable[[Event], Written]] = {
     "native": as_native,
     "canonical": as_native,
     "cloudevents": as_cloudevent,
@@ -89,10 +96,11 @@ def test_every_format_is_under_contract() -> None:
 @given(event=valid_events())
 @settings(max_examples=50)
 def test_a_valid_event_survives_the_way_through(name: str, event: Event) -> None:
-    (parsed,) = PARSERS[name](WRITERS[name](event), LIMITS)
-    assert parsed == event
+    record, carried = WRITERS[name](event)
+    (parsed,) = PARSERS[name](record, LIMITS)
+    assert parsed == carried
     assert isinstance(parsed, Event)
-    assert decode_canonical_batch([Record(encode(parsed), 0)], LIMITS) == [event]
+    assert decode_canonical_batch([Record(encode(parsed), 0)], LIMITS) == [carried]
 
 
 # --- any bytes ------------------------------------------------------------------------------------------------
@@ -114,6 +122,12 @@ BINARY_MODE = {"ce_specversion": b"1.0", "ce_id": b"1", "ce_source": b"s", "ce_t
 BYTES = [None, b"", b"1.0", b"\xff\xfe", b"\x00", b"x" * 400, b"application/cloudevents+json", b"text/plain"]
 
 
+# A valid record of each format, as the format's own adapter gives it.
+EXAMPLES = {**{name: adapter(name).example for name in FORMATS}, "canonical": good_record()}
+# What one byte of it is replaced by.
+ODD_BYTES = (b"", b"\x00", b"\xff", b"-", b"0", b'"', b"  ")
+
+
 def dump(value: Any) -> bytes:
     """JSON as the standard library writes it: with NaN, Infinity and lone surrogates, which JSON forbids."""
     sys.set_int_max_str_digits(0)
@@ -123,7 +137,38 @@ def dump(value: Any) -> bytes:
         sys.set_int_max_str_digits(4300)
 
 
-def near_misses() -> Iterator[Record]:
+def one_wrong(value: Any) -> Iterator[Any]:
+    """JSON in which one field, at any depth, is missing, wrong or unknown."""
+    if isinstance(value, list):
+        yield from (
+            [*value[:at], wrong, *value[at + 1 :]]
+            for at in range(len(value))
+            for wrong in one_wrong(value[at])
+        )
+    if not isinstance(value, dict):
+        return
+    for name, inner in value.items():
+        yield {other: given for other, given in value.items() if other != name}
+        yield from ({**value, name: wrong} for wrong in (*VALUES, *one_wrong(inner)))
+    yield from ({**value, name: wrong} for name, wrong in product(NAMES, VALUES) if name not in value)
+
+
+def near_misses_of(name: str) -> Iterator[Record]:
+    """The example of a format as it is, with one byte wrong, and with one field wrong where it is JSON."""
+    right = EXAMPLES[name]
+    yield Record(right, 0)
+    for at in range(len(right)):
+        yield Record(right[:at], 0)
+        yield from (Record(right[:at] + odd + right[at + 1 :], 0) for odd in ODD_BYTES)
+    try:
+        loaded = json.loads(right)
+    except ValueError:
+        return
+    yield from (Record(dump(wrong), 0) for wrong in one_wrong(loaded))
+
+
+def foreign_misses() -> Iterator[Record]:
+    """Near misses of native, canonical and CloudEvents, which every format meets."""
     for name, value in product(NAMES, VALUES):
         for right in (RIGHT, CANONICAL, ENVELOPE):
             yield Record(dump({**right, name: value}), 0)
@@ -138,7 +183,7 @@ def near_misses() -> Iterator[Record]:
         yield from (Record(opening * levels, 0) for levels in (1, 33, 5000, 200_000))
 
 
-NEAR_MISSES = list(near_misses())
+NEAR_MISSES = list(foreign_misses())
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=4),
@@ -166,8 +211,17 @@ each_format = pytest.mark.parametrize("name", sorted(PARSERS))
 @both_limits
 @each_format
 def test_one_wrong_field_gives_an_event_or_a_reason(name: str, limits: Limits) -> None:
-    for record in NEAR_MISSES:
+    for record in (*NEAR_MISSES, *near_misses_of(name)):
         check(PARSERS[name], record, limits)
+
+
+@each_format
+def test_near_misses_of_a_format_are_events_and_rejections(name: str) -> None:
+    """Were all of them refused, or all events, the test above would prove little of this format."""
+    right, *wrong = near_misses_of(name)
+    assert not any(isinstance(found, Rejected) for found in PARSERS[name](right, LIMITS))
+    kinds = {type(found) for record in wrong for found in PARSERS[name](record, LIMITS)}
+    assert kinds == {Event, Rejected}
 
 
 @each_format
@@ -187,5 +241,5 @@ def test_the_short_way_decodes_like_the_long_way(limits: Limits) -> None:
 @given(payloads=st.lists(PAYLOADS, max_size=4), event=valid_events())
 @settings(max_examples=60)
 def test_the_short_way_decodes_any_bytes_like_the_long_way(payloads: list[Any], event: Event) -> None:
-    records = [*(Record(payload, 0) for payload in payloads), as_native(event)]
+    records = [*(Record(payload, 0) for payload in payloads), as_native(event).record]
     assert decode_canonical_batch(records, LIMITS) == [decode_canonical(record, LIMITS) for record in records]

@@ -5,15 +5,18 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import orjson
 import pytest
+import typer
 
-from sinks.base import Destination, Row, SinkError, TopicRecords
+from sinks.base import Destination, DestinationError, Row, SinkError, TopicRecords
 from sinks.kafka_tables import KafkaDestination
 from sinks.memory import MemoryDestination, MemoryLog
 from sinks.routed import RoutedLog, when_all
+from streams.commands.common import or_exit
 from streams.settings.registries import SINKS
 from streams.settings.settings import Settings
 from streams.wiring.destinations import ORDER, route, version_of
@@ -28,7 +31,16 @@ def row(key: str, *version: int) -> Row:
     return Row(key.encode(), padded, orjson.dumps(dict(zip(ORDER, padded, strict=True))))
 
 
-# --- how each is read; a new destination is added here ---------------------------------------------------------
+# --- how each is set up and read; a new destination is added here ----------------------------------------------
+
+
+class Reader(NamedTuple):
+    """How the suite sees one destination."""
+
+    # (destination, the log beside it, table) -> the table as its readers see it.
+    read: Callable[[Any, MemoryLog, str], Table]
+    # Its settings, for an empty folder of the test's own.
+    settings: Callable[[Path], Settings] = lambda folder: Settings()
 
 
 def read_memory(destination: Any, log: MemoryLog, table: str) -> Table:
@@ -48,23 +60,23 @@ def read_kafka(destination: Any, log: MemoryLog, table: str) -> Table:
     return newest
 
 
-READERS: dict[str, Callable[[Any, MemoryLog, str], Table]] = {"memory": read_memory, "kafka": read_kafka}
+READERS = {"memory": Reader(read_memory), "kafka": Reader(read_kafka)}
 
 
 class Rig:
     """A destination, the log beside it, and what readers see."""
 
-    def __init__(self, name: str) -> None:
-        self.name, self.log = name, MemoryLog()
-        self.destination: Destination = SINKS.build(name, Settings(), self.log)
+    def __init__(self, name: str, folder: Path) -> None:
+        self.reader, self.log = READERS[name], MemoryLog()
+        self.destination: Destination = SINKS.build(name, self.reader.settings(folder), self.log)
 
     def read(self, table: str) -> Table:
-        return READERS[self.name](self.destination, self.log, table)
+        return self.reader.read(self.destination, self.log, table)
 
 
 @pytest.fixture(params=sorted(READERS))
-def rig(request: pytest.FixtureRequest) -> Iterator[Rig]:
-    made = Rig(request.param)
+def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
+    made = Rig(request.param, tmp_path)
     yield made
     assert made.destination.close(5) == 0
 
@@ -103,6 +115,23 @@ def test_rows_may_come_twice(rig: Rig) -> None:
 def test_no_row_is_done_too(rig: Rig) -> None:
     rig.destination.upsert("t", []).result(timeout=30)
     assert rig.read("t") == {}
+
+
+def test_a_wrong_setting_of_a_destination_reaches_the_user_as_a_sentence(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(settings: Settings, log: MemoryLog) -> Destination:
+        raise DestinationError("LINES_FOLDER is not set: name a folder that exists")
+
+    monkeypatch.setattr("sinks.memory.from_settings", refuse)
+    with pytest.raises(typer.Exit) as ended:
+        or_exit(lambda: void(route(Settings(destinations=("kafka", "memory")), MemoryLog())))
+    assert ended.value.exit_code == 1
+    assert capsys.readouterr().err == "interestflow: LINES_FOLDER is not set: name a folder that exists\n"
+
+
+def void(made: object) -> None:
+    """Nothing, whatever was made."""
 
 
 # --- a log that is routed -----------------------------------------------------------------------------------------

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from random import Random
 from typing import Any
 
 import orjson
 
+from streams.events.adapters import adapter
+from streams.events.canonical import good_record
 from streams.events.records import Record
 
 T0 = 1_600_000_000_000
@@ -66,17 +69,34 @@ HEADERS: tuple[tuple[str, bytes | None], ...] = (
 )
 
 
+Headers = list[tuple[str, bytes]]
+_EVENT = orjson.dumps(EVENT)
+_PLAIN: list[tuple[bytes, Headers]] = [(_EVENT, []), (orjson.dumps({"user_id": 7, "action": "click"}), [])]
+# Valid records of a format beside its example: those that are read in another way.
+MORE_SEEDS: dict[str, list[tuple[bytes, Headers]]] = {
+    "native": _PLAIN,
+    "canonical": _PLAIN,
+    "cloudevents": [
+        (_EVENT, [*BINARY, JSON]),
+        (orjson.dumps({**ENVELOPE, "data": EVENT}), [STRUCTURED]),
+    ],
+}
+# Fields of a value that is no JSON.
+FIELD = re.compile(rb"[^,;:|=\t\r\n]+")
+
+
+def seeds_of(name: str) -> list[tuple[bytes, Headers]]:
+    """Valid values of a format, with their headers: its adapter's example first."""
+    example = good_record() if name == "canonical" else adapter(name).example
+    return [(example, []), *MORE_SEEDS.get(name, ())]
+
+
 class Mutants:
     """An endless, seeded row of mutated records of one format."""
 
     def __init__(self, name: str, seed: int = 0) -> None:
         self.random = Random(f"{name} {seed}")
-        event = orjson.dumps(EVENT)
-        self.seeds = [event, orjson.dumps({"user_id": 7, "action": "click"})]
-        self.headers: list[list[tuple[str, bytes]]] = [[], []]
-        if name == "cloudevents":
-            self.seeds = [event, orjson.dumps({**ENVELOPE, "data": EVENT})]
-            self.headers = [[*BINARY, JSON], [STRUCTURED]]
+        self.seeds = seeds_of(name)
         self._ways: tuple[Callable[[bytes], bytes], ...] = (
             self._flip, self._cut, self._insert, self._double, self._replace, self._replace, lambda value: value,
         )  # fmt: skip
@@ -91,8 +111,8 @@ class Mutants:
     def next(self) -> Record:
         """A record that was right once, mutated a few times."""
         rng = self.random
-        which = rng.randrange(len(self.seeds))
-        value, headers = self.seeds[which], list(self.headers[which])
+        value, given = rng.choice(self.seeds)
+        headers = list(given)
         for _ in range(rng.choice((0, 1, 1, 1, 2, 3, 8))):
             value = rng.choice(self._ways)(value)
         if rng.random() < 0.15:
@@ -126,9 +146,19 @@ class Mutants:
 
     def _replace(self, value: bytes) -> bytes:
         """Another value for one of the fields."""
+        if not value.lstrip().startswith((b"{", b"[")):
+            return self._replace_plain(value)
         colons = [place for place, byte in enumerate(value) if byte == 0x3A]
         if not colons:
             return value
         start = self.random.choice(colons) + 1
         stop = min((end for mark in b",}" if (end := value.find(mark, start)) >= 0), default=len(value))
         return value[:start] + self.random.choice(ODD) + value[stop:]
+
+    def _replace_plain(self, value: bytes) -> bytes:
+        """The same, of a value that is no JSON."""
+        fields = list(FIELD.finditer(value))
+        if not fields:
+            return value
+        field = self.random.choice(fields)
+        return value[: field.start()] + self.random.choice(ODD) + value[field.end() :]

@@ -25,7 +25,7 @@ class Adapter(Protocol):
     """Reads one foreign format, of one topic."""
 
     name: str
-    # The value of a right record, by which a bug is told from a record that it cannot take.
+    # A valid record. If parsing this fails too, the adapter has a bug; otherwise the record is bad.
     example: bytes
     # What was not as documented and was understood all the same.
     forgiven: Forgiven
@@ -61,10 +61,13 @@ def load_fields(value: bytes, forgiven: Forgiven) -> Fields:
 
 
 def build_all(
-    record: SourceRecord, limits: Limits, fields: Fields, event_id: str | None
+    record: SourceRecord, limits: Limits, fields: Fields, event_id: str | None, listed_as: str | None = None
 ) -> list[Event | Rejected]:
-    """Checked events from fields by their canonical names: one, or one per product of an order. Raises Invalid."""
-    products = split(fields)
+    """Checked events from fields by their canonical names: one, or one per product of an order. Raises Invalid.
+
+    listed_as: the producer's name for the list of products, for messages; by default the name of its field.
+    """
+    products = split(fields, listed_as)
     if products is None:
         return [build(record, limits, fields, event_id or default_event_id(record, limits))]
     if len(products) > limits.max_events:

@@ -53,22 +53,25 @@ class Product(NamedTuple):
         return self.order.with_values({**self.shared, **own}, f"{self.place}: ")
 
 
-def split(fields: Fields) -> list[Product] | None:
-    """The products of an order; None for an event of at most one item. Raises Invalid."""
+def split(fields: Fields, listed_as: str | None = None) -> list[Product] | None:
+    """The products of an order; None for an event of at most one item. Raises Invalid.
+
+    listed_as: the producer's name for the list, for messages; by default the name of the field that holds it.
+    """
     given = fields.given
     if given.get("item_id") not in (None, ""):
         return None
     name = next((name for name in LISTS if given.get(name) not in (None, "")), None)
     if name is None or (_means(given.get("action"), SEARCH) and given.get("text")):
         return None
-    found = given[name]
+    found, called = given[name], listed_as or name
     products = found if isinstance(found, list) else [found]
     if not products:
-        raise Invalid(Reason.MISSING_ITEM, f"{name} is an empty list, so the event names no item")
+        raise Invalid(Reason.MISSING_ITEM, f"{called} is an empty list, so the event names no item")
     if products is not found:
         fields.forgiven.note(name, kinds.ONE_FOR_LIST)
     shared = {key: value for key, value in given.items() if key not in OWN}
-    return [Product(fields, shared, f"{name}[{index}]", one) for index, one in enumerate(products)]
+    return [Product(fields, shared, f"{called}[{index}]", one) for index, one in enumerate(products)]
 
 
 def require_item(event: Event, fields: Fields) -> None:

@@ -13,9 +13,12 @@ from hypothesis import strategies as st
 
 from streams.catalog.items import Item, decode_item
 from streams.events.adapters import adapter
+from streams.events.adapters.base import build_all
 from streams.events.adapters.cloudevents import STRUCTURED, action_of
 from streams.events.canonical import Event, encode
 from streams.events.decoding import decode_canonical
+from streams.events.fields import Fields, Invalid
+from streams.events.forgiven import Forgiven
 from streams.events.near_misses import MEANT
 from streams.events.rejections import Limits, Reason, Rejected
 from streams.events.wrappings import whole_characters
@@ -87,6 +90,18 @@ def test_one_bad_product_leaves_the_others_alone_and_keeps_their_places() -> Non
 def test_an_order_of_no_product_says_so() -> None:
     found = refused({**PURCHASE, "products": []})
     assert (found.reason, "products is an empty list" in found.message) == (Reason.MISSING_ITEM, True)
+
+
+def test_messages_call_the_list_as_its_producer_does() -> None:
+    def parse_lines(lines: list[Any]) -> list[Event | Rejected]:
+        fields = Fields({**PURCHASE, "products": lines}, Forgiven())
+        return build_all(Record(b"", 5), LIMITS, fields, None, listed_as="order.lines")
+
+    _, problem = parse_lines(["mug", {}])
+    assert isinstance(problem, Rejected)
+    assert problem.message.startswith("order.lines[1] names no item")
+    with pytest.raises(Invalid, match="is an empty list"):
+        parse_lines([])
 
 
 def test_an_item_goes_before_a_list_and_results_of_a_search_are_no_events() -> None:

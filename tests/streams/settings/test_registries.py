@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 
 from streams.settings.configuration import load
-from streams.settings.registries import ENCODERS, FORMATS, Registry, RegistryError, encoder_name
+from streams.settings.registries import (
+    ENCODERS,
+    FORMATS,
+    MODELS,
+    RECOMMENDERS,
+    SINKS,
+    Registry,
+    RegistryError,
+    encoder_name,
+)
 from streams.settings.settings import Settings, SettingsError
 
 Install = Callable[..., None]
@@ -88,25 +97,26 @@ def test_an_unknown_name_is_answered_with_the_known_ones(install: Install) -> No
 
 
 CASES = [
-    ("interestflow.formats", "sources", "clicks:ours", "'native, cloudevents, canonical'"),
-    ("interestflow.models", "model", "ours", "decay"),
-    ("interestflow.recommenders", "recommender", "ours", "content"),
-    ("interestflow.sinks", "destinations", "kafka,ours", "kafka, memory"),
-    ("interestflow.encoders", "encoder", "ours:model", "hashing, topics, onnx, remote, transformers"),
+    (FORMATS, "sources", "clicks:ours"),
+    (MODELS, "model", "ours"),
+    (RECOMMENDERS, "recommender", "ours"),
+    (SINKS, "destinations", "kafka,ours"),
+    (ENCODERS, "encoder", "ours:model"),
 ]
 
 
-@pytest.mark.parametrize(("group", "setting", "given", "known"), CASES)
+@pytest.mark.parametrize(("registry", "setting", "given"), CASES, ids=[case[1] for case in CASES])
 def test_settings_take_what_is_registered_and_nothing_else(
-    install: Install, group: str, setting: str, given: str, known: str
+    install: Install, registry: Registry, setting: str, given: str
 ) -> None:
+    known = ", ".join((*registry, *registry.reserved))
     with pytest.raises(SettingsError) as caught:
         load(**{setting: given})
     said = str(caught.value)
     assert f"INTERESTFLOW_{setting.upper()}" in said
-    assert "'ours'; there are: " + known.strip("'") in said
-    assert group in said
-    install("acme", group, ours="builtins:tuple")
+    assert f"'ours'; there are: {known}." in said
+    assert registry.group in said
+    install("acme", registry.group, ours="builtins:tuple")
     assert load(**{setting: given})
 
 

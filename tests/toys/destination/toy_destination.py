@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from sinks.base import Log, Row
+from sinks.base import DestinationError, Log, Row
 
 
 class LinesDestination:
@@ -37,5 +37,8 @@ class LinesDestination:
 
 
 def from_settings(settings: Any, log: Log) -> LinesDestination:
-    """The file is named by the destination's own variable."""
-    return LinesDestination(Path(os.environ["TOY_LINES"]))
+    """The file is named by the destination's own variable. Raises DestinationError where it is not set."""
+    path = os.environ.get("TOY_LINES")
+    if not path:
+        raise DestinationError("TOY_LINES is not set: name the file to write to")
+    return LinesDestination(Path(path))
