@@ -24,12 +24,14 @@ NO_ITEM = -1
 class Signals:
     """A batch's signals, ordered by round, within a round by the user's position.
 
-    starts: (R + 1,) round k is the slice starts[k]:starts[k + 1]; its i-th signal is for state i.
+    starts: (R + 1,) round k holds the k-th signal of each user who has so many: `slice(starts[k], starts[k + 1])`,
+        whose i-th signal is for state i. No user comes twice in a round, so fancy indexing may write a round.
     users: (n,) position of the signal's user among the touched states.
     times: (n,) event time, milliseconds since the epoch.
     weights: (n,) signed weight of the signal.
     vectors: (n, dim) what the event was about, float32, usually unit rows.
-    items: (n,) catalog row of the event's item; NO_ITEM for an event that is its text alone.
+    items: (n,) catalog row of the event's item; NO_ITEM for an event that is its text alone. Keep none in a state:
+        after a restart the same item may have another row.
     """
 
     starts: Longs
@@ -170,7 +172,10 @@ class InterestModel(Protocol):
     version: str
 
     def state_dtype(self) -> np.dtype[Any]:
-        """Structured dtype of one user's state; all zeros is the state of a user never seen."""
+        """Structured dtype of one user's state; all zeros is the state of a user never seen.
+
+        The topics' bounds follow from its size.
+        """
         ...
 
     def update(self, states: States, signals: Signals) -> Change:
@@ -201,8 +206,9 @@ class Explainable(Protocol):
     """
 
     def coefficients(self, states: States, times: Longs, weights: Floats, ordinals: Longs) -> Floats:
-        """(U, n, H) weight with which each remembered event's vector enters each vector of `interest`.
+        """(U, n, H) factor of each remembered event's vector in each vector of `interest`; 0 where it has no part.
 
-        times (U, H) milliseconds, weights (U, H), ordinals (U, H): which of the user's signals, from 0.
+        times: (U, H) milliseconds. weights: (U, H) the events' signed weights, 0 in empty places.
+        ordinals: (U, H) the number of each event among the user's signals, from 0 (as `counts` was before it).
         """
         ...

@@ -122,7 +122,7 @@ class CandidateSource(Protocol):
     """Finds items that may fit interests."""
 
     def candidates(self, catalog: Catalog, queries: Queries, k: int) -> Candidates:
-        """Live items for each user without those excluded for the user; enough that k of them can be recommended.
+        """Per user, live items that are not in the user's `exclude`: at least k, or all there are. More give a choice.
 
         Deterministic, and a user's candidates depend on the user's own query alone, bit for bit: not on who
         else is in the batch. Raises ValueError on k < 1, another dimension, vectors that are not finite or

@@ -24,7 +24,9 @@ def item_key(item_id: str) -> int:
 
 
 class Catalog:
-    """Every item ever put, one row each; rows are never moved or reused.
+    """Every item ever put, one row each; rows are never moved or reused within a process.
+
+    After a restart they come in the order in which the topic is read.
 
     A removed item keeps its row and vector, so that a history that holds it can still be explained.
     Not thread-safe by contract: one thread (the model thread) owns it. The arrays handed out are read-only

@@ -16,7 +16,10 @@ LAST = np.iinfo(np.int32).max
 
 @dataclass(frozen=True, slots=True)
 class TwoStageRecommender:
-    """Lets the ranker choose among what the sources, at least one, find together."""
+    """Lets the ranker choose among what the sources, at least one, find together.
+
+    A second source changes something only where the ranker scores more than the first source does.
+    """
 
     sources: Sequence[CandidateSource]
     ranker: Ranker
