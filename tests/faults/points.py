@@ -30,10 +30,10 @@ AROUND_INGEST = ("before canonical ack", "after canonical ack")
 SLOW_RECOVERY, SLOW_S = "slow recovery", 3.0
 # Not to die at: the broker refuses one record of a batch. Point -> the setting that names its topic.
 REFUSALS = {
-    "refused state": "topic_state",
-    "refused vector": "topic_vectors",
-    "refused canonical event": "topic_events",
-    "refused rejection": "topic_rejected",
+    "refused state": "state",
+    "refused vector": "vectors",
+    "refused canonical event": "events",
+    "refused rejection": "rejected",
 }
 # More than any of our topics takes.
 REFUSED_BYTES = 20_000_000
@@ -70,7 +70,7 @@ def arm(worker: Worker, point: str, nth: int) -> None:
     elif point in RECOVERY:
         _arm_recovery(worker, point, passages)
     elif point in REFUSALS:
-        _arm_refusal(worker, worker.settings.flat()[REFUSALS[point]], passages)
+        _arm_refusal(worker, getattr(worker.settings.topics, REFUSALS[point]), passages)
     elif point == SLOW_RECOVERY:
         _slow_recovery()
     else:

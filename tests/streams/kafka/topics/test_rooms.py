@@ -165,7 +165,7 @@ def test_worker_and_check_say_the_same_of_a_topic_that_takes_too_little(
 ) -> None:
     settings = Settings()
     brokers: Any = Brokers(settings, getattr(settings.topics, role), 999_999)
-    monkeypatch.setattr("streams.kafka.topics.specifications.TopicAdmin", lambda settings: brokers)
+    monkeypatch.setattr("streams.kafka.topics.specifications.TopicAdmin", lambda *_: brokers)
     (problem,) = check(settings)
     with pytest.raises(TopicError) as caught:
         look(brokers, settings)
