@@ -29,6 +29,8 @@ _connection = re.compile(
     r"|Unable to (update|request) metadata|OffsetCommit failed|Connection at .* closed|Error in fetch|not a leader"
     r"|Unable to get topic/partition metadata|Got error .* for topic-partition|coordinator is not available"
 )
+# What a member is told at every rebalance; nothing fails, and the worker says itself what it does then.
+_rebalance = "because it is rebalancing"
 # librdkafka says the same of a connection every 30 s.
 QUIET_S = 35.0
 
@@ -81,6 +83,8 @@ class Connections(logging.Filter):
         message, now = record.getMessage(), self.clock()
         plain = _prefix.sub("", message)
         record.msg, record.args = plain, ()
+        if _rebalance in message:
+            return False
         if "atal" in message or not _connection.search(message):
             return True
         with self._lock:

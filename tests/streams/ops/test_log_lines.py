@@ -94,3 +94,15 @@ def test_other_lines_of_the_clients_lose_their_prefix_and_ours_stay() -> None:
     assert theirs.getMessage() == "t [0]: offset reset"
     assert connections.filter(ours)
     assert ours.getMessage() == "FAIL is our word"
+
+
+def test_a_rebalance_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    clock = Clock()
+    connections = Connections(clock)
+    name = "aiokafka.consumer.group_coordinator"
+    assert not connections.filter(line(name, "Heartbeat failed for group %s because it is rebalancing", "g"))
+    clock.now = QUIET_S
+    connections.settle()
+    assert caplog.messages == []
+    assert connections.filter(line(name, "Heartbeat failed for group g: coordinator is not valid"))
