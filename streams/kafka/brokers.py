@@ -20,11 +20,12 @@ from streams.kafka.clients import make
 from streams.kafka.reading import is_away
 from streams.ops.backoff import Backoff
 from streams.ops.daemon_calls import call_on_daemon_thread
+from streams.ops.kafka_errors import UNREACHED
 from streams.ops.log_lines import CONNECTIONS, without_log
 
 T = TypeVar("T")
 STAGE = "kafka"
-ADVICE = "start the brokers, or correct INTERESTFLOW_KAFKA_BOOTSTRAP_SERVERS"
+ADVICE = f"start the brokers, or {UNREACHED}"
 LOOK_EVERY_S = 5.0
 ANSWER_WITHIN_S = 5.0
 # Beyond the deadline of the look, so that it is the one that speaks.

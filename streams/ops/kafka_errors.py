@@ -14,7 +14,9 @@ LOG_IN = (
     "or what begins with INTERESTFLOW_KAFKA_OAUTH_"
 )
 TLS = "check INTERESTFLOW_KAFKA_SECURITY_PROTOCOL and INTERESTFLOW_KAFKA_SSL_CA_FILE"
-START = "start the local one with `interestflow kafka start`, or set INTERESTFLOW_KAFKA_BOOTSTRAP_SERVERS"
+# A broker of another protocol answers nothing, or hangs up, as one does that is not there.
+UNREACHED = "correct INTERESTFLOW_KAFKA_BOOTSTRAP_SERVERS or INTERESTFLOW_KAFKA_SECURITY_PROTOCOL"
+START = f"start the local one with `interestflow kafka start`, or {UNREACHED}"
 RIGHT = "allow it; `interestflow topics check` names each missing right with its `kafka-acls` command"
 GROUP = "set INTERESTFLOW_APP to a name that no other application uses"
 SIZE = "raise max.message.bytes of the topic, as `interestflow topics check` says"
@@ -50,7 +52,7 @@ _ADVICE = {
     KafkaError._ALL_BROKERS_DOWN: START,
     KafkaError._TRANSPORT: START,
     KafkaError._RESOLVE: "correct the host in INTERESTFLOW_KAFKA_BOOTSTRAP_SERVERS, or advertised.listeners there",
-    KafkaError._TIMED_OUT: "look whether the brokers run and answer",
+    KafkaError._TIMED_OUT: f"look whether the brokers run and answer, or {UNREACHED}",
     KafkaError.REQUEST_TIMED_OUT: "look whether the brokers run and answer",
     KafkaError._MSG_TIMED_OUT: "look whether the brokers run and the topic has leaders",
     KafkaError.UNKNOWN_TOPIC_OR_PART: NO_TOPIC,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from streams.ops.kafka_errors import FINAL
+from streams.ops.user_errors import USER_ERRORS
 
 # Libraries under Faust, which are quiet unless something is wrong; then they say the same many times a second.
 log = logging.getLogger(__name__)
@@ -28,6 +29,10 @@ _connection = re.compile(
     r"|Unable to (update|request) metadata|OffsetCommit failed|Connection at .* closed|Error in fetch|not a leader"
     r"|Unable to get topic/partition metadata|Got error .* for topic-partition|coordinator is not available"
 )
+# What a member is told at every rebalance; nothing fails, and the worker says itself what it does then.
+_rebalance = "because it is rebalancing"
+# In what librdkafka says where a producer ends because a record was refused (see sinks.kafka).
+GAPLESS = "Gap-less ordering would not be guaranteed"
 # librdkafka says the same of a connection every 30 s.
 QUIET_S = 35.0
 
@@ -49,7 +54,11 @@ class Seldom(logging.Filter):
             return False  # the worker ends for it, and says why in a sentence
         if record.name.partition(".")[0] not in (*LIBRARIES, LIBRDKAFKA):
             return True
+        if isinstance(error, USER_ERRORS):
+            return False  # it ends the worker, which says its sentence alone
         now, message = self.clock(), record.getMessage()
+        if record.name == LIBRDKAFKA and GAPLESS in message:
+            return False  # the producer ends, and the worker with it, which says why
         about = record.name, _numbers.sub("#", message)
         silent_until, held_back = self._said.get(about, (now, 0))
         if now < silent_until:
@@ -80,6 +89,8 @@ class Connections(logging.Filter):
         message, now = record.getMessage(), self.clock()
         plain = _prefix.sub("", message)
         record.msg, record.args = plain, ()
+        if _rebalance in message:
+            return False
         if "atal" in message or not _connection.search(message):
             return True
         with self._lock:

@@ -64,3 +64,4 @@ def test_a_closed_port_is_told_in_a_sentence(folder: Path, words: list[str]) -> 
     assert last.startswith("interestflow: ")
     assert server in said
     assert "INTERESTFLOW_KAFKA_BOOTSTRAP_SERVERS" in last
+    assert "INTERESTFLOW_KAFKA_SECURITY_PROTOCOL" in last

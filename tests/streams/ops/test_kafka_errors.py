@@ -33,6 +33,9 @@ def test_every_error_is_one_sentence_with_its_name_and_what_to_do(code: int) -> 
         (KafkaError.INVALID_SESSION_TIMEOUT, "INTERESTFLOW_SESSION_TIMEOUT_S"),
         (KafkaError.UNKNOWN_TOPIC_OR_PART, "interestflow topics create"),
         (KafkaError._TRANSPORT, "INTERESTFLOW_KAFKA_BOOTSTRAP_SERVERS"),
+        (KafkaError._TRANSPORT, "INTERESTFLOW_KAFKA_SECURITY_PROTOCOL"),
+        (KafkaError._ALL_BROKERS_DOWN, "INTERESTFLOW_KAFKA_SECURITY_PROTOCOL"),
+        (KafkaError._TIMED_OUT, "INTERESTFLOW_KAFKA_SECURITY_PROTOCOL"),
         (KafkaError._AUTHENTICATION, "INTERESTFLOW_KAFKA_SASL_PASSWORD"),
     ],
 )

@@ -6,7 +6,9 @@ import logging
 
 import pytest
 
+from sinks.base import SinkError
 from streams.ops.log_lines import QUIET_S, Connections, Seldom, with_log, without_log
+from streams.state.store import StateError
 
 
 def line(name: str, message: str, *arguments: object) -> logging.LogRecord:
@@ -94,3 +96,38 @@ def test_other_lines_of_the_clients_lose_their_prefix_and_ours_stay() -> None:
     assert theirs.getMessage() == "t [0]: offset reset"
     assert connections.filter(ours)
     assert ours.getMessage() == "FAIL is our word"
+
+
+def test_a_rebalance_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    clock = Clock()
+    connections = Connections(clock)
+    name = "aiokafka.consumer.group_coordinator"
+    assert not connections.filter(line(name, "Heartbeat failed for group %s because it is rebalancing", "g"))
+    clock.now = QUIET_S
+    connections.settle()
+    assert caplog.messages == []
+    assert connections.filter(line(name, "Heartbeat failed for group g: coordinator is not valid"))
+
+
+def crashed(name: str, error: Exception) -> logging.LogRecord:
+    """As Faust logs the crash of one of its services."""
+    about = (type(error), error, error.__traceback__)
+    return logging.LogRecord(name, logging.ERROR, "", 0, "[^--Recovery]: Crashed reason=%r", (error,), about)
+
+
+def test_an_error_that_ends_the_worker_with_its_sentence_is_not_told_of_by_faust() -> None:
+    seldom = Seldom(10.0, Clock())
+    for error in (StateError("recreated"), SinkError("refused")):
+        assert not seldom.filter(crashed("faust.tables.recovery", error))
+    assert seldom.filter(crashed("faust.tables.recovery", KeyError("a bug")))
+    assert seldom.filter(crashed("streams.ops.process", StateError("ours")))
+
+
+def test_the_end_of_the_producer_is_told_of_by_the_worker_alone() -> None:
+    seldom, connections = Seldom(10.0, Clock()), Connections(Clock())
+    said = "Fatal error: Local: Gap-less ordering would not be guaranteed if proceeding: ProduceRequest for t [0]"
+    record = line("librdkafka", f"FATAL [rdkafka#producer-1] [thrd:a:1/1]: {said} failed: Broker: denied")
+    assert connections.filter(record)
+    assert not seldom.filter(record)
+    assert seldom.filter(line("librdkafka", "Fatal error: Broker: Static consumer fenced by another"))
