@@ -28,6 +28,8 @@ MEANT = {field: frozenset(names.split()) for field, names in _MEANT.items()}
 # An item's own id is often plain `id`.
 ITEM_NAMES = MEANT["item_id"] | {"id"}
 LONGEST = 40
+# Fields with the list of an order's products; the first that is filled counts.
+LISTS = ("products", "items", "line_items", "lineItems")
 
 
 def meant(given: Mapping[str, Any], field: str, names: frozenset[str] | None = None) -> str | None:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from streams.events import forgiven as kinds
-from streams.events.adapters.orders import Product, require_item, split
+from streams.events.adapters.orders import Product, require_item, split, tell_unread
 from streams.events.canonical import Event, default_event_id, encode, event_problem, fitting_id
 from streams.events.fields import Fields, Invalid, kind_of
 from streams.events.forgiven import Forgiven
@@ -64,6 +64,7 @@ def build_all(
     record: SourceRecord, limits: Limits, fields: Fields, event_id: str | None
 ) -> list[Event | Rejected]:
     """Checked events from fields by their canonical names: one, or one per product of an order. Raises Invalid."""
+    tell_unread(fields, record.topic)
     products = split(fields)
     if products is None:
         return [build(record, limits, fields, event_id or default_event_id(record, limits))]

@@ -16,10 +16,10 @@ from typing import Any
 
 from streams.events import forgiven as kinds
 from streams.events.adapters.base import STAGE, build_all, load_fields, too_many
-from streams.events.adapters.orders import LISTS
 from streams.events.canonical import Event, fitting_id
 from streams.events.fields import Fields, Invalid
 from streams.events.forgiven import Forgiven
+from streams.events.near_misses import LISTS
 from streams.events.records import SourceRecord
 from streams.events.rejections import Limits, Reason, Rejected, envelope_problem
 from streams.events.wrappings import load_any

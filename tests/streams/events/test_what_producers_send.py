@@ -15,7 +15,7 @@ from streams.catalog.items import Item, decode_item
 from streams.events.adapters import adapter
 from streams.events.adapters.cloudevents import STRUCTURED, action_of
 from streams.events.canonical import Event, encode
-from streams.events.decoding import decode_canonical
+from streams.events.decoding import decode_canonical, decode_canonical_batch
 from streams.events.near_misses import MEANT
 from streams.events.rejections import Limits, Reason, Rejected
 from streams.events.wrappings import whole_characters
@@ -130,6 +130,46 @@ def test_the_members_of_a_batch_are_events_of_one_record() -> None:
         *("/s#1", Reason.BAD_ENVELOPE, Reason.BAD_ENVELOPE, "/s#2")
     ]
     assert refused([], name="cloudevents", headers=headers).reason == Reason.BAD_ENVELOPE
+
+
+def test_a_products_own_action_counts() -> None:
+    products = [{"item_id": "mug"}, {"item_id": "hat", "action": "refund"}, {"item_id": "x", "action": 5}]
+    bought, back, wrong = parse({"user_id": "u", "action": "purchase", "products": products})
+    assert isinstance(bought, Event)
+    assert isinstance(back, Event)
+    assert (bought.action, back.action) == ("purchase", "refund")
+    assert isinstance(wrong, Rejected)
+    assert (wrong.reason, "products[2]: action" in wrong.message) == (Reason.WRONG_TYPE, True)
+
+
+@pytest.mark.parametrize(
+    ("more", "read", "unread"),
+    [
+        ({"item_id": "mug", "products": ["hat"]}, ["mug"], ["products"]),
+        ({"products": ["mug"], "items": ["hat"]}, ["mug"], ["items"]),
+        ({"products": ["mug"], "items": ["mug"]}, ["mug"], []),
+        ({"item_id": "mug", "action": "search", "text": "hats", "items": ["hat"]}, ["mug"], []),
+    ],
+)
+def test_a_list_that_is_not_read_is_told_by_its_name(
+    more: dict[str, Any], read: list[str], unread: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    native = adapter("native")
+    value = {"user_id": "u", "action": "click", "timestamp": T0, **more}
+    found = native.parse(Record(raw(value), 0), LIMITS)
+    assert [one.item_id for one in found if isinstance(one, Event)] == read
+    assert native.forgiven.counts == {(name, "not_read"): 1 for name in unread}
+    assert [f"`{name}` is not read" in caplog.text for name in unread] == [True] * len(unread)
+
+
+@pytest.mark.parametrize(("more", "order"), [({"products": ["mug"]}, True), ({"items": []}, False)])
+def test_an_order_in_a_canonical_topic_is_refused(more: dict[str, Any], order: bool) -> None:
+    value = {"event_id": "e", "user_id": "u", "action": "purchase", "timestamp": T0, **more}
+    records = [Record(raw(value), 0), Record(raw({**value, "item_id": "mug"}), 1)]
+    found, other = decode_canonical_batch(records, LIMITS)
+    assert isinstance(found, Rejected) is order
+    assert isinstance(other, Event)
+    assert not isinstance(found, Rejected) or "products" in found.message
 
 
 # --- CloudEvents as the SDKs write them -------------------------------------------------------------------------
