@@ -19,6 +19,7 @@ _MEANT = {
         "itemid item product productid sku articleid article contentid content songid trackid videoid movieid "
         "filmid bookid asin variantid listingid postid objectid entityid skuid goodsid itemids productids"
     ),
+    "value": "rating score stars rate ratingvalue starrating",
     "timestamp": (
         "timestamp ts time eventtime eventtimestamp timestampms timems tsms datetime date createdat occurredat "
         "sentat receivedat clienttime unixtime eventdate"

@@ -331,6 +331,16 @@ def test_a_quantity_by_its_own_name_is_the_value(value: Any) -> None:
     assert event({**CLICK, "value": 3, "quantity": value}).value == 3
 
 
+@pytest.mark.parametrize("name", ["rating", "score", "stars"])
+def test_a_rating_by_another_name_is_told(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    native = adapter("native")
+    for _ in range(2):
+        (found,) = native.parse(Record(raw({**CLICK, "action": "rate", name: 1}), 0), LIMITS)
+    assert isinstance(found, Event)
+    assert (found.value, native.forgiven.counts) == (None, {("value", "not_read"): 2})
+    assert caplog.text.count(f"`{name}` is not read as a rating, so it moves nothing: name it `value`") == 1
+
+
 # --- half characters ----------------------------------------------------------------------------------------------
 
 
