@@ -62,7 +62,8 @@ def _decode_forgiving(record: SourceRecord, limits: Limits, forgiven: Forgiven) 
         forgiven.note("value", kind)
     given = loaded.fields
     if given.get("event_id") is None:
-        forgiven.note("event_id", kinds.NULL)
+        if "event_id" in given:
+            forgiven.note("event_id", kinds.NULL)
         given["event_id"] = default_event_id(record, limits)
     try:
         event: Event = msgspec.convert(given, Event)

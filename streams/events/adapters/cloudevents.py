@@ -166,7 +166,7 @@ def _merged(record: SourceRecord, attributes: Mapping[str, Any], data: Fields) -
         elif value is not None:
             filled[name] = value
     ordered = any(filled.get(name) for name in LISTS)
-    return {
+    merged = {
         "action": action_of(attributes["type"]),
         # Of an order of several products the subject is the order.
         "item_id": None if ordered else attributes.get("subject"),
@@ -175,6 +175,8 @@ def _merged(record: SourceRecord, attributes: Mapping[str, Any], data: Fields) -
         **filled,
         "source": attributes["source"],
     }
+    # What nobody sent is no null that is forgiven.
+    return {name: value for name, value in merged.items() if value is not None}
 
 
 def _user_in_key(record: SourceRecord) -> str | None:

@@ -16,6 +16,7 @@ from streams.events.adapters import adapter
 from streams.events.adapters.cloudevents import STRUCTURED, action_of
 from streams.events.canonical import Event, encode
 from streams.events.decoding import decode_canonical, decode_canonical_batch
+from streams.events.forgiven import Forgiven
 from streams.events.near_misses import MEANT
 from streams.events.rejections import Limits, Reason, Rejected
 from streams.events.wrappings import whole_characters
@@ -323,6 +324,17 @@ def test_what_was_forgiven_is_counted_by_field_and_kind() -> None:
         ("text", "null"): 1,
         ("value", "byte_order_mark"): 1,
     }
+
+
+def test_a_field_that_nobody_sent_is_no_null() -> None:
+    events = adapter("cloudevents")
+    (found,) = events.parse(Record(raw({"value": 1}), 0, key=b"u", headers=BINARY, timestamp=T0), LIMITS)
+    assert isinstance(found, Event)
+    forgiven = Forgiven()
+    assert isinstance(decode_canonical(Record(raw(CLICK), 0), LIMITS, forgiven), Event)
+    assert (dict(events.forgiven.counts), dict(forgiven.counts)) == ({("item_id", "nothing_to_learn"): 1}, {})
+    decode_canonical(Record(raw({**CLICK, "event_id": None}), 0), LIMITS, forgiven)
+    assert forgiven.counts == {("event_id", "null"): 1}
 
 
 @pytest.mark.parametrize("value", [-2, "-2"])
