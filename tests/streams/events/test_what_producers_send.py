@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from base64 import b64encode
 from typing import Any
 
@@ -516,6 +517,18 @@ NAMED: list[tuple[Any, Reason, str]] = [
     (gzip.compress(raw(CLICK), mtime=0), Reason.FOREIGN_FORMAT, "gzip"),
     (json.dumps(CLICK).encode("utf-16"), Reason.NOT_UTF8, "UTF-16"),
     (b64encode(raw(CLICK)), Reason.FOREIGN_FORMAT, "base64"),
+    (zlib.compress(raw(CLICK)), Reason.FOREIGN_FORMAT, "zlib"),
+    (zlib.compress(raw(CLICK), 1), Reason.FOREIGN_FORMAT, "zlib"),
+    (b"\x04\x22\x4d\x18\x64", Reason.FOREIGN_FORMAT, "lz4"),
+    (b"\xff\x06\x00\x00sNaPpY", Reason.FOREIGN_FORMAT, "snappy"),
+    (b"\x82SNAPPY\x00\x00\x00\x00\x01", Reason.FOREIGN_FORMAT, "snappy"),
+    (b"\x01" + b"\n" * 16 + raw(CLICK), Reason.FOREIGN_FORMAT, "GUID"),
+    (b"\x03\x00" + b"g" * 16 + raw(CLICK), Reason.FOREIGN_FORMAT, "AWS Glue"),
+    (b"\x03\x05" + b"g" * 16 + zlib.compress(raw(CLICK)), Reason.FOREIGN_FORMAT, "AWS Glue"),
+    (b"\x84\xa7user_id\xa2u1\xa6action\xa5click", Reason.FOREIGN_FORMAT, "MessagePack"),
+    (b"\xa2\x67user_id\x62u1\x66action\x65click", Reason.FOREIGN_FORMAT, "CBOR"),
+    (b"\n<?xml version='1.0'?><event/>", Reason.FOREIGN_FORMAT, "XML"),
+    (b"\xef\xbb\xbf<event><user>u</user></event>", Reason.FOREIGN_FORMAT, "XML"),
     (raw(b64encode(raw(CLICK)).decode()), Reason.NOT_AN_OBJECT, "base64"),
     (raw(json.dumps(CLICK)), Reason.NOT_AN_OBJECT, "encoded twice"),
     ([CLICK], Reason.NOT_AN_OBJECT, "array"),
