@@ -95,8 +95,8 @@ class CatalogUpdater:
         self._asked: dict[str, str] = {}
         # Failures of media that were logged: medium and message.
         self._logged: set[tuple[str, str]] = set()
-        # Unknown items whose removal was logged.
-        self._logged_unknown: set[str] = set()
+        # Whether the removal of an unknown item was logged.
+        self._logged_unknown = False
 
     def changes(self, records: Sequence[SourceRecord]) -> Changes:
         """The newest record of each item, without what the catalog holds or was published last."""
@@ -138,9 +138,9 @@ class CatalogUpdater:
         return bool(self._asked.get(item_id)) or self.catalog.ever_had(item_id)
 
     def _log_unknown(self, item_id: str, record: SourceRecord) -> None:
-        if item_id in self._logged_unknown or len(self._logged_unknown) == MOST_LOGGED:
+        if self._logged_unknown:
             return
-        self._logged_unknown.add(item_id)
+        self._logged_unknown = True
         log.warning(
             "%s-%d, offset %d removes item %r, which is not in the catalog: is the key its id? "
             "(logged once; interestflow_items_total counts)",

@@ -13,14 +13,23 @@ from streams.events import forgiven as kinds
 from streams.events.canonical import Event, decode_stored, default_event_id, event_problem
 from streams.events.fields import Fields, Invalid
 from streams.events.forgiven import Forgiven
-from streams.events.near_misses import hint, recognised
+from streams.events.near_misses import LISTS, hint, recognised
 from streams.events.records import SourceRecord
-from streams.events.rejections import FEW_BRACKETS, MISSING, Limits, Rejected, envelope_problem, type_problem
+from streams.events.rejections import (
+    FEW_BRACKETS,
+    MISSING,
+    Limits,
+    Reason,
+    Rejected,
+    envelope_problem,
+    type_problem,
+)
 from streams.events.wrappings import Loaded, load
 
 DECODE_STAGE = "update.decode"
 # Records decoded at once: one that is wrong sends so many the long way.
 RUN = 250
+_LIST_NAMES = tuple(f'"{name}"'.encode() for name in LISTS)
 
 _decode_lines = msgspec.json.Decoder(Event).decode_lines
 
@@ -43,7 +52,7 @@ def decode_canonical(
         except Invalid as invalid:
             return invalid.rejected(DECODE_STAGE)
     _empty_ids_away(event, record, limits, forgiven)
-    return event_problem(event, limits, DECODE_STAGE) or event
+    return event_problem(event, limits, DECODE_STAGE) or _order_problem(event, value or b"") or event
 
 
 def _decode_forgiving(record: SourceRecord, limits: Limits, forgiven: Forgiven) -> Event:
@@ -53,7 +62,8 @@ def _decode_forgiving(record: SourceRecord, limits: Limits, forgiven: Forgiven) 
         forgiven.note("value", kind)
     given = loaded.fields
     if given.get("event_id") is None:
-        forgiven.note("event_id", kinds.NULL)
+        if "event_id" in given:
+            forgiven.note("event_id", kinds.NULL)
         given["event_id"] = default_event_id(record, limits)
     try:
         event: Event = msgspec.convert(given, Event)
@@ -83,6 +93,24 @@ def _empty_ids_away(event: Event, record: SourceRecord, limits: Limits, forgiven
         if getattr(event, name) == "":
             forgiven.note(name, kinds.EMPTY)
             setattr(event, name, None)
+
+
+def _may_be_order(event: Event, value: bytes) -> bool:
+    """Cheap: true where an event that would move nothing may have a list of products in place of an item."""
+    return event.item_id is None and not event.text and any(name in value for name in _LIST_NAMES)
+
+
+def _order_problem(event: Event, value: bytes) -> Rejected | None:
+    if not _may_be_order(event, value):
+        return None
+    given = load(value).fields
+    if (name := next((name for name in LISTS if given.get(name)), None)) is None:
+        return None
+    message = (
+        f"item_id is missing, and {name} is not read: a canonical event names one item; send one event per product, or "
+        f"give the topic the format native (INTERESTFLOW_SOURCES)"
+    )
+    return Rejected(Reason.MISSING_ITEM, message, DECODE_STAGE)
 
 
 def decode_canonical_batch(
@@ -120,7 +148,9 @@ def _decode_run(values: list[bytes | None], limits: Limits) -> list[Event] | Non
         events = _decode_lines(joined)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return events if len(events) == len(values) and _are_right(events, limits) else None
+    if len(events) != len(values) or not _are_right(events, limits):
+        return None
+    return None if any(map(_may_be_order, events, given)) else events
 
 
 def _are_right(events: list[Event], limits: Limits) -> bool:

@@ -19,6 +19,7 @@ _MEANT = {
         "itemid item product productid sku articleid article contentid content songid trackid videoid movieid "
         "filmid bookid asin variantid listingid postid objectid entityid skuid goodsid itemids productids"
     ),
+    "value": "rating score stars rate ratingvalue starrating",
     "timestamp": (
         "timestamp ts time eventtime eventtimestamp timestampms timems tsms datetime date createdat occurredat "
         "sentat receivedat clienttime unixtime eventdate"
@@ -28,6 +29,8 @@ MEANT = {field: frozenset(names.split()) for field, names in _MEANT.items()}
 # An item's own id is often plain `id`.
 ITEM_NAMES = MEANT["item_id"] | {"id"}
 LONGEST = 40
+# Fields with the list of an order's products; the first that is filled counts.
+LISTS = ("products", "items", "line_items", "lineItems")
 
 
 def meant(given: Mapping[str, Any], field: str, names: frozenset[str] | None = None) -> str | None:

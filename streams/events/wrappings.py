@@ -28,11 +28,47 @@ MAGIC: tuple[tuple[bytes, str], ...] = (
         b"\x28\xb5\x2f\xfd",
         "begins like zstd: send it uncompressed, and set the producer's own compression.type",
     ),
+    (
+        b"\x04\x22\x4d\x18",
+        "begins like lz4: send it uncompressed, and set the producer's own compression.type",
+    ),
+    (
+        b"\xff\x06\x00\x00sNaPpY",
+        "begins like snappy: send it uncompressed, and set the producer's own compression.type",
+    ),
+    (
+        b"\x82SNAPPY\x00",
+        "begins like snappy: send it uncompressed, and set the producer's own compression.type",
+    ),
     (b"PK\x03\x04", "begins like a zip archive: send JSON"),
     (b"Obj\x01", "begins like an Avro file: send JSON"),
     (b"\xac\xed\x00\x05", "begins like a serialised Java object: send JSON"),
     (b"\xff\xfe", "begins like UTF-16: send UTF-8"),
     (b"\xfe\xff", "begins like UTF-16: send UTF-8"),
+)
+# Where the first bytes leave a choice. A map of MessagePack or CBOR begins with its length and the type of its first
+# key; no UTF-8 text begins with such a byte.
+SHAPES: tuple[tuple[re.Pattern[bytes], str], ...] = (
+    (
+        re.compile(rb"\x78[\x01\x5e\x9c\xda]", re.DOTALL),
+        "begins like zlib: send it uncompressed, and set the producer's own compression.type",
+    ),
+    (
+        re.compile(rb"\x03[\x00\x05].{16}", re.DOTALL),
+        "begins like the framing of AWS Glue's schema registry (bytes 3 and 0 or 5, then a schema version): "
+        "have the producer write plain JSON",
+    ),
+    (
+        re.compile(rb"\x01.{16}", re.DOTALL),
+        "begins like Confluent's framing with a schema GUID (a byte 1, then 16 bytes): have the producer write plain "
+        "JSON, or the GUID into a header",
+    ),
+    (
+        re.compile(rb"[\x80-\x8f][\xa0-\xbf\xd9]|\xde..[\xa0-\xbf\xd9]", re.DOTALL),
+        "begins like MessagePack: send JSON",
+    ),
+    (re.compile(rb"[\xa1-\xb7\xbf][\x60-\x78]|\xb8.[\x60-\x78]", re.DOTALL), "begins like CBOR: send JSON"),
+    (re.compile(rb"\s*<[?!A-Za-z]"), "begins like XML: send JSON"),
 )
 # An escape of JSON; so that a backslash that is itself escaped is no beginning of one.
 _ESCAPE = re.compile(
@@ -109,6 +145,9 @@ def _named(value: bytes, inner: bytes, error: Exception) -> Invalid:
         if value.startswith(magic):
             reason = Reason.NOT_UTF8 if "UTF-8" in said else Reason.FOREIGN_FORMAT
             return Invalid(reason, f"the value {said}")
+    for shape, said in SHAPES:
+        if shape.match(inner):
+            return Invalid(Reason.FOREIGN_FORMAT, f"the value {said}")
     if _is_base64_of_object(value):
         return Invalid(Reason.FOREIGN_FORMAT, "the value is base64 of a JSON object: send the object itself")
     problem = json_problem(error, inner, "")

@@ -21,8 +21,9 @@ class ActionRule(BaseModel):
     The signal of an event is `weight * f(value)`, with f by `scale`: `none` 1; `linear` value (a quantity;
     sign kept); `log` log2(1 + |value|) (a quantity, with diminishing returns) with the sign of the value, since a
     purchase of -2 is a return; `sign` 1, or -1 for a negative value; `centred` (value - the user's own running
-    mean) / `span` (a rating); `ratio` value clamped to [0, 1] (a share watched). Where the event has no value, f
-    is 1. Where the weight is negative, `log` and `sign` leave the sign out: a return of -2 is no purchase.
+    mean) / `span` (a rating); `ratio` value clamped to [0, 1] (a share watched).
+    Where the event has no value, f is 1, but 0 with `centred`: a rating that is not known is no praise. Where the
+    weight is negative, `log` and `sign` leave the sign out: a return of -2 is no purchase.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from streams.events import forgiven as kinds
-from streams.events.adapters.orders import Product, require_item, split
+from streams.events.adapters.orders import Product, require_item, split, tell_unread
 from streams.events.canonical import Event, default_event_id, encode, event_problem, fitting_id
 from streams.events.fields import Fields, Invalid, kind_of
 from streams.events.forgiven import Forgiven
@@ -16,9 +16,11 @@ from streams.events.near_misses import hint, meant, printable, recognised
 from streams.events.records import Record, SourceRecord
 from streams.events.rejections import Limits, Reason, Rejected
 from streams.events.wrappings import load
-from streams.settings.action_words import spell
+from streams.settings.action_words import known_word, spell
 
 STAGE = "ingest.decode"
+# The action that says nothing without a value.
+RATINGS = frozenset(("rate",))
 
 
 class Adapter(Protocol):
@@ -67,6 +69,7 @@ def build_all(
 
     listed_as: the producer's name for the list of products, for messages; by default the name of its field.
     """
+    tell_unread(fields, record.topic)
     products = split(fields, listed_as)
     if products is None:
         return [build(record, limits, fields, event_id or default_event_id(record, limits))]
@@ -104,7 +107,7 @@ def build(record: SourceRecord, limits: Limits, fields: Fields, event_id: str) -
         timestamp=_moment(fields, record),
         source=fields.text("source") or "",
         item_id=fields.identifier("item_id", whole=True),
-        value=_value(fields),
+        value=_value(fields, action),
         text=fields.text("text"),
         media=fields.strings("media", ("url", "uri", "src", "href")),
         session_id=fields.identifier("session_id"),
@@ -144,7 +147,7 @@ def _missing(fields: Fields, name: str, reason: Reason, why: str) -> Invalid:
     return Invalid(reason, f"{name} is {state}{hint(given, name)}: {why}")
 
 
-def _value(fields: Fields) -> float | None:
+def _value(fields: Fields, action: str) -> float | None:
     """`value`, or what shops call it of a purchase."""
     found = fields.number("value")
     if found is not None:
@@ -153,7 +156,17 @@ def _value(fields: Fields) -> float | None:
         if name in fields.given and (found := fields.number(name)) is not None:
             fields.forgiven.note(name, kinds.OTHER_NAME)
             return found
+    if known_word(action, RATINGS) is not None:
+        _tell_no_rating(fields)
     return None
+
+
+def _tell_no_rating(fields: Fields) -> None:
+    if (other := meant(fields.given, "value")) is None:
+        fields.forgiven.note("value", kinds.NOTHING_TO_LEARN)
+        return
+    said = f"`{printable(other)}` is not read as a rating, so it moves nothing: name it `value`"
+    fields.forgiven.log_once("value", kinds.NOT_READ, said)
 
 
 def _moment(fields: Fields, record: SourceRecord) -> int:

@@ -16,10 +16,10 @@ from typing import Any
 
 from streams.events import forgiven as kinds
 from streams.events.adapters.base import STAGE, build_all, load_fields, too_many
-from streams.events.adapters.orders import LISTS
 from streams.events.canonical import Event, fitting_id
 from streams.events.fields import Fields, Invalid
 from streams.events.forgiven import Forgiven
+from streams.events.near_misses import LISTS
 from streams.events.records import SourceRecord
 from streams.events.rejections import Limits, Reason, Rejected, envelope_problem
 from streams.events.wrappings import load_any
@@ -166,7 +166,7 @@ def _merged(record: SourceRecord, attributes: Mapping[str, Any], data: Fields) -
         elif value is not None:
             filled[name] = value
     ordered = any(filled.get(name) for name in LISTS)
-    return {
+    merged = {
         "action": action_of(attributes["type"]),
         # Of an order of several products the subject is the order.
         "item_id": None if ordered else attributes.get("subject"),
@@ -175,6 +175,8 @@ def _merged(record: SourceRecord, attributes: Mapping[str, Any], data: Fields) -
         **filled,
         "source": attributes["source"],
     }
+    # What nobody sent is no null that is forgiven.
+    return {name: value for name, value in merged.items() if value is not None}
 
 
 def _user_in_key(record: SourceRecord) -> str | None:

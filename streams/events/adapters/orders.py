@@ -8,12 +8,11 @@ from typing import Any, NamedTuple
 from streams.events import forgiven as kinds
 from streams.events.canonical import Event
 from streams.events.fields import Fields, Invalid, kind_of
-from streams.events.near_misses import hint, meant
+from streams.events.near_misses import LISTS, hint, meant
 from streams.events.rejections import Reason
 from streams.settings.action_words import known_word
 
-# Fields with the list, and those of a product with its id and how many of it; the first that is filled counts.
-LISTS = ("products", "items", "line_items", "lineItems")
+# Fields of a product with its id and how many of it; the first that is filled counts.
 IDS = ("item_id", "product_id", "id", "sku", "itemId", "productId")
 AMOUNTS = ("quantity", "qty", "value")
 # Of the order itself: its value is rather a sum of money than how many.
@@ -50,6 +49,8 @@ class Product(NamedTuple):
             amount := next((name for name in AMOUNTS if given.get(name) not in (None, "")), None)
         ) is not None:
             own["value"] = given[amount]
+        if given.get("action") not in (None, ""):
+            own["action"] = given["action"]  # one product of an order may be returned
         return self.order.with_values({**self.shared, **own}, f"{self.place}: ")
 
 
@@ -72,6 +73,20 @@ def split(fields: Fields, listed_as: str | None = None) -> list[Product] | None:
         fields.forgiven.note(name, kinds.ONE_FOR_LIST)
     shared = {key: value for key, value in given.items() if key not in OWN}
     return [Product(fields, shared, f"{called}[{index}]", one) for index, one in enumerate(products)]
+
+
+def tell_unread(fields: Fields, topic: str) -> None:
+    """Count and log lists that are not read, since the event names its item or another list is read."""
+    given = fields.given
+    lists = [name for name in LISTS if given.get(name)]
+    if not lists or (_means(given.get("action"), SEARCH) and given.get("text")):
+        return
+    named = given.get("item_id") not in (None, "")
+    instead = "item_id" if named else lists[0]
+    for name in lists:
+        if name != instead and (named or given[name] != given[instead]):
+            message = f"{topic}: `{name}` is not read, for the event has `{instead}`, too: send one of them"
+            fields.forgiven.log_once(name, kinds.NOT_READ, message)
 
 
 def require_item(event: Event, fields: Fields) -> None:

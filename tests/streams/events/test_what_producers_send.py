@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from base64 import b64encode
 from typing import Any
 
@@ -16,7 +17,7 @@ from streams.events.adapters import adapter
 from streams.events.adapters.base import build_all
 from streams.events.adapters.cloudevents import STRUCTURED, action_of
 from streams.events.canonical import Event, encode
-from streams.events.decoding import decode_canonical
+from streams.events.decoding import decode_canonical, decode_canonical_batch
 from streams.events.fields import Fields, Invalid
 from streams.events.forgiven import Forgiven
 from streams.events.near_misses import MEANT
@@ -145,6 +146,46 @@ def test_the_members_of_a_batch_are_events_of_one_record() -> None:
         *("/s#1", Reason.BAD_ENVELOPE, Reason.BAD_ENVELOPE, "/s#2")
     ]
     assert refused([], name="cloudevents", headers=headers).reason == Reason.BAD_ENVELOPE
+
+
+def test_a_products_own_action_counts() -> None:
+    products = [{"item_id": "mug"}, {"item_id": "hat", "action": "refund"}, {"item_id": "x", "action": 5}]
+    bought, back, wrong = parse({"user_id": "u", "action": "purchase", "products": products})
+    assert isinstance(bought, Event)
+    assert isinstance(back, Event)
+    assert (bought.action, back.action) == ("purchase", "refund")
+    assert isinstance(wrong, Rejected)
+    assert (wrong.reason, "products[2]: action" in wrong.message) == (Reason.WRONG_TYPE, True)
+
+
+@pytest.mark.parametrize(
+    ("more", "read", "unread"),
+    [
+        ({"item_id": "mug", "products": ["hat"]}, ["mug"], ["products"]),
+        ({"products": ["mug"], "items": ["hat"]}, ["mug"], ["items"]),
+        ({"products": ["mug"], "items": ["mug"]}, ["mug"], []),
+        ({"item_id": "mug", "action": "search", "text": "hats", "items": ["hat"]}, ["mug"], []),
+    ],
+)
+def test_a_list_that_is_not_read_is_told_by_its_name(
+    more: dict[str, Any], read: list[str], unread: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    native = adapter("native")
+    value = {"user_id": "u", "action": "click", "timestamp": T0, **more}
+    found = native.parse(Record(raw(value), 0), LIMITS)
+    assert [one.item_id for one in found if isinstance(one, Event)] == read
+    assert native.forgiven.counts == {(name, "not_read"): 1 for name in unread}
+    assert [f"`{name}` is not read" in caplog.text for name in unread] == [True] * len(unread)
+
+
+@pytest.mark.parametrize(("more", "order"), [({"products": ["mug"]}, True), ({"items": []}, False)])
+def test_an_order_in_a_canonical_topic_is_refused(more: dict[str, Any], order: bool) -> None:
+    value = {"event_id": "e", "user_id": "u", "action": "purchase", "timestamp": T0, **more}
+    records = [Record(raw(value), 0), Record(raw({**value, "item_id": "mug"}), 1)]
+    found, other = decode_canonical_batch(records, LIMITS)
+    assert isinstance(found, Rejected) is order
+    assert isinstance(other, Event)
+    assert not isinstance(found, Rejected) or "products" in found.message
 
 
 # --- CloudEvents as the SDKs write them -------------------------------------------------------------------------
@@ -300,10 +341,31 @@ def test_what_was_forgiven_is_counted_by_field_and_kind() -> None:
     }
 
 
+def test_a_field_that_nobody_sent_is_no_null() -> None:
+    events = adapter("cloudevents")
+    (found,) = events.parse(Record(raw({"value": 1}), 0, key=b"u", headers=BINARY, timestamp=T0), LIMITS)
+    assert isinstance(found, Event)
+    forgiven = Forgiven()
+    assert isinstance(decode_canonical(Record(raw(CLICK), 0), LIMITS, forgiven), Event)
+    assert (dict(events.forgiven.counts), dict(forgiven.counts)) == ({("item_id", "nothing_to_learn"): 1}, {})
+    decode_canonical(Record(raw({**CLICK, "event_id": None}), 0), LIMITS, forgiven)
+    assert forgiven.counts == {("event_id", "null"): 1}
+
+
 @pytest.mark.parametrize("value", [-2, "-2"])
 def test_a_quantity_by_its_own_name_is_the_value(value: Any) -> None:
     assert event({**CLICK, "action": "purchase", "quantity": value}).value == -2
     assert event({**CLICK, "value": 3, "quantity": value}).value == 3
+
+
+@pytest.mark.parametrize("name", ["rating", "score", "stars"])
+def test_a_rating_by_another_name_is_told(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    native = adapter("native")
+    for _ in range(2):
+        (found,) = native.parse(Record(raw({**CLICK, "action": "rate", name: 1}), 0), LIMITS)
+    assert isinstance(found, Event)
+    assert (found.value, native.forgiven.counts) == (None, {("value", "not_read"): 2})
+    assert caplog.text.count(f"`{name}` is not read as a rating, so it moves nothing: name it `value`") == 1
 
 
 # --- half characters ----------------------------------------------------------------------------------------------
@@ -469,6 +531,18 @@ NAMED: list[tuple[Any, Reason, str]] = [
     (gzip.compress(raw(CLICK), mtime=0), Reason.FOREIGN_FORMAT, "gzip"),
     (json.dumps(CLICK).encode("utf-16"), Reason.NOT_UTF8, "UTF-16"),
     (b64encode(raw(CLICK)), Reason.FOREIGN_FORMAT, "base64"),
+    (zlib.compress(raw(CLICK)), Reason.FOREIGN_FORMAT, "zlib"),
+    (zlib.compress(raw(CLICK), 1), Reason.FOREIGN_FORMAT, "zlib"),
+    (b"\x04\x22\x4d\x18\x64", Reason.FOREIGN_FORMAT, "lz4"),
+    (b"\xff\x06\x00\x00sNaPpY", Reason.FOREIGN_FORMAT, "snappy"),
+    (b"\x82SNAPPY\x00\x00\x00\x00\x01", Reason.FOREIGN_FORMAT, "snappy"),
+    (b"\x01" + b"\n" * 16 + raw(CLICK), Reason.FOREIGN_FORMAT, "GUID"),
+    (b"\x03\x00" + b"g" * 16 + raw(CLICK), Reason.FOREIGN_FORMAT, "AWS Glue"),
+    (b"\x03\x05" + b"g" * 16 + zlib.compress(raw(CLICK)), Reason.FOREIGN_FORMAT, "AWS Glue"),
+    (b"\x84\xa7user_id\xa2u1\xa6action\xa5click", Reason.FOREIGN_FORMAT, "MessagePack"),
+    (b"\xa2\x67user_id\x62u1\x66action\x65click", Reason.FOREIGN_FORMAT, "CBOR"),
+    (b"\n<?xml version='1.0'?><event/>", Reason.FOREIGN_FORMAT, "XML"),
+    (b"\xef\xbb\xbf<event><user>u</user></event>", Reason.FOREIGN_FORMAT, "XML"),
     (raw(b64encode(raw(CLICK)).decode()), Reason.NOT_AN_OBJECT, "base64"),
     (raw(json.dumps(CLICK)), Reason.NOT_AN_OBJECT, "encoded twice"),
     ([CLICK], Reason.NOT_AN_OBJECT, "array"),

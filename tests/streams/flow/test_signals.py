@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from streams.events.canonical import Event
 from streams.flow.signals import EventWeights, times
-from streams.settings.action_rules import ActionRule
+from streams.settings.action_rules import DEFAULT_ACTIONS, ActionRule
 from tests.streams.flows import T0, apply, make_flow, record
 
 RULES = {
@@ -69,8 +69,16 @@ def test_each_scale_turns_a_value_into_a_factor(scale: str, value: float, factor
 
 
 @pytest.mark.parametrize("scale", SCALES)
-def test_an_event_without_value_has_its_actions_weight(scale: str) -> None:
-    assert weigh([event(scale)]) == [2.0]
+def test_an_event_without_value_has_its_actions_weight_but_a_rating_moves_nothing(scale: str) -> None:
+    for _ in range(2):
+        assert weigh([event(scale)]) == [0.0 if scale == "centred" else 2.0]
+
+
+def test_a_rating_without_value_is_neutral_however_it_is_spelled() -> None:
+    event_weights = EventWeights(DEFAULT_ACTIONS, 0.0)
+    events = [event("rate"), event("Rated"), event("rate", 0.0), event("view")]
+    for _ in range(2):
+        assert event_weights.base(events).tolist() == [0.0, 0.0, 3.0, 1.0]
 
 
 def test_an_action_without_rule_has_the_default_weight_whatever_its_value() -> None:

