@@ -62,13 +62,13 @@ class Flow:
         )
         self.partitions: dict[int, UserPartition] = {}
         # The canonical topic, and the reader of the origins in it; see `reads_from`.
-        self.source = TopicIdentity(options.canonical_topic, 0)
+        self.source = TopicIdentity(options.topics.canonical, 0)
         self._origins = OriginReader("")
         self._history = EventHistory(layout.history, catalog, event_weights.weight_of)
         self._folder = EventFolder(
             FoldParts(model, layout, catalog, event_weights, writer, options, self._history)
         )
-        self._queries = QueryBuilder(model, catalog, self._history, options.exclude_consumed)
+        self._queries = QueryBuilder(model, catalog, self._history, options.recommendations.exclude_consumed)
         self._quoted = Quoted()
         self.forgiven = Forgiven()
 
@@ -118,7 +118,8 @@ class Flow:
         part, catalog = self.partitions[partition], self.catalog
         states = self.layout.view(part.read_rows(rows))
         queries = self._queries.build(part, rows, states)
-        ranked = self.recommender.recommend(catalog, queries, self.options.top_k, self.options.reasons)
+        wanted = self.options.recommendations
+        ranked = self.recommender.recommend(catalog, queries, wanted.top_k, wanted.reasons)
         events = self._history.rendered(states["history"], queries.history_rows, self._quoted)
         items = ranked_items(catalog.item_ids, ranked, events, self._quoted)
         users, model = [part.users[row] for row in rows.tolist()], states["model"]

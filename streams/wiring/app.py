@@ -64,20 +64,15 @@ def state_space(encoder: Encoder, scoring: Scoring | None) -> str:
 def build_options(settings: Settings) -> FlowOptions:
     """The settings that the flow reads."""
     return FlowOptions(
+        topics=settings.topics,
+        weights=settings.weights,
+        user_state=settings.user_state,
+        recommendations=settings.recommendations,
         limits=build_limits(settings.limits),
-        top_k=settings.recommendations.top_k,
-        reasons=settings.recommendations.reasons,
-        recommend=settings.recommendations.enabled,
-        exclude_consumed=settings.recommendations.exclude_consumed,
         consuming_actions=ActionSet(
             settings.recommendations.consuming_actions, settings.weights.action_rules
         ),
-        waiting_per_user=settings.user_state.waiting_per_user,
-        waiting_bytes_per_user=settings.user_state.waiting_bytes_per_user,
-        waiting_per_partition=settings.user_state.waiting_per_partition,
-        text_share=settings.weights.text_share,
         templates=build_templates(settings),
-        canonical_topic=settings.topics.canonical,
     )
 
 

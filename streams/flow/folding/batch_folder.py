@@ -72,7 +72,7 @@ class BatchFolder:
         """The touched users' changed rows and all else; nothing of the partition changes yet."""
         changed = part.read_rows(batch.touched)
         states = self.layout.view(changed)
-        aside = set_aside(part, batch, self.options, outcomes)
+        aside = set_aside(part, batch, self.options.user_state, outcomes)
         moving = states["model"][batch.moved]
         before = self.model.counts(moving).copy()
         signals, indices = self._signals(batch, states, texts)
@@ -127,7 +127,7 @@ class BatchFolder:
         vectors[with_sentence] = texts[sentence_at[with_sentence]]
         if with_text.any():
             both = with_text & known
-            vectors[both] += np.float32(self.options.text_share) * texts[text_at[both]]
+            vectors[both] += np.float32(self.options.weights.text_share) * texts[text_at[both]]
         return vectors
 
     def _enter(self, part: UserPartition, batch: Batch, folded: Folded) -> None:
@@ -136,8 +136,8 @@ class BatchFolder:
         part.origins.advance(batch.risen)
         for row, waiting in folded.aside.waiting:
             part.waiting.add(row, waiting)
-        if self.options.recommend:
-            if self.options.exclude_consumed:
+        if self.options.recommendations.enabled:
+            if self.options.recommendations.exclude_consumed:
                 self._consume(part, batch, folded.indices)
             part.set_due(batch.plan.touched)
 

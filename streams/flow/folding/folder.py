@@ -62,7 +62,7 @@ class EventFolder:
         changed = part.read_rows(rows)
         part.set_version(self._parts.layout.view(changed))
         part.write_rows(rows, changed)
-        if self._parts.options.recommend:
+        if self._parts.options.recommendations.enabled:
             part.set_due(rows)
         return Updated(part.records(rows, changed), self.vectors(part, rows), Counter(), rows)
 
@@ -88,7 +88,7 @@ class EventFolder:
             if decoded.records:
                 found.append((decoded.records[index], reason))
                 continue
-            event, topic = decoded.events[index], self._parts.options.canonical_topic
+            event, topic = decoded.events[index], self._parts.options.topics.canonical
             offset, recorded = int(decoded.offsets[index]), int(decoded.recorded[index])
             key, value = event.user_id.encode(), encode(event)
             found.append((Record(topic, part.partition, offset, recorded, key, value, ()), reason))

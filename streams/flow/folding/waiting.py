@@ -14,8 +14,8 @@ import numpy as np
 from streams.events.canonical import decode_stored, encode
 from streams.flow.decoded import Decoded
 from streams.flow.folding.batch import UNKNOWN_ITEM, Batch
-from streams.flow.options import FlowOptions
 from streams.recommend import Catalog
+from streams.settings.sections.state import UserStateSettings
 from streams.state.users.duplicates import Mask
 from streams.state.users.partition import UserPartition
 from streams.state.users.waiting import Waiting, waiting_bytes
@@ -31,7 +31,9 @@ class SetAside:
     waiting: list[tuple[int, Waiting]]
 
 
-def set_aside(part: UserPartition, batch: Batch, options: FlowOptions, outcomes: Counter[str]) -> SetAside:
+def set_aside(
+    part: UserPartition, batch: Batch, bounds: UserStateSettings, outcomes: Counter[str]
+) -> SetAside:
     """Find and count the events of unknown items; those within the bounds are to wait."""
     aside: Mask = (batch.items == UNKNOWN_ITEM) & (batch.base != 0)
     kept: list[tuple[int, Waiting]] = []
@@ -41,7 +43,7 @@ def set_aside(part: UserPartition, batch: Batch, options: FlowOptions, outcomes:
         row, waiting = int(batch.new.rows[index]), _waiting(batch, index)
         bytes_with = bytes_of[row] + waiting_bytes(waiting)
         # An event that waited before keeps its place.
-        if not batch.waited and not _has_room(part, options, row, len(kept), kept_of[row], bytes_with):
+        if not batch.waited and not _has_room(part, bounds, row, len(kept), kept_of[row], bytes_with):
             outcomes["dropped"] += 1
             continue
         kept.append((row, waiting))
@@ -57,7 +59,7 @@ def _waiting(batch: Batch, index: int) -> Waiting:
 
 
 def _has_room(
-    part: UserPartition, options: FlowOptions, row: int, more: int, more_of_row: int, bytes_with: int
+    part: UserPartition, bounds: UserStateSettings, row: int, more: int, more_of_row: int, bytes_with: int
 ) -> bool:
     """True where one more event of the row may wait, beside `more` of the batch and `more_of_row` of the row.
 
@@ -65,9 +67,9 @@ def _has_room(
     """
     waiting = part.waiting
     return (
-        waiting.count + more < options.waiting_per_partition
-        and len(waiting.of_row.get(row, ())) + more_of_row < options.waiting_per_user
-        and waiting.bytes_of.get(row, 0) + bytes_with <= options.waiting_bytes_per_user
+        waiting.count + more < bounds.waiting_per_partition
+        and len(waiting.of_row.get(row, ())) + more_of_row < bounds.waiting_per_user
+        and waiting.bytes_of.get(row, 0) + bytes_with <= bounds.waiting_bytes_per_user
     )
 
 
