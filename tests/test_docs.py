@@ -217,6 +217,7 @@ def test_the_rule_of_the_highest_record_is_the_outputs_own() -> None:
     assert newer(old, None)
     assert not newer(old, old)
     assert newer({**old, "term": 4}, old)
+    assert newer({**old, "term": 4, "offset": 8}, old)
     assert not newer({**old, "count": 4, "offset": 99}, old)
 
 

@@ -12,7 +12,7 @@ import orjson
 from streams.interest.base import Floats, Interests, Longs
 
 # Fields of an output by which a consumer tells the newer of two; see Writer.vectors.
-ORDER = ("generation", "count", "offset", "version", "term")
+ORDER = ("generation", "count", "term", "offset", "version")
 
 
 class Writer:
@@ -35,10 +35,12 @@ class Writer:
         """One (key, value) per user; of two a consumer keeps the one that is higher by ORDER.
 
         counts: (n,) events that made each vector; it comes before the offset, for an event that waited for its
-        item is older than others that were in the vector before. The term is that of the state's last change:
-        of two workers the one that replaced the other counts, since they may apply events that had waited in
-        another order. as_of: (n,) event time of the newest, ms. A record has `vector` where the model has one vector
-        per user, `vectors` and their `shares` where it has several.
+        item is older than others that were in the vector before. The term is that of the state's last change, and
+        comes before the offset, too: of two workers that applied the same events in another order, or read them in
+        other batches, the one that replaced the other counts. as_of: (n,) event time of the newest, ms.
+
+        A record has `vector` where the model has one vector per user, `vectors` and their `shares` where it has
+        several.
         """
         dim, dumps = interests.vectors.shape[2], orjson.dumps
         heads = self._heads(partition, users, states, counts, as_of)

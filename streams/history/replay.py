@@ -156,7 +156,7 @@ def verify(settings: Settings) -> Verdict:
 
 
 def newest_published(settings: Settings) -> dict[bytes, Any]:
-    """The vector record of each user with the highest generation, count, offset, version and epoch."""
+    """The vector record of each user with the highest generation, count, epoch, offset and version."""
     newest: dict[bytes, Any] = {}
     for messages in read_all(
         librdkafka_config(settings.kafka, settings.topics.group), settings.topics.vectors

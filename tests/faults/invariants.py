@@ -89,7 +89,7 @@ def same_vectors(model: InterestModel, expected: Mapping[str, Row], published: P
 
 
 def outputs_are_final(model: InterestModel, rows: Mapping[str, Row], published: Published) -> list[str]:
-    """I4: of each user the published record with the highest (generation, count, offset, version, epoch) is
+    """I4: of each user the published record with the highest (generation, count, epoch, offset, version) is
     the final state.
 
     Only events that move an interest publish a vector, so the offset may be below the state's where none

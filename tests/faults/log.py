@@ -82,7 +82,7 @@ class Published:
 
     @staticmethod
     def _order(record: dict[str, Any]) -> tuple[int, ...]:
-        return tuple(record[name] for name in ("generation", "count", "offset", "version", "term"))
+        return tuple(record[name] for name in ("generation", "count", "term", "offset", "version"))
 
 
 class Tail:

@@ -11,6 +11,7 @@ import numpy as np
 import orjson
 
 from streams.flow.flow import Flow
+from streams.flow.outputs import ORDER
 from streams.history.audit import OUTCOMES
 from streams.state.users.partition import UserPartition
 from tests.faults.deployment import Problems
@@ -189,8 +190,8 @@ def _newest(records: list[tuple[bytes, bytes]]) -> dict[str, Any]:
     return newest
 
 
-def _order(record: dict[str, Any]) -> tuple[int, int, int, int]:
-    return record["count"], record["offset"], record["version"], record["term"]
+def _order(record: dict[str, Any]) -> tuple[int, ...]:
+    return tuple(record[name] for name in ORDER)
 
 
 def _books(broker: Broker, state: UserPartition) -> list[str]:

@@ -45,6 +45,11 @@ def test_of_two_workers_that_applied_what_had_waited_in_another_order_the_later_
     assert breaches(f"0 {number}", Rules(refuses=False)) == {}
 
 
+def test_of_two_workers_that_read_the_same_events_in_other_batches_the_later_counts() -> None:
+    """One in 20,000: the replaced worker's vector had the same events and a higher offset, which moved nothing."""
+    assert breaches("0 5444", Rules()) == {}
+
+
 def no_dedupe_by_offset(patch: Patch) -> Rules:
     patch.setattr(UserPartition, "offsets", lambda part, rows: np.full(len(rows), NO_OFFSET))
     return Rules()
