@@ -45,7 +45,7 @@ ASK_S = 5.0
 # Between two polls no more time counts than this.
 LONGEST_TICK_S = 1.0
 # How long the report that tells the reason may come behind the news that the producer has ended.
-REASON_WITHIN_S = 1.0
+REASON_WITHIN_S = 10.0
 
 
 class KafkaLog:
