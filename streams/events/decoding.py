@@ -95,13 +95,14 @@ def _empty_ids_away(event: Event, record: SourceRecord, limits: Limits, forgiven
             setattr(event, name, None)
 
 
-def _may_be_order(event: Event, value: bytes) -> bool:
-    """Cheap: true where an event that would move nothing may have a list of products in place of an item."""
-    return event.item_id is None and not event.text and any(name in value for name in _LIST_NAMES)
+def _may_list(value: bytes) -> bool:
+    """Cheap: true where a value may have a list of products."""
+    return any(name in value for name in _LIST_NAMES)
 
 
 def _order_problem(event: Event, value: bytes) -> Rejected | None:
-    if not _may_be_order(event, value):
+    """The rejection of an event that would move nothing, and has a list of products in place of an item."""
+    if event.item_id is not None or event.text or not _may_list(value):
         return None
     given = load(value).fields
     if (name := next((name for name in LISTS if given.get(name)), None)) is None:
@@ -150,7 +151,8 @@ def _decode_run(values: list[bytes | None], limits: Limits) -> list[Event] | Non
         return None
     if len(events) != len(values) or not _are_right(events, limits):
         return None
-    return None if any(map(_may_be_order, events, given)) else events
+    of_nothing = [v for e, v in zip(events, given, strict=True) if e.item_id is None and not e.text]
+    return None if any(map(_may_list, of_nothing)) else events
 
 
 def _are_right(events: list[Event], limits: Limits) -> bool:

@@ -51,33 +51,28 @@ class EventWeights:
         self.default, self.sentiment_weight = default_weight, sentiment_weight or SentimentWeight()
         self.weight_of = {action: rule.weight for action, rule in rules.items()}
         self.scaled = {action: rule for action, rule in rules.items() if rule.scale != "none"}
-        self._rates = any(rule.scale == "centred" for rule in self.scaled.values())
         self.unknown = UnknownActions(default_weight, self.weight_of)
         # By the word as an event has it: asking for each event what it means would cost more than the fold.
         self._weights = PerWord(self._weight)
+        self._unvalued = PerWord(self._weight_without_value)
         self._scales = PerWord(self._scale)
 
     def base(self, events: Sequence[Event]) -> Floats:
         """(n,) the actions' own weights; an event whose weight is 0 moves nothing, as a rating without a value does."""
-        get = self._weights.get
-        found = np.array([get(event.action) for event in events], dtype=np.float32)
-        if np.isnan(found).any():
-            # None, for a word that comes for the first time, became no number.
-            weights = self._weights
-            found = np.array([weights[event.action] for event in events], dtype=np.float32)
-        if self._rates:
-            # Nobody knows whether it was praise.
-            scales = self._scales
-            for index, event in enumerate(events):
-                if event.value is None and (rule := scales[event.action]) and rule.scale == "centred":
-                    found[index] = 0.0
-        return found
+        valued, unvalued = self._weights, self._unvalued
+        found = [(unvalued if event.value is None else valued)[event.action] for event in events]
+        return np.array(found, dtype=np.float32)
 
     def _weight(self, action: str) -> float:
         if (word := known_word(action, self.weight_of)) is None:
             self.unknown.meet(action)
             return self.default
         return self.weight_of[word]
+
+    def _weight_without_value(self, action: str) -> float:
+        rule = self._scales[action]
+        # Of a rating, nobody knows whether it was praise.
+        return 0.0 if rule is not None and rule.scale == "centred" else self._weights[action]
 
     def _scale(self, action: str) -> ActionRule | None:
         word = known_word(action, self.weight_of)
