@@ -14,13 +14,11 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from confluent_kafka import Producer
 from confluent_kafka.admin import (
-    AclBinding,
     AclBindingFilter,
     AclOperation,
     AclPermissionType,
     AdminClient,
     ResourcePatternType,
-    ResourceType,
 )
 from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 
@@ -35,13 +33,13 @@ from streams.kafka.topics.rights import Need
 from streams.local_kafka import local_kafka
 from streams.settings.settings import Settings
 from streams.settings.source_topics import Source
+from tests import acls
 from tests.broker.token_server import TokenServer
 from tests.broker.workers import SMALL, eventually, finish, logged_workers, run_worker, spawn
 
 USER, SECRET, TIMEOUT_S = "us", "s3cret", 30.0
 # Shorter than a test, so that clients log in again within it.
 LOGIN_LIFE_MS = 4000
-KINDS = {"topic": ResourceType.TOPIC, "group": ResourceType.GROUP}
 
 
 def properties(port: int) -> dict[str, str]:
@@ -108,24 +106,14 @@ def deployed(guarded: SimpleNamespace, topic_prefix: str) -> Settings:
     return settings
 
 
-def binding(need: Need, operation: Any) -> AclBinding:
-    kind = KINDS[need.kind]
-    user = f"User:{USER}"
-    return AclBinding(
-        kind, need.name, ResourcePatternType.LITERAL, user, "*", operation, AclPermissionType.ALLOW
-    )
-
-
 def allow(admin: AdminClient, need: Need) -> None:
-    bindings = [binding(need, operation) for operation in need.operations]
-    for done in admin.create_acls(bindings).values():
-        done.result(TIMEOUT_S)
+    acls.give(admin, [acls.binding(USER, need.kind, need.name, operation) for operation in need.operations])
 
 
 def forbid(admin: AdminClient, need: Need) -> None:
     """Take all rights on the resource away."""
     found = AclBindingFilter(
-        KINDS[need.kind],
+        acls.KINDS[need.kind],
         need.name,
         ResourcePatternType.LITERAL,
         None,

@@ -6,25 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka.admin import (
-    AclBinding,
-    AclBindingFilter,
-    AclOperation,
-    AclPermissionType,
-    AdminClient,
-    ResourcePatternType,
-    ResourceType,
-)
+from confluent_kafka.admin import AclBinding, AclBindingFilter, AclOperation, AdminClient
 
 from streams.kafka.topics import rights
 from streams.local_kafka import local_kafka
 from streams.local_kafka.files import HOST
+from tests import acls
 from tests.faults.ingesting import Ingesting
 from tests.faults.node import Node
 
 USER, PASSWORD = "worker", "s3cret"
-KINDS = {"topic": ResourceType.TOPIC, "group": ResourceType.GROUP}
-ANSWER_S = 20.0
 
 
 class GuardedNode(Node):
@@ -58,14 +49,11 @@ class Right:
 
     def binding(self) -> AclBinding:
         """The rule that gives it to the workers."""
-        kind, literal = KINDS[self.kind], ResourcePatternType.LITERAL
-        user, allow = f"User:{USER}", AclPermissionType.ALLOW
-        return AclBinding(kind, self.name, literal, user, "*", self.operation, allow)
+        return acls.binding(USER, self.kind, self.name, self.operation)
 
     def give(self, admin: AdminClient) -> None:
         """Let the workers have it."""
-        for done in admin.create_acls([self.binding()]).values():
-            done.result(ANSWER_S)
+        acls.give(admin, [self.binding()])
 
     def take(self, admin: AdminClient) -> None:
         """Take it from the workers, who have it."""
@@ -80,7 +68,7 @@ class Right:
             one.permission_type,
         )
         for done in admin.delete_acls([found]).values():
-            assert len(done.result(ANSWER_S)) == 1, f"{self} was not there"
+            assert len(done.result(acls.ANSWER_S)) == 1, f"{self} was not there"
 
 
 class Guarded(Ingesting):
