@@ -19,27 +19,16 @@ from streams.events.rejections import Reason, json_problem
 BOM = b"\xef\xbb\xbf"
 # Bytes of the schema id behind the magic byte 0: Confluent's and, of other registries, 8.
 ID_LENGTHS = (4, 8)
+COMPRESSED = "begins like {}: send it uncompressed, and set the producer's own compression.type"
 MAGIC: tuple[tuple[bytes, str], ...] = (
     (
         b"\x1f\x8b",
         "begins like gzip: send it uncompressed, and set the producer's own compression.type instead",
     ),
-    (
-        b"\x28\xb5\x2f\xfd",
-        "begins like zstd: send it uncompressed, and set the producer's own compression.type",
-    ),
-    (
-        b"\x04\x22\x4d\x18",
-        "begins like lz4: send it uncompressed, and set the producer's own compression.type",
-    ),
-    (
-        b"\xff\x06\x00\x00sNaPpY",
-        "begins like snappy: send it uncompressed, and set the producer's own compression.type",
-    ),
-    (
-        b"\x82SNAPPY\x00",
-        "begins like snappy: send it uncompressed, and set the producer's own compression.type",
-    ),
+    (b"\x28\xb5\x2f\xfd", COMPRESSED.format("zstd")),
+    (b"\x04\x22\x4d\x18", COMPRESSED.format("lz4")),
+    (b"\xff\x06\x00\x00sNaPpY", COMPRESSED.format("snappy")),
+    (b"\x82SNAPPY\x00", COMPRESSED.format("snappy")),
     (b"PK\x03\x04", "begins like a zip archive: send JSON"),
     (b"Obj\x01", "begins like an Avro file: send JSON"),
     (b"\xac\xed\x00\x05", "begins like a serialised Java object: send JSON"),
@@ -49,10 +38,7 @@ MAGIC: tuple[tuple[bytes, str], ...] = (
 # Where the first bytes leave a choice. A map of MessagePack or CBOR begins with its length and the type of its first
 # key; no UTF-8 text begins with such a byte.
 SHAPES: tuple[tuple[re.Pattern[bytes], str], ...] = (
-    (
-        re.compile(rb"\x78[\x01\x5e\x9c\xda]", re.DOTALL),
-        "begins like zlib: send it uncompressed, and set the producer's own compression.type",
-    ),
+    (re.compile(rb"\x78[\x01\x5e\x9c\xda]", re.DOTALL), COMPRESSED.format("zlib")),
     (
         re.compile(rb"\x03[\x00\x05].{16}", re.DOTALL),
         "begins like the framing of AWS Glue's schema registry (bytes 3 and 0 or 5, then a schema version): "

@@ -125,7 +125,7 @@ class MeasuredCatalogStage(CatalogStage):
         self._metrics = metrics
 
     def learn(self, messages: Sequence[Any]) -> None:
-        """See Catalog."""
+        """See CatalogStage."""
         super().learn(messages)
         catalog = self.catalog_updater.catalog
         shown = int(catalog.live.sum())
