@@ -10,7 +10,7 @@ from confluent_kafka import KafkaException
 from streams.kafka.log_bounds import Partition
 from streams.kafka.reading import ReadError
 from streams.kafka.topics.admin import TopicAdmin, TopicError
-from streams.kafka.topics.committed import committed
+from streams.kafka.topics.committed import committed_offsets
 from streams.ops.kafka_errors import sentence
 
 
@@ -30,10 +30,9 @@ def read_so_far(
         (topic, number) for topic in topics if topic in metadata for number in metadata[topic].partitions
     ]
     try:
-        found = committed(config, group, partitions)
+        return committed_offsets(config, group, partitions, ids)
     except KafkaException as error:
         raise ReadError(sentence(error.args[0], f"the offsets of the consumer group {group}")) from error
-    return {one: said.offset for one, said in found.items() if said.speaks_of(ids.get(one[0], ""))}
 
 
 def compacted(admin: TopicAdmin, topics: Collection[str]) -> tuple[set[str], list[str]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from streams.kafka.log_bounds import Partition
 from streams.kafka.reading import ends_of
-from streams.kafka.topics.committed import committed
+from streams.kafka.topics.committed import committed_offsets
 from streams.settings.sections.topics import TopicSettings
 
 
@@ -27,22 +27,15 @@ def ingested(
     if topics.generation == 1:
         return {}
     found: dict[Partition, int] = {}
-    left = set(sources) - _committed(config, topics.group, sources, ids).keys()
+    left = set(sources) - committed_offsets(config, topics.group, sources, ids).keys()
     ends = ends_of(config, topics.canonical) if left else {}
     for number in range(topics.generation - 1, 0, -1):
         if not left:
             break
         earlier = topics.model_copy(update={"generation": number})
-        applied = _committed(config, earlier.group, {(topics.canonical, p) for p in ends}, ids)
-        begun = _committed(config, earlier.group, left, ids)
+        applied = committed_offsets(config, earlier.group, {(topics.canonical, p) for p in ends}, ids)
+        begun = committed_offsets(config, earlier.group, left, ids)
         if applied and all(offset <= ends[partition] for (_, partition), offset in applied.items()):
             found |= begun
         left -= begun.keys()
     return found
-
-
-def _committed(
-    config: Mapping[str, Any], group: str, partitions: Collection[Partition], ids: Mapping[str, str]
-) -> dict[Partition, int]:
-    found = committed(config, group, partitions)
-    return {one: said.offset for one, said in found.items() if said.speaks_of(ids.get(one[0], ""))}
