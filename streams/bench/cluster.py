@@ -73,13 +73,15 @@ class Cluster:
                 time.sleep(0.05)
 
     def fill(self, topic: str, records: Sequence[KeyValue], partition: int = -1) -> None:
-        """Write records; returns once all are on the broker.
+        """Write records in their order; returns once all are on the broker.
 
         partition: by default that of the key, as every Kafka client chooses it.
         """
         failed: list[object] = []
         own = {
             "partitioner": "murmur2_random",
+            # A new topic refuses first batches: sent again without this, they come behind later ones.
+            "enable.idempotence": True,
             "linger.ms": 20,
             "batch.size": 1_000_000,
             "queue.buffering.max.messages": 10_000_000,

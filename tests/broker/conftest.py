@@ -113,7 +113,9 @@ def produce(kafka: str) -> Produce:
     def write(topic: str, records: Iterable[Any], **config: Any) -> None:
         failed: list[KafkaError] = []
         dotted = {key.replace("__", "."): value for key, value in config.items()}
-        producer = Producer({"bootstrap.servers": kafka, "partitioner": "murmur2_random", **dotted})
+        # Idempotent, so that records keep their order where a new topic refuses the first ones.
+        own = {"bootstrap.servers": kafka, "partitioner": "murmur2_random", "enable.idempotence": True}
+        producer = Producer({**own, **dotted})
         for record in records:
             fields = (
                 record

@@ -84,7 +84,7 @@ class Deployment:
         encoder = build_encoder(self.settings)
         items = [Item(f"i{n}", title=f"red thing {n}") for n in range(ITEMS)]
         vectors, space = encoder.encode([item.text() for item in items]), identity(encoder)
-        producer = Producer({**self.config, "partitioner": "murmur2_random"})
+        producer = Producer({**self.config, "partitioner": "murmur2_random", "enable.idempotence": True})
         for item, vector in zip(items, vectors, strict=True):
             value = encode_embedding(item, vector, space, fingerprint(item, space))
             producer.produce(self.settings.topics.embeddings, value, item.item_id.encode())

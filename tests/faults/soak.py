@@ -135,7 +135,13 @@ class Soak:
 
     def _write(self) -> None:
         settings = self.deployment.settings
-        producer = Producer({"bootstrap.servers": settings.kafka.bootstrap_servers, "log_level": 0})
+        producer = Producer(
+            {
+                "bootstrap.servers": settings.kafka.bootstrap_servers,
+                "enable.idempotence": True,
+                "log_level": 0,
+            }
+        )
         begun, number = time.monotonic(), 0
         while not self._stop.wait(0.05):
             while number < (time.monotonic() - begun) * self.rate:

@@ -90,7 +90,7 @@ class Poisoned:
             entry = ConfigEntry("max.message.bytes", LARGEST, incremental_operation=AlterConfigOpType.SET)
             resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
             deployment.admin.incremental_alter_configs([resource])[resource].result(20)
-        own = {"partitioner": "murmur2_random", "message.max.bytes": LARGEST}
+        own = {"partitioner": "murmur2_random", "enable.idempotence": True, "message.max.bytes": LARGEST}
         self._producer = Producer({**deployment.config, **own})
 
     def write(self, topic: str, *records: dict[str, Any]) -> None:

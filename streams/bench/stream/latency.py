@@ -85,7 +85,7 @@ def _run(cluster: Cluster, name: str, load: Workload, rate: int, variant: str) -
 
 def _produce(cluster: Cluster, topic: str, load: Workload, rate: int) -> npt.NDArray[np.float64]:
     """Send all but the first event at a steady pace; when each was, seconds since the epoch."""
-    producer = Producer({**cluster.config, "partitioner": "murmur2_random"})
+    producer = Producer({**cluster.config, "partitioner": "murmur2_random", "enable.idempotence": True})
     sent = np.zeros(load.count)
     begun, at = time.time(), 1
     while at < load.count:
