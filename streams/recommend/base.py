@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from streams.recommend.catalog import Catalog
+from streams.recommend.catalog import MAX_LENGTH, Catalog
 
 Floats = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int32]
+Longs = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 
@@ -63,6 +65,37 @@ class Queries:
         """Queries of one vector per user. vectors: (U, dim). coefficients: (U, H)."""
         ones = np.ones((len(vectors), 1), dtype=np.float32)
         return cls(vectors[:, None], ones, exclude, history_rows, coefficients[:, None])
+
+    def check(self, catalog: Catalog, k: int) -> None:
+        """Every recommender asks this first: raises ValueError where k items of this catalog cannot be asked for.
+
+        That is on k < 1, another dimension, vectors that are not finite or excluded rows that do not exist.
+        """
+        if k < 1:
+            raise ValueError(f"k, the number of items per user, must be at least 1, not {k}")
+        if (dim := self.vectors.shape[2]) != catalog.dim:
+            raise ValueError(
+                f"query vectors have {dim} dimensions, the catalog {catalog.dim}: "
+                f"use the interest model and the catalog of one generation"
+            )
+        lengths = np.linalg.norm(self.weighted().astype(np.float64), axis=2)
+        if len(wrong := np.flatnonzero(~(lengths <= MAX_LENGTH).all(axis=1))):
+            raise ValueError(
+                f"the query vectors at positions {wrong[:5].tolist()} (the first 5) are not finite or "
+                f"longer than {MAX_LENGTH:g}: check these users' states"
+            )
+        rows, items = self.excluded()[1], len(catalog.item_ids)
+        if len(rows) and not 0 <= rows.min() <= rows.max() < items:
+            raise ValueError(
+                f"excluded rows go from {rows.min()} to {rows.max()}, the catalog has 0 to {items - 1}: "
+                f"look them up in this catalog's row_of and leave out what is unknown"
+            )
+
+    def excluded(self) -> tuple[Longs, Longs]:
+        """`exclude` as pairs of a user's position and a catalog row, (e,) each, by user."""
+        counts = np.fromiter(map(len, self.exclude), dtype=np.int64, count=len(self.exclude))
+        rows = np.fromiter(chain.from_iterable(self.exclude), dtype=np.int64, count=int(counts.sum()))
+        return np.repeat(np.arange(len(counts)), counts), rows
 
     def weighted(self) -> Floats:
         """(U, n, dim) the vectors times their shares."""
@@ -119,14 +152,16 @@ class Ranked:
 
 
 class CandidateSource(Protocol):
-    """Finds items that may fit interests."""
+    """Finds items that may fit interests.
+
+    It is given queries that were checked: `TwoStageRecommender` calls `Queries.check` for all sources.
+    """
 
     def candidates(self, catalog: Catalog, queries: Queries, k: int) -> Candidates:
         """Per user, live items that are not in the user's `exclude`: at least k, or all there are. More give a choice.
 
         Deterministic, and a user's candidates depend on the user's own query alone, bit for bit: not on who
-        else is in the batch. Raises ValueError on k < 1, another dimension, vectors that are not finite or
-        excluded rows that do not exist.
+        else is in the batch.
         """
         ...
 
@@ -156,6 +191,6 @@ class Recommender(Protocol):
         """The k best live items of each user without those excluded for the user, with reasons.
 
         Deterministic, and a user's answer depends on the user's own query alone, bit for bit: not on who
-        else is in the batch. Raises ValueError as `CandidateSource.candidates`.
+        else is in the batch. Raises ValueError as `Queries.check`, which it calls.
         """
         ...

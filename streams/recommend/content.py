@@ -12,21 +12,17 @@ have a maximum of at least the k-th largest group maximum, so k items do.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
 
-from streams.recommend.base import Candidates, Floats, Queries, Rows
-from streams.recommend.catalog import MAX_LENGTH, Catalog
+from streams.recommend.base import Candidates, Floats, Longs, Queries, Rows
+from streams.recommend.catalog import Catalog
 from streams.recommend.content_ranker import CONTENT, ContentRanker, best_first
 from streams.recommend.exact import dots
 from streams.recommend.two_stage import TwoStageRecommender
 from streams.settings.settings import Settings
-
-Longs = npt.NDArray[np.int64]
 
 LOWEST = np.finfo(np.float32).min
 BANNED = np.float32(-np.inf)
@@ -52,10 +48,10 @@ class ContentSource:
 
     def candidates(self, catalog: Catalog, queries: Queries, k: int) -> Candidates:
         """The k best items, best first, with their exact scores under the name of CONTENT."""
-        vectors, lengths = _checked(catalog, queries, k)
-        margins = _margins(lengths, catalog)
+        vectors = np.ascontiguousarray(queries.weighted().reshape(-1, catalog.dim), dtype=np.float32)
+        margins = _margins(np.linalg.norm(vectors.astype(np.float64), axis=1), catalog)
         number = queries.vectors.shape[1]
-        exclusions = _Exclusions.of(queries.exclude, number, len(catalog.item_ids))
+        exclusions = _Exclusions.of(queries, number)
         rows = np.full((len(vectors), k), -1, dtype=np.int32)
         scores = np.zeros((len(vectors), k), dtype=np.float32)
         for first in range(0, len(vectors), self.users_per_chunk):
@@ -122,18 +118,12 @@ class _Exclusions:
     rows: Longs
 
     @staticmethod
-    def of(exclude: Sequence[Collection[int]], number: int, items: int) -> _Exclusions:
+    def of(queries: Queries, number: int) -> _Exclusions:
         """number: of vectors per user; each has the user's exclusions."""
-        if number > 1:
-            exclude = [rows for rows in exclude for _ in range(number)]
-        counts = np.fromiter(map(len, exclude), dtype=np.int64, count=len(exclude))
-        rows = np.fromiter(chain.from_iterable(exclude), dtype=np.int64, count=int(counts.sum()))
-        if len(rows) and not 0 <= rows.min() <= rows.max() < items:
-            raise ValueError(
-                f"excluded rows go from {rows.min()} to {rows.max()}, the catalog has 0 to {items - 1}: "
-                f"look them up in this catalog's row_of and leave out what is unknown"
-            )
-        return _Exclusions(np.repeat(np.arange(len(counts)), counts), rows)
+        users, rows = queries.excluded()
+        each = (users[:, None] * number + np.arange(number)).ravel()
+        order = np.argsort(each, kind="stable")
+        return _Exclusions(each[order], np.repeat(rows, number)[order])
 
     def of_users(self, chunk: slice) -> _Exclusions:
         begin, end = np.searchsorted(self.users, (chunk.start, chunk.stop))
@@ -142,27 +132,6 @@ class _Exclusions:
     def of_items(self, tile: slice) -> _Exclusions:
         inside = (self.rows >= tile.start) & (self.rows < tile.stop)
         return _Exclusions(self.users[inside], self.rows[inside] - tile.start)
-
-
-def _checked(catalog: Catalog, queries: Queries, k: int) -> tuple[Floats, npt.NDArray[np.float64]]:
-    """The query vectors times their shares (U * n, dim), contiguous, and their lengths (U * n,)."""
-    if k < 1:
-        raise ValueError(f"k, the number of items per user, must be at least 1, not {k}")
-    dim, number = queries.vectors.shape[2], queries.vectors.shape[1]
-    vectors = np.ascontiguousarray(queries.weighted().reshape(-1, dim), dtype=np.float32)
-    if dim != catalog.dim:
-        raise ValueError(
-            f"query vectors have {dim} dimensions, the catalog {catalog.dim}: "
-            f"use the interest model and the catalog of one generation"
-        )
-    lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
-    wrong = np.unique(np.flatnonzero(~(lengths <= MAX_LENGTH)) // number)
-    if len(wrong):
-        raise ValueError(
-            f"the query vectors at positions {wrong[:5].tolist()} (the first 5) are not finite or "
-            f"longer than {MAX_LENGTH:g}: check these users' states"
-        )
-    return vectors, lengths
 
 
 def _margins(lengths: npt.NDArray[np.float64], catalog: Catalog) -> Floats:

@@ -26,6 +26,7 @@ class TwoStageRecommender:
 
     def recommend(self, catalog: Catalog, queries: Queries, k: int, reasons: int = 0) -> Ranked:
         """See `Recommender.recommend`."""
+        queries.check(catalog, k)
         found = [source.candidates(catalog, queries, k) for source in self.sources]
         candidates = found[0] if len(found) == 1 else merged(found)
         return self.ranker.rank(catalog, queries, candidates, k, reasons)

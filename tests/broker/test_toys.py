@@ -43,7 +43,7 @@ def deploy(toys: Path, make_settings: MakeSettings, produce: Produce, topic_pref
         **SMALL,
         "sources": (Source(topic=f"{topic_prefix}baskets", format="basket"),),
         "model": "latest",
-        "recommender": "newest",
+        "recommender": "toy-newest",
         "encoder": "letters",
         "destinations": ("kafka", "lines"),
         "dimensions": DIM,

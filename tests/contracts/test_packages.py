@@ -17,7 +17,7 @@ HERE = Path(__file__).parent
     [
         ("format", "test_adapter_contract.py", "basket"),
         ("model", "test_interest_contract.py", "latest"),
-        ("recommender", "test_recommender_contract.py", "newest"),
+        ("recommender", "test_recommender_contract.py", "toy-newest"),
     ],
 )
 def test_a_packages_own_is_under_contract(kind: str, suite: str, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Recommender `newest`: the items that came last, whatever the user's interest."""
+"""Recommender `toy-newest`: the items that came last, whatever the user's interest."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class NewestRecommender:
 
     def recommend(self, catalog: Catalog, queries: Queries, k: int, reasons: int = 0) -> Ranked:
         """See Recommender."""
-        self._check(catalog, queries, k)
+        queries.check(catalog, k)
         rows = np.full((len(queries), k), -1, dtype=np.int32)
         scores = np.zeros((len(queries), k), dtype=np.float32)
         newest = np.flatnonzero(catalog.live)[::-1].tolist()
@@ -21,16 +21,6 @@ class NewestRecommender:
             best = [row for row in newest if row not in banned][:k]
             rows[user, : len(best)] = scores[user, : len(best)] = best
         return Ranked(rows, scores, Reasons.none(scores))
-
-    def _check(self, catalog: Catalog, queries: Queries, k: int) -> None:
-        if k < 1:
-            raise ValueError(f"k must be at least 1, not {k}")
-        if queries.vectors.shape[2] != catalog.dim:
-            raise ValueError("queries and catalog have different dimensions")
-        if not np.isfinite(queries.vectors).all():
-            raise ValueError("a query is not finite")
-        if any(row >= len(catalog.item_ids) for banned in queries.exclude for row in banned):
-            raise ValueError("an excluded row does not exist")
 
 
 def from_settings(settings: Settings) -> NewestRecommender:
