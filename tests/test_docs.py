@@ -19,6 +19,7 @@ from streams.events.adapters.native import NativeAdapter
 from streams.events.canonical import Event
 from streams.events.records import Record
 from streams.events.rejections import Limits, Reason
+from streams.ops.metrics import ENCODER_COUNTS, PREFIX, Metrics
 from streams.settings.action_rules import DEFAULT_ACTIONS
 from streams.settings.configuration import CONFIG_VARIABLE
 from streams.settings.section import ENV_PREFIX
@@ -122,6 +123,16 @@ def test_metrics_exist() -> None:
 
     assert [found for found in every(METRIC) if not known(found[1])] == []
     assert not known("no_such_thing_total")
+
+
+def test_metrics_are_documented() -> None:
+    metrics = Metrics()
+    metrics.watch_users({})
+    metrics.watch_counts({}, {})
+    families = [(family.name, family.type) for family in metrics.registry.collect()]
+    families += [(f"{PREFIX}encoder_{name}", "counter") for name in ENCODER_COUNTS]
+    names = {name + ("_total" if kind == "counter" else "") for name, kind in families}
+    assert names - {PREFIX + found for _, found in every(METRIC)} == set()
 
 
 def test_the_readme_is_short() -> None:
