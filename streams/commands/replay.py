@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import typer
 
 from streams.commands.common import Config, Servers, fail, load_settings, or_exit
@@ -23,6 +25,18 @@ def verify_replay(config: Config = None, bootstrap_servers: Servers = None) -> N
         )
         if not verdict.equal:
             examples = ", ".join([*verdict.differing, *verdict.missing][:5])
-            fail(f"the replay differs from what was published, for example for {examples}", 1)
+            problem = f"the replay differs from what was published, for example for {examples}"
+            fail(problem + gone(settings.topics.canonical, verdict.begins), 1)
 
     or_exit(run)
+
+
+def gone(topic: str, begins: Mapping[int, int]) -> str:
+    """What to know of a topic of which records were removed; empty where none were."""
+    if not begins:
+        return ""
+    shown = ", ".join(f"partition {number} begins at offset {start}" for number, start in begins.items())
+    return (
+        f"; records of {topic} were removed ({shown}), and users with events there cannot be replayed: "
+        "set retention.ms=-1 on the topic to keep them"
+    )

@@ -25,9 +25,11 @@ from streams.flow.outputs import ORDER
 from streams.history.books.origins import rejected_origin
 from streams.history.books.waiting import waiting_offsets
 from streams.interest.base import Longs
+from streams.kafka.log_bounds import log_starts
 from streams.kafka.reading import read_all
 from streams.kafka.security import librdkafka_config
 from streams.kafka.topics.admin import TopicAdmin
+from streams.kafka.topics.specifications import partition_count
 from streams.ops.log_lines import without_log
 from streams.settings.sections.topics import TopicSettings
 from streams.settings.settings import Settings
@@ -53,6 +55,8 @@ class Verdict:
     differing: list[str]
     # Users with a vector on one side only.
     missing: list[str]
+    # First offset of each partition of the canonical topic whose beginning is gone: nothing can replay it.
+    begins: Mapping[int, int]
 
     @property
     def equal(self) -> bool:
@@ -152,7 +156,15 @@ def verify(settings: Settings) -> Verdict:
         if key in published and published[key]["vector"] != record["vector"]
     ]
     missing = [key.decode() for key in replayed.keys() ^ published.keys()]
-    return Verdict(len(replayed), events, differing, missing)
+    return Verdict(len(replayed), events, differing, missing, cut_beginnings(settings))
+
+
+def cut_beginnings(settings: Settings) -> dict[int, int]:
+    """First offset of each partition of the canonical topic of which records were removed."""
+    topic = settings.topics.canonical
+    admin = AdminClient(without_log(librdkafka_config(settings.kafka, settings.topics.group)))
+    starts = log_starts(admin, [(topic, number) for number in range(partition_count(settings, topic))])
+    return {number: start for (_, number), start in sorted(starts.items()) if start > 0}
 
 
 def newest_published(settings: Settings) -> dict[bytes, Any]:

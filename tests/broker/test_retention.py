@@ -12,7 +12,9 @@ from urllib.request import urlopen
 import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
+from typer.testing import CliRunner
 
+from streams.commands.main import app
 from streams.history.audit import audit
 from streams.kafka.member.fetching import FETCH_MAX_WAIT_MS
 from streams.kafka.reading import read_all
@@ -23,7 +25,7 @@ from streams.settings.source_topics import Source
 from streams.state.changelog import PROGRESS_KEY, Progress
 from tests.broker.conftest import TIMEOUT_S, MakeSettings, Produce, await_topic
 from tests.broker.test_worker import clicks, items
-from tests.broker.workers import SMALL, LoggedWorker, eventually, logged_workers, run_worker
+from tests.broker.workers import SMALL, LoggedWorker, environment, eventually, logged_workers, run_worker
 
 Start = Callable[[Settings], LoggedWorker]
 
@@ -92,6 +94,20 @@ def test_records_removed_while_no_worker_ran_are_told_counted_and_passed_over(
     assert removed(settings) == (30 if settings.topics.canonical == topic else 0)
     assert "removed before" not in run_worker(settings)
     assert removed(settings) == (30 if settings.topics.canonical == topic else 0)
+
+
+@pytest.mark.parametrize("settings", ["canonical"], indirect=True)
+def test_a_replay_says_that_records_of_the_history_are_gone(
+    settings: Settings, produce: Produce, admin: AdminClient
+) -> None:
+    topic = settings.topics.canonical
+    produce(topic, clicks(40))
+    run_worker(settings)
+    remove(admin, topic, 30)
+    done = CliRunner().invoke(app, ["replay"], env=environment(settings))
+    assert done.exit_code == 1
+    assert f"; records of {topic} were removed (partition 0 begins at offset 30), and " in done.stderr
+    assert "set retention.ms=-1 on the topic" in done.stderr
 
 
 def test_records_removed_under_a_running_worker_are_told_counted_and_passed_over(

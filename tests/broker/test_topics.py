@@ -50,6 +50,19 @@ def test_create_makes_every_topic_once_and_check_is_content(
     assert config["message.timestamp.type"].value == "LogAppendTime"
 
 
+def test_a_compacted_source_loses_events(
+    make_settings: MakeSettings, make_topic: MakeTopic, admin: AdminClient
+) -> None:
+    company = make_topic("company")
+    settings = make_settings(sources=(Source(topic=company, format="native"),))
+    topics.create(settings)
+    assert topics.check(settings) == []
+    alter(admin, company, "cleanup.policy", "compact")
+    (problem,) = topics.check(settings)
+    assert problem.startswith(f"{company} has cleanup.policy=compact, not delete: run `kafka-configs.sh ")
+    assert problem.endswith("; compaction removes all but the newest event of a key, read or not")
+
+
 def test_state_follows_the_partitions_of_an_events_topic_that_exists(
     make_settings: MakeSettings, make_topic: MakeTopic
 ) -> None:

@@ -108,12 +108,9 @@ def _group_needs(topics: TopicSettings) -> list[Need]:
 
 
 def check_needs(settings: Settings) -> list[Need]:
-    """The needs of a worker and of `interestflow topics check`, which reads the settings of all topics but sources."""
-    sources = {source.topic for source in settings.topics.raw_sources}
+    """The needs of a worker and of `interestflow topics check`, which reads the settings of all topics."""
     return [
-        replace(need, operations=(*need.operations, DESCRIBE_CONFIGS))
-        if need.kind == "topic" and need.name not in sources
-        else need
+        replace(need, operations=(*need.operations, DESCRIBE_CONFIGS)) if need.kind == "topic" else need
         for need in needs(settings)
     ]
 

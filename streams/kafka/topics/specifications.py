@@ -94,10 +94,7 @@ def check(settings: Settings) -> list[str]:
     wanted = specs(settings)
     lacks = [lack for lack in client.lacking(check_needs(settings)) if not lack.missing]
     denied = {lack.need.name for lack in lacks if DESCRIBE_CONFIGS in lack.operations}
-    raw = {source.topic for source in settings.topics.raw_sources}
-    shown = [
-        s for s in wanted if s.name in topics and s.name not in denied | raw
-    ]  # these are the company's own
+    shown = [spec for spec in wanted if spec.name in topics and spec.name not in denied]
     configs = client.configs([spec.name for spec in shown])
     problems = [lack.sentence(settings.kafka) for lack in lacks]
     # A topic that may not be described is not listed.
@@ -107,7 +104,11 @@ def check(settings: Settings) -> list[str]:
         for spec in wanted
         if spec.name not in topics.keys() | hidden
     ]
+    raw = {source.topic for source in settings.topics.raw_sources}
     for spec in shown:
+        if spec.name in raw:
+            problems += _compacted(spec, configs[spec.name], settings.kafka)
+            continue
         problems += _wrong_copies(spec, topics[spec.name].partitions, settings.kafka)
         problems += _wrong_config(spec, configs[spec.name], settings)
     return problems + _wrong_partitions(settings.topics, client.partitions())
@@ -119,6 +120,15 @@ def partition_count(settings: Settings, topic: str) -> int:
     if count is None:
         raise TopicError(f"topic {topic} does not exist: run `interestflow topics create`")
     return count
+
+
+def _compacted(source: TopicSpec, config: Mapping[str, str], kafka: KafkaSettings) -> list[str]:
+    """A source is the company's own: all that counts is that its events stay until they are read."""
+    found = config["cleanup.policy"]
+    if "compact" not in found.split(","):
+        return []
+    wrong = wrong_setting(source.name, "cleanup.policy", found, source.cleanup_policy, kafka)
+    return [f"{wrong}; compaction removes all but the newest event of a key, read or not"]
 
 
 def _wrong_copies(spec: TopicSpec, partitions: Mapping[int, Any], kafka: KafkaSettings) -> list[str]:
