@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -30,6 +31,13 @@ ENCODER_COUNTS = {
     "queue_seconds": "Seconds that requests waited for their first batch, and that workers were busy",
 }
 SIZES = (1, 10, 100, 250, 500, 1000, 2500, 5000, 10_000)
+
+
+@dataclass(slots=True)
+class Observed:
+    """A run of a stage. worked: false where there was nothing to do."""
+
+    worked: bool = True
 
 
 class Metrics:
@@ -113,16 +121,17 @@ class Metrics:
         self.registry.register(_Told(forgiven, unknown))
 
     @contextmanager
-    def observe(self, stage: str) -> Iterator[None]:
-        """Time a stage and count its failures."""
-        started = time.perf_counter()
+    def observe(self, stage: str) -> Iterator[Observed]:
+        """Time a stage and count its failures. The block may say that it found nothing to do: then no time counts."""
+        observed, started = Observed(), time.perf_counter()
         try:
-            yield
+            yield observed
         except BaseException:
             self.errors.labels(stage).inc()
             raise
         finally:
-            self.seconds.labels(stage).observe(time.perf_counter() - started)
+            if observed.worked:
+                self.seconds.labels(stage).observe(time.perf_counter() - started)
 
     def book(self, outcomes: Mapping[str, int]) -> None:
         """Count a batch's outcomes; `waiting` may fall and is a gauge of its own."""

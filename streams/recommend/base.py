@@ -147,7 +147,7 @@ class Ranked:
     rows: Rows
     # (U, k) float32, not rising along a row; 0 where rows is -1.
     scores: Floats
-    # Reasons of a row of -1 are not read.
+    # Where `rows` is -1, they may hold anything.
     reasons: Reasons
 
 
@@ -158,7 +158,9 @@ class CandidateSource(Protocol):
     """
 
     def candidates(self, catalog: Catalog, queries: Queries, k: int) -> Candidates:
-        """Per user, live items that are not in the user's `exclude`: at least k, or all there are. More give a choice.
+        """Per user at least k live items that are not in the user's `exclude`, or all where there are fewer.
+
+        A source may return more than k, so that the ranker can choose.
 
         Deterministic, and a user's candidates depend on the user's own query alone, bit for bit: not on who
         else is in the batch.

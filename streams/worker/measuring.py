@@ -143,5 +143,7 @@ class MeasuredScheduler(Scheduler):
 
     async def recommend(self, partition: int) -> tuple[list[int], Outputs]:
         """See Scheduler."""
-        with self._metrics.observe(self.stage.name):
-            return await super().recommend(partition)
+        with self._metrics.observe(self.stage.name) as observed:
+            rows, outputs = await super().recommend(partition)
+            observed.worked = bool(rows)
+            return rows, outputs

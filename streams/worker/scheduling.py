@@ -31,7 +31,7 @@ class Scheduler:
         return done
 
     async def recommend(self, partition: int) -> tuple[list[int], Outputs]:
-        """Rows of the users, and their recommendations; timed from outside."""
+        """Rows of the users, and their recommendations; `MeasuredScheduler` times it."""
         return await self.runner.model.run(self.stage.start, partition)
 
     async def _partition(self, partition: int) -> int:

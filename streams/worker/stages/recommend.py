@@ -47,7 +47,10 @@ class Recommend:
         return not any(part.due or part.publishing for part in list(self.flow.partitions.values()))
 
     def start(self, partition: int) -> tuple[list[int], Outputs]:
-        """Recommend to some of a partition's due users; their rows, for `finish`."""
+        """Recommend to at most CHUNK due users of a partition.
+
+        Returns their rows, which `finish` needs, and what is to be published; both are empty where nobody is due.
+        """
         part = self.flow.partitions.get(partition)
         if part is None or not part.due:
             return [], Outputs()

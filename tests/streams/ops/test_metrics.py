@@ -125,6 +125,14 @@ def test_a_stage_is_timed_and_its_failures_are_counted() -> None:
     assert found["interestflow_stage_errors_total[('stage', 'fold')]"] == 1
 
 
+def test_looks_that_find_nothing_to_do_are_not_timed() -> None:
+    metrics = Metrics()
+    for worked in (True, False):
+        with metrics.observe("recommend") as observed:
+            observed.worked = worked
+    assert samples(metrics)["interestflow_stage_seconds_count[('stage', 'recommend')]"] == 1
+
+
 def test_what_the_encoder_counts_is_shown_as_it_is_now() -> None:
     metrics, encoder = Metrics(), CachedEncoder(Counting(DIM), 10)
     metrics.watch(encoder)
