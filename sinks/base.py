@@ -1,10 +1,10 @@
 """What the two kinds of sinks promise.
 
 The log keeps every record in order and gives offsets, which the changelog needs. `publish` takes groups of records and
-returns a future that resolves once each of them is durable, or fails with the first error. It resolves to one offset
-per group: where the last record of a group stands that names its partition, -1 for the others. Records of one topic and
-partition are delivered in the order given, across calls, and without gaps: what is delivered of them is a prefix of
-what was handed over. A log that failed to deliver a record takes no more: every later `publish` raises SinkError.
+returns a future that resolves once each of them is durable, or fails with the first error. Its result is a list with
+one offset per group: for a group with a partition that of its last record, for any other group -1. Records of one
+topic and partition are delivered in the order given, across calls, and without gaps: what is delivered of them is a
+prefix of what was handed over. A log that failed to deliver a record takes no more: every later `publish` raises SinkError.
 
 A destination keeps the newest row of each key in a table: a database, a search engine, a compacted topic. A row may
 come twice, and rows of several workers in any order; versions say which of two counts.
@@ -66,7 +66,8 @@ class Row(NamedTuple):
 
     # UTF-8 text: the id of a user.
     key: bytes
-    # Of two rows of a key the one with the greater version counts, compared number by number.
+    # Of two rows of a key the one with the greater version counts, compared number by number. All versions have the
+    # same length; numbers are at least -1 and below 2**63.
     version: tuple[int, ...]
     # A JSON object in UTF-8, which docs/outputs.md describes.
     value: bytes
@@ -75,18 +76,24 @@ class Row(NamedTuple):
 class Destination(Protocol):
     """Tables of rows by key.
 
-    Its factory takes all settings and the log. It raises DestinationError for a wrong setting.
+    Its factory takes all settings and the log. It raises DestinationError for a wrong setting. A destination tries
+    again by itself, for `settings.worker.retry_deadline_s` at most, before a future fails. It starts empty: it gets
+    the rows that are published from then on.
     """
 
     def upsert(self, table: str, rows: Sequence[Row]) -> Future[Any]:
         """Take rows over without waiting; from any thread.
 
-        A row replaces that of its key, unless that has a greater version. Returns a future. It resolves (its value is
+        A row is stored if its table has none of its key, or one with an equal or smaller version; otherwise it is
+        ignored. Returns a future. It resolves (its value is
         not read) when all rows are durable. If it fails with SinkError, the worker ends; after a restart it sends the
         rows again.
         """
         ...
 
     def close(self, deadline_s: float) -> int:
-        """Deliver what is outstanding for at most `deadline_s` seconds; returns how many rows were not."""
+        """Deliver what is outstanding for at most `deadline_s` seconds; returns how many rows were not.
+
+        Called once; nothing is handed over afterwards.
+        """
         ...

@@ -31,6 +31,10 @@ class Invalid(Exception):
         """The rejection, at a stage."""
         return Rejected(self.reason, self.message, stage)
 
+    def within(self, place: str) -> Invalid:
+        """The same, of a part of a record. place: stands before the message."""
+        return Invalid(self.reason, place + self.message)
+
 
 class Fields:
     """The fields of one object."""
@@ -40,7 +44,7 @@ class Fields:
     def __init__(
         self, given: Mapping[str, Any], forgiven: Forgiven, damaged: bool = False, within: str = ""
     ) -> None:
-        """damaged: half characters were replaced. within: what stands before each name in a message."""
+        """damaged: half characters were replaced. within: where they stand in the record, before each message."""
         self.given, self.forgiven, self.damaged, self.within = given, forgiven, damaged, within
 
     def with_values(self, given: Mapping[str, Any], within: str = "") -> Fields:
@@ -108,7 +112,7 @@ class Fields:
         try:
             return float(found)
         except OverflowError as error:
-            raise Invalid(Reason.NOT_FINITE, f"{self.within}{name} is out of range") from error
+            raise Invalid(Reason.NOT_FINITE, f"{name} is out of range") from error
 
     def flag(self, name: str) -> bool:
         """A boolean, also as 0, 1 or a word; False where absent. Raises Invalid."""
@@ -137,12 +141,12 @@ class Fields:
         if self.damaged and REPLACEMENT in found:
             raise Invalid(
                 Reason.NOT_UTF8,
-                f"{self.within}{name} holds half a character (a lone surrogate): cut texts between characters",
+                f"{name} holds half a character (a lone surrogate): cut texts between characters",
             )
 
     def wrong(self, name: str, found: Any, expected: str) -> Invalid:
         """The way out for a value of a type that is not understood."""
-        return Invalid(Reason.WRONG_TYPE, f"{self.within}{name} is {kind_of(found)}, not {expected}")
+        return Invalid(Reason.WRONG_TYPE, f"{name} is {kind_of(found)}, not {expected}")
 
     def _number_in(self, name: str, found: str) -> float | None:
         stripped = found.strip()
@@ -150,7 +154,7 @@ class Fields:
             self.forgiven.note(name, kinds.EMPTY)
             return None
         if len(stripped) > _LONGEST_NUMBER or _NUMBER.fullmatch(stripped) is None:
-            message = f"{self.within}{name} is a string that holds no number, not a number"
+            message = f"{name} is a string that holds no number, not a number"
             raise Invalid(Reason.WRONG_TYPE, message)
         self.forgiven.note(name, kinds.NUMBER_IN_STRING)
         return float(stripped)

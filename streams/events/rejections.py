@@ -82,13 +82,22 @@ class Limits(msgspec.Struct, frozen=True):
     max_timestamp_ms: int = 7_258_118_400_000  # 2200-01-01
 
 
-def envelope_problem(value: bytes | None, limits: Limits, stage: str) -> Rejected | None:
-    """What can be said of a value before it is parsed."""
+def size_problem(value: bytes | None, limits: Limits, stage: str) -> Rejected | None:
+    """What can be said of a value of any format before it is parsed."""
     if not value:
-        return Rejected(Reason.EMPTY_VALUE, "the record has no value; send a JSON object", stage)
+        return Rejected(Reason.EMPTY_VALUE, "the record has no value", stage)
     if len(value) > limits.max_bytes:
         message = f"{len(value)} bytes, more than the limit of {limits.max_bytes} (INTERESTFLOW_LIMIT_BYTES)"
         return Rejected(Reason.TOO_LARGE, message, stage)
+    return None
+
+
+def envelope_problem(value: bytes | None, limits: Limits, stage: str) -> Rejected | None:
+    """What can be said of a JSON value before it is parsed."""
+    if not value:
+        return Rejected(Reason.EMPTY_VALUE, "the record has no value; send a JSON object", stage)
+    if (problem := size_problem(value, limits, stage)) is not None:
+        return problem
     if value.count(b"{") + value.count(b"[") > min(FEW_BRACKETS, limits.max_depth) and (
         depth(value, limits.max_depth) > limits.max_depth
     ):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
 from streams.events import forgiven as kinds
-from streams.events.adapters.orders import Product, require_item, split, tell_unread
+from streams.events.adapters.orders import require_item, split, tell_unread
 from streams.events.canonical import Event, default_event_id, encode, event_problem, fitting_id
 from streams.events.fields import Fields, Invalid, kind_of
 from streams.events.forgiven import Forgiven
@@ -33,9 +33,10 @@ class Adapter(Protocol):
     forgiven: Forgiven
 
     def parse(self, record: SourceRecord, limits: Limits) -> list[Event | Rejected]:
-        """The record's events in order, never none; a record that is wrong as a whole gives one rejection.
+        """At least one, in the record's order: an Event, or a Rejected for a part that is wrong.
 
-        Never raises, whatever the bytes. The same bytes give the same list: an event's index is part of its origin.
+        A record that is wrong as a whole gives one Rejected. Never raises, whatever the bytes. The same bytes give the
+        same list: an event's index is part of its origin.
         """
         ...
 
@@ -73,12 +74,23 @@ def build_all(
     products = split(fields, listed_as)
     if products is None:
         return [build(record, limits, fields, event_id or default_event_id(record, limits))]
-    if len(products) > limits.max_events:
-        raise too_many(len(products), limits)
-    order_id = event_id or f"{record.topic}-{record.partition}-{record.offset}"
+    return build_parts(record, limits, [product.fields for product in products], event_id)
+
+
+def build_parts(
+    record: SourceRecord, limits: Limits, parts: Sequence[Callable[[], Fields]], own_id: str | None = None
+) -> list[Event | Rejected]:
+    """An event for each part of a record; what is wrong with one leaves the others alone. Raises Invalid: too many.
+
+    parts: each gives the fields of its event by their canonical names, or raises Invalid. own_id: the record's own id,
+    where its producer gave one; an event's id is that and the part's index.
+    """
+    if len(parts) > limits.max_events:
+        raise too_many(len(parts), limits)
+    whole = own_id or f"{record.topic}-{record.partition}-{record.offset}"
     return [
-        _build_product(record, limits, product, fitting_id(f"{order_id}#{index}", limits))
-        for index, product in enumerate(products)
+        _build_part(record, limits, part, fitting_id(f"{whole}#{index}", limits))
+        for index, part in enumerate(parts)
     ]
 
 
@@ -88,16 +100,30 @@ def too_many(count: int, limits: Limits) -> Invalid:
     return Invalid(Reason.TOO_MANY_EVENTS, message)
 
 
-def _build_product(record: SourceRecord, limits: Limits, product: Product, event_id: str) -> Event | Rejected:
-    """One product's event; what is wrong with it leaves the others alone."""
+def _build_part(
+    record: SourceRecord, limits: Limits, part: Callable[[], Fields], event_id: str
+) -> Event | Rejected:
     try:
-        return build(record, limits, product.fields(), event_id)
+        return build(record, limits, part(), event_id)
     except Invalid as invalid:
         return invalid.rejected(STAGE)
 
 
 def build(record: SourceRecord, limits: Limits, fields: Fields, event_id: str) -> Event | Rejected:
-    """A checked event from fields by their canonical names. Raises Invalid."""
+    """An event from fields by their canonical names; Rejected where a value is out of bounds.
+
+    Raises Invalid where a field is missing or cannot be read.
+    """
+    try:
+        built = _built(record, limits, fields, event_id)
+    except Invalid as invalid:
+        raise invalid.within(fields.within) from invalid
+    if fields.within and isinstance(built, Rejected):
+        return built._replace(message=fields.within + built.message)
+    return built
+
+
+def _built(record: SourceRecord, limits: Limits, fields: Fields, event_id: str) -> Event | Rejected:
     user = _required(fields, "user_id", Reason.MISSING_USER, "an event without user moves no interest")
     action = spell(_required_action(fields))
     event = Event(

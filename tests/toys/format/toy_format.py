@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from streams.events.adapters.base import STAGE, build, too_many
-from streams.events.canonical import Event, default_event_id
+from functools import partial
+
+from streams.events.adapters.base import STAGE, build_parts
+from streams.events.canonical import Event
 from streams.events.fields import Fields, Invalid
 from streams.events.forgiven import Forgiven
 from streams.events.records import SourceRecord
-from streams.events.rejections import Limits, Reason, Rejected, envelope_problem
+from streams.events.rejections import Limits, Reason, Rejected, size_problem
 from streams.settings.settings import Settings
 
 
@@ -22,29 +24,21 @@ class BasketAdapter:
 
     def parse(self, record: SourceRecord, limits: Limits) -> list[Event | Rejected]:
         """See Adapter."""
-        if (problem := envelope_problem(record.value, limits, STAGE)) is not None:
+        if (problem := size_problem(record.value, limits, STAGE)) is not None:
             return [problem]
         try:
             user, action, items, time = (record.value or b"").decode().split("|")
             shared = {"user_id": user, "action": action, "timestamp": int(time)}
         except ValueError:
             return [Rejected(Reason.BAD_ENVELOPE, "the value is not user|action|items|milliseconds", STAGE)]
-        names = items.split() or [""]
-        if len(names) > limits.max_events:
-            return [too_many(len(names), limits).rejected(STAGE)]
-        order = default_event_id(record, limits)
-        return [
-            self._event(record, limits, {**shared, "item_id": item}, f"{order}#{index}")
-            for index, item in enumerate(names)
-        ]
-
-    def _event(
-        self, record: SourceRecord, limits: Limits, fields: dict[str, object], event_id: str
-    ) -> Event | Rejected:
+        parts = [partial(self._fields, {**shared, "item_id": item}) for item in items.split() or [""]]
         try:
-            return build(record, limits, Fields(fields, self.forgiven), event_id)
+            return build_parts(record, limits, parts)
         except Invalid as invalid:
-            return invalid.rejected(STAGE)
+            return [invalid.rejected(STAGE)]
+
+    def _fields(self, given: dict[str, object]) -> Fields:
+        return Fields(given, self.forgiven)
 
 
 def from_settings(settings: Settings) -> BasketAdapter:
