@@ -4,7 +4,8 @@ The log keeps every record in order and gives offsets, which the changelog needs
 returns a future that resolves once each of them is durable, or fails with the first error. Its result is a list with
 one offset per group: for a group with a partition that of its last record, for any other group -1. Records of one
 topic and partition are delivered in the order given, across calls, and without gaps: what is delivered of them is a
-prefix of what was handed over. A log that failed to deliver a record takes no more: every later `publish` raises SinkError.
+prefix of what was handed over. A log that failed to deliver a record takes no more: every later `publish` raises
+SinkError.
 
 A destination keeps the newest row of each key in a table: a database, a search engine, a compacted topic. A row may
 come twice, and rows of several workers in any order; versions say which of two counts.

@@ -24,12 +24,14 @@ NO_ITEM = -1
 class Signals:
     """A batch's signals, ordered by round, within a round by the user's position.
 
-    starts: (R + 1,) round k holds the k-th signal of each user who has so many: `slice(starts[k], starts[k + 1])`,
-        whose i-th signal is for state i. No user comes twice in a round, so fancy indexing may write a round.
+    starts: (R + 1,) round k is `slice(starts[k], starts[k + 1])`. It holds the k-th signal, from 0, of every user with
+        more than k signals. Its i-th signal belongs to states[i]: a round of m signals writes states[:m]. A plain loop
+        over the rounds is enough for a model.
     users: (n,) position of the signal's user among the touched states.
     times: (n,) event time, milliseconds since the epoch.
     weights: (n,) signed weight of the signal.
-    vectors: (n, dim) what the event was about, float32, usually unit rows.
+    vectors: (n, dim) what the event was about, float32: the item's row of the catalog, usually a unit row; with a text
+        that plus a share of the text's, of another length. An explainable model must not rescale them.
     items: (n,) catalog row of the event's item; NO_ITEM for an event that is its text alone. Keep none in a state:
         after a restart the same item may have another row.
     """
@@ -47,7 +49,7 @@ class Signals:
 
 @dataclass(frozen=True, slots=True)
 class ItemDeltas:
-    """What a batch's signals say of items, for a model that learns of items from all users.
+    """What a batch's signals say of items, for a model that learns of items from all users. Nothing reads them yet.
 
     items: (m,) catalog row that each delta is for.
     signals: (m,) position in `Signals` of the signal that the delta comes from.
@@ -209,6 +211,7 @@ class Explainable(Protocol):
         """(U, n, H) factor of each remembered event's vector in each vector of `interest`; 0 where it has no part.
 
         times: (U, H) milliseconds. weights: (U, H) the events' signed weights, 0 in empty places.
-        ordinals: (U, H) the number of each event among the user's signals, from 0 (as `counts` was before it).
+        ordinals: (U, H) which of the user's signals each event is: 0 for the first. It is what `counts` gave just
+            before the event was folded, so `counts - 1 - ordinal` signals came after it.
         """
         ...

@@ -122,8 +122,8 @@ class Candidates:
 class Reasons:
     """Why: the terms that contribute most to each item's score, strongest first. All terms add up to the score."""
 
-    # (U, k, r) which term; -1 where there are fewer than r. Terms 0 to H - 1 are the events of the user's history, by
-    # their position there; H + i is the feature of the name `features[i]`.
+    # (U, k, r) which term; -1 where there are fewer than r. A number below H is the column of an event in
+    # `history_rows`; H + i stands for `features[i]`.
     index: Rows
     # (U, k, r) float32, signed; 0 where index is -1.
     contributions: Floats
@@ -158,9 +158,9 @@ class CandidateSource(Protocol):
     """
 
     def candidates(self, catalog: Catalog, queries: Queries, k: int) -> Candidates:
-        """Per user at least k live items that are not in the user's `exclude`, or all where there are fewer.
+        """Per user at least k live items that are not in the user's `exclude`; fewer where the source knows no more.
 
-        A source may return more than k, so that the ranker can choose.
+        Give more than k where the ranker does not rank by this source's score alone.
 
         Deterministic, and a user's candidates depend on the user's own query alone, bit for bit: not on who
         else is in the batch.

@@ -27,7 +27,7 @@ class ContentRanker:
         self, catalog: Catalog, queries: Queries, candidates: Candidates, k: int, reasons: int
     ) -> Ranked:
         """See `Ranker.rank`. The terms are the remembered events' contributions."""
-        rows, scores = best_first(candidates.rows, _scores(catalog, queries, candidates), k)
+        rows, scores = best_first(candidates.rows, content_scores(catalog, queries, candidates), k)
         return Ranked(rows, scores, explain(catalog, queries, rows, scores, reasons))
 
 
@@ -52,8 +52,8 @@ def _in_order(rows: Rows, scores: Floats) -> bool:
     return bool(((rows[:, other] < 0) | (falling & (rows[:, one] >= 0))).all())
 
 
-def _scores(catalog: Catalog, queries: Queries, candidates: Candidates) -> Floats:
-    """(U, c) each candidate's score; those that the source left open are computed, in the same fixed order."""
+def content_scores(catalog: Catalog, queries: Queries, candidates: Candidates) -> Floats:
+    """(U, c) each candidate's dot product, for any ranker; what no source has scored is computed to the same bits."""
     rows = candidates.rows
     known = candidates.scores.get(CONTENT)
     scores = np.full(rows.shape, np.nan, dtype=np.float32) if known is None else known

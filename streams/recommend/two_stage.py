@@ -18,7 +18,8 @@ LAST = np.iinfo(np.int32).max
 class TwoStageRecommender:
     """Lets the ranker choose among what the sources, at least one, find together.
 
-    A second source changes something only where the ranker scores more than the first source does.
+    A second source changes something only where the ranker scores more than the first source does: so a new source
+    comes with a ranker that uses its score, beside `content_scores`.
     """
 
     sources: Sequence[CandidateSource]

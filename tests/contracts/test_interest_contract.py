@@ -51,8 +51,9 @@ def fold(model: Any, states: Any, log: list[tuple[int, int, float, int]]) -> Non
 
 
 def vector(seed: int) -> Any:
+    """Of length 1, or another one, as of an item with a text."""
     values = np.random.default_rng(seed).standard_normal(DIM).astype(np.float32)
-    return values / np.linalg.norm(values)
+    return values / np.linalg.norm(values) * np.float32(1 + seed % 3 / 4)
 
 
 LOGS = st.lists(

@@ -22,8 +22,8 @@ EVENTS = 4
 
 
 @dataclass(frozen=True)
-class Popular:
-    """The first items of the catalog, which are taken for the popular ones."""
+class FirstItems:
+    """The first items of the catalog."""
 
     most: int
 
@@ -88,8 +88,8 @@ def cases(draw: st.DrawFn) -> tuple[Catalog, Queries, int, int]:
     "recommender",
     [
         ContentRecommender(),
-        TwoStageRecommender((Popular(5),), ContentRanker()),
-        TwoStageRecommender((ContentSource(), Popular(9)), Blend()),
+        TwoStageRecommender((FirstItems(5),), ContentRanker()),
+        TwoStageRecommender((ContentSource(), FirstItems(9)), Blend()),
     ],
     ids=["content", "scores computed by the ranker", "blend"],
 )
@@ -124,7 +124,7 @@ def test_a_source_beside_the_exact_one_does_not_change_the_ranking(
     """Its items are scored by the ranker, to the bit as the exact source does."""
     catalog, asked, k, top = case
     alone = ContentRecommender().recommend(catalog, asked, k, top)
-    both = TwoStageRecommender((Popular(most), ContentSource()), ContentRanker()).recommend(
+    both = TwoStageRecommender((FirstItems(most), ContentSource()), ContentRanker()).recommend(
         catalog, asked, k, top
     )
     np.testing.assert_array_equal(both.rows, alone.rows)
@@ -162,7 +162,7 @@ def test_what_several_sources_find_is_a_candidate_once_with_all_its_scores(
 
 def test_a_feature_is_published_as_a_reason_beside_events() -> None:
     flow = make_flow(exclude_consumed=False, history_length=EVENTS)
-    flow.recommender = TwoStageRecommender((ContentSource(), Popular(8)), Blend())
+    flow.recommender = TwoStageRecommender((ContentSource(), FirstItems(8)), Blend())
     apply(flow, [record(0, item="i2", action="like"), record(1, item="i5")])
     ((_, value),) = flow.recommend(0, np.array([0]))
     items = orjson.loads(value)["items"]
