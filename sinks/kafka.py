@@ -1,4 +1,4 @@
-"""Records into Kafka: idempotent, acks=all, murmur2, every delivery report counted, and no gaps.
+"""Records into Kafka: idempotent, acks=all, murmur2, every record accounted for, and no gaps.
 
 Promise: what is appended of a (topic, partition) is a prefix of what was handed over for it. After the first record
 that is not appended, nothing behind it is, and the sink is of no more use: `publish` raises, every future fails. The
@@ -17,8 +17,15 @@ marks of the changelog and the origins of canonical records rest on it. Why it h
 5. librdkafka gives up no record by itself, whatever the time (`message.timeout.ms=0`). The deadline is ours, and ends
    the sink as a whole. Time that passes while the process is stopped does not count.
 
+So of what a call hands over for one partition only the last record asks for its report: a broker that has appended it
+has appended all before it. By 2 and 3 it takes none whose number does not follow; by 1 and 5 we leave none out, and
+purge nothing before the end; by 4 none is numbered anew behind a refused one. (What has no answer yet is numbered anew
+where the broker has forgotten us: in order, from the first of these on, with nothing in flight.) A refused record that
+asks for no report ends librdkafka's producer all the same, which tells topic, partition and reason (see `refusals`).
+
 What may be appended after the end are records handed over before it, in order. Not covered: a topic that is deleted and
-made again while it is written to; whoever reads it is told by the topic's id.
+made again while it is written to (whoever reads it is told by the topic's id), or that brokers call unknown, and known
+again, within a single call: librdkafka drops what waits for such a topic, and goes on.
 """
 
 from __future__ import annotations
@@ -26,25 +33,26 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, wait
+from contextlib import suppress
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from sinks.base import SinkError, TopicRecords
+from sinks.counting import MissingTopicError, count_partitions
 from sinks.lanes import Entry, Lane, entries
-from sinks.outstanding import Outstanding, Report
+from sinks.outstanding import Outstanding
 from sinks.properties import DEFAULTS, GUARANTEES
-from sinks.refusals import MISSING_S, RESTART, ended_by_another, late, missing, refusal, said, says_nothing
+from sinks.refusals import RESTART, ended_by_another, fatal, late, missing, refusal, said, says_nothing
 
 DEADLINE_S = 300.0
 REOPEN_S = 600.0
 POLL_S = 0.1
-ASK_S = 5.0
 # Between two polls no more time counts than this.
 LONGEST_TICK_S = 1.0
-# How long the report that tells the reason may come behind the news that the producer has ended.
+# How long what tells the reason may come behind the news that the producer has ended.
 REASON_WITHIN_S = 10.0
 
 
@@ -57,7 +65,7 @@ class KafkaLog:
         deadline_s: how long a record may be on its way until the sink ends.
         """
         self._fatal: str | None = None
-        # While the producer has ended because of a record whose report, which tells why, has not come yet.
+        # While the producer has ended because of a record, and has not told yet why.
         self._reason_due = False
         self._ends_at = float("inf")
         self._deadline = deadline_s
@@ -72,7 +80,7 @@ class KafkaLog:
         self._thread.start()
 
     def publish(self, groups: Sequence[TopicRecords]) -> Future[Sequence[int]]:
-        """Enqueue at once; resolves when each record has its delivery report. Raises SinkError if fatal."""
+        """Enqueue at once; resolves when each record is known to be appended. Raises SinkError if fatal."""
         with self._lock:
             if self._fatal and not self._reason_due:
                 raise SinkError(self._fatal)
@@ -110,28 +118,20 @@ class KafkaLog:
     ) -> None:
         group = groups[index]
         try:
-            if group.headers is None and group.partition in lane.open:
-                self._straight(group, group.partition, outstanding.reports(groups, index))
-                return
             places = lane.places(group)
-            if group.partition is None and group.headers is None and lane.open.issuperset(places):
-                produce, topic, report = self._producer.produce, lane.topic, outstanding.report
+            reports = outstanding.reports(groups, index, places)
+            if group.headers is None and lane.open.issuperset(places):
+                produce, topic = self._producer.produce, lane.topic
                 # By position: half of what the same call costs by name.
-                for (key, value), partition in zip(group.records, places, strict=True):
+                for (key, value), partition, report in zip(group.records, places, reports, strict=True):
                     produce(topic, value, key, partition, report)
                 return
-            for entry in entries(group, places, outstanding.reports(groups, index)):
+            for entry in entries(group, places, reports):
                 self._pass_on(lane, entry)
         except Exception as error:  # whatever it is, the rest must not follow
             ended = self._cannot_enqueue(lane, error)
             if not self._reason_due:  # else it comes with the future
                 raise ended from error
-
-    def _straight(self, group: TopicRecords, partition: int, reports: Iterator[Report]) -> None:
-        """Hand over records of a named partition that is open."""
-        produce, topic = self._producer.produce, group.topic
-        for (key, value), report in zip(group.records, reports, strict=True):
-            produce(topic, value, key, partition, report)
 
     def _pass_on(self, lane: Lane, entry: Entry) -> None:
         """Hand one record over, or hold it behind the first one of its partition."""
@@ -141,7 +141,10 @@ class KafkaLog:
         if entry.partition not in lane.open:
 
             def report(error: KafkaError | None, message: Any) -> None:
-                entry.report(error, message)
+                if entry.report is not None:
+                    entry.report(error, message)
+                elif error is not None:
+                    self._refused(error, message)
                 if error is None:
                     self._opened(lane, entry.partition)
 
@@ -174,12 +177,15 @@ class KafkaLog:
 
     def _refused(self, error: KafkaError, message: Any) -> None:
         """A record was not delivered; in the poll thread."""
-        if says_nothing(error):
-            return  # it failed because another one did, whose report says why
+        if not says_nothing(error):  # else it failed because another one did, of which librdkafka says why
+            self._told(refusal(message.topic(), message.partition(), error))
+
+    def _told(self, reason: str) -> None:
+        """Why a record was not delivered, in place of what librdkafka said when it ended."""
         with self._lock:
-            # In place of what librdkafka said when it ended, unless those who wait have been told already.
+            # Unless those who wait have been told already.
             if self._ends_at > float("-inf"):
-                self._fatal, self._ends_at = refusal(error, message), float("-inf")
+                self._fatal, self._ends_at = reason, float("-inf")
                 self._reason_due = False
 
     def _poll(self) -> None:
@@ -187,6 +193,8 @@ class KafkaLog:
             try:
                 self._producer.poll(POLL_S)
             except KafkaException as error:
+                if reason := fatal(error):
+                    self._told(reason)
                 with self._lock:
                     self._end(f"the Kafka producer failed for good: {said(error)}; {RESTART}")
             self._tick()
@@ -218,22 +226,18 @@ class KafkaLog:
 
     def _count(self, lane: Lane) -> None:
         """Ask how many partitions a topic has until it is known; in a thread of its own."""
-        absent = 0.0
-        while not self._stopping.is_set() and self._fatal is None:
-            begun = self._now
-            try:
-                found = self._producer.list_topics(lane.topic, timeout=ASK_S).topics[lane.topic]
-            except KafkaException:  # the brokers are away: the deadline bounds that
-                self._stopping.wait(POLL_S)
-                continue
-            if found.error is None and found.partitions:
-                self._counted(lane, len(found.partitions))
-                return
-            self._stopping.wait(POLL_S)
-            absent += self._now - begun
-            if absent > MISSING_S:
-                with self._lock:
-                    self._end(missing(lane.topic))
+        try:
+            partitions = count_partitions(self._producer, lane.topic, self._over, lambda: self._now)
+        except MissingTopicError:
+            with self._lock:
+                self._end(missing(lane.topic))
+        else:
+            if partitions:
+                self._counted(lane, partitions)
+
+    def _over(self, wait_s: float) -> bool:
+        """Wait; true where the sink takes nothing any more."""
+        return self._stopping.wait(wait_s) or self._fatal is not None
 
     def _counted(self, lane: Lane, partitions: int) -> None:
         with self._lock:
@@ -241,8 +245,6 @@ class KafkaLog:
             unplaced, lane.unplaced = lane.unplaced, []
             if self._fatal:
                 return
-            try:
+            with suppress(SinkError):  # kept for the next caller, and for everybody who waits
                 for groups, index, outstanding in unplaced:
                     self._enqueue(lane, groups, index, outstanding)
-            except SinkError:  # kept for the next caller, and for everybody who waits
-                return

@@ -22,7 +22,7 @@ class Entry(NamedTuple):
     key: bytes | None
     value: bytes | None
     partition: int
-    report: Report
+    report: Report | None
     headers: Sequence[Header] | None
 
 
@@ -69,8 +69,8 @@ class Lane:
         return self.held.pop(partition, [])
 
 
-def entries(group: TopicRecords, places: Sequence[int], reports: Iterator[Report]) -> Iterator[Entry]:
-    """The records of a group, each with its partition and what it reports to."""
+def entries(group: TopicRecords, places: Sequence[int], reports: Sequence[Report | None]) -> Iterator[Entry]:
+    """The records of a group, each with its partition and what it reports to, if anything."""
     headers = repeat(None, len(group.records)) if group.headers is None else group.headers
     for (key, value), partition, report, own in zip(group.records, places, reports, headers, strict=True):
         yield Entry(key, value, partition, report, own)

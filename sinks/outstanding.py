@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from itertools import chain, repeat
+from functools import partial
 from typing import Any
 
 from sinks.base import SinkError, TopicRecords
@@ -29,31 +30,37 @@ class Outstanding:
         if not self.remaining:
             self.future.set_result(self.offsets)
 
-    def report(self, error: Any, message: Any) -> None:
-        """One record has its delivery report."""
-        if error is not None:
-            self._refused(error, message)
-            return
-        self.remaining -= 1
-        if not self.remaining and not self.future.done():
-            self.future.set_result(self.offsets)
+    def reports(
+        self, groups: Sequence[TopicRecords], index: int, places: Sequence[int]
+    ) -> list[Report | None]:
+        """What each record of a group reports to: the last one of each partition, for all of them before it.
 
-    def reports(self, groups: Sequence[TopicRecords], index: int) -> Iterator[Report]:
-        """What each record of a group reports to; the last one of a named partition tells its offset, too."""
-        group = groups[index]
-        if group.partition is None:
-            return repeat(self.report, len(group.records))
-        return chain(repeat(self.report, len(group.records) - 1), (self._report_last(index),))
+        places: the partition of each record. Where the group names it, the report tells the offset, too.
+        """
+        found: list[Report | None] = [None] * len(places)
+        if groups[index].partition is not None:
+            found[-1] = partial(self._told, index, len(places))
+            return found
+        counts = Counter(places)
+        for place, at in {place: at for at, place in enumerate(places)}.items():
+            found[at] = partial(self._delivered, counts[place])
+        return found
 
     def fail(self, reason: str) -> None:
         """Nothing more is waited for."""
         if not self.future.done():
             self.future.set_exception(SinkError(reason))
 
-    def _report_last(self, index: int) -> Report:
-        def report(error: Any, message: Any) -> None:
-            if error is None:
-                self.offsets[index] = message.offset()
-            self.report(error, message)
+    def _told(self, index: int, count: int, error: Any, message: Any) -> None:
+        if error is None:
+            self.offsets[index] = message.offset()
+        self._delivered(count, error, message)
 
-        return report
+    def _delivered(self, count: int, error: Any, message: Any) -> None:
+        """A record has its delivery report, which holds for `count` records."""
+        if error is not None:
+            self._refused(error, message)
+            return
+        self.remaining -= count
+        if not self.remaining and not self.future.done():
+            self.future.set_result(self.offsets)

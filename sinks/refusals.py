@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
 
 RESTART = "the worker begins again, with nothing lost, where it is started again"
-# A topic that was made a moment ago may not be known to every broker.
-MISSING_S = 30.0
 ADVICE = {
     KafkaError.MSG_SIZE_TOO_LARGE: "raise its max.message.bytes, as `interestflow topics check` tells",
     KafkaError.TOPIC_AUTHORIZATION_FAILED: "grant the right Write on it",
@@ -18,6 +16,13 @@ ADVICE = {
     KafkaError._UNKNOWN_TOPIC: "run `interestflow topics create`",
     KafkaError._UNKNOWN_PARTITION: "run `interestflow topics check`",
 }
+ADVICE_OF = {KafkaError(code).str(): advice for code, advice in ADVICE.items()}
+# What librdkafka says when a refused record ends its producer, with the broker's reason where the guarantee of no
+# gaps is all that was broken.
+FATAL = re.compile(
+    r"ProduceRequest for (?P<topic>\S+) \[(?P<partition>\d+)\] "
+    r"with \d+ message\(s\) failed(: (?P<reason>.+) \(broker )?"
+)
 # What the records behind the one that was refused are told.
 CONSEQUENCES = frozenset((KafkaError._FATAL, KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT))
 
@@ -32,11 +37,26 @@ def ended_by_another(error: Exception) -> bool:
     return isinstance(error, KafkaException) and says_nothing(error.args[0])
 
 
-def refusal(error: KafkaError, message: Any) -> str:
+def refusal(topic: str, partition: int, error: KafkaError) -> str:
     """The sentence for a record that was refused."""
-    where = f"{message.topic()} (partition {message.partition()})"
-    advice = ADVICE.get(error.code(), "look at the brokers' logs")
-    return f"Kafka did not take a record of {where}: {error.str()}: {advice}; {RESTART}"
+    return _sentence(topic, partition, error.str())
+
+
+def fatal(error: KafkaException) -> str | None:
+    """The sentence for the record whose refusal ended librdkafka's producer, from what it said; None where no record
+    did."""
+    what = error.args[0]
+    found = FATAL.match(what.str())
+    if found is None:
+        return None
+    # Of the guarantee of no gaps the broker's reason is the cause; every other end is the broker's reason itself.
+    broken = what.code() == KafkaError._GAPLESS_GUARANTEE and found["reason"]
+    return _sentence(found["topic"], int(found["partition"]), broken or KafkaError(what.code()).str())
+
+
+def _sentence(topic: str, partition: int, reason: str) -> str:
+    advice = ADVICE_OF.get(reason, "look at the brokers' logs")
+    return f"Kafka did not take a record of {topic} (partition {partition}): {reason}: {advice}; {RESTART}"
 
 
 def missing(topic: str) -> str:

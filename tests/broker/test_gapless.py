@@ -155,7 +155,7 @@ def test_records_without_a_key_find_a_partition(
 
 
 def test_a_topic_that_does_not_exist_is_named(kafka: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sinks.kafka.MISSING_S", 0.5)
+    monkeypatch.setattr("sinks.counting.MISSING_S", 0.5)
     sink = KafkaLog({"bootstrap.servers": kafka, "allow.auto.create.topics": False, **SMALL})
     delivered = sink.publish([TopicRecords("no-such-topic", [(b"k", b"v")])])
     with pytest.raises(SinkError, match="no-such-topic does not exist: run `interestflow topics create`"):
