@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from typing import Any
 
 import numpy as np
@@ -90,6 +90,41 @@ def test_a_recommendation_is_called_by_the_state_that_it_is_of() -> None:
     assert key == "ü".encode()
     assert found["recommendation_id"] == "2-3-100-1-ü"
     assert (found["count"], found["as_of"], found["items"]) == (4, T0, [])
+
+
+@given(
+    users=st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=4), max_size=5),
+    forms=st.tuples(st.sampled_from(["base64", "array"]), st.integers(1, 3), st.integers(1, 6)),
+)
+@settings(max_examples=150)
+def test_records_are_those_that_dictionaries_would_give(
+    users: list[str], forms: tuple[str, int, int]
+) -> None:
+    """To the byte, whatever stands in ids and names."""
+    vector_format, number, dim = forms
+    vectors = np.random.default_rng(3).standard_normal((len(users), number, dim)).astype(np.float32)
+    counts, as_of, shares = np.arange(len(users)) - 1, np.arange(len(users)) + T0, vectors[:, :, 0]
+    given = states(len(users)), counts, as_of
+    writer, model = (
+        Writer('100%b "d', 2, vector_format),
+        {"model": '100%b "d', "generation": 2, "partition": 3},
+    )
+    made = writer.vectors(3, users, *given, Interests(vectors, shares))
+    lists = writer.recommendations(3, users, *given, ['[{"item_id":"ü"}]'] * len(users))
+    for row, user in enumerate(users):
+        state = {"offset": row + 100, "version": row + 1, "term": 40, "count": row - 1, "as_of": row + T0}
+        plain: list[Any] = vectors[row].tolist()
+        if vector_format == "base64":
+            plain = [b64encode(vector.tobytes()).decode() for vector in vectors[row]]
+        several = {"vectors": plain, "shares": shares[row].tolist()}
+        said = several if number > 1 else {"vector": plain[0]}
+        assert made[row] == (
+            user.encode(),
+            orjson.dumps({"user_id": user, **model, **state, "dim": dim, **said}),
+        )
+        called = {"user_id": user, "recommendation_id": f"2-3-{row + 100}-{row + 1}-{user}"}
+        wanted = orjson.dumps({**called, **model, **state, "items": [{"item_id": "ü"}]})
+        assert lists[row] == (user.encode(), wanted)
 
 
 def missing_last(rows: Any) -> Any:
