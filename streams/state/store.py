@@ -156,12 +156,13 @@ class PartitionState:
 
     def records(self, rows: Longs, changed: Rows) -> list[tuple[bytes, bytes]]:
         """Changelog records (key, value) of rows whose new bytes are `changed`."""
-        size, names, payload = self.layout.size, self.keys, changed.tobytes()
-        bodies = [payload[start : start + size] for start in range(0, len(payload), size)]
-        keys = [names[row].encode() for row in rows.tolist()]
+        names, numbers = self.keys, rows.tolist()
+        # As a column of opaque values, for one copy of all where each row's bytes would be a second one.
+        bodies = np.ascontiguousarray(changed).view(f"V{self.layout.size}").ravel().tolist()
+        keys = [names[row].encode() for row in numbers]
         if self.variable_parts:
             tail = self.variable_parts.pack
-            bodies = [body + tail(row) for row, body in zip(rows.tolist(), bodies, strict=True)]
+            bodies = [body + tail(row) for row, body in zip(numbers, bodies, strict=True)]
         return list(zip(keys, bodies, strict=True))
 
     def progress_record(self, source: TopicIdentity) -> tuple[bytes, bytes]:
