@@ -112,7 +112,8 @@ def problem(call: str) -> bool:
 
 
 def test_metrics_exist() -> None:
-    sources = "".join(path.read_text() for path in (ROOT / "streams" / "ops").rglob("*.py"))
+    rooms = (ROOT / "streams" / name for name in ("ops", "processes"))
+    sources = "".join(path.read_text() for room in rooms for path in room.rglob("*.py"))
 
     def known(name: str) -> bool:
         plain = name.removesuffix("_total")

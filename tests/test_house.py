@@ -32,7 +32,7 @@ ROOMS = {
             "catalog",
             "kafka",
         ),
-        *("worker", "wiring", "local_kafka", "demo", "history", "learn", "bench", "commands"),
+        *("worker", "wiring", "processes", "local_kafka", "demo", "history", "learn", "bench", "commands"),
     ),
     "encoders": (
         *("core", "fitted", "checkpoints", "remote", "serving"),

@@ -6,13 +6,31 @@ import threading
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from socketserver import ThreadingMixIn
-from typing import Any
+from typing import Any, Protocol
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from prometheus_client import make_wsgi_app
+from prometheus_client import CollectorRegistry, make_wsgi_app
 
-from streams.ops.metrics import Metrics
 from streams.settings.errors import UserError
+
+
+class Shown(Protocol):
+    """What /metrics shows."""
+
+    @property
+    def registry(self) -> CollectorRegistry:
+        """All metrics."""
+
+
+class Probed(Protocol):
+    """What the probes ask."""
+
+    @property
+    def alive(self) -> bool:
+        """What /livez answers."""
+
+    def readiness(self) -> tuple[bool, str]:
+        """What /readyz answers, and why not."""
 
 
 class Health:
@@ -55,7 +73,7 @@ class _Quiet(WSGIRequestHandler):
         """A probe every few seconds is not worth a log line."""
 
 
-def serve(metrics: Metrics, health: Health, host: str, port: int) -> tuple[Callable[[], None], int]:
+def serve(metrics: Shown, health: Probed, host: str, port: int) -> tuple[Callable[[], None], int]:
     """Serve /metrics, /livez and /readyz; returns how to stop it, and the port (for port 0).
 
     Raises PortError where the address cannot be listened on.
@@ -77,7 +95,7 @@ def serve(metrics: Metrics, health: Health, host: str, port: int) -> tuple[Calla
     return stop, server.server_port
 
 
-def _answering(metrics: Metrics, health: Health) -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
+def _answering(metrics: Shown, health: Probed) -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
     """The WSGI application."""
     show_metrics = make_wsgi_app(metrics.registry)
 

@@ -43,7 +43,8 @@ class EncoderSettings(Section):
     # --- Cache ---
     # Texts kept by content hash; 660 bytes each at 128 dimensions. As many as come again within hours; 0 for none.
     cache_items: int = Field(default=100_000, ge=0, alias="encoder_cache_items")
-    # Folder of this process alone, on a local disk, whose vectors outlive it; two workers of a machine need two.
+    # Folder of this process alone, on a local disk, whose vectors outlive it; two workers of a machine need two. The
+    # processes of one command each have a folder in it, process-1, process-2.
     # It pays where encoding is dear (a remote encoder, a CPU); none for memory alone.
     cache_dir: Path | None = Field(default=None, alias="encoder_cache_dir")
     # Bytes of its files, about 530 per text at 128 dimensions; the texts that were written first go first.

@@ -37,7 +37,8 @@ class MemorySettings(Section):
     # Folder of that file, on a fast local disk that holds all users' states twice; workers may share it.
     evicted_dir: Path | None = None
     # Folder of its own, on a local disk, for a copy of the states, so that a restart reads only the end of the
-    # changelog; off by default. As large as the states; memory for one partition's more while it is copied.
+    # changelog; off by default. As large as the states; memory for one partition's more while it is copied. With
+    # several processes each has a folder in it, process-1, process-2.
     snapshot_dir: Path | None = None
     # Seconds between two copies: what a restart after a kill has to read again of the changelog, at most.
     snapshot_interval_s: float = Field(default=300.0, gt=0)

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from streams.settings.section import Section
+
+AUTO, MOST_PROCESSES = "auto", 512
+
+
+def _processes(given: object) -> object:
+    if isinstance(given, str) and given.strip().isdigit():
+        given = int(given)
+    if given != AUTO and not (type(given) is int and 1 <= given <= MOST_PROCESSES):
+        raise ValueError(
+            f"give a number from 1 to {MOST_PROCESSES}, or {AUTO} for as many as there are usable cores"
+        )
+    return given
 
 
 class WorkerSettings(Section):
     """A worker's membership, batches and deadlines."""
 
+    # --- Processes ---
+    # Workers that one command runs side by side, each in a process of its own; auto for as many as there are usable
+    # cores. No more than partitions. What is said of a worker (users in memory, encoder threads, disk) holds for each.
+    processes: Annotated[int | str, BeforeValidator(_processes)] = 1
+
     # --- Membership ---
-    # Stable name of this worker (static membership): restarts within the session time-out move nothing.
+    # Stable name of this worker (static membership): restarts within the session time-out move nothing. With several
+    # processes each adds its number: NAME-1, NAME-2.
     group_instance_id: str | None = None
     # Seconds without a heartbeat until the group gives a worker's partitions away; longer than a GC pause.
     session_timeout_s: float = Field(default=30.0, ge=6.0)
