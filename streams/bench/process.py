@@ -44,21 +44,29 @@ class Engine:
 
     def hold(self) -> None:
         """Pause it with all its children (SIGSTOP)."""
-        os.killpg(self.pid, signal.SIGSTOP)
+        self._signal(signal.SIGSTOP)
 
     def release(self) -> None:
         """Resume it (SIGCONT)."""
-        os.killpg(self.pid, signal.SIGCONT)
+        self._signal(signal.SIGCONT)
 
     def cpu_seconds(self) -> float:
         """User and system time so far, children included."""
         return cpu_seconds(self.pid)
 
+    def _signal(self, number: signal.Signals) -> None:
+        # Not the process group: workers side by side have one each.
+        process = psutil.Process(self.pid)
+        for one in (process, *process.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                one.send_signal(number)
+
     def end(self) -> None:
         """SIGTERM, after a deadline SIGKILL; returns when it is gone."""
-        for number in (signal.SIGCONT, signal.SIGTERM):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.pid, number)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            self._signal(signal.SIGCONT)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(STOP_DEADLINE_S)
         with contextlib.suppress(ProcessLookupError):
