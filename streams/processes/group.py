@@ -19,12 +19,13 @@ log = logging.getLogger(__name__)
 
 
 def size(settings: Settings) -> int:
-    """How many processes the settings ask for."""
+    """How many processes the settings ask for; auto: one per usable core, but no more than partitions."""
     asked = settings.worker.processes
     if asked != AUTO:
         return int(asked)
-    count = cores.usable()
-    log.info("processes: auto, which is %d here, as many as there are usable cores", count)
+    usable, partitions = cores.usable(), settings.topics.partitions
+    count = min(usable, partitions)
+    log.info("auto is %d processes: %d usable cores, %d partitions", count, usable, partitions)
     return count
 
 

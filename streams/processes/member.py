@@ -67,11 +67,12 @@ class Member:
 
     async def run(self) -> Ending:
         """Start a process, and wait for its end."""
+        self.ready_since = None
         try:
             process, line = await self._start()
         except OSError as error:
             return Ending(FAILED, f"the process cannot be started: {error}")
-        self._process, self.line, self.ready_since = process, line, None
+        self._process, self.line = process, line
         if self._ending:
             self.terminate()
         assert process.stderr is not None

@@ -25,8 +25,8 @@ class WorkerSettings(Section):
     """A worker's membership, batches and deadlines."""
 
     # --- Processes ---
-    # Workers that one command runs side by side, each in a process of its own; auto for as many as there are usable
-    # cores. No more than partitions. What is said of a worker (users in memory, encoder threads, disk) holds for each.
+    # Workers that one command runs side by side, each in a process of its own; auto for one per usable core, but no
+    # more than partitions. What is said of a worker (users in memory, encoder threads, disk) holds for each of them.
     processes: Annotated[int | str, BeforeValidator(_processes)] = 1
 
     # --- Membership ---

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from streams.processes import cores, group
 from streams.processes.own_settings import environment
 from streams.settings.configuration import load
 from streams.settings.settings import Settings, SettingsError
@@ -50,3 +51,11 @@ def test_anything_else_is_refused(given: Any) -> None:
 def test_a_wrong_number_names_the_setting() -> None:
     with pytest.raises(SettingsError, match="INTERESTFLOW_PROCESSES: give a number"):
         load(processes="many")
+
+
+def test_auto_is_one_per_core_but_no_more_than_partitions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cores, "usable", lambda: 3)
+    assert group.size(Settings(processes="auto", partitions=8)) == 3
+    assert group.size(Settings(processes="auto", partitions=2)) == 2
+    assert group.size(Settings(processes=5, partitions=2)) == 5
+    assert group.size(Settings()) == 1
