@@ -146,8 +146,8 @@ class Supervisor:
     async def _end(self, keeping: Sequence[asyncio.Future[Ending]]) -> set[asyncio.Future[Ending]]:
         """Tell all to end, and wait. Returns those that were still there at the deadline, which are ended at once."""
         self._stop.set()
-        if running := sum(member.pid is not None for member in self._members):
-            log.info("%d processes are told to end", running)
+        if running := [member.number for member in self._members if member.pid is not None]:
+            log.info("processes %s are told to end", running)
         for member in self._members:
             member.terminate()
         _, slow = await asyncio.wait(keeping, timeout=self._policy.deadline_s + self._policy.margin_s)

@@ -15,6 +15,7 @@ RAW = ("%3|", "%4|", "%6|", "rdkafka#", "KafkaError{", "Traceback", "[thrd:")
 EVENTS = "id,Invoice"
 VERBS = [
     ["worker"],
+    ["worker", "--processes", "2"],
     ["audit"],
     ["replay"],
     ["topics", "create"],
