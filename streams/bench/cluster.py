@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from streams.settings.sections.kafka import KafkaSettings
 
 PARTITIONS = 4
 TIMEOUT_S = 30.0
+# Records between two looks at the delivery reports.
 CHUNK = 50_000
 # A moment after a topic was made, the broker may not know that it leads it, or that it is there.
 NOT_YET = {
@@ -72,7 +73,7 @@ class Cluster:
                     raise
                 time.sleep(0.05)
 
-    def fill(self, topic: str, records: Sequence[KeyValue], partition: int = -1) -> None:
+    def fill(self, topic: str, records: Iterable[KeyValue], partition: int = -1) -> None:
         """Write records in their order; returns once all are on the broker.
 
         partition: by default that of the key, as every Kafka client chooses it.
@@ -93,10 +94,10 @@ class Cluster:
             if error is not None:
                 failed.append(error)
 
-        for at in range(0, len(records), CHUNK):
-            for key, value in records[at : at + CHUNK]:
-                producer.produce(topic, value, key, partition, report)
-            producer.poll(0)
+        for number, (key, value) in enumerate(records):
+            producer.produce(topic, value, key, partition, report)
+            if number % CHUNK == 0:
+                producer.poll(0)
         if producer.flush(TIMEOUT_S) or failed:
             raise BenchError(f"could not fill {topic}: {failed[:1] or 'the broker did not answer in time'}")
 

@@ -27,6 +27,12 @@ def stream(
     runs: Annotated[int, typer.Option(min=1, help="Rounds; all engines take turns within each.")] = 5,
     case: Annotated[list[str] | None, typer.Option(help="Only this case; may be repeated.")] = None,
     engine: Annotated[list[str] | None, typer.Option(help="Only this engine; may be repeated.")] = None,
+    form: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="`touched`: one vector per user and interval; `event`: one per event. Default: both."
+        ),
+    ] = None,
     events: Annotated[int, typer.Option(min=1000, help="Events of a throughput run.")] = 400_000,
 ) -> None:
     """Throughput beside other engines, latency, recommendations, recovery and memory.
@@ -37,7 +43,7 @@ def stream(
     def measure() -> None:
         from streams.bench.stream.run import Plan, run
 
-        run(Plan(runs, events, tuple(case or ()), tuple(engine or ())), json_file)
+        run(Plan(runs, events, tuple(case or ()), tuple(engine or ()), tuple(form or ())), json_file)
 
     # So that an engine and the broker are ended in order when we are told to stop.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

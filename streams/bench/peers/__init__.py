@@ -11,16 +11,17 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from hashlib import blake2b
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from streams.bench.cluster import PARTITIONS, Cluster
 from streams.bench.errors import BenchError
 from streams.bench.stream import workload
-from streams.bench.stream.contender import Contender, Launch, Wiring
+from streams.bench.stream.contender import INTERVAL_MS, Contender, Form, Launch, Wiring
 from streams.local_kafka import local_kafka
 
 REQUIREMENTS = (
@@ -34,40 +35,53 @@ REQUIREMENTS = (
 )
 SCRIPTS = Path(__file__).parent
 INSTALL_DEADLINE_S = 600.0
-# Share of the events that makes a run about as long as ours; name, share, and what it guarantees.
+
+
+class Peer(NamedTuple):
+    """Another engine. shares: of the events, in each form that it has, so that a run is about as long as ours.
+
+    note: what it guarantees.
+    """
+
+    name: str
+    shares: Mapping[Form, float]
+    note: str
+
+
 PEERS = (
-    (
+    # It holds no vector back: its tables cannot be written from a batch of `take`.
+    Peer(
         "faust",
-        0.025,
+        {Form.EVENT: 0.025},
         "stock Faust 0.15.3. Changelog of its table (last write wins), acks=all; acknowledges an event even where "
-        "its handling failed, and commits without waiting for deliveries. One vector per event",
+        "its handling failed, and commits without waiting for deliveries",
     ),
-    (
+    # It holds no vector back: it has no timers by the clock.
+    Peer(
         "quix",
-        0.15,
+        {Form.EVENT: 0.15},
         "Quix Streams 3.28.1. RocksDB with a changelog, flushed before it commits: at least once, an event may "
-        "count twice. One vector per event",
+        "count twice",
     ),
-    (
+    Peer(
         "bytewax",
-        0.4,
-        "Bytewax 0.21.1. State in memory only, no changelog, no recovery, no consumer group: a restart begins "
-        "anew. One vector per event",
+        {Form.TOUCHED: 0.6, Form.EVENT: 0.4},
+        "Bytewax 0.21.1. State in memory only, no changelog, no recovery, no consumer group: a restart begins anew",
     ),
 )
 
 
-def contenders(names: set[str], say: Callable[[str], None]) -> list[Contender]:
-    """The peers of these names; where their environment cannot be made, they are named as missing."""
-    chosen = [peer for peer in PEERS if peer[0] in names]
+def contenders(names: set[str], forms: Collection[Form], say: Callable[[str], None]) -> list[Contender]:
+    """The peers of these names in these forms; where their environment cannot be made, they are named as missing."""
+    chosen = [(peer, form) for form in forms for peer in PEERS if peer.name in names and form in peer.shares]
     if not chosen:
         return []
     try:
         python = make_environment(say)
     except BenchError as error:
         say(str(error))
-        return [Contender(name, share, f"missing. {error}", None) for name, share, _ in chosen]
-    return [Contender(name, share, note, _starter(name, python)) for name, share, note in chosen]
+        return [Contender(p.name, p.shares[form], f"missing. {error}", None, form) for p, form in chosen]
+    return [Contender(p.name, p.shares[form], p.note, _starter(p.name, python), form) for p, form in chosen]
 
 
 def home() -> Path:
@@ -129,6 +143,7 @@ def job(wiring: Wiring) -> dict[str, object]:
         "group": wiring.group,
         "home": str(wiring.home / wiring.group),
         "partitions": PARTITIONS,
+        "interval_ms": INTERVAL_MS if wiring.form == Form.TOUCHED else 0,
         "vectors": str(vectors),
         "items": [workload.item_id(number) for number in range(workload.ITEMS)],
         "weights": workload.WEIGHTS,

@@ -21,7 +21,10 @@ HEADER = struct.Struct("<qq")
 
 
 class Job:
-    """Where a peer reads and writes, and the numbers that it folds with."""
+    """Where a peer reads and writes, and the numbers that it folds with.
+
+    interval_ms: between two vectors of a user; 0 for one vector per event.
+    """
 
     servers: str
     input: str
@@ -29,6 +32,7 @@ class Job:
     group: str
     home: str
     partitions: int
+    interval_ms: int
     vectors: str
     items: list[str]
     weights: dict[str, float]
@@ -90,6 +94,11 @@ class Fold:
 
     def step(self, state: State, event: dict[str, Any]) -> dict[str, Any]:
         """Fold one event into the state, in place; returns the vector record."""
+        self.move(state, event)
+        return self.record(event["user_id"], state)
+
+    def move(self, state: State, event: dict[str, Any]) -> None:
+        """Fold one event into the state, in place."""
         time, short, long = event["timestamp"], state.short, state.long
         since = time - state.time if state.count else 0
         vector = self.vectors[self.row_of[event["item_id"]]] * self.weights[event["action"]]
@@ -102,12 +111,17 @@ class Fold:
         else:  # late: it comes in with its own lateness decayed
             long += vector * 2.0 ** (-since * self.long_rate)
         state.count += 1
+
+    def record(self, user: str, state: State) -> dict[str, Any]:
+        """The vector record of a user's state."""
         return {
-            "user_id": event["user_id"],
+            "user_id": user,
             "count": state.count,
             "as_of": state.time,
             "dim": self.dim,
-            "vector": b2a_base64(self._mixed(short, long).tobytes(), newline=False).decode("ascii"),
+            "vector": b2a_base64(self._mixed(state.short, state.long).tobytes(), newline=False).decode(
+                "ascii"
+            ),
         }
 
     def _mixed(self, short: Floats, long: Floats) -> Floats:

@@ -4,16 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from streams.bench.cluster import Cluster
+
+
+class Form(StrEnum):
+    """When an engine publishes a vector."""
+
+    TOUCHED = (
+        "touched"  # one for each touched user and interval: 100 ms, or the batch that the engine takes in
+    )
+    EVENT = "event"  # one for each event
+
+
+# Milliseconds between two vectors of a user in the form `touched`, for engines that have timers.
+INTERVAL_MS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
     """One run of one engine. input, output: topics that exist. group: its name and its topics' prefix.
 
-    home: folder for what it writes.
+    home: folder for what it writes. form: when it is to publish.
     """
 
     servers: str
@@ -21,6 +35,7 @@ class Wiring:
     output: str
     group: str
     home: Path
+    form: Form
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +49,7 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """An engine. share: part of the events that it gets. note: what it guarantees, and what it does not.
+    """An engine in one form. share: part of the events that it gets. note: what it guarantees, and what it does not.
 
     prepare: makes ready what a run needs; None where the engine cannot run, and the note says why.
     """
@@ -43,3 +58,14 @@ class Contender:
     share: float
     note: str
     prepare: Callable[[Cluster, Wiring], Launch] | None
+    form: Form = Form.TOUCHED
+
+    @property
+    def label(self) -> str:
+        """Engine and form, as rows and topics are called."""
+        return label(self.name, self.form)
+
+
+def label(engine: str, form: Form) -> str:
+    """What a row of an engine in a form is called."""
+    return f"{engine}-{form}"

@@ -12,7 +12,7 @@ from typing import Any
 
 from streams.bench.cluster import PARTITIONS, Cluster
 from streams.bench.stream import workload
-from streams.bench.stream.contender import Contender, Launch, Wiring
+from streams.bench.stream.contender import Contender, Form, Launch, Wiring
 from streams.kafka.topics import specifications as topics
 from streams.settings.configuration import load
 from streams.settings.section import ENV_PREFIX
@@ -22,9 +22,19 @@ NAME = "interestflow"
 COMMAND = (sys.executable, "-m", "streams", "worker")
 GUARANTEES = (
     "acknowledges after every delivery report (acks=all, idempotent); state in a changelog of its own, recovered "
-    "exactly; a duplicate moves nothing. One vector per touched user and batch. State 1.6 KiB per user: two sums "
-    "and the last events"
+    "exactly; a duplicate moves nothing. State 1.6 KiB per user: two sums and the last events. "
 )
+# What a user sets for each form, and what is to be known of it. There is no setting that publishes for each event of a
+# batch; with batches of one event that is what comes out, and each is folded, published and written by itself.
+FORMS: dict[Form, tuple[float, str, dict[str, Any]]] = {
+    Form.TOUCHED: (1.0, "One vector per touched user and batch", {}),
+    Form.EVENT: (
+        0.004,
+        "One vector per event by INTERESTFLOW_BATCH_EVENTS=1: it is made for batches, and has no setting of its own "
+        "for this",
+        {"batch_events": 1},
+    ),
+}
 EMBEDDINGS = "bench.embeddings"
 
 
@@ -72,9 +82,12 @@ def prepare(cluster: Cluster, wiring: Wiring) -> Launch:
         sources=f"{wiring.input}:canonical",
         topic_vectors=wiring.output,
         recommend=False,
+        **FORMS[wiring.form][2],
     )
     create_topics(cluster, given)
     return Launch(list(COMMAND), environment, given.topics.state)
 
 
-CONTENDER = Contender(NAME, 1.0, GUARANTEES, prepare)
+CONTENDERS = [
+    Contender(NAME, share, GUARANTEES + how, prepare, form) for form, (share, how, _) in FORMS.items()
+]

@@ -12,12 +12,12 @@ from streams.bench.errors import check_names
 from streams.bench.harness import Samples, machine
 from streams.bench.show import Say, show
 from streams.bench.stream import latency, memory, ours, recommend, recovery, throughput
-from streams.bench.stream.contender import Contender
+from streams.bench.stream.contender import Contender, Form
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to measure. cases, engines: by name, all where empty.
+    """What to measure. cases, engines, forms: by name, all where empty.
 
     events: of a throughput run. rate: events per second of a latency run. active_users: who get recommendations.
     users: in memory and changelog. warm_up_s: seconds in which the broker compiles its own code.
@@ -27,6 +27,7 @@ class Plan:
     events: int
     cases: tuple[str, ...] = ()
     engines: tuple[str, ...] = ()
+    forms: tuple[str, ...] = ()
     rate: int = 5000
     active_users: int = 20_000
     users: int = 200_000
@@ -47,20 +48,23 @@ CASES: dict[str, Case] = {
     recovery.CASE: lambda cluster, plan, say: recovery.measure(cluster, plan.runs, plan.users, say),
     memory.CASE: lambda cluster, plan, say: memory.measure(cluster, plan.runs, plan.users, say),
 }
-ENGINES = (ours.NAME, *(name for name, *_ in peers.PEERS))
+ENGINES = (ours.NAME, *(peer.name for peer in peers.PEERS))
 
 
 def contenders(plan: Plan, say: Say) -> list[Contender]:
-    """The engines of the plan, ours first."""
+    """The engines of the plan in its forms, form by form, ours first."""
     chosen = set(plan.engines or ENGINES)
-    mine = [ours.CONTENDER] if ours.NAME in chosen else []
-    return mine + peers.contenders(chosen, say)
+    forms = [form for form in Form if form in (plan.forms or Form)]
+    found = [one for one in ours.CONTENDERS if ours.NAME in chosen]
+    found += peers.contenders(chosen, forms, say)
+    return [one for form in forms for one in found if one.form == form]
 
 
 def run(plan: Plan, json_file: Path | None) -> None:
     """Measure, show the table, write the rows. Raises BenchError."""
     check_names("case", plan.cases, CASES)
     check_names("engine", plan.engines, ENGINES)
+    check_names("form", plan.forms, list(Form))
 
     def measure(say: Say) -> Samples:
         samples = Samples()

@@ -1,20 +1,24 @@
-"""Case `throughput`: events per second and CPU per event, from a full topic to durable vectors.
+"""Case `throughput`: CPU per event and events per second, from a full topic to durable vectors.
 
 One topic of 4 partitions, canonical JSON events keyed by user, one process per engine, all engines in turn
-within each round. Every engine is timed from outside, and in the same way:
+within each round, each in both forms: one vector for each touched user and interval, and one for each event. CPU
+per event comes first: it changes little when other work shares the machine, events per second change much. Every
+engine is timed from outside, and in the same way:
 
-1. It starts on a topic that holds some thousand warm-up events. Once it has published their vectors, it is up:
-   imports, joining its group and first allocations count for none.
-2. It is stopped (SIGSTOP), the topic is filled, and the clock starts as it is let go (SIGCONT). So nobody has
-   fetched ahead, and the producer takes no share of the machine.
+1. It starts on a topic that holds the first half of its events. Once it has published their vectors, it is up and
+   warm: imports, joining its group, first allocations and compilation count for none.
+2. It is stopped (SIGSTOP), the second half is written, and the clock starts as it is let go (SIGCONT). So nobody
+   has fetched ahead, and the producer takes no share of the machine.
 3. The clock stops with the broker's own time (LogAppendTime) of the last vector. Ours stops later, with the
    last record of its changelog. What a peer does after its last vector does not count, in its favour.
 4. Only a watcher that asks for end offsets and CPU times 10 times a second runs beside it. CPU is the process
    time of engine and broker between the two moments.
-5. Afterwards the vectors are read: the users' counts must add up to the events written, and a sample of the
-   vectors must be those that plain folding gives, to 1e-4; otherwise the run fails.
+5. Afterwards the vectors are read: the users' counts must add up to the events written, there must be a vector for
+   each event where that is the form, and a sample of the vectors must be those that plain folding gives, to 1e-4;
+   otherwise the run fails.
 
-An engine that is slow gets a part of the same events, of which its share says how many; its rate is what counts.
+An engine gets as many of the same events as make its run about as long as ours, of which its share says how many;
+its cost per event is what counts.
 """
 
 from __future__ import annotations
@@ -32,17 +36,21 @@ from streams.bench.cluster import Cluster
 from streams.bench.errors import BenchError
 from streams.bench.harness import Samples
 from streams.bench.stream import ours
-from streams.bench.stream.contender import Contender, Wiring
+from streams.bench.stream.contender import Contender, Form, Launch, Wiring, label
 from streams.bench.stream.workload import Floats, Workload
 from streams.kafka.reading import read_all
 
 CASE = "throughput"
 METRICS = (
-    ("events_per_s", "1/s"),
     ("cpu_us_per_event_client", "us"),
     ("cpu_us_per_event_broker", "us"),
+    ("events_per_s", "1/s"),
+    ("vectors_per_event", "1"),
 )
-WARM_UP = 4000
+# Of which the row `ours / theirs` is made, and what it is called.
+RATIOS = (("cpu_us_per_event_client", "cpu_ratio"), ("events_per_s", "events_per_s_ratio"))
+# Events that warm an engine up, at least.
+WARM_UP = 500
 WATCH_S = 0.1
 # Without a new vector for so long, a run counts as complete, or as stuck where events are missing.
 QUIET_S, STUCK_S = 1.0, 60.0
@@ -60,6 +68,26 @@ class Moment:
     broker: float
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What one engine gets: `warm` events to warm up with, and the rest to be measured."""
+
+    warm: int
+    events: Workload
+
+    @classmethod
+    def of(cls, share: float, events: int) -> Load:
+        """As many to warm up with as are measured."""
+        measured = max(1, int(events * share))
+        warm = max(WARM_UP, measured)
+        return cls(warm, Workload(warm + measured))
+
+    @property
+    def measured(self) -> int:
+        """Number of events between the two moments."""
+        return self.events.count - self.warm
+
+
 def measure(
     cluster: Cluster, contenders: Sequence[Contender], runs: int, events: int, say: Callable[[str], None]
 ) -> Samples:
@@ -67,49 +95,63 @@ def measure(
     samples = Samples()
     for contender in contenders:
         for name, unit in METRICS:
-            samples.missing(CASE, contender.name, name, unit)
-        samples.notes[contender.name] = contender.note
-    loads = {c.name: Workload(WARM_UP + max(1, int(events * c.share))) for c in contenders if c.prepare}
+            samples.missing(CASE, contender.label, name, unit)
+        samples.notes[contender.label] = contender.note
+    ready = [(one, Load.of(one.share, events)) for one in contenders if one.prepare is not None]
     for number in range(1, runs + 1):
-        for contender in contenders:
-            if contender.prepare is not None:
-                found = _run(cluster, contender, loads[contender.name], f"bench-{number}-{contender.name}")
-                for (name, unit), value in zip(METRICS, found, strict=True):
-                    samples.add(CASE, contender.name, name, unit, value)
-                shown = f"{found[0]:,.0f} events/s, {found[1]:.1f} us client, {found[2]:.1f} us broker"
-                say(f"{CASE} {number}/{runs} {contender.name}: {shown}")
-    names = [contender.name for contender in contenders]
-    if ours.NAME in names:
-        samples.add_ratios(CASE, "events_per_s", ours.NAME, [n for n in names if n != ours.NAME])
+        for contender, load in ready:
+            found = _run(cluster, contender, load, f"bench-{number}-{contender.label}")
+            for (name, unit), value in zip(METRICS, found, strict=True):
+                samples.add(CASE, contender.label, name, unit, value)
+            shown = f"{found[0]:.1f} us client, {found[1]:.1f} us broker, {found[2]:,.0f} events/s"
+            say(f"{CASE} {number}/{runs} {contender.label}: {shown}, {found[3]:.2f} vectors per event")
+    _compare(samples, contenders)
     return samples
 
 
-def _run(cluster: Cluster, contender: Contender, load: Workload, name: str) -> tuple[float, float, float]:
-    """One engine, once: events/s, microseconds of CPU per event of engine and broker."""
-    wiring = Wiring(cluster.servers, f"{name}.events", f"{name}.vectors", name, cluster.home)
+def _compare(samples: Samples, contenders: Sequence[Contender]) -> None:
+    """Ours beside each other engine in the same form."""
+    for form in Form:
+        same = [contender.label for contender in contenders if contender.form == form]
+        mine = label(ours.NAME, form)
+        if mine in same:
+            for name, called in RATIOS:
+                samples.add_ratios(CASE, name, mine, [one for one in same if one != mine], called)
+
+
+def _run(cluster: Cluster, contender: Contender, load: Load, name: str) -> tuple[float, ...]:
+    """One engine, once; what METRICS names."""
+    wiring = Wiring(cluster.servers, f"{name}.events", f"{name}.vectors", name, cluster.home, contender.form)
     cluster.create(wiring.input, wiring.output)
     assert contender.prepare is not None
-    launch = contender.prepare(cluster, wiring)
-    warm, rest = load.records[:WARM_UP], load.records[WARM_UP:]
-    cluster.fill(wiring.input, warm)
-    log = cluster.home / "logs" / f"{name}.log"
-    with process.engine(contender.name, launch.command, launch.environment, log) as engine:
-        _await_vectors(cluster, engine, wiring.output, len(warm))
+    found = timed(cluster, contender.prepare(cluster, wiring), wiring, load)
+    written = sum(cluster.ends(wiring.output).values()) if contender.form == Form.EVENT else None
+    check(read_vectors(cluster, wiring.output), load.events, written)
+    cluster.delete(name)
+    return found
+
+
+def timed(cluster: Cluster, launch: Launch, wiring: Wiring, load: Load) -> tuple[float, ...]:
+    """From its start to the end of a measured half; what METRICS names."""
+    cluster.fill(wiring.input, load.events.encoded(0, load.warm))
+    log = cluster.home / "logs" / f"{wiring.group}.log"
+    with process.engine(wiring.group, launch.command, launch.environment, log) as engine:
+        _await_vectors(cluster, engine, wiring.output, load.warm)
         engine.hold()
-        cluster.fill(wiring.input, rest)
+        before = sum(cluster.ends(wiring.output).values())
+        cluster.fill(wiring.input, load.events.encoded(load.warm, load.events.count))
         begun = _moment(engine, cluster)
         engine.release()
-        moments = _await_vectors(cluster, engine, wiring.output, load.count)
+        moments = _await_vectors(cluster, engine, wiring.output, load.events.count)
     ended = max(cluster.last_append(topic) for topic in (wiring.output, launch.changelog) if topic)
-    check(read_vectors(cluster, wiring.output), load)
-    cluster.delete(name)
     # CPU up to the first look at or after the end: at most a tenth of a second of an idle engine too much.
     last = next((moment for moment in moments if moment.at >= ended), moments[-1])
-    micro = 1e6 / len(rest)
+    written = sum(cluster.ends(wiring.output).values()) - before
     return (
-        len(rest) / (ended - begun.at),
-        (last.engine - begun.engine) * micro,
-        (last.broker - begun.broker) * micro,
+        (last.engine - begun.engine) * 1e6 / load.measured,
+        (last.broker - begun.broker) * 1e6 / load.measured,
+        load.measured / (ended - begun.at),
+        written / load.measured,
     )
 
 
@@ -149,11 +191,16 @@ def read_vectors(cluster: Cluster, topic: str) -> dict[str, tuple[int, Floats]]:
     return found
 
 
-def check(found: dict[str, tuple[int, Floats]], load: Workload) -> None:
-    """Raise BenchError unless every event is in a vector, and the vectors are right."""
+def check(found: dict[str, tuple[int, Floats]], load: Workload, written: int | None = None) -> None:
+    """Raise BenchError unless every event is in a vector, and the vectors are right.
+
+    written: records in the topic of vectors, where there must be one for each event.
+    """
     counted = sum(count for count, _ in found.values())
     if counted != load.count:
         raise BenchError(f"the vectors hold {counted:,} events, but {load.count:,} were written")
+    if written is not None and written < load.count:
+        raise BenchError(f"there are {written:,} vectors of {load.count:,} events, and not one for each")
     for user, wanted in load.expected(load.count, CHECK_EVERY).items():
         if not np.allclose(found[user][1], wanted, atol=TOLERANCE):
             worst = float(np.abs(found[user][1] - wanted).max())

@@ -7,6 +7,7 @@ vectors are known beforehand, events of one item each. Seeded: every run and eng
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -54,10 +55,13 @@ class Workload:
     @cached_property
     def records(self) -> list[tuple[bytes, bytes]]:
         """Canonical events (key, value), keyed by user."""
-        return [
-            (user_id(user).encode(), encode(self.event(at, user, item, action)))
-            for at, (user, item, action) in enumerate(zip(*(a.tolist() for a in self._drawn), strict=True))
-        ]
+        return list(self.encoded(0, self.count))
+
+    def encoded(self, first: int, last: int) -> Iterator[tuple[bytes, bytes]]:
+        """The records number `first` up to `last` (exclusive), made as they are asked for."""
+        drawn = zip(*(a[first:last].tolist() for a in self._drawn), strict=True)
+        for at, (user, item, action) in enumerate(drawn, first):
+            yield user_id(user).encode(), encode(self.event(at, user, item, action))
 
     def event(self, at: int, user: int, item: int, action: int) -> Event:
         """The event number `at`."""

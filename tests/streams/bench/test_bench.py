@@ -19,7 +19,7 @@ from streams.bench.harness import Row, Samples
 from streams.bench.peers.arithmetic import Fold, Job, State
 from streams.bench.show import Say, show
 from streams.bench.stream import memory, ours, recommend, run, states, throughput, workload
-from streams.bench.stream.contender import Contender, Wiring
+from streams.bench.stream.contender import INTERVAL_MS, Contender, Form, Wiring
 from streams.bench.stream.workload import Workload
 from streams.commands.bench import bench_cli
 from streams.events.canonical import decode_stored
@@ -78,7 +78,7 @@ def test_what_is_missing_is_shown_and_the_notes_stand_below(
 
 def test_our_fold_the_peers_fold_and_plain_folding_agree(tmp_path: Path) -> None:
     made = Workload(2000, users=50)
-    wiring = Wiring("", "", "", "test", tmp_path)
+    wiring = Wiring("", "", "", "test", tmp_path, Form.EVENT)
     job = Job(**peers.job(wiring))
     fold, found = Fold(job), {}
     packed: dict[str, bytes] = {}
@@ -104,12 +104,30 @@ def test_our_fold_the_peers_fold_and_plain_folding_agree(tmp_path: Path) -> None
 
 
 def test_an_engine_that_cannot_run_has_missing_rows_and_a_missing_ratio() -> None:
-    absent = [replace(contender, prepare=None) for contender in (ours.CONTENDER, ABSENT)]
+    absent = [replace(contender, prepare=None) for contender in (*ours.CONTENDERS, ABSENT)]
     found = throughput.measure(SimpleNamespace(), absent, 1, 1000, lambda line: None)  # type: ignore[arg-type]
     rows = {(row.engine, row.metric): row.median for row in found.rows()}
-    assert rows["absent", "events_per_s"] is None
-    assert rows["interestflow / absent", "events_per_s_ratio"] is None
-    assert found.notes["absent"] == ABSENT.note
+    assert rows["absent-touched", "events_per_s"] is None
+    assert rows["interestflow-touched / absent-touched", "cpu_ratio"] is None
+    # An engine is compared with ours in the same form alone.
+    assert ("interestflow-event / absent-touched", "cpu_ratio") not in rows
+    assert found.notes["absent-touched"] == ABSENT.note
+
+
+def test_as_many_events_warm_an_engine_up_as_are_measured() -> None:
+    load = throughput.Load.of(0.5, 100_000)
+    assert (load.warm, load.measured, load.events.count) == (50_000, 50_000, 100_000)
+    assert throughput.Load.of(0.001, 100_000).warm == throughput.WARM_UP
+
+
+def test_records_made_in_parts_are_those_made_at_once() -> None:
+    made = Workload(300)
+    assert [*made.encoded(0, 120), *made.encoded(120, 300)] == made.records
+
+
+def test_peers_hold_vectors_back_in_one_form_alone(tmp_path: Path) -> None:
+    jobs = [peers.job(Wiring("", "", "", "test", tmp_path, form)) for form in (Form.TOUCHED, Form.EVENT)]
+    assert [job["interval_ms"] for job in jobs] == [INTERVAL_MS, 0]
 
 
 def test_a_lost_event_and_a_wrong_vector_are_refused() -> None:
@@ -119,6 +137,9 @@ def test_a_lost_event_and_a_wrong_vector_are_refused() -> None:
     user = "user-00000"  # one of those that are compared
     with pytest.raises(BenchError, match="hold 499 events, but 500 were written"):
         throughput.check({**right, user: (99, right[user][1])}, made)
+    throughput.check(right, made, written=500)
+    with pytest.raises(BenchError, match="499 vectors of 500 events"):
+        throughput.check(right, made, written=499)
     with pytest.raises(BenchError, match=f"the vector of {user} is wrong by"):
         throughput.check({**right, user: (100, -right[user][1])}, made)
 
@@ -148,14 +169,19 @@ def test_peers_that_cannot_be_installed_are_missing_with_what_to_do(
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
     monkeypatch.setenv("PATH", str(tmp_path))
     said: list[str] = []
-    found = run.contenders(run.Plan(1, 1000, engines=("quix", "interestflow")), said.append)
-    assert [contender.name for contender in found] == ["interestflow", "quix"]
+    found = run.contenders(run.Plan(1, 1000, engines=("quix", "bytewax", "interestflow")), said.append)
+    assert [contender.label for contender in found] == [
+        *("interestflow-touched", "bytewax-touched"),
+        *("interestflow-event", "quix-event", "bytewax-event"),
+    ]
     assert found[1].prepare is None
     assert "pip install uv" in found[1].note
     assert "pip install uv" in said[-1]
 
 
-@pytest.mark.parametrize(("option", "value"), [("--case", "nothing"), ("--engine", "nobody")])
+@pytest.mark.parametrize(
+    ("option", "value"), [("--case", "nothing"), ("--engine", "nobody"), ("--form", "none")]
+)
 def test_a_name_that_is_none_is_refused_with_those_that_are(option: str, value: str) -> None:
     result = CliRunner().invoke(bench_cli, ["stream", option, value])
     assert result.exit_code == 1
