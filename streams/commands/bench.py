@@ -26,7 +26,12 @@ def stream(
     json_file: JsonFile = None,
     runs: Annotated[int, typer.Option(min=1, help="Rounds; all engines take turns within each.")] = 5,
     case: Annotated[list[str] | None, typer.Option(help="Only this case; may be repeated.")] = None,
-    engine: Annotated[list[str] | None, typer.Option(help="Only this engine; may be repeated.")] = None,
+    engine: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Only this engine; may be repeated. flink, flink-rocksdb and kafka-streams run only where named."
+        ),
+    ] = None,
     form: Annotated[
         list[str] | None,
         typer.Option(

@@ -99,33 +99,41 @@ def find_jars(home: Path) -> Path:
 
 
 def _fetch(folder: Path) -> None:
-    """Download into a temporary folder beside it and rename, so that `folder` is complete once it exists."""
+    logger.info("fetching Apache Kafka %s into %s (once, about 45 MB)", KAFKA_VERSION, folder)
+    fetch_jars(f"Apache Kafka {KAFKA_VERSION}", COORDINATES, folder)
+
+
+def fetch_jars(name: str, coordinates: str, folder: Path) -> None:
+    """Download what Maven coordinates name, with all it needs, from Maven Central into a new folder.
+
+    It goes into a temporary folder beside it that is renamed, so that `folder` is complete once it exists. name: for
+    messages. Raises LocalKafkaError where it cannot be fetched.
+    """
     try:
         from jgo.env import EnvironmentBuilder, LinkStrategy
         from jgo.maven import MavenContext
     except ImportError:
         raise LocalKafkaError(
-            f"Kafka's jars are not there, nor is jgo to fetch them: {INSTALL_HINT}"
+            f"the jars of {name} are not there, nor is jgo to fetch them: {INSTALL_HINT}"
         ) from None
-    logger.info("fetching Apache Kafka %s into %s (once, about 45 MB)", KAFKA_VERSION, folder)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".fetching-") as temporary, _quiet_jgo():
         work = Path(temporary)
         context = MavenContext(repo_cache=work / "m2", timeout=60)
         builder = EnvironmentBuilder(context, cache_dir=work / "jgo", link_strategy=LinkStrategy.HARD)
         try:
-            jars = builder.from_endpoint(COORDINATES).all_jars
+            jars = builder.from_endpoint(coordinates).all_jars
         except Exception as error:  # jgo raises plain and requests' exceptions alike
             raise LocalKafkaError(
-                f"cannot fetch Apache Kafka {KAFKA_VERSION} from Maven Central ({error}): "
+                f"cannot fetch {name} from Maven Central ({error}): "
                 "check the network and proxy settings, then try again"
             ) from error
         (work / "jars").mkdir()
         for jar in jars:
             shutil.copy2(jar, work / "jars" / jar.name)
-        _publish(work / "jars", folder)
+        publish(work / "jars", folder)
 
 
-def _publish(source: Path, folder: Path) -> None:
+def publish(source: Path, folder: Path) -> None:
     """Rename into place; if another process was faster, its copy is as good."""
     try:
         source.rename(folder)

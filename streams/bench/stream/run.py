@@ -10,6 +10,7 @@ from streams.bench import peers
 from streams.bench.cluster import Cluster, cluster
 from streams.bench.errors import check_names
 from streams.bench.harness import Samples, machine
+from streams.bench.peers import jvm
 from streams.bench.show import Say, show
 from streams.bench.stream import latency, memory, ours, recommend, recovery, throughput
 from streams.bench.stream.contender import Contender, Form
@@ -49,6 +50,8 @@ CASES: dict[str, Case] = {
     memory.CASE: lambda cluster, plan, say: memory.measure(cluster, plan.runs, plan.users, say),
 }
 ENGINES = (ours.NAME, *(peer.name for peer in peers.PEERS))
+# Which run where they are named: they fetch some 100 MB of jars.
+OPTIONAL = jvm.NAMES
 
 
 def contenders(plan: Plan, say: Say) -> list[Contender]:
@@ -56,14 +59,14 @@ def contenders(plan: Plan, say: Say) -> list[Contender]:
     chosen = set(plan.engines or ENGINES)
     forms = [form for form in Form if form in (plan.forms or Form)]
     found = [one for one in ours.CONTENDERS if ours.NAME in chosen]
-    found += peers.contenders(chosen, forms, say)
+    found += peers.contenders(chosen, forms, say) + jvm.contenders(chosen, forms, say)
     return [one for form in forms for one in found if one.form == form]
 
 
 def run(plan: Plan, json_file: Path | None) -> None:
     """Measure, show the table, write the rows. Raises BenchError."""
     check_names("case", plan.cases, CASES)
-    check_names("engine", plan.engines, ENGINES)
+    check_names("engine", plan.engines, (*ENGINES, *OPTIONAL))
     check_names("form", plan.forms, list(Form))
 
     def measure(say: Say) -> Samples:

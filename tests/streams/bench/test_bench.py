@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from streams.bench import peers
 from streams.bench.errors import BenchError
 from streams.bench.harness import Row, Samples
+from streams.bench.peers import jvm
 from streams.bench.peers.arithmetic import Fold, Job, State
 from streams.bench.show import Say, show
 from streams.bench.stream import memory, ours, recommend, run, states, throughput, workload
@@ -23,6 +24,7 @@ from streams.bench.stream.contender import INTERVAL_MS, Contender, Form, Wiring
 from streams.bench.stream.workload import Workload
 from streams.commands.bench import bench_cli
 from streams.events.canonical import decode_stored
+from streams.local_kafka.install import LocalKafkaError
 from streams.settings.configuration import load
 from streams.state.users.partition import UserPartition
 
@@ -177,6 +179,33 @@ def test_peers_that_cannot_be_installed_are_missing_with_what_to_do(
     assert found[1].prepare is None
     assert "pip install uv" in found[1].note
     assert "pip install uv" in said[-1]
+
+
+def test_engines_that_need_java_run_where_they_are_named_and_are_missing_without_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def no_java() -> None:
+        raise LocalKafkaError("no Java: do this")
+
+    monkeypatch.setenv("INTERESTFLOW_HOME", str(tmp_path))
+    monkeypatch.setattr(jvm, "find_java", no_java)
+    said: list[str] = []
+    found = run.contenders(
+        run.Plan(1, 1000, engines=("flink", "interestflow"), forms=("event",)), said.append
+    )
+    assert [contender.label for contender in found] == ["interestflow-event", "flink-event"]
+    assert found[1].prepare is None
+    assert found[1].note == said[-1] == "missing. no Java: do this"
+    assert not set(run.ENGINES) & set(run.OPTIONAL)
+
+
+def test_java_sources_that_do_not_compile_say_so(tmp_path: Path) -> None:
+    program = tmp_path / "java"
+    program.write_text("#!/bin/sh\necho 'no such type' >&2\nexit 1\n")
+    program.chmod(0o755)
+    with pytest.raises(BenchError, match=r"Peer.java cannot be compiled with .*: no such type"):
+        jvm._compile(str(program), "", tmp_path, [tmp_path / "Peer.java"], tmp_path / "classes")
+    assert not (tmp_path / "classes").exists()
 
 
 @pytest.mark.parametrize(

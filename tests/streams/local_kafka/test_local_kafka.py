@@ -78,7 +78,7 @@ def test_of_two_fetches_at_once_one_wins_whole(tmp_path: Path) -> None:
         source = tmp_path / name
         source.mkdir()
         (source / "a.jar").write_text(name)
-        kafka_install._publish(source, target)
+        kafka_install.publish(source, target)
     assert (target / "a.jar").read_text() == "first"
 
 
