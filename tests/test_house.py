@@ -22,6 +22,7 @@ ROOMS = {
     "streams": (
         *(
             "settings",
+            "kernels",
             "events",
             "interest",
             "recommend",

@@ -10,9 +10,13 @@ import numpy as np
 
 from streams.events.canonical import Event
 from streams.flow.rendering import Quoted, remembered
-from streams.interest.base import Longs, Schedule, Signals
+from streams.interest.base import Longs, Signals
+from streams.interest.rounds import Schedule
+from streams.kernels.compiling import compiled
+from streams.kernels.rings import write_history
 from streams.recommend import Catalog
 from streams.recommend.base import Rows
+from streams.state.users.layout import HISTORY_DTYPE
 
 
 class EventHistory:
@@ -37,6 +41,14 @@ class EventHistory:
         indices: (n,) index among the events of each signal. before: (U,) signals of each user before these; ordinals
         count on from them.
         """
+        actions = self._action_keys([events[i].action for i in indices.tolist()])
+        if compiled():
+            write_history(
+                *(plan.users, plan.occurrence, plan.counts, before, signals.items, signals.times),
+                *(signals.weights, np.array(actions, dtype=np.uint32), self._catalog.keys),
+                *(history[name] for name in HISTORY_DTYPE.names or ()),
+            )
+            return
         kept = plan.occurrence >= plan.counts[plan.users] - self.length
         users, items = plan.users[kept], signals.items[kept]
         ordinals = before[users] + plan.occurrence[kept]
@@ -44,7 +56,7 @@ class EventHistory:
         entries["item"][items >= 0] = self._catalog.keys[items[items >= 0]]
         entries["time"], entries["weight"] = signals.times[kept], signals.weights[kept]
         entries["ordinal"] = ordinals
-        entries["action"] = self._action_keys([events[i].action for i in indices[kept].tolist()])
+        entries["action"] = np.array(actions, dtype=np.uint32)[kept]
         history[users, ordinals % self.length] = entries
 
     def rows(self, history: Any) -> Rows:

@@ -5,7 +5,8 @@ published vectors off a state. One that is `Explainable` says how much each reme
 The contract suite in tests/contracts runs over every model of the registry by itself.
 """
 
-from streams.interest.base import InterestModel, Signals, schedule
+from streams.interest.base import InterestModel, Signals
+from streams.interest.rounds import schedule
 from streams.settings.registries import MODELS
 
 __all__ = ["MODELS", "InterestModel", "Signals", "schedule"]

@@ -9,10 +9,14 @@ boundaries were. That is what makes a replay equal the live run bit for bit.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
+
+from streams.kernels import directions, sums
+from streams.kernels.compiling import compiled
 
 Floats = npt.NDArray[np.float32]
 Longs = npt.NDArray[np.int64]
@@ -20,7 +24,6 @@ States = npt.NDArray[Any]  # structured rows; the model's dtype says which field
 NO_ITEM = -1
 
 
-@dataclass(frozen=True, slots=True)
 class Signals:
     """A batch's signals, ordered by round, within a round by the user's position.
 
@@ -31,20 +34,39 @@ class Signals:
     times: (n,) event time, milliseconds since the epoch.
     weights: (n,) signed weight of the signal.
     vectors: (n, dim) what the event was about, float32: the item's row of the catalog, usually a unit row; with a text
-        that plus a share of the text's, of another length. An explainable model must not rescale them.
+        that plus a share of the text's, of another length. An explainable model must not rescale them. Made of `table`
+        when first asked for.
+    table, at: (m, dim) and (n,), the vectors as rows of a table, for a model that need not have them side by side.
     items: (n,) catalog row of the event's item; NO_ITEM for an event that is its text alone. Keep none in a state:
         after a restart the same item may have another row.
     """
 
-    starts: Longs
-    users: Longs
-    times: Longs
-    weights: Floats
-    vectors: Floats
-    items: Longs
+    def __init__(
+        self,
+        starts: Longs,
+        users: Longs,
+        times: Longs,
+        weights: Floats,
+        vectors: Floats,
+        items: Longs,
+        at: Longs | None = None,
+    ) -> None:
+        """at: (n,) row of `vectors` of each signal; None where they are the signals' own, in order."""
+        self.starts, self.users, self.times, self.weights, self.items = starts, users, times, weights, items
+        self.table, self._at = vectors, at
 
     def __len__(self) -> int:
         return len(self.times)
+
+    @cached_property
+    def vectors(self) -> Floats:
+        """(n, dim)."""
+        return self.table if self._at is None else np.take(self.table, self._at, axis=0)
+
+    @property
+    def at(self) -> Longs:
+        """(n,) row of `table` of each signal's vector."""
+        return np.arange(len(self)) if self._at is None else self._at
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,53 +112,19 @@ class Interests:
         return cls(vectors[:, None, :], np.ones((len(vectors), 1), dtype=np.float32))
 
 
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """How a batch's signals fall into rounds.
-
-    touched: (U,) the distinct rows, by number of signals, most first, then by first appearance.
-    order: (n,) indices of the signals in round order. starts: (R + 1,) as in `Signals`.
-    users: (n,) position in `touched` of each signal, in round order.
-    occurrence: (n,) which signal of its user each is (0, 1, …), in round order. counts: (U,).
-    """
-
-    touched: Longs
-    order: Longs
-    starts: Longs
-    users: Longs
-    occurrence: Longs
-    counts: Longs
-
-
-def schedule(rows: Longs) -> Schedule:
-    """Rounds of the signals whose user rows are `rows` (n,), in log order."""
-    distinct, first, inverse, counts = np.unique(
-        rows, return_index=True, return_inverse=True, return_counts=True
-    )
-    by_count = np.lexsort((first, -counts))
-    position = np.empty(len(distinct), dtype=np.int64)
-    position[by_count] = np.arange(len(distinct))
-    users = position[inverse]
-    counts = counts[by_count]
-    occurrence = occurrences(users, counts)
-    order = np.lexsort((users, occurrence))
-    starts = np.concatenate(([0], np.cumsum(np.bincount(occurrence)))).astype(np.int64)
-    return Schedule(distinct[by_count], order, starts, users[order], occurrence[order], counts)
-
-
-def occurrences(users: Longs, counts: Longs) -> Longs:
-    """(n,) which of its user's each entry is (0, 1, …), in the order given. counts: (U,) entries per user."""
-    grouped = np.argsort(users, kind="stable")
-    found = np.empty(len(users), dtype=np.int64)
-    found[grouped] = np.arange(len(users)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return found
-
-
 def running_times(signals: Signals, initial: Longs) -> tuple[Longs, Longs]:
     """The state's time before and after each signal, (n,) each, milliseconds; it never moves back.
 
     initial: (U,) the states' times before the batch.
     """
+    if compiled():
+        before, after = np.empty_like(signals.times), np.empty_like(signals.times)
+        sums.running_times(signals.starts, signals.times, np.ascontiguousarray(initial), before, after)
+        return before, after
+    return _running_times(signals, initial)
+
+
+def _running_times(signals: Signals, initial: Longs) -> tuple[Longs, Longs]:
     by_user = np.argsort(signals.users, kind="stable")
     users, times = signals.users[by_user], signals.times[by_user]
     if not len(times):
@@ -156,9 +144,20 @@ def running_times(signals: Signals, initial: Longs) -> tuple[Longs, Longs]:
 
 def unit(vectors: Floats) -> Floats:
     """Rows (n, dim) scaled to length 1; zero rows stay zero. A row's bits depend on that row alone."""
+    if compiled() and vectors.dtype == np.float32 and vectors.size:
+        out = np.empty(vectors.shape, dtype=np.float32)
+        dim = vectors.shape[-1]
+        raise_overflown(directions.unit(np.ascontiguousarray(vectors).reshape(-1, dim), out.reshape(-1, dim)))
+        return out
     norms = np.sqrt((vectors * vectors).sum(axis=-1, keepdims=True, dtype=np.float32))
     units: Floats = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
     return units
+
+
+def raise_overflown(lengths: int) -> None:
+    """Raises FloatingPointError where lengths overflowed and numpy would raise it."""
+    if lengths and np.geterr()["over"] == "raise":
+        raise FloatingPointError("overflow encountered in multiply")
 
 
 class InterestModel(Protocol):

@@ -14,8 +14,22 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import as_strided
 
-from streams.interest.base import Change, Floats, Interests, Longs, Signals, States, running_times, unit
+from streams.interest.base import (
+    Change,
+    Floats,
+    Interests,
+    Longs,
+    Signals,
+    States,
+    raise_overflown,
+    running_times,
+    unit,
+)
+from streams.kernels import directions
+from streams.kernels import sums as kernels
+from streams.kernels.compiling import compiled
 from streams.settings.settings import Settings
 
 
@@ -54,6 +68,8 @@ class DecayModel:
 
     def update(self, states: States, signals: Signals) -> Change:
         """Fold in place, by the module's formula."""
+        if compiled() and signals.table.dtype == np.float32:
+            return self._update_compiled(states, signals)
         initial = np.where(states["signals"] > 0, states["time"], _first_times(signals, len(states)))
         before, after = running_times(signals, initial)
         one = np.ones(len(signals))
@@ -69,6 +85,19 @@ class DecayModel:
         states["signals"] += np.bincount(signals.users, minlength=len(states))
         return Change(int(np.count_nonzero(lateness)))
 
+    def _update_compiled(self, states: States, signals: Signals) -> Change:
+        """The same in compiled loops, but for powers of two, whose last bit each library rounds its own way."""
+        elapsed, lateness = np.empty(len(signals)), np.empty(len(signals))
+        late = kernels.advance(
+            signals.starts, signals.times, states["time"], states["signals"], elapsed, lateness
+        )
+        one, zero = np.ones(len(signals)), np.zeros(len(signals))
+        decays = [half_life.factor(elapsed, one) for half_life in self.half_lives]
+        gains = [half_life.factor(lateness, zero) * signals.weights for half_life in self.half_lives]
+        table = np.ascontiguousarray(signals.table)
+        kernels.fold(_rows_of(states["sums"]), self.dim, signals.starts, *decays, *gains, table, signals.at)
+        return Change(late)
+
     def times(self, states: States) -> Longs:
         """(U,) ms."""
         times: Longs = states["time"]
@@ -81,8 +110,13 @@ class DecayModel:
 
     def interest(self, states: States) -> Interests:
         """One vector each: unit(share * unit(short) + (1 - share) * unit(long))."""
-        directions = unit(states["sums"])
-        return Interests.single(unit(directions[:, 0] * self.shares[0] + directions[:, 1] * self.shares[1]))
+        sums = states["sums"]
+        if compiled() and len(sums):
+            mixed: Floats = np.empty((len(sums), self.dim), dtype=np.float32)
+            raise_overflown(directions.mix(_rows_of(sums), *self.shares, mixed))
+            return Interests.single(mixed)
+        both = unit(sums)
+        return Interests.single(unit(both[:, 0] * self.shares[0] + both[:, 1] * self.shares[1]))
 
     def coefficients(self, states: States, times: Longs, weights: Floats, ordinals: Longs) -> Floats:
         """(U, 1, H): linear, hence exact: interest = sum over all events of coefficient * vector."""
@@ -98,6 +132,19 @@ class DecayModel:
             scale = np.divide(self.shares[index], scale, out=np.zeros_like(scale), where=scale > 0)
             total += half_life.factor(elapsed, since) * scale[:, None]
         return (total * weights)[:, None, :]
+
+
+def _rows_of(sums: Floats) -> Floats:
+    """(U, m) with the short and the long sum of each user at the beginning of a row, sharing memory with sums.
+
+    sums: (U, 2, dim), a field of states, so with gaps between users; a row without gaps is what a compiler makes
+    the fastest loop of. What lies behind the sums in a row is other memory, and not to be touched.
+    """
+    if sums.flags.c_contiguous:
+        return sums.reshape(len(sums), sums.shape[1] * sums.shape[2])
+    if sums.strides[0] % 4 or sums.strides[0] < sums.shape[1] * sums.shape[2] * 4:
+        raise ValueError("states must be rows one behind the other, of a multiple of 4 bytes")
+    return as_strided(sums, (len(sums), sums.strides[0] // 4), (sums.strides[0], 4))
 
 
 # From this many users in a round downwards, going user by user costs less than going round by round.

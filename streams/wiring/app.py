@@ -18,6 +18,7 @@ from streams.flow.signals import EventWeights, SentimentWeight
 from streams.interest import MODELS, InterestModel
 from streams.kafka import security
 from streams.kafka.member import transport
+from streams.kernels import compiling
 from streams.recommend import RECOMMENDERS, Catalog
 from streams.settings.action_words import ActionSet, known_word, spell
 from streams.settings.sections.limits import LimitSettings
@@ -30,6 +31,7 @@ AHEAD = 4
 
 def build_flow(settings: Settings, space: str) -> Flow:
     """The pure flow. space: identity of the vector space (see `state_space`)."""
+    compiling.choose(settings.worker.compiled)
     model: InterestModel = MODELS.build(settings.interest.model, settings)
     options = build_options(settings)
     if options.templates is not None:

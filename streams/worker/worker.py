@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 from streams.kafka.brokers import Brokers
 from streams.kafka.member import coordinator
 from streams.kafka.topics import rights
+from streams.kernels.compiling import compiled
 from streams.ops.backoff import StoppedError
 from streams.ops.process import exit_after, fail, spared_collector
 from streams.settings.settings import Settings
@@ -83,6 +84,8 @@ class Worker:
             self.brokers.watch(partial(rights.watch, settings=self.settings)),
             self.ownership.sources.watch(),
         )
+        self.health.set_ready(False, "compiling the fold")
+        await self.runner.model.run(compiled)
         self.health.set_ready(False, "loading the catalog")
         await self.catalog.load()
         self.health.set_ready(False, "joining the consumer group")

@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.bench.projections.history import History, Rounds
-from streams.interest.base import Floats, Longs, Signals, schedule
+from streams.interest.base import Floats, Longs, Signals
 from streams.interest.decay import DecayModel, HalfLife
+from streams.interest.rounds import schedule
 from streams.settings.sections.interest import InterestSettings
 
 Doubles = npt.NDArray[np.float64]

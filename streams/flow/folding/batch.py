@@ -11,7 +11,10 @@ import numpy as np
 from streams.events.canonical import Event
 from streams.flow.decoded import Decoded
 from streams.flow.signals import EventWeights, SentimentWeight
-from streams.interest.base import NO_ITEM, Floats, Longs, Schedule, schedule
+from streams.interest.base import NO_ITEM, Floats, Longs
+from streams.interest.rounds import Schedule, schedule
+from streams.kernels.compiling import compiled
+from streams.kernels.rows import places
 from streams.recommend import Catalog
 from streams.state.origins import Ranks
 from streams.state.users.duplicates import Keys, Mask, event_keys, fresh_events
@@ -112,9 +115,7 @@ class Batch:
         base, items = event_weights.base(new.events), _look_up(catalog.row_of, new.events)
         signal = (base != 0) & ((items >= 0) | ((items == NO_ITEM) & (new.text_at >= 0)))
         plan = schedule(new.rows[signal])
-        touched = _others_behind(plan.touched, new.rows)
-        position_of = {row: position for position, row in enumerate(touched.tolist())}
-        position = np.array([position_of[row] for row in new.rows.tolist()], dtype=np.int64)
+        touched, position = _others_behind(plan.touched, new.rows)
         return cls(new, items, base, signal, plan, touched, position, decoded.waited, risen)
 
     @property
@@ -131,7 +132,16 @@ def _look_up(row_of: Mapping[str, int], events: list[Event]) -> Longs:
     )
 
 
-def _others_behind(first: Longs, rows: Longs) -> Longs:
-    """The distinct rows: `first` as they stand, then the others."""
+def _others_behind(first: Longs, rows: Longs) -> tuple[Longs, Longs]:
+    """The distinct rows, `first` as they stand, then the others by size; and (n,) the position there of each row."""
+    if compiled():
+        others, position = places(first, rows)
+        if not len(others):
+            return first, position
+        by_size = np.argsort(others)
+        rank = np.concatenate((np.arange(len(first)), len(first) + np.argsort(by_size)))
+        return np.concatenate((first, others[by_size])), rank[position]
     others = np.setdiff1d(rows, first)
-    return np.concatenate((first, others)) if len(others) else first
+    touched = np.concatenate((first, others)) if len(others) else first
+    position_of = {row: position for position, row in enumerate(touched.tolist())}
+    return touched, np.array([position_of[row] for row in rows.tolist()], dtype=np.int64)

@@ -14,6 +14,8 @@ from streams.flow.folding.parts import FoldParts
 from streams.flow.folding.waiting import SetAside, set_aside
 from streams.flow.signals import times
 from streams.interest.base import Floats, ItemDeltas, Longs, Signals, States
+from streams.kernels.compiling import compiled
+from streams.kernels.rings import take_in
 from streams.state.layout import Rows
 from streams.state.users.duplicates import Mask, remember
 from streams.state.users.partition import UserPartition
@@ -86,6 +88,13 @@ class BatchFolder:
 
     def _take_in(self, part: UserPartition, batch: Batch, states: Any, done: Mask) -> None:
         """Let the headers say which events the states hold. done: (n,) true for events that do not wait."""
+        part.set_version(states)
+        if compiled():
+            take_in(
+                *(batch.position, batch.new.offsets, batch.new.keys, done, batch.waited),
+                *(states[name] for name in ("offset", "accepted", "recent_ids", "applied", "digest")),
+            )
+            return
         offsets = states["offset"].copy()
         np.maximum.at(offsets, batch.position, batch.new.offsets)
         states["offset"] = offsets
@@ -94,7 +103,6 @@ class BatchFolder:
         users = batch.position[done]
         states["applied"] += np.bincount(users, minlength=len(batch.touched))
         np.add.at(states["digest"], users, batch.new.keys[done])
-        part.set_version(states)
 
     def _signals(self, batch: Batch, states: Any, texts: Floats) -> tuple[Signals, Longs]:
         """Signals in round order, and the index among the events of each."""
@@ -107,8 +115,12 @@ class BatchFolder:
         )
         when = times(chosen, batch.new.recorded[indices])[plan.order]
         indices = indices[plan.order]
-        vectors, items = self._vectors(batch, indices, texts), batch.items[indices]
-        return Signals(plan.starts, plan.users, when, weights[plan.order], vectors, items), indices
+        items = batch.items[indices]
+        columns = plan.starts, plan.users, when, weights[plan.order]
+        if not len(texts):
+            # Every signal is about its item alone: a row of the catalog, where it may lie.
+            return Signals(*columns, self.catalog.vectors, items, at=items), indices
+        return Signals(*columns, self._vectors(batch, indices, texts), items), indices
 
     def _vectors(self, batch: Batch, indices: Longs, texts: Floats) -> Floats:
         """(n, dim) what each event is about: its item, plus a share of its text; or its text alone.

@@ -18,7 +18,10 @@ from xxhash import xxh3_64_intdigest
 
 from streams.events.canonical import Event
 from streams.events.provenance import Origin
-from streams.interest.base import Longs, occurrences
+from streams.interest.base import Longs
+from streams.interest.rounds import occurrences
+from streams.kernels.compiling import compiled
+from streams.kernels.rows import DUPLICATE, NEW, REPEAT, TAKEN, sift
 from streams.state.users.partition import UserPartition
 
 Keys = npt.NDArray[np.uint64]
@@ -62,6 +65,8 @@ def fresh_events(
 
     repeated: (n,) true for events whose origin was read before; None where there are none.
     """
+    if compiled():
+        return _fresh_compiled(part, rows, offsets, keys, repeated, outcomes)
     unread = offsets > part.processed_offset
     fresh: Mask = unread & (offsets > part.offsets(rows))
     taken = unread & ~fresh
@@ -73,6 +78,31 @@ def fresh_events(
     if repeats := int((~new).sum()):
         outcomes["duplicate"] += repeats
     fresh[fresh] = new
+    return fresh
+
+
+def _fresh_compiled(
+    part: UserPartition,
+    rows: Longs,
+    offsets: Longs,
+    keys: Keys,
+    repeated: Mask | None,
+    outcomes: Counter[str],
+) -> Mask:
+    states = part.layout.view(part.arena)
+    if repeated is None:
+        repeated = np.zeros(len(rows), dtype=bool)
+    found = sift(
+        *(rows, offsets, keys, repeated, part.processed_offset),
+        *(states["offset"], states["accepted"], states["recent_ids"]),
+    )
+    fresh: Mask = found == NEW
+    if not fresh.all():
+        for outcome, number in (("repeat", REPEAT), ("duplicate", DUPLICATE)):
+            if count := int(np.count_nonzero(found == number)):
+                outcomes[outcome] += count
+        taken = found == TAKEN
+        _book_taken(part, rows[taken], offsets[taken], outcomes)
     return fresh
 
 
