@@ -13,6 +13,7 @@ $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable ".[all,dev]"
+	$(BIN)/python -c "from streams.kernels.compiling import compiled; compiled()"  # once, else each first process does
 	touch $(STAMP)
 
 # A local Apache Kafka, simulated users whose interests drift, the worker, and what came of it.
