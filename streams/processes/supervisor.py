@@ -1,6 +1,6 @@
 """Keeps the processes of a group running, and ends them together.
 
-A process that ends is started again after a pause, which doubles with each failure in a row. Where a restart mends
+A process that ends is started again after a pause, which doubles with each end in a row. Where a restart mends
 nothing, all end: a wrong setting, or the same place failing again and again without having been ready for a while.
 """
 
@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 # Exit statuses of a start that a person has to put right.
 FINAL = (1, 2)
+# Somebody else ended it, an operator or a machine without memory: that is no failure that repeats.
+KILLED = (-signal.SIGKILL, -signal.SIGTERM)
 # What stands before the sentence in the last line of a process.
 PREFIX = re.compile(r"^(?:interestflow: |\S+ \S+ [A-Z]+ [\w.]+: )")
 
@@ -90,16 +92,18 @@ class Supervisor:
 
     async def _keep(self, member: Member) -> Ending:
         """Run one process after another in this place; how the last one ended."""
-        failures = 0
+        failures = kills = 0
         while True:
             ending = await member.run()
-            failures = 0 if member.ready_for() >= self._policy.well_s else failures
-            failures += ending.status != 0
+            if member.ready_for() >= self._policy.well_s:
+                failures = kills = 0
+            killed = ending.status in KILLED
+            failures, kills = failures + (ending.status != 0 and not killed), kills + killed
             over = self._is_over(member, ending, failures)
             await asyncio.to_thread(self._overview.ended, member, over=over)
             if over:
                 return ending
-            pause = self._pause(failures)
+            pause = self._pause(failures + kills)
             log.warning(
                 "process %d of %d ended %s; it is started again in %.1f s",
                 member.number,
@@ -134,8 +138,9 @@ class Supervisor:
             await asyncio.wait_for(self._stop.wait(), seconds)
         return self._stop.is_set()
 
-    def _pause(self, failures: int) -> float:
-        doubled = self._policy.first_pause_s * 2.0 ** max(0, failures - 1)
+    def _pause(self, ends: int) -> float:
+        # Bounded, since a process may be killed for ever.
+        doubled = self._policy.first_pause_s * 2.0 ** min(max(0, ends - 1), 30)
         return min(doubled, self._policy.longest_pause_s) * self._rng.uniform(0.5, 1.0)
 
     async def _watch(self) -> None:

@@ -39,6 +39,8 @@ def main(does: str, folder: Path, descriptor: int) -> None:
             "2026-01-01 00:00:00,000 CRITICAL streams.ops.process: cannot go on: disk full", file=sys.stderr
         )
         os._exit(70)
+    if does == "crash":
+        os.abort()
     if does == "idle":
         ended.append(1)
     print(f"number {number} lives", file=sys.stderr, flush=True)

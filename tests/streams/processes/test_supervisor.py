@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -169,19 +170,42 @@ def test_a_failure_that_repeats_ends_all_with_its_status(group: MakeGroup) -> No
     assert two.left() == []
 
 
-def test_a_failure_is_forgiven_once_the_process_was_ready_for_a_while(group: MakeGroup) -> None:
-    def kill_often(one: Group) -> None:
-        for life in range(1, 5):
-            await_that(
-                lambda life=life: len(one.pids(1)) == life if (one.folder / "1" / "pids").exists() else 0
-            )
-            ready(one)
-            time.sleep(0.3)
-            os.kill(one.pids(1)[-1], signal.SIGKILL)
-        await_that(lambda: len(one.pids(1)) == 5)
+def lives(group: Group, number: int) -> int:
+    """How many processes have run in a place so far."""
+    return len(group.pids(number)) if (group.folder / str(number) / "pids").exists() else 0
 
-    policy = Policy(5.0, first_pause_s=0.05, longest_pause_s=0.1, most_failures=2, look_s=0.05, well_s=0.2)
-    assert group("live", policy=policy).run(kill_often) == Ending(0)
+
+def end_often(signalled: int, patience_s: float) -> Callable[[Group], None]:
+    """Ends the one process four times by a signal, so long after it was ready."""
+
+    def end(one: Group) -> None:
+        for life in range(1, 5):
+            await_that(lambda life=life: lives(one, 1) == life)
+            ready(one)
+            time.sleep(patience_s)
+            os.kill(one.pids(1)[-1], signalled)
+        await_that(lambda: lives(one, 1) == 5)
+
+    return end
+
+
+IMPATIENT = Policy(5.0, first_pause_s=0.05, longest_pause_s=0.1, most_failures=2, look_s=0.05, well_s=0.2)
+
+
+def test_a_failure_is_forgiven_once_the_process_was_ready_for_a_while(group: MakeGroup) -> None:
+    assert group("live", policy=IMPATIENT).run(end_often(signal.SIGABRT, 0.4)) == Ending(0)
+
+
+def test_a_process_that_is_killed_often_ends_no_other(group: MakeGroup) -> None:
+    policy = replace(IMPATIENT, well_s=60.0)
+    assert group("live", policy=policy).run(end_often(signal.SIGKILL, 0.0)) == Ending(0)
+
+
+def test_a_crash_that_repeats_ends_all(group: MakeGroup) -> None:
+    two = group("live", "crash", policy=IMPATIENT)
+    ending = two.run()
+    assert (ending.status, two.left()) == (70, [])
+    assert ending.said.startswith("process 2 of 2 ended by SIGABRT, 2 times in a row")
 
 
 def test_a_process_that_does_not_end_is_ended_at_the_deadline(group: MakeGroup) -> None:
