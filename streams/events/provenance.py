@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 from streams.events.records import SourceRecord
@@ -24,6 +25,7 @@ REFUSED_BY = "interestflow.refused.by"
 # Header of an embedding record that removes an item of which nothing was known.
 UNKNOWN_REMOVAL = "interestflow.unknown"
 
+_HEADERS = attrgetter("headers")
 
 # An index has so many bits in an origin's rank; an offset has the 43 bits above it.
 INDEX_BITS = 20
@@ -74,7 +76,7 @@ class OriginReader:
 
     def read(self, records: Sequence[SourceRecord]) -> list[Origin | None]:
         """(n,) the origin of each record; an empty list where none has one."""
-        if not any(record.headers for record in records):
+        if not any(map(_HEADERS, records)):
             return []
         return [self._one(record.headers) if record.headers else None for record in records]
 

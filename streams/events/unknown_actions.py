@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Container, Iterable
+from collections.abc import Container
 
 import orjson
 
-from streams.events.canonical import Event
+from streams.events.columns.events import Events
 from streams.settings.action_words import REMEMBERED, known_word, spell
 
 log = logging.getLogger(__name__)
@@ -39,16 +39,16 @@ class UnknownActions:
         else:
             self._more = True
 
-    def count(self, events: Iterable[Event]) -> None:
+    def count(self, events: Events) -> None:
         """Count those of these events whose actions have no rule and were met."""
         names = self._names
         if not names:
             return
-        if not self._more:
-            self.counts.update(names[event.action] for event in events if event.action in names)
-            return
-        unknown = (e.action for e in events if known_word(e.action, self._known) is None)
-        self.counts.update(names.get(action, OTHER) for action in unknown)
+        for action, count in events.action_counts().items():
+            if action in names:
+                self.counts[names[action]] += count
+            elif self._more and known_word(action, self._known) is None:
+                self.counts[OTHER] += count
 
     def _name(self, action: str) -> str:
         name = readable(action)

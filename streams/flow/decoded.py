@@ -5,23 +5,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 import numpy as np
 
-from streams.events.canonical import Event
+from streams.events.columns.events import Events
 from streams.events.provenance import Origin, OriginReader
 from streams.events.records import SourceRecord
 from streams.events.rejections import Rejected
 from streams.interest.base import Floats, ItemDeltas, Longs
 
 KeyValues = list[tuple[bytes, bytes]]
+_OFFSET, _APPENDED, _TIMESTAMP = map(attrgetter, ("offset", "appended", "timestamp"))
 
 
 @dataclass(slots=True)
 class Decoded:
     """A batch of one partition as n events; indices of events count from 0."""
 
-    events: list[Event]
+    events: Events
     # (n,) offset of each event's record.
     offsets: Longs
     # (n,) when the broker took each event's record, milliseconds; 0 where it did not say.
@@ -47,18 +49,20 @@ class Decoded:
 
     @classmethod
     def of(
-        cls, records: Sequence[SourceRecord], results: Sequence[Event | Rejected], origins: OriginReader
+        cls,
+        records: Sequence[SourceRecord],
+        events: Events,
+        rejected: Mapping[int, Rejected],
+        origins: OriginReader,
     ) -> Decoded:
-        """Records of one partition, at least one, with what each was decoded to."""
-        both = list(zip(records, results, strict=True))
-        rejected = [(record, result) for record, result in both if isinstance(result, Rejected)]
-        kept = [record for record, result in both if type(result) is Event] if rejected else records
+        """Records of one partition, at least one, with the events in them; rejected: those that are none, by index."""
+        kept = [r for i, r in enumerate(records) if i not in rejected] if rejected else records
         return cls(
-            events=[result for result in results if type(result) is Event],
-            offsets=np.array([record.offset for record in kept], dtype=np.int64),
-            recorded=np.array([r.timestamp or 0 if r.appended else 0 for r in kept], dtype=np.int64),
+            events=events,
+            offsets=np.fromiter(map(_OFFSET, kept), np.int64, len(kept)),
+            recorded=_recorded(kept),
             last_offset=records[-1].offset,
-            rejected=rejected,
+            rejected=[(records[index], reason) for index, reason in rejected.items()],
             records=kept,
             origins=origins.read(kept),
         )
@@ -70,7 +74,7 @@ class Decoded:
 
     def texts(self) -> list[str]:
         """The t texts to encode, none of a refused event: the events' own in order, then the sentences."""
-        own = [self.events[index].text or "" for index in self._with_text()]
+        own = [self.events.texts[index] for index in self._with_text()]
         return own + [text for index, text in self.sentences.items() if index not in self.refused]
 
     def text_events(self) -> list[int]:
@@ -82,14 +86,16 @@ class Decoded:
 
         Only where no event is refused.
         """
-        has = np.array([bool(event.text) for event in self.events], dtype=bool)
-        sentence_at = np.full(len(self.events), -1, dtype=np.int64)
-        sentence_at[list(self.sentences)] = int(has.sum()) + np.arange(len(self.sentences))
-        return np.where(has, np.cumsum(has) - 1, -1), sentence_at
+        texts, sentences = list(self.events.texts), list(self.sentences)
+        text_at, sentence_at = np.full((2, len(self.events)), -1, dtype=np.int64)
+        text_at[texts] = np.arange(len(texts))
+        sentence_at[sentences] = len(texts) + np.arange(len(sentences))
+        return text_at, sentence_at
 
     def with_text(self, actions: Container[str]) -> list[int]:
         """Indices of the events of these actions that have a text and are not refused."""
-        return [index for index in self._with_text() if self.events[index].action in actions]
+        named = self.events.actions
+        return [index for index in self._with_text() if named.known[named.of[index]] in actions]
 
     def refuse_texts(self, rejected: Mapping[int, Rejected], vectors: Floats) -> Floats:
         """Refuse the events of texts that could not be encoded, by their index in `texts()`.
@@ -117,7 +123,7 @@ class Decoded:
         rows = [row for row, index in enumerate(self.text_events()) if index in at]
         chosen = np.array(indices, dtype=np.int64)
         some = Decoded(
-            events=[self.events[i] for i in indices],
+            events=self.events.only(chosen),
             offsets=self.offsets[chosen],
             recorded=self.recorded[chosen],
             waited=self.waited,
@@ -129,7 +135,16 @@ class Decoded:
         return some, texts[rows]
 
     def _with_text(self) -> list[int]:
-        return [i for i, event in enumerate(self.events) if event.text and i not in self.refused]
+        return [index for index in self.events.texts if index not in self.refused]
+
+
+def _recorded(records: Sequence[SourceRecord]) -> Longs:
+    appended = list(map(_APPENDED, records))
+    if not any(appended):
+        return np.zeros(len(records), dtype=np.int64)
+    if all(appended):
+        return np.array([timestamp or 0 for timestamp in map(_TIMESTAMP, records)], dtype=np.int64)
+    return np.array([r.timestamp or 0 if r.appended else 0 for r in records], dtype=np.int64)
 
 
 @dataclass(slots=True)

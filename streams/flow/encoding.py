@@ -59,7 +59,7 @@ def score_texts(scoring: Scoring, decoded: Decoded) -> None:
         return scores
 
     asked = decoded.with_text(scoring.actions)
-    texts = [decoded.events[index].text or "" for index in asked]
+    texts = [decoded.events.texts[index] for index in asked]
     scores, refused = _isolating(score, texts, np.zeros(0, dtype=np.float32), SCORE_STAGE)
     scored = [index for row, index in enumerate(asked) if row not in refused]
     decoded.scores = dict(zip(scored, scores.tolist(), strict=True))

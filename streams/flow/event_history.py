@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 from zlib import crc32
 
 import numpy as np
+import numpy.typing as npt
 
-from streams.events.canonical import Event
+from streams.events.columns.events import Names
 from streams.flow.rendering import Quoted, remembered
 from streams.interest.base import Longs, Signals
 from streams.interest.rounds import Schedule
@@ -32,20 +33,19 @@ class EventHistory:
         history: Any,
         plan: Schedule,
         signals: Signals,
-        events: Sequence[Event],
-        indices: Longs,
+        actions: Names,
         before: Longs,
     ) -> None:
         """Write each user's newest signals into the ring (U, H); a signal without item leaves a gap.
 
-        indices: (n,) index among the events of each signal. before: (U,) signals of each user before these; ordinals
+        actions: of the signals. before: (U,) signals of each user before these; ordinals
         count on from them.
         """
-        actions = self._action_keys([events[i].action for i in indices.tolist()])
+        action_keys = self._action_keys(actions)
         if compiled():
             write_history(
                 *(plan.users, plan.occurrence, plan.counts, before, signals.items, signals.times),
-                *(signals.weights, np.array(actions, dtype=np.uint32), self._catalog.keys),
+                *(signals.weights, action_keys, self._catalog.keys),
                 *(history[name] for name in HISTORY_DTYPE.names or ()),
             )
             return
@@ -56,7 +56,7 @@ class EventHistory:
         entries["item"][items >= 0] = self._catalog.keys[items[items >= 0]]
         entries["time"], entries["weight"] = signals.times[kept], signals.weights[kept]
         entries["ordinal"] = ordinals
-        entries["action"] = np.array(actions, dtype=np.uint32)[kept]
+        entries["action"] = action_keys[kept]
         history[users, ordinals % self.length] = entries
 
     def rows(self, history: Any) -> Rows:
@@ -69,12 +69,15 @@ class EventHistory:
         words = {key: word for word, key in self._key_of.items()}
         return remembered(history, rows, self._catalog.item_ids, words, quoted)
 
-    def _action_keys(self, actions: Sequence[str]) -> list[int]:
-        known = self._key_of
-        for action in actions:
+    def _action_keys(self, actions: Names) -> npt.NDArray[np.uint32]:
+        known, found = self._key_of, np.zeros(len(actions.known), dtype=np.uint32)
+        for number in actions.used():
+            action = actions.known[number]
             if action not in known:
                 known[action] = action_key(action)
-        return [known[action] for action in actions]
+            found[number] = known[action]
+        keys: npt.NDArray[np.uint32] = found[actions.of]
+        return keys
 
 
 def action_key(action: str) -> int:

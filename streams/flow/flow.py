@@ -10,12 +10,14 @@ from collections import Counter
 from collections.abc import Sequence
 
 from encoders.core.base import Encoder
-from streams.events.canonical import good_record
+from streams.events.canonical import Event, good_record
+from streams.events.columns.reading import read_events
 from streams.events.decoding import DECODE_STAGE, decode_canonical, decode_canonical_batch
 from streams.events.forgiven import Forgiven
 from streams.events.isolation import each
 from streams.events.provenance import OriginReader
 from streams.events.records import Record, SourceRecord
+from streams.events.rejections import Rejected
 from streams.flow.decoded import Decoded, KeyValues, Updated
 from streams.flow.encoding import STAGE as ENCODE_STAGE
 from streams.flow.encoding import Scoring, encode_isolating, score_texts
@@ -76,15 +78,8 @@ class Flow:
 
     def decode(self, records: Sequence[SourceRecord]) -> Decoded:
         """Canonical events of one partition's records, in order; what is no event is rejected, not lost."""
-        limits = self.options.limits
-        results = each(
-            records,
-            lambda record: decode_canonical(record, limits, self.forgiven),
-            DECODE_STAGE,
-            probe=lambda: decode_canonical(KNOWN_GOOD, limits),
-            at_once=lambda: decode_canonical_batch(records, limits, self.forgiven),
-        )
-        decoded = Decoded.of(records, results, self._origins)
+        events, rejected = read_events(records, self.options.limits, self._decode_whole)
+        decoded = Decoded.of(records, events, rejected, self._origins)
         self.fill_templates(decoded)
         return decoded
 
@@ -107,7 +102,8 @@ class Flow:
         """
         part = self.partitions[partition]
         if decoded.waited:
-            part.waiting.release({event.item_id or "" for event in decoded.events})
+            items = decoded.events.items
+            part.waiting.release({items.known[number] for number in items.used()})
         updated = self._folder.fold(part, decoded, texts)
         self._book(part, decoded, updated.outcomes)
         part.trim()
@@ -164,6 +160,17 @@ class Flow:
         """After a recovery: vectors in the state that may never have been published."""
         part = self.partitions[partition]
         return self._folder.vectors(part, part.unpublished)
+
+    def _decode_whole(self, records: Sequence[SourceRecord]) -> Sequence[Event | Rejected]:
+        """An event object of each record, or why it is none."""
+        limits = self.options.limits
+        return each(
+            records,
+            lambda record: decode_canonical(record, limits, self.forgiven),
+            DECODE_STAGE,
+            probe=lambda: decode_canonical(KNOWN_GOOD, limits),
+            at_once=lambda: decode_canonical_batch(records, limits, self.forgiven),
+        )
 
     def _book(self, part: UserPartition, decoded: Decoded, outcomes: Counter[str]) -> None:
         if decoded.waited:

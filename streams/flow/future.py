@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+import numpy as np
+
 from streams.events.canonical import Event
 from streams.events.records import SourceRecord
 from streams.events.rejections import Reason, Rejected
@@ -42,11 +44,11 @@ class Future:
         if decoded.recorded.all():
             return
         horizon = self.horizon()
-        if max(event.timestamp for event in decoded.events) <= horizon:
+        if decoded.events.times.max() <= horizon:
             return
-        for index, recorded in enumerate(decoded.recorded.tolist()):
-            if not recorded and decoded.events[index].timestamp > horizon:
-                decoded.refused[index] = Rejected(Reason.TIMESTAMP_IN_FUTURE, self._message(), STAGE)
+        ahead = (decoded.recorded == 0) & (decoded.events.times > horizon)
+        for index in np.flatnonzero(ahead).tolist():
+            decoded.refused[index] = Rejected(Reason.TIMESTAMP_IN_FUTURE, self._message(), STAGE)
 
     def _message(self) -> str:
         return (

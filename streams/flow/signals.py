@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from streams.events.canonical import Event
+from streams.events.columns.events import Events
 from streams.events.unknown_actions import UnknownActions
 from streams.interest.base import Floats, Longs
 from streams.settings.action_rules import ActionRule
@@ -59,9 +60,14 @@ class EventWeights:
 
     def base(self, events: Sequence[Event]) -> Floats:
         """(n,) the actions' own weights; an event whose weight is 0 moves nothing, as a rating without a value does."""
-        valued, unvalued = self._weights, self._unvalued
-        found = [(unvalued if event.value is None else valued)[event.action] for event in events]
-        return np.array(found, dtype=np.float32)
+        columns = Events.of(events)
+        actions, without = columns.actions, np.isnan(columns.values)
+        weights = np.zeros((2, len(actions.known)), dtype=np.float32)
+        for number in actions.used():
+            action = actions.known[number]
+            weights[:, number] = self._weights[action], self._unvalued[action]
+        found: Floats = weights[without.astype(np.int64), actions.of]
+        return found
 
     def _weight(self, action: str) -> float:
         if (word := known_word(action, self.weight_of)) is None:
@@ -85,15 +91,16 @@ class EventWeights:
         """
         if not self.scaled:
             return base
-        scales = self._scales
-        indices = [i for i, e in enumerate(events) if e.value is not None and scales[e.action] is not None]
+        columns = Events.of(events)
+        actions, rules = columns.actions, [self._scales[action] for action in columns.actions.known]
+        scaled = np.array([rule is not None for rule in rules], dtype=bool)
+        indices = np.flatnonzero(~np.isnan(columns.values) & scaled[actions.of]).tolist()
         if not indices:
             return base
         sums, counts = states["rating_sum"].tolist(), states["rating_count"].tolist()
         weights = base.copy()
         for index in indices:
-            event, user = events[index], int(users[index])
-            value, rule = _bounded(event.value or 0.0), scales[event.action]
+            user, value, rule = int(users[index]), _bounded(columns.values[index]), rules[actions.of[index]]
             assert rule is not None  # chosen so
             weights[index] *= _factor(rule, value, sums[user], counts[user])
             if rule.scale == "centred":
@@ -125,10 +132,9 @@ def _bounded(number: float) -> float:
     return min(max(float(number), -LARGEST), LARGEST)
 
 
-def times(events: Sequence[Event], recorded: Longs) -> Longs:
+def times(given: Longs, recorded: Longs) -> Longs:
     """(n,) event times, milliseconds; one in the future of its record's time is clamped to that.
 
     recorded: (n,) when the broker took the records, 0 where it did not say: a producer's own time bounds nothing.
     """
-    given = np.array([event.timestamp for event in events], dtype=np.int64)
     return np.where(recorded > 0, np.minimum(given, recorded), given)

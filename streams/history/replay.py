@@ -99,7 +99,7 @@ def _fold(
         flow.partitions[partition] = UserPartition(partition, flow.layout)
     decoded = flow.decode(records)
     for index in np.flatnonzero(np.isin(decoded.offsets, waiting.get(partition, ()))).tolist():
-        decoded.events[index].item_id = NOWHERE
+        decoded.events.set_item(index, NOWHERE)
     return flow.update(partition, decoded, Flow.encode(encoder, decoded, scoring)).vectors
 
 

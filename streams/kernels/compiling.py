@@ -27,7 +27,7 @@ except Exception as error:  # no wheel, or an LLVM that does not load: numpy doe
 F = TypeVar("F", bound=Callable[..., Any])
 
 # Files of this room with kernels.
-FILES = ("directions", "rings", "rows", "sums")
+FILES = ("directions", "names", "records", "rings", "rows", "sums")
 # "numpy": divisions give infinities, as numpy's do, and no exception.
 OPTIONS = {"nogil": True, "fastmath": False, "error_model": "numpy"}
 
@@ -89,6 +89,11 @@ def helper(function: F) -> F:
     return compiled
 
 
+def intrinsic(function: Callable[..., Any]) -> Any:
+    """What a helper calls that Python has no words for: it writes the instructions itself."""
+    return function if numba is None else import_module("numba.extending").intrinsic(function)
+
+
 def choose(wanted: bool) -> None:
     """Use the kernels in this process, or their numpy twins."""
     if not wanted and _Switch.wanted:
@@ -119,6 +124,8 @@ def _compile_all() -> bool:
     try:
         if _import_error is not None:
             raise _import_error
+        if numba.config.DISABLE_JIT:
+            raise RuntimeError("NUMBA_DISABLE_JIT is set")
         for name in FILES:
             import_module(f"streams.kernels.{name}")
         for one in _kernels:

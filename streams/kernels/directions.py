@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from streams.kernels.compiling import helper, kernel
+from streams.kernels.memory import address
 
 # Of numpy's pairwise sum: up to so many are added in eight runs side by side; more are added in halves.
 BLOCK = 128
@@ -42,16 +43,16 @@ def _block(row: Any, first: int, n: int) -> Any:
 
 
 @helper
-def _squares(row: Any) -> Any:
-    """Sum of the squares of a row, as numpy adds float32 up: more than BLOCK in halves, and these in halves.
+def _squares(row: Any, begin: int, size: int) -> Any:
+    """Sum of the squares of row[begin : begin + size], as numpy adds float32 up: many in halves, and these in halves.
 
     By a stack, for numba cannot keep a function that calls itself.
     """
-    if len(row) <= BLOCK:
-        return _block(row, 0, len(row))
+    if size <= BLOCK:
+        return _block(row, begin, size)
     # What is still to be added up, (first, number), with (0, 0) for "add the last two sums".
     parts, sums = np.empty((2 * DEPTH, 2), np.int64), np.empty(DEPTH, np.float32)
-    parts[0], pending, known = (0, len(row)), 1, 0
+    parts[0], pending, known = (begin, size), 1, 0
     while pending > 0:
         pending -= 1
         first, n = parts[pending]
@@ -71,20 +72,33 @@ def _squares(row: Any) -> Any:
 
 
 @helper
-def _direct(row: Any, out: Any) -> bool:
-    """Write the row, scaled to length 1, or zeros for a row of no length. True where its length overflowed."""
-    norm = np.sqrt(_squares(row))
-    for i in range(len(row)):
-        out[i] = row[i] / norm if norm > 0 else np.float32(0)
-    return norm == np.inf and not np.isinf(row).any()
+def _direct(row: Any, begin: int, size: int, out: Any, place: int) -> bool:
+    """Write row[begin : begin + size], scaled to length 1, to out[place] and behind it; zeros where it has no length.
+
+    True where its length overflowed.
+    """
+    norm = np.sqrt(_squares(row, begin, size))
+    if norm > 0:
+        for i in range(size):
+            out[place + i] = row[begin + i] / norm
+    else:
+        for i in range(size):
+            out[place + i] = np.float32(0)
+    if norm != np.inf:
+        return False
+    finite = True
+    for i in range(size):
+        finite &= abs(row[begin + i]) != np.inf
+    return finite
 
 
 @kernel("f4:C2 f4:C2!")
 def unit(rows: Any, out: Any) -> int:
     """Write the rows (n, dim) scaled to length 1; zero rows stay zero. Returns how many lengths overflowed."""
-    overflown = 0
+    overflown, size = 0, rows.shape[1]
+    row, written = address(rows), address(out)
     for i in range(len(rows)):
-        overflown += _direct(rows[i], out[i])
+        overflown += _direct(row, i * size, size, written, i * size)
     return overflown
 
 
@@ -94,12 +108,13 @@ def mix(sums: Any, short_share: Any, long_share: Any, out: Any) -> int:
 
     sums: (U, m) of which row u begins with user u's short and long sum. out: (U, dim).
     """
-    overflown, dim = 0, out.shape[1]
-    short, long = np.empty(dim, np.float32), np.empty(dim, np.float32)
+    overflown, dim, width = 0, out.shape[1], sums.shape[1]
+    mixed = np.empty(2 * dim, np.float32)
+    row, both, written = address(sums), address(mixed), address(out)
     for user in range(len(sums)):
-        overflown += _direct(sums[user, :dim], short)
-        overflown += _direct(sums[user, dim : 2 * dim], long)
+        overflown += _direct(row, user * width, dim, both, 0)
+        overflown += _direct(row, user * width + dim, dim, both, dim)
         for i in range(dim):
-            short[i] = short[i] * short_share + long[i] * long_share
-        overflown += _direct(short, out[user])
+            mixed[i] = mixed[i] * short_share + mixed[dim + i] * long_share
+        overflown += _direct(both, 0, dim, written, user * dim)
     return overflown

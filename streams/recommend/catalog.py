@@ -33,7 +33,7 @@ class Catalog:
     views of the present content; take them anew after a `put`, which may move the storage.
 
     item_ids: id of each row; row_of_key: row of each `item_key`; both hold the removed items too. row_of: row of each
-    id that is known and not removed. max_length: no row's vector is longer (it never shrinks).
+    id that is known and not removed. max_length: no row's vector is longer (it never shrinks). removals: so far.
     """
 
     def __init__(self, dim: int, capacity: int = 1024, titles: bool = False) -> None:
@@ -47,7 +47,7 @@ class Catalog:
         self.item_ids: list[str] = []
         self.row_of: dict[str, int] = {}
         self.row_of_key: dict[int, int] = {}
-        self.max_length = 0.0
+        self.max_length, self.removals = 0.0, 0
         self._vectors: Floats = np.zeros((capacity, dim), dtype=np.float32)
         self._keys = np.zeros(capacity, dtype=np.uint64)
         self._live = np.zeros(capacity, dtype=np.bool_)
@@ -110,6 +110,7 @@ class Catalog:
         if row is not None:
             self._live[row] = False
             self._removed[item_id] = row
+            self.removals += 1
             self._fingerprints.pop(row, None)
 
     def ever_had(self, item_id: str) -> bool:

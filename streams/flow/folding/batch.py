@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from streams.events.canonical import Event
+from streams.events.columns.events import Events
 from streams.flow.decoded import Decoded
+from streams.flow.folding.item_rows import ItemRows
 from streams.flow.signals import EventWeights, SentimentWeight
 from streams.interest.base import NO_ITEM, Floats, Longs
 from streams.interest.rounds import Schedule, schedule
 from streams.kernels.compiling import compiled
 from streams.kernels.rows import places
-from streams.recommend import Catalog
 from streams.state.origins import Ranks
 from streams.state.users.duplicates import Keys, Mask, event_keys, fresh_events
 from streams.state.users.partition import UserPartition
-
-# An item that is not in the catalog, beside the catalog's rows and NO_ITEM.
-UNKNOWN_ITEM = -2
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
     """n events of one partition, by column."""
 
-    events: list[Event]
+    events: Events
     # (n,) the row of each event's user.
     rows: Longs
     # (n,) offset of each event's record.
@@ -49,9 +45,10 @@ class Columns:
         """All events of a batch; users who are new get a row."""
         events = decoded.events
         text_at, sentence_at = decoded.text_positions()
+        users, user_of = events.users.distinct()
         return cls(
             events,
-            part.rows([event.user_id for event in events]),
+            part.rows(users)[user_of],
             decoded.offsets,
             decoded.recorded,
             np.array(decoded.keys, np.uint64) if decoded.keys else event_keys(events, decoded.origins),
@@ -65,7 +62,7 @@ class Columns:
         if chosen.all():
             return self
         return Columns(
-            [event for event, wanted in zip(self.events, chosen.tolist(), strict=True) if wanted],
+            self.events.only(np.flatnonzero(chosen)),
             self.rows[chosen],
             self.offsets[chosen],
             self.recorded[chosen],
@@ -103,7 +100,7 @@ class Batch:
         cls,
         part: UserPartition,
         decoded: Decoded,
-        catalog: Catalog,
+        item_rows: ItemRows,
         event_weights: EventWeights,
         outcomes: Counter[str],
     ) -> Batch:
@@ -112,7 +109,7 @@ class Batch:
         repeated, risen = part.origins.sift(decoded.origins) if decoded.origins else (None, {})
         if not decoded.waited:
             new = new.only(fresh_events(part, new.rows, new.offsets, new.keys, repeated, outcomes))
-        base, items = event_weights.base(new.events), _look_up(catalog.row_of, new.events)
+        base, items = event_weights.base(new.events), item_rows.of(new.events)
         signal = (base != 0) & ((items >= 0) | ((items == NO_ITEM) & (new.text_at >= 0)))
         plan = schedule(new.rows[signal])
         touched, position = _others_behind(plan.touched, new.rows)
@@ -122,14 +119,6 @@ class Batch:
     def moved(self) -> slice:
         """Which of `touched` have a signal."""
         return slice(0, len(self.plan.touched))
-
-
-def _look_up(row_of: Mapping[str, int], events: list[Event]) -> Longs:
-    get = row_of.get
-    return np.array(
-        [NO_ITEM if event.item_id is None else get(event.item_id, UNKNOWN_ITEM) for event in events],
-        dtype=np.int64,
-    )
 
 
 def _others_behind(first: Longs, rows: Longs) -> tuple[Longs, Longs]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from streams.flow.decoded import Decoded, KeyValues, Updated
 from streams.flow.folding.batch import Batch
+from streams.flow.folding.item_rows import ItemRows
 from streams.flow.folding.parts import FoldParts
 from streams.flow.folding.waiting import SetAside, set_aside
 from streams.flow.signals import times
@@ -42,6 +43,7 @@ class BatchFolder:
         self.model, self.layout, self.catalog = parts.model, parts.layout, parts.catalog
         self.event_weights, self.writer = parts.event_weights, parts.writer
         self.options, self.history = parts.options, parts.history
+        self.item_rows = ItemRows(parts.catalog)
 
     def fold(self, part: UserPartition, decoded: Decoded, texts: Floats) -> Updated:
         """Fold the events. texts (t, dim): vectors of `decoded.texts()`. Where it raises, no trace is left."""
@@ -49,13 +51,13 @@ class BatchFolder:
         try:
             # What overflows ends as no number, or as a vector of zeros where there is an interest.
             with np.errstate(over="raise", invalid="ignore"):
-                batch = Batch.of(part, decoded, self.catalog, self.event_weights, outcomes)
+                batch = Batch.of(part, decoded, self.item_rows, self.event_weights, outcomes)
                 folded = self._apply(part, batch, texts, outcomes)
                 moved = batch.moved
                 _require_finite(folded.states["model"][moved])
                 vectors = self.vectors(part, batch.touched[moved], folded.states[moved])
         except Exception:  # whatever it was, the users that these events brought are not there
-            rows = part.rows(list(dict.fromkeys(event.user_id for event in decoded.events)))
+            rows = part.rows(decoded.events.users.distinct()[0])
             part.leave_unseen(rows)
             raise
         self._enter(part, batch, folded)
@@ -79,7 +81,8 @@ class BatchFolder:
         before = self.model.counts(moving).copy()
         signals, indices = self._signals(batch, states, texts)
         change = self.model.update(moving, signals)
-        self.history.write(states["history"], batch.plan, signals, batch.new.events, indices, before)
+        actions = batch.new.events.actions.only(indices)
+        self.history.write(states["history"], batch.plan, signals, actions, before)
         self._take_in(part, batch, states, ~aside.events)
         outcomes["applied"] += len(signals) - change.late
         outcomes["late"] += change.late
@@ -107,13 +110,14 @@ class BatchFolder:
     def _signals(self, batch: Batch, states: Any, texts: Floats) -> tuple[Signals, Longs]:
         """Signals in round order, and the index among the events of each."""
         indices, plan = np.flatnonzero(batch.signal), batch.plan
-        chosen = [batch.new.events[i] for i in indices.tolist()]
+        events, everything = batch.new.events, len(indices) == len(batch.items)
+        chosen = events if everything else events.only(indices)
         users = batch.position[indices]
         weights = (
             self.event_weights.weigh(chosen, batch.base[indices], users, states)
             * batch.new.sentiment_weight[indices]
         )
-        when = times(chosen, batch.new.recorded[indices])[plan.order]
+        when = times(chosen.times, batch.new.recorded[indices])[plan.order]
         indices = indices[plan.order]
         items = batch.items[indices]
         columns = plan.starts, plan.users, when, weights[plan.order]
@@ -155,10 +159,12 @@ class BatchFolder:
 
     def _consume(self, part: UserPartition, batch: Batch, indices: Longs) -> None:
         consuming, consume, rows = self.options.consuming_actions, part.consumed.add, batch.new.rows
-        keys, events, items = self.catalog.keys, batch.new.events, batch.items
-        for index in np.sort(indices).tolist():
-            if events[index].action in consuming and items[index] >= 0:
-                consume(int(rows[index]), int(keys[items[index]]))
+        keys, actions, items = self.catalog.keys, batch.new.events.actions, batch.items
+        consumes = np.array([action in consuming for action in actions.known], dtype=bool)
+        chosen = np.sort(indices)
+        chosen = chosen[consumes[actions.of[chosen]] & (items[chosen] >= 0)]
+        for row, key in zip(rows[chosen].tolist(), keys[items[chosen]].tolist(), strict=True):
+            consume(row, key)
 
 
 def _require_finite(models: States) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from streams.events.canonical import Event, decode_stored, encode, good_record
+from streams.events.columns.events import Events
 from streams.events.isolation import isolate, unexpected
 from streams.events.records import Record, SourceRecord
 from streams.events.rejections import Rejected
@@ -76,7 +77,7 @@ class EventFolder:
         """Fold one event with nothing wrong, of a user nobody knows."""
         part, dim = UserPartition(0, self._parts.layout, capacity=1), self._parts.catalog.dim
         zero = np.zeros(1, np.int64)
-        decoded = Decoded([_known_good_event(self._parts.event_weights)], zero, zero)
+        decoded = Decoded(Events.of([_known_good_event(self._parts.event_weights)]), zero, zero)
         self._batches.fold(part, decoded, np.full((1, dim), dim**-0.5, dtype=np.float32))
 
     def _records(

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from streams.events.canonical import decode_stored, encode
+from streams.events.columns.events import Events
 from streams.flow.decoded import Decoded
-from streams.flow.folding.batch import UNKNOWN_ITEM, Batch
+from streams.flow.folding.batch import Batch
+from streams.flow.folding.item_rows import UNKNOWN_ITEM
 from streams.recommend import Catalog
 from streams.settings.sections.state import UserStateSettings
 from streams.state.users.duplicates import Mask
@@ -81,7 +83,7 @@ def ready_events(parts: Mapping[int, UserPartition], catalog: Catalog) -> dict[i
         if found:
             ready[number] = Decoded(
                 # They were checked when they began to wait: limits that are tighter by now do not lose them.
-                events=[decode_stored(waiting.event) for waiting in found],
+                events=Events.of([decode_stored(waiting.event) for waiting in found]),
                 offsets=np.array([waiting.offset for waiting in found], dtype=np.int64),
                 recorded=np.array([waiting.recorded for waiting in found], dtype=np.int64),
                 waited=True,

@@ -17,10 +17,12 @@ import numpy.typing as npt
 from xxhash import xxh3_64_intdigest
 
 from streams.events.canonical import Event
+from streams.events.columns.events import Events
 from streams.events.provenance import Origin
 from streams.interest.base import Longs
 from streams.interest.rounds import occurrences
 from streams.kernels.compiling import compiled
+from streams.kernels.names import keys as keys_of
 from streams.kernels.rows import DUPLICATE, NEW, REPEAT, TAKEN, sift
 from streams.state.users.partition import UserPartition
 
@@ -42,6 +44,13 @@ def event_key(event_id: str, source: str = "", topic: str = "") -> int:
 
 def event_keys(events: Sequence[Event], origins: Sequence[Origin | None]) -> Keys:
     """(n,) `event_key` of each. origins: (n,) or empty where no event has one."""
+    if isinstance(events, Events) and (given := events.id_bytes) is not None:
+        topics = [origin.topic if origin else "" for origin in origins]
+        found: Keys = keys_of(given.buffer, given.ids, given.sources, _seeds(topics, len(events)))
+        for index in np.flatnonzero(given.ids[:, 1] == 0).tolist():
+            event = events[index]
+            found[index] = event_key(event.event_id, event.source, topics[index] if topics else "")
+        return found
     if not origins:
         return np.array([event_key(event.event_id, event.source) for event in events], dtype=np.uint64)
     return np.array(
@@ -51,6 +60,12 @@ def event_keys(events: Sequence[Event], origins: Sequence[Origin | None]) -> Key
         ],
         dtype=np.uint64,
     )
+
+
+def _seeds(topics: Sequence[str], count: int) -> Keys:
+    """(n,) with which the keys of events of these topics begin."""
+    seeds = {topic: xxh3_64_intdigest(topic.encode()) if topic else 0 for topic in dict.fromkeys(topics)}
+    return np.array([seeds[topic] for topic in topics] or np.zeros(count), dtype=np.uint64)
 
 
 def fresh_events(

@@ -70,5 +70,5 @@ class Update:
             change=StateChange(part, updated, resume),
             rejected=decoded.rejected,
             outcomes=updated.outcomes,
-            newest=max((event.timestamp for event in decoded.events), default=None),
+            newest=int(decoded.events.times.max()) if len(decoded.events) else None,
         )

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.events.canonical import Event
+from streams.events.columns.events import Events
 from streams.flow.signals import EventWeights, times
 from streams.settings.action_rules import DEFAULT_ACTIONS, ActionRule
 from tests.streams.flows import T0, apply, make_flow, record
@@ -131,11 +132,12 @@ def test_an_absurd_rating_does_not_poison_the_mean_for_ever() -> None:
 
 def test_a_time_after_its_records_own_is_clamped_to_that() -> None:
     events = [event("none", timestamp=T0 + ahead) for ahead in (-5, 0, 1, 10**12)]
-    assert times(events, np.full(4, T0)).tolist() == [T0 - 5, T0, T0, T0]
+    given = Events.of(events).times
+    assert times(given, np.full(4, T0)).tolist() == [T0 - 5, T0, T0, T0]
 
 
 def test_a_record_without_time_clamps_nothing() -> None:
-    assert times([event("none", timestamp=T0)], np.zeros(1, dtype=np.int64)).tolist() == [T0]
+    assert times(np.array([T0]), np.zeros(1, dtype=np.int64)).tolist() == [T0]
 
 
 def test_weights_reach_the_state() -> None:

@@ -45,7 +45,7 @@ def in_both(compute: Any) -> tuple[Any, Any]:
 
 
 @given(seed=st.integers(0, 2**32), dim=DIMS, special=st.sampled_from([0.0, 0.01, 0.3]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_directions(seed: int, dim: int, special: float) -> None:
     vectors = drawn(seed, (9, dim), special)
     first, second = in_both(lambda: unit(vectors))
@@ -65,7 +65,7 @@ def test_directions(seed: int, dim: int, special: float) -> None:
     count=st.integers(0, 120),
     short=st.sampled_from([HalfLife(2.5, "events"), HalfLife(20.0)]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_decayed_sums(seed: int, dim: int, special: float, users: int, count: int, short: HalfLife) -> None:
     rng = np.random.default_rng(seed)
     model = DecayModel(dim, short, HalfLife(300.0))
@@ -122,7 +122,7 @@ def folded(flow: Flow, batches: list[list[Record]]) -> list[Updated]:
 
 
 @given(first=EVENTS, second=EVENTS, again=st.integers(0, 60))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_a_fold_of_everything(first: Any, second: Any, again: int) -> None:
     """Repeats, duplicates, late events, texts, ratings, actions without a rule, items that come later or never."""
     batches = [records_of(first, 0), records_of(first[again:], again) + records_of(second, len(first))]

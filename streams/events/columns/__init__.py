@@ -1,0 +1,1 @@
+"""Many events by column. Knows no state and no item."""
