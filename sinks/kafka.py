@@ -42,7 +42,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 
 from sinks.base import SinkError, TopicRecords
 from sinks.counting import MissingTopicError, count_partitions
-from sinks.lanes import Entry, Lane, entries
+from sinks.lanes import Entry, Lane, entries, headers_of
 from sinks.outstanding import Outstanding
 from sinks.properties import DEFAULTS, GUARANTEES
 from sinks.refusals import RESTART, ended_by_another, fatal, late, missing, refusal, said, says_nothing
@@ -120,11 +120,13 @@ class KafkaLog:
         try:
             places = lane.places(group)
             reports = outstanding.reports(groups, index, places)
-            if group.headers is None and lane.open.issuperset(places):
-                produce, topic = self._producer.produce, lane.topic
+            if lane.open.issuperset(places):
+                produce, topic, headers = self._producer.produce, lane.topic, headers_of(group)
                 # By position: half of what the same call costs by name.
-                for (key, value), partition, report in zip(group.records, places, reports, strict=True):
-                    produce(topic, value, key, partition, report)
+                for (key, value), partition, report, own in zip(
+                    group.records, places, reports, headers, strict=True
+                ):
+                    produce(topic, value, key, partition, report, None, 0, own)
                 return
             for entry in entries(group, places, reports):
                 self._pass_on(lane, entry)
@@ -137,19 +139,15 @@ class KafkaLog:
         """Hand one record over, or hold it behind the first one of its partition."""
         if not lane.admit(entry):
             return
-        report = entry.report
-        if entry.partition not in lane.open:
+        key, value, partition, report, headers = entry
+        if partition not in lane.open:
 
             def report(error: KafkaError | None, message: Any) -> None:
-                if entry.report is not None:
-                    entry.report(error, message)
-                elif error is not None:
-                    self._refused(error, message)
+                (entry.report or self._refused)(error, message)
                 if error is None:
-                    self._opened(lane, entry.partition)
+                    self._opened(lane, partition)
 
-        headers = {} if entry.headers is None else {"headers": list(entry.headers)}
-        self._producer.produce(lane.topic, entry.value, entry.key, entry.partition, report, **headers)
+        self._producer.produce(lane.topic, value, key, partition, report, None, 0, headers)
 
     def _cannot_enqueue(self, lane: Lane, error: Exception) -> SinkError:
         self._reason_due = self._reason_due or (self._fatal is None and ended_by_another(error))
@@ -175,9 +173,11 @@ class KafkaLog:
             except Exception as error:  # see _enqueue
                 self._cannot_enqueue(lane, error)
 
-    def _refused(self, error: KafkaError, message: Any) -> None:
-        """A record was not delivered; in the poll thread."""
-        if not says_nothing(error):  # else it failed because another one did, of which librdkafka says why
+    def _refused(self, error: KafkaError | None, message: Any) -> None:
+        """A record was not delivered, where there is an error; in the poll thread."""
+        if error is not None and not says_nothing(
+            error
+        ):  # else it failed because another one did, of which librdkafka says why
             self._told(refusal(message.topic(), message.partition(), error))
 
     def _told(self, reason: str) -> None:

@@ -23,7 +23,7 @@ class Entry(NamedTuple):
     value: bytes | None
     partition: int
     report: Report | None
-    headers: Sequence[Header] | None
+    headers: list[Header] | None
 
 
 class Lane:
@@ -69,8 +69,13 @@ class Lane:
         return self.held.pop(partition, [])
 
 
+def headers_of(group: TopicRecords) -> Iterator[list[Header] | None]:
+    """The headers of each record, as the client takes them."""
+    return repeat(None, len(group.records)) if group.headers is None else map(list, group.headers)
+
+
 def entries(group: TopicRecords, places: Sequence[int], reports: Sequence[Report | None]) -> Iterator[Entry]:
     """The records of a group, each with its partition and what it reports to, if anything."""
-    headers = repeat(None, len(group.records)) if group.headers is None else group.headers
-    for (key, value), partition, report, own in zip(group.records, places, reports, headers, strict=True):
+    columns = zip(group.records, places, reports, headers_of(group), strict=True)
+    for (key, value), partition, report, own in columns:
         yield Entry(key, value, partition, report, own)

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
@@ -19,6 +20,8 @@ from streams.events.adapters.native import NativeAdapter
 from streams.events.canonical import Event
 from streams.events.records import Record
 from streams.events.rejections import Limits, Reason
+from streams.flow.outputs import Writer
+from streams.interest.base import Interests
 from streams.ops.metrics import ENCODER_COUNTS, PREFIX, Metrics
 from streams.settings.action_rules import DEFAULT_ACTIONS
 from streams.settings.configuration import CONFIG_VARIABLE
@@ -231,6 +234,22 @@ def test_the_rule_of_the_highest_record_is_the_outputs_own() -> None:
     assert newer({**old, "term": 4}, old)
     assert newer({**old, "term": 4, "offset": 8}, old)
     assert not newer({**old, "count": 4, "offset": 99}, old)
+
+
+@pytest.mark.parametrize("vector_format", ["base64", "f4le", "f2le"])
+def test_the_reader_of_vectors_takes_what_is_written(vector_format: str) -> None:
+    reader = next(e for e in examples("python", ROOT / "docs" / "outputs.md") if "def vector_record" in e)
+    found: dict[str, Any] = {}
+    exec(reader, found)
+    vectors, one = np.array([[0.6, 0.8]], dtype=np.float32), np.ones(1, dtype=np.int64)
+    states = np.zeros(1, dtype=[("offset", "<i8"), ("applied", "<i8"), ("epoch", "<i8")])
+    writer = Writer("decay", 1, vector_format)
+    records = writer.vectors(0, ["u"], states, one, one, Interests.single(vectors))
+    made = writer.topic_records("t", records)
+    record, vector = found["vector_record"](made.records[0][1], made.headers and made.headers[0])
+    assert (record["user_id"], record["count"], "vector" in record) == ("u", 1, False)
+    assert vector.dtype == np.float32
+    assert np.allclose(vector, vectors[0], rtol=0.0005)
 
 
 def test_the_weights_of_actions_are_the_defaults() -> None:

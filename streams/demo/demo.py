@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import time
-from binascii import a2b_base64
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
@@ -25,6 +24,7 @@ from streams.catalog.items import Embedding, decode_embedding
 from streams.demo.children import Child, child, environment, temporary_folder
 from streams.demo.judge import Judge, Vector
 from streams.demo.simulate import World
+from streams.flow.vector_formats import read_vectors
 from streams.kafka.reading import partition_ids, read_all
 from streams.kafka.security import librdkafka_config
 from streams.kafka.topics import specifications as topics
@@ -212,8 +212,8 @@ class Simulation:
                 continue
             self.counts[message.topic()] += 1
             if message.topic() == self.settings.topics.vectors:
-                record, now = orjson.loads(message.value()), time.time()
-                vector = np.frombuffer(a2b_base64(record["vector"]), dtype="<f4").astype(np.float64)
+                record, now = read_vectors(message.value(), message.headers()), time.time()
+                vector = record["vectors"][0].astype(np.float64)
                 self.judge.see(record["user_id"], record["count"], vector, now)
 
     def _item_vectors(self) -> dict[str, Vector]:

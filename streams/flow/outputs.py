@@ -7,7 +7,9 @@ from typing import Any
 
 import orjson
 
-from streams.flow.vector_json import in_arrays, in_base64
+from sinks.base import TopicRecords
+from streams.flow.decoded import KeyValues
+from streams.flow.vector_formats import BINARY, apart, in_arrays, in_base64, with_bytes
 from streams.interest.base import Interests, Longs
 
 # Fields of an output by which a consumer tells the newer of two; see Writer.vectors.
@@ -23,8 +25,8 @@ class Writer:
     """
 
     def __init__(self, model: str, generation: int, vector_format: str) -> None:
-        """vector_format: `base64` (little-endian float32) or `array`."""
-        self.generation = generation
+        """vector_format: `base64` (little-endian float32) or `array`, in JSON; or one of `vector_formats.BINARY`."""
+        self.generation, self._format = generation, vector_format
         self._model = orjson.dumps(model)
         self._in_json = in_arrays if vector_format == "array" else in_base64
 
@@ -45,19 +47,22 @@ class Writer:
         other batches, the one that replaced the other counts. as_of: (n,) event time of the newest, ms.
 
         A record has `vector` where the model has one vector per user, `vectors` and their `shares` where it has
-        several.
+        several. In a binary format the value is what `topic_records` takes apart.
         """
         if not users:
             return []
-        form, rows = self._in_json(interests.vectors)
-        columns, dim = [rows], interests.vectors.shape[2]
-        if interests.vectors.shape[1] > 1:
-            form += b',"shares":%b'
-            columns.append([orjson.dumps(shares) for shares in interests.shares.tolist()])
         keys, names = _quoted(users)
-        template = b'{"user_id":"%b"' + self._about(partition) + b',"dim":%d,' % dim + form + b"}"
+        form, columns = self._forms(interests)
+        template = b'{"user_id":"%b"' + self._about(partition) + form + b"}"
         filled = zip(names, *_of_states(states, counts, as_of), *columns, strict=True)
-        return list(zip(keys, [template % row for row in filled], strict=True))
+        values = [template % row for row in filled]
+        if self._format in BINARY:
+            values = with_bytes(self._format, values, interests.vectors)
+        return list(zip(keys, values, strict=True))
+
+    def topic_records(self, topic: str, vectors: KeyValues) -> TopicRecords:
+        """What `vectors` gave, as it is published."""
+        return apart(self._format, topic, vectors) if self._format in BINARY else TopicRecords(topic, vectors)
 
     def recommendations(
         self,
@@ -87,6 +92,19 @@ class Writer:
         ranked = [one.encode() for one in items]
         filled = zip(names, offsets, versions, names, offsets, versions, *others, ranked, strict=True)
         return list(zip(keys, [template % row for row in filled], strict=True))
+
+    def _forms(self, interests: Interests) -> tuple[bytes, list[list[bytes]]]:
+        """Template of what each record says of its user's vectors, and the columns that stand in it."""
+        _, number, dim = interests.vectors.shape
+        form, columns = b',"dim":%d' % dim, []
+        if self._format not in BINARY:
+            vectors, column = self._in_json(interests.vectors)
+            form += b"," + vectors
+            columns.append(column)
+        if number > 1:
+            form += b',"shares":%b'
+            columns.append([orjson.dumps(shares) for shares in interests.shares.tolist()])
+        return form, columns
 
     def _about(self, partition: int) -> bytes:
         """Template of what each record says of the state that it was made from."""

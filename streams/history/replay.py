@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import orjson
+import numpy.typing as npt
 from confluent_kafka.admin import AdminClient
 
 from encoders.core.base import Encoder
@@ -22,9 +22,10 @@ from streams.events.rejections import Reason
 from streams.flow.encoding import Scoring
 from streams.flow.flow import Flow
 from streams.flow.outputs import ORDER
+from streams.flow.vector_formats import read_vectors
 from streams.history.books.origins import rejected_origin
 from streams.history.books.waiting import waiting_offsets
-from streams.interest.base import Longs
+from streams.interest.base import Floats, Longs
 from streams.kafka.log_bounds import log_starts
 from streams.kafka.reading import read_all
 from streams.kafka.security import librdkafka_config
@@ -110,7 +111,9 @@ def replay_topic(settings: Settings) -> tuple[dict[bytes, Any], int]:
     TopicAdmin(settings.kafka, settings.topics.group).topics()
     config = librdkafka_config(settings.kafka, settings.topics.group)
     encoder, scoring = build_encoder(settings), build_scoring(settings)
-    flow = build_flow(settings, state_space(encoder, scoring))
+    # In full precision, whatever is published.
+    plain = settings.model_copy(update={"vector_format": "base64"})
+    flow = build_flow(plain, state_space(encoder, scoring))
     flow.reads_from(topic_identity(AdminClient(without_log(config)), settings.topics.canonical))
     catalog_updater = CatalogUpdater(flow.catalog, encoder, flow.options.limits)
     for messages in read_all(config, settings.topics.embeddings):
@@ -123,7 +126,7 @@ def replay_topic(settings: Settings) -> tuple[dict[bytes, Any], int]:
     waiting = waiting_offsets(settings) if flow.catalog.recall_removed() else NOTHING_WAITS
     newest = dict(replay(flow, encoder, records, scoring, waiting))
     events = sum(part.books["read"] for part in flow.partitions.values())
-    return {key: orjson.loads(value) for key, value in newest.items()}, events
+    return {key: read_vectors(value) for key, value in newest.items()}, events
 
 
 def refused_for_their_time(
@@ -153,7 +156,7 @@ def verify(settings: Settings) -> Verdict:
     differing = [
         key.decode()
         for key, record in replayed.items()
-        if key in published and published[key]["vector"] != record["vector"]
+        if key in published and not _same(record["vectors"], published[key]["vectors"])
     ]
     missing = [key.decode() for key in replayed.keys() ^ published.keys()]
     return Verdict(len(replayed), events, differing, missing, cut_beginnings(settings))
@@ -176,11 +179,16 @@ def newest_published(settings: Settings) -> dict[bytes, Any]:
         for message in messages:
             if message.value() is None:
                 continue
-            record = orjson.loads(message.value())
+            record = read_vectors(message.value(), message.headers())
             known = newest.get(message.key())
             if known is None or _order(record) >= _order(known):
                 newest[message.key()] = record
     return newest
+
+
+def _same(replayed: Floats, published: npt.NDArray[np.floating]) -> bool:
+    """Bit for bit, in the precision in which it was published."""
+    return replayed.astype(published.dtype).tobytes() == published.tobytes()
 
 
 def _order(record: Mapping[str, Any]) -> tuple[int, ...]:

@@ -44,7 +44,7 @@ class Publisher:
         part, updated = change.part, change.updated
         records = [*updated.state, part.progress_record(self.flow.source)]
         state = TopicRecords(self.topics.state, records, part.partition)
-        vectors = TopicRecords(self.topics.vectors, updated.vectors)
+        vectors = self.flow.writer.topic_records(self.topics.vectors, updated.vectors)
         delivery = self.sink.publish([state, vectors, *others])
         pending = PendingChange(part.sequence, change.resume, len(records), delivery)
         # A snapshot holds where each row's record stands.

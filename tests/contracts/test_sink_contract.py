@@ -60,6 +60,18 @@ def test_headers_and_tombstones_arrive(sink_and_reader: tuple[Log, Read]) -> Non
     assert reader("topic") == [(b"a", b"1", headers[0]), (b"b", None, [])]
 
 
+def test_headers_arrive_where_the_partition_has_been_written_to_before(
+    sink_and_reader: tuple[Log, Read],
+) -> None:
+    sink, reader = sink_and_reader
+    sink.publish([TopicRecords("topic", [(b"a", b"0")], partition=0)]).result(timeout=30)
+    headers = [(("n", b"%d" % number),) for number in range(3)]
+    records = [(b"a", b"%d" % number) for number in range(1, 4)]
+    done = sink.publish([TopicRecords("topic", records, partition=0, headers=headers)])
+    assert list(done.result(timeout=30)) == [3]
+    assert [found for _, _, found in reader("topic")] == [[], *([own] for (own,) in headers)]
+
+
 def test_one_key_keeps_its_order_whatever_the_partition(sink_and_reader: tuple[Log, Read]) -> None:
     sink, reader = sink_and_reader
     records = [(b"user-%d" % (i % 7), b"%d" % i) for i in range(70)]

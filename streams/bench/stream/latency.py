@@ -22,7 +22,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import orjson
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from streams.bench import process
@@ -31,6 +30,7 @@ from streams.bench.errors import BenchError
 from streams.bench.harness import Samples
 from streams.bench.stream import ours
 from streams.bench.stream.workload import Workload
+from streams.flow.vector_formats import read_vectors
 
 CASE = "latency"
 WARM_UP_S, MEASURED_S = 2.0, 5.0
@@ -123,7 +123,7 @@ class Subscriber:
                 now = time.time()
                 key = message.key()
                 counts = self._counts[key]
-                count = orjson.loads(message.value())["count"]
+                count = read_vectors(message.value(), message.headers())["count"]
                 self._events += count - (counts[-1] if counts else 0)
                 counts.append(count)
                 self._times[key].append(now)

@@ -24,12 +24,10 @@ its cost per event is what counts.
 from __future__ import annotations
 
 import time
-from binascii import a2b_base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import orjson
 
 from streams.bench import process
 from streams.bench.cluster import Cluster
@@ -38,6 +36,7 @@ from streams.bench.harness import Samples
 from streams.bench.stream import ours
 from streams.bench.stream.contender import Contender, Form, Launch, Wiring, label
 from streams.bench.stream.workload import Floats, Workload
+from streams.flow import vector_formats
 from streams.kafka.reading import read_all
 
 CASE = "throughput"
@@ -180,14 +179,11 @@ def _await_vectors(cluster: Cluster, engine: process.Engine, output: str, events
 
 def read_vectors(cluster: Cluster, topic: str) -> dict[str, tuple[int, Floats]]:
     """Newest vector of each user, and the number of events in it."""
-    latest = {
-        message.key(): message.value() for chunk in read_all(cluster.config, topic) for message in chunk
-    }
+    latest = {message.key(): message for chunk in read_all(cluster.config, topic) for message in chunk}
     found = {}
-    for key, value in latest.items():
-        record = orjson.loads(value)
-        vector = np.frombuffer(a2b_base64(record["vector"]), dtype="<f4")
-        found[key.decode()] = record["count"], vector
+    for key, message in latest.items():
+        record = vector_formats.read_vectors(message.value(), message.headers())
+        found[key.decode()] = record["count"], record["vectors"][0]
     return found
 
 

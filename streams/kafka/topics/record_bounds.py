@@ -20,7 +20,8 @@ HEADER_BYTES = 10
 CHARACTER, ESCAPED = 4, 6
 # Names, numbers and punctuation of our JSON records, and the headers of a canonical record.
 JSON_BYTES, ORIGIN_BYTES = 1024, 2048
-BASE64_VALUE, ARRAY_VALUE = 6, 26
+BASE64_VALUE = 6
+VALUE_BYTES = {"base64": BASE64_VALUE, "array": 26, "f4le": 4, "f2le": 2}
 CONSUMED_BYTES = 8
 REJECTED_BYTES = 8 * 1_048_576
 STEP = 1_048_576
@@ -49,8 +50,7 @@ class Needs:
         around = BATCH_BYTES + RECORD_BYTES
         key = CHARACTER * settings.limits.max_id_length
         name = ESCAPED * settings.limits.max_id_length
-        per_value = ARRAY_VALUE if settings.output.vector_format == "array" else BASE64_VALUE
-        vector = per_value * settings.encoder.dimensions
+        vector = VALUE_BYTES[settings.output.vector_format] * settings.encoder.dimensions
         # An item's vector is always base64; its title is bounded like a text.
         item = name + BASE64_VALUE * settings.encoder.dimensions + ESCAPED * settings.limits.max_text_length
         return cls(

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.flow.outputs import Writer
+from streams.flow.outputs import ORDER, Writer
 from streams.flow.rendering import Quoted, ranked_items, remembered
+from streams.flow.vector_formats import read_vectors
 from streams.interest.base import Interests
 from streams.recommend import Ranked, Reasons
 from streams.state.users.layout import HISTORY_DTYPE
@@ -125,6 +126,49 @@ def test_records_are_those_that_dictionaries_would_give(
         called = {"user_id": user, "recommendation_id": f"2-3-{row + 100}-{row + 1}-{user}"}
         wanted = orjson.dumps({**called, **model, **state, "items": [{"item_id": "ü"}]})
         assert lists[row] == (user.encode(), wanted)
+
+
+@pytest.mark.parametrize("vector_format", ["base64", "array", "f4le", "f2le"])
+@pytest.mark.parametrize("number", [1, 3])
+def test_a_vector_is_read_back_from_every_format(vector_format: str, number: int) -> None:
+    users, dim = ["a", 'b}"', "ü"], 5
+    drawn = np.random.default_rng(4).standard_normal((3, number, dim)).astype(np.float32)
+    interests = Interests(drawn, np.full((3, number), 0.25, dtype=np.float32))
+    writer, numbers = Writer("m", 2, vector_format), np.arange(3)
+    made = writer.topic_records("t", writer.vectors(1, users, states(3), numbers, numbers, interests))
+    headers = made.headers or [()] * 3
+    found = [read_vectors(v or b"", own) for (_, v), own in zip(made.records, headers, strict=True)]
+    assert [key for key, _ in made.records] == [user.encode() for user in users]
+    assert [one["user_id"] for one in found] == users
+    assert [[one[name] for name in ORDER] for one in found] == [[2, n, 40, n + 100, n + 1] for n in range(3)]
+    written_as = np.float16 if vector_format == "f2le" else np.float32
+    for one, vectors in zip(found, drawn, strict=True):
+        assert one["vectors"].dtype == written_as
+        assert one["vectors"].tobytes() == vectors.astype(written_as).tobytes()
+        assert one.get("shares") == ([0.25] * 3 if number > 1 else None)
+
+
+def test_a_binary_record_is_its_vector_and_says_the_rest_in_headers() -> None:
+    vectors, numbers = np.arange(4, dtype=np.float32).reshape(1, 1, 4), np.array([7])
+    writer = Writer("decay", 2, "f4le")
+    interests = Interests(vectors, np.ones((1, 1), dtype=np.float32))
+    made = writer.topic_records("t", writer.vectors(3, ["u"], states(1), numbers, numbers, interests))
+    headers = made.headers or []
+    assert made.records == [(b"u", vectors.tobytes())]
+    ((form, said),) = headers
+    assert form == ("x-vector", b"f4le")
+    assert said[0] == "x-interest"
+    assert "vector" not in orjson.loads(said[1])
+    assert (made.topic, made.partition) == ("t", None)
+
+
+def test_half_precision_keeps_what_the_documentation_says() -> None:
+    drawn = np.random.default_rng(9).standard_normal((500, 128)).astype(np.float32)
+    units = drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+    halves = units.astype(np.float16).astype(np.float32)
+    normal = np.abs(units) > 2**-14
+    assert (np.abs(halves - units)[normal] <= 2**-11 * np.abs(units)[normal]).all()
+    assert np.abs(halves @ units.T - units @ units.T).max() < 0.0005
 
 
 def missing_last(rows: Any) -> Any:

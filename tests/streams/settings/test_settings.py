@@ -173,6 +173,13 @@ def test_problems_of_several_sections_are_named_at_once() -> None:
         assert problem in said
 
 
+@pytest.mark.parametrize("vector_format", ["f4le", "f2le"])
+def test_rows_of_a_destination_beside_kafka_are_json(vector_format: str) -> None:
+    assert "vector_format" in wrong(destinations="kafka,memory", vector_format=vector_format)
+    assert load(vector_format=vector_format).output.vector_format == vector_format
+    assert load(destinations="kafka,memory", vector_format="array").output.vector_format == "array"
+
+
 def test_an_unknown_variable_is_named(environment: Any) -> None:
     environment(dimension="64")
     assert "INTERESTFLOW_DIMENSION: no such setting" in wrong()

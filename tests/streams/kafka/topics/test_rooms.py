@@ -111,7 +111,7 @@ def test_topics_are_made_to_take_the_largest_event(limit_bytes: int) -> None:
     )
 
 
-@pytest.mark.parametrize("vector_format", ["base64", "array"])
+@pytest.mark.parametrize("vector_format", ["base64", "array", "f4le", "f2le"])
 def test_the_longest_vector_fits_what_its_topic_needs(vector_format: Any) -> None:
     user, dim = "\U0001f600" * 1024, 4096
     settings = Settings(
@@ -124,9 +124,15 @@ def test_the_longest_vector_fits_what_its_topic_needs(vector_format: Any) -> Non
     states = np.full(1, 2**62, dtype=[("offset", "<i8"), ("applied", "<i8"), ("epoch", "<i8")])
     numbers = np.full(1, 2**62)
     longest = Interests.single(np.full((1, dim), -1.2345678e-30, dtype=np.float32))
-    ((key, value),) = Writer("decay", 99, vector_format).vectors(0, [user], states, numbers, numbers, longest)
-    per_value = 26 if vector_format == "array" else 6
-    assert record_bytes(key, value) <= per_value * dim + 10 * 1024 + 1024 + 85 <= Needs.of(settings).vectors
+    writer = Writer("decay", 99, vector_format)
+    made = writer.topic_records("t", writer.vectors(0, [user], states, numbers, numbers, longest))
+    (key, value), headers = made.records[0], made.headers[0] if made.headers else ()
+    per_value = {"base64": 6, "array": 26, "f4le": 4, "f2le": 2}[vector_format]
+    assert (
+        record_bytes(key, value, headers)
+        <= per_value * dim + 10 * 1024 + 1024 + 85
+        <= Needs.of(settings).vectors
+    )
 
 
 class Brokers:
