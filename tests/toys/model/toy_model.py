@@ -53,9 +53,10 @@ class LatestModel:
         return Interests.single(unit(states["vector"]))
 
     def coefficients(self, states: States, times: Longs, weights: Floats, ordinals: Longs) -> Floats:
-        """(U, 1, H): 1 or -1 for the last event that has a weight, 0 for all others."""
+        """(U, 1, H): for the last event that has a weight, 1 or -1 by the length of its vector; 0 for all others."""
         latest = ordinals == states["latest"][:, None]
-        return np.where(latest, np.sign(weights), np.float32(0))[:, None]
+        lengths = np.maximum(np.linalg.norm(states["vector"], axis=1), np.finfo(np.float32).tiny)
+        return np.where(latest, np.sign(weights) / lengths[:, None], np.float32(0))[:, None]
 
 
 def from_settings(settings: Settings) -> LatestModel:
