@@ -85,12 +85,16 @@ class OriginReader:
             if name == ORIGIN:
                 try:
                     head, partition, offset, index = value.rsplit(b"/", 3)
-                    stream = self._streams[head] if head in self._streams else self._stream(head)
+                    stream = self.stream_of(head)
                     rank = rank_of(int(offset), int(index))
                     return None if stream is None else Origin(stream, int(partition), rank)
                 except (ValueError, UnicodeDecodeError):
                     return None
         return None
+
+    def stream_of(self, head: bytes) -> str | None:
+        """The stream of what stands before the numbers; None where it is of another events topic. Raises ValueError."""
+        return self._streams[head] if head in self._streams else self._stream(head)
 
     def _stream(self, head: bytes) -> str | None:
         topic, topic_id, canonical_topic_id = head.decode().split("/")

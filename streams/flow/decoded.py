@@ -10,13 +10,14 @@ from operator import attrgetter
 import numpy as np
 
 from streams.events.columns.events import Events
+from streams.events.columns.origins import OriginColumns, read_origins
 from streams.events.provenance import Origin, OriginReader
 from streams.events.records import SourceRecord
 from streams.events.rejections import Rejected
 from streams.interest.base import Floats, ItemDeltas, Longs
 
 KeyValues = list[tuple[bytes, bytes]]
-_OFFSET, _APPENDED, _TIMESTAMP = map(attrgetter, ("offset", "appended", "timestamp"))
+_OFFSET, _APPENDED, _TIMESTAMP, _HEADERS = map(attrgetter, ("offset", "appended", "timestamp", "headers"))
 
 
 @dataclass(slots=True)
@@ -43,7 +44,7 @@ class Decoded:
     # (n,) the events' records; empty for events that waited.
     records: Sequence[SourceRecord] = ()
     # (n,) where ingest read each event; empty where no event says so.
-    origins: Sequence[Origin | None] = ()
+    origins: OriginColumns | Sequence[Origin | None] = ()
     # (n,) key of each event's id for events that waited; empty for others.
     keys: Sequence[int] = ()
 
@@ -64,7 +65,7 @@ class Decoded:
             last_offset=records[-1].offset,
             rejected=[(records[index], reason) for index, reason in rejected.items()],
             records=kept,
-            origins=origins.read(kept),
+            origins=_origins(kept, origins),
         )
 
     def read_after(self, offset: int) -> int:
@@ -129,13 +130,30 @@ class Decoded:
             waited=self.waited,
             scores={at[index]: score for index, score in self.scores.items() if index in at},
             sentences={at[index]: text for index, text in self.sentences.items() if index in at},
-            origins=[self.origins[i] for i in indices] if self.origins else (),
+            origins=_chosen(self.origins, chosen),
             keys=[self.keys[i] for i in indices] if self.keys else (),
         )
         return some, texts[rows]
 
     def _with_text(self) -> list[int]:
         return [index for index in self.events.texts if index not in self.refused]
+
+
+def _origins(
+    records: Sequence[SourceRecord], reader: OriginReader
+) -> OriginColumns | Sequence[Origin | None]:
+    headers = list(map(_HEADERS, records))
+    if not any(headers):
+        return ()
+    return read_origins(headers, reader.stream_of) or reader.read(records)
+
+
+def _chosen(
+    origins: OriginColumns | Sequence[Origin | None], indices: Longs
+) -> OriginColumns | Sequence[Origin | None]:
+    if isinstance(origins, OriginColumns):
+        return origins.only(indices)
+    return [origins[index] for index in indices.tolist()] if origins else ()
 
 
 def _recorded(records: Sequence[SourceRecord]) -> Longs:

@@ -27,7 +27,7 @@ except Exception as error:  # no wheel, or an LLVM that does not load: numpy doe
 F = TypeVar("F", bound=Callable[..., Any])
 
 # Files of this room with kernels.
-FILES = ("directions", "names", "records", "rings", "rows", "sums")
+FILES = ("directions", "names", "origins", "records", "rings", "rows", "sums")
 # "numpy": divisions give infinities, as numpy's do, and no exception.
 OPTIONS = {"nogil": True, "fastmath": False, "error_model": "numpy"}
 
@@ -47,7 +47,7 @@ class Kernel:
         except RuntimeError as error:
             if "cannot cache" not in str(error):
                 raise
-            log.warning("no folder to keep compiled code in, so each start compiles: set NUMBA_CACHE_DIR")
+            _tell_not_kept()
             self._compiled = numba.njit(types, **OPTIONS)(self.function)
 
     def __call__(self, *arguments: Any) -> Any:
@@ -58,10 +58,19 @@ class Kernel:
 
 
 class _Switch:
-    """Whether kernels are used. wanted: as the settings say. works: None until they were compiled."""
+    """Whether kernels are used. wanted: as the settings say. works: None until they were compiled.
 
-    wanted = True
+    kept: false once the log says that there is no folder.
+    """
+
+    wanted, kept = True, True
     works: bool | None = None
+
+
+def _tell_not_kept() -> None:
+    if _Switch.kept:
+        _Switch.kept = False
+        log.warning("no folder to keep compiled code in, so each start compiles: set NUMBA_CACHE_DIR")
 
 
 _kernels: list[Kernel] = []

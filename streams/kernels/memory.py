@@ -1,4 +1,7 @@
-"""Bytes by address, for loops that read them one by one: an array given to a function is counted, an address is not."""
+"""Bytes by address, for loops that read them one by one: an array given to a function is counted, an address is not.
+
+A kernel that was kept does not see a change of this file: change the kernel's file, too.
+"""
 
 from __future__ import annotations
 

@@ -35,12 +35,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from streams.events.columns.origins import OriginColumns
 from streams.events.provenance import Origin
+from streams.kernels.origins import sift
 
 Mask = npt.NDArray[np.bool_]
 # Highest rank by stream and partition.
 Ranks = dict[tuple[str, int], int]
-NO_RANK = -1
+NO_RANK, HIGHEST_RANK = -1, 2**63 - 1
 
 
 class Origins:
@@ -54,11 +56,13 @@ class Origins:
         """The ranks by stream and partition."""
         return {stream: dict(ranks) for stream, ranks in self._highest.items()}
 
-    def sift(self, origins: Sequence[Origin | None]) -> tuple[Mask, Ranks]:
+    def sift(self, origins: OriginColumns | Sequence[Origin | None]) -> tuple[Mask, Ranks]:
         """(n,) true for repeats; and the highest ranks that the batch brings, for `advance`. Changes nothing yet.
 
         origins: (n,) of events in log order.
         """
+        if isinstance(origins, OriginColumns):
+            return self._sift_columns(origins)
         repeated = np.zeros(len(origins), dtype=bool)
         risen: Ranks = {}
         known = self._highest
@@ -73,6 +77,15 @@ class Origins:
             else:
                 risen[key] = rank
         return repeated, risen
+
+    def _sift_columns(self, origins: OriginColumns) -> tuple[Mask, Ranks]:
+        known = self._highest
+        before = [known.get(stream, {}).get(partition, NO_RANK) for stream, partition in origins.places]
+        # A rank that was not written by ingest may be beyond all that ranks can be.
+        highest = np.array([min(rank, HIGHEST_RANK) for rank in before], dtype=np.int64)
+        repeated: Mask = sift(origins.of, origins.ranks, highest)
+        both = zip(origins.places, before, highest.tolist(), strict=True)
+        return repeated, {place: now for place, then, now in both if now > then}
 
     def advance(self, risen: Ranks) -> None:
         """Enter the ranks that `sift` returned."""

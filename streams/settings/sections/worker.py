@@ -43,7 +43,7 @@ class WorkerSettings(Section):
     batches_in_flight: int = Field(default=4, ge=1, le=64)
     # Seconds between commits of the consumer group (the changelog, not the group offset, is the truth).
     commit_interval_s: float = Field(default=2.0, gt=0)
-    # Decode and fold with compiled code (numba, compiled at the first start); false does the same in numpy, at three
+    # Decode and fold with compiled code (numba, compiled at the first start); false does the same in numpy, at four
     # times the cost.
     compiled: bool = True
 

@@ -18,6 +18,7 @@ from xxhash import xxh3_64_intdigest
 
 from streams.events.canonical import Event
 from streams.events.columns.events import Events
+from streams.events.columns.origins import OriginColumns
 from streams.events.provenance import Origin
 from streams.interest.base import Longs
 from streams.interest.rounds import occurrences
@@ -39,33 +40,47 @@ def event_key(event_id: str, source: str = "", topic: str = "") -> int:
     it was ingested from.
     """
     named = f"{source}\0{event_id}" if source else event_id
-    return xxh3_64_intdigest(named.encode(), xxh3_64_intdigest(topic.encode()) if topic else 0) or 1
+    return xxh3_64_intdigest(named.encode(), _seed(topic)) or 1
 
 
-def event_keys(events: Sequence[Event], origins: Sequence[Origin | None]) -> Keys:
+def event_keys(events: Sequence[Event], origins: OriginColumns | Sequence[Origin | None]) -> Keys:
     """(n,) `event_key` of each. origins: (n,) or empty where no event has one."""
     if isinstance(events, Events) and (given := events.id_bytes) is not None:
-        topics = [origin.topic if origin else "" for origin in origins]
-        found: Keys = keys_of(given.buffer, given.ids, given.sources, _seeds(topics, len(events)))
-        for index in np.flatnonzero(given.ids[:, 1] == 0).tolist():
+        found: Keys = keys_of(given.buffer, given.ids, given.sources, _seeds(origins, len(events)))
+        decoded = np.flatnonzero(given.ids[:, 1] == 0).tolist()
+        topics = _topics(origins) if decoded else ()
+        for index in decoded:
             event = events[index]
             found[index] = event_key(event.event_id, event.source, topics[index] if topics else "")
         return found
     if not origins:
         return np.array([event_key(event.event_id, event.source) for event in events], dtype=np.uint64)
-    return np.array(
-        [
-            event_key(event.event_id, event.source, origin.topic if origin else "")
-            for event, origin in zip(events, origins, strict=True)
-        ],
-        dtype=np.uint64,
-    )
+    both = zip(events, _topics(origins), strict=True)
+    return np.array([event_key(event.event_id, event.source, topic) for event, topic in both], np.uint64)
 
 
-def _seeds(topics: Sequence[str], count: int) -> Keys:
-    """(n,) with which the keys of events of these topics begin."""
-    seeds = {topic: xxh3_64_intdigest(topic.encode()) if topic else 0 for topic in dict.fromkeys(topics)}
-    return np.array([seeds[topic] for topic in topics] or np.zeros(count), dtype=np.uint64)
+def _topics(origins: OriginColumns | Sequence[Origin | None]) -> Sequence[str]:
+    """(n,) the source topic of each event, empty where it has no origin; nothing where none has one."""
+    if not isinstance(origins, OriginColumns):
+        return [origin.topic if origin else "" for origin in origins]
+    # Whoever has no place, -1, finds what stands last.
+    names = [*(stream.partition("/")[0] for stream, _ in origins.places), ""]
+    return [names[place] for place in origins.of.tolist()]
+
+
+def _seeds(origins: OriginColumns | Sequence[Origin | None], count: int) -> Keys:
+    """(n,) with which the keys of events of these origins begin."""
+    if not origins:
+        return np.zeros(count, dtype=np.uint64)
+    if isinstance(origins, OriginColumns):
+        topics, of = [stream.partition("/")[0] for stream, _ in origins.places], origins.of
+        found: Keys = np.array([*map(_seed, topics), 0], dtype=np.uint64)[of]
+        return found
+    return np.array([_seed(topic) for topic in _topics(origins)], dtype=np.uint64)
+
+
+def _seed(topic: str) -> int:
+    return xxh3_64_intdigest(topic.encode()) if topic else 0
 
 
 def fresh_events(
