@@ -58,12 +58,13 @@ class Kernel:
 
 
 class _Switch:
-    """Whether kernels are used. wanted: as the settings say. works: None until they were compiled.
+    """Whether kernels are used. wanted: as the settings say. suspended: whatever they say (see `numpy_only`).
+    works: None until they were compiled.
 
     kept: false once the log says that there is no folder.
     """
 
-    wanted, kept = True, True
+    wanted, suspended, kept = True, False, True
     works: bool | None = None
 
 
@@ -112,7 +113,7 @@ def choose(wanted: bool) -> None:
 
 def compiled() -> bool:
     """True where kernels are to be used; the first call compiles them all."""
-    if not _Switch.wanted:
+    if _Switch.suspended or not _Switch.wanted:
         return False
     if _Switch.works is None:
         _Switch.works = _compile_all()
@@ -121,12 +122,12 @@ def compiled() -> bool:
 
 @contextmanager
 def numpy_only() -> Iterator[None]:
-    """Within it numpy does all."""
-    before, _Switch.wanted = _Switch.wanted, False
+    """Within it numpy does all, whatever flow is built."""
+    before, _Switch.suspended = _Switch.suspended, True
     try:
         yield
     finally:
-        _Switch.wanted = before
+        _Switch.suspended = before
 
 
 def _compile_all() -> bool:

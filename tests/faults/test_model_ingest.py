@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from streams.events import provenance
+from streams.kernels.compiling import numpy_only
 from streams.state.origins import Origins
 from tests.faults.deployment import Problems
 from tests.faults.model_ingest import Rules
@@ -77,7 +78,7 @@ MUTATIONS: dict[str, Callable[[Patch], Rules]] = {
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_a_mutation_of_ingest_is_found(name: str) -> None:
     for number in range(ENOUGH):
-        with pytest.MonkeyPatch.context() as patch:
+        with numpy_only(), pytest.MonkeyPatch.context() as patch:  # mutations are of Python functions
             found = breaches(f"mutation {number}", MUTATIONS[name](patch))
         if found and not breaches(f"mutation {number}", Rules()):
             print(f"{name}: schedule {number} breaches {found}")  # shown by `pytest -s`
