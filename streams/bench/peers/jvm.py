@@ -54,7 +54,12 @@ OPENED = (
     *("util", "util.concurrent", "util.concurrent.atomic", "util.concurrent.locks"),
 )
 OPTIONS = (
-    *("-Xms1g", "-Xmx1g", "-XX:+UseParallelGC"),
+    *(
+        "-Xms1g",
+        "-Xmx1g",
+        "-XX:+UseParallelGC",
+        f"-Dlog4j2.configurationFile={SOURCES / 'log4j2.properties'}",
+    ),
     *(f"--add-opens=java.base/java.{package}=ALL-UNNAMED" for package in OPENED),
     "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
 )

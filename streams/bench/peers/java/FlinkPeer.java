@@ -49,6 +49,8 @@ public final class FlinkPeer {
         chosen.setString("parallelism.default", "1");
         chosen.setString("pipeline.object-reuse", "true");
         chosen.setString("taskmanager.memory.managed.size", "512m");
+        // It is paused while its topic is filled.
+        chosen.setString("heartbeat.timeout", "600000");
         return chosen;
     }
 

@@ -51,6 +51,8 @@ public final class KafkaStreamsPeer {
         // All states fit, and go to RocksDB and to the changelog once per commit; its default is 10 MB.
         chosen.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, 256L << 20);
         chosen.put(StreamsConfig.consumerPrefix("max.poll.records"), 4000);
+        // It is paused while its topic is filled.
+        chosen.put(StreamsConfig.consumerPrefix("session.timeout.ms"), 600_000);
         // It lingers for 100 ms by itself, which costs least.
         chosen.put(StreamsConfig.producerPrefix("batch.size"), 1_000_000);
         return chosen;
