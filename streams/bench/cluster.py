@@ -39,19 +39,21 @@ class Cluster:
         # log_level 0: failures are raised, and that the broker goes at the end is no news.
         self.config = {"bootstrap.servers": self.servers, "log_level": 0}
         self._admin = AdminClient(dict(self.config))
+        self._partitions: dict[str, int] = {}
         self._topics = TopicAdmin(KafkaSettings(kafka_bootstrap_servers=self.servers), "interestflow-bench")
 
-    def create(self, *topics: str, **config: str) -> list[str]:
-        """Make topics of four partitions that are missing; returns their names.
+    def create(self, *topics: str, partitions: int = PARTITIONS, **config: str) -> list[str]:
+        """Make topics of so many partitions that are missing; returns their names.
 
         `__` in a setting's name stands for a dot.
         """
         dotted = {key.replace("__", "."): value for key, value in config.items()}
-        return self._topics.create([TopicSpec(topic, PARTITIONS, 1, dotted) for topic in topics])
+        return self.create_all([TopicSpec(topic, partitions, 1, dotted) for topic in topics])
 
-    def create_all(self, specs: Sequence[TopicSpec]) -> None:
-        """Make topics as a deployment specifies them."""
-        self._topics.create(list(specs))
+    def create_all(self, specs: Sequence[TopicSpec]) -> list[str]:
+        """Make topics as a deployment specifies them; returns the names of those that were missing."""
+        self._partitions.update((spec.name, spec.partitions) for spec in specs)
+        return self._topics.create(list(specs))
 
     def delete(self, group: str) -> None:
         """Remove the topics in whose names this occurs; their files follow a minute later."""
@@ -61,7 +63,7 @@ class Cluster:
 
     def ends(self, topic: str) -> dict[int, int]:
         """End offset of each partition, now."""
-        asked = {TopicPartition(topic, p): OffsetSpec.latest() for p in range(PARTITIONS)}
+        asked = {TopicPartition(topic, p): OffsetSpec.latest() for p in range(self._partitions[topic])}
         deadline = time.monotonic() + TIMEOUT_S
         while True:
             try:

@@ -54,6 +54,10 @@ class Engine:
         """User and system time so far, children included."""
         return cpu_seconds(self.pid)
 
+    def resident_bytes(self) -> int:
+        """Memory now, children included."""
+        return resident_bytes(self.pid)
+
     def _signal(self, number: signal.Signals) -> None:
         # Not the process group: workers side by side have one each.
         process = psutil.Process(self.pid)
@@ -121,4 +125,15 @@ def cpu_seconds(pid: int) -> float:
             with contextlib.suppress(psutil.NoSuchProcess):
                 total += sum(one.cpu_times()[:2])
         total += sum(process.cpu_times()[2:4])
+    return total
+
+
+def resident_bytes(pid: int) -> int:
+    """Resident set of a process and its children."""
+    total = 0
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        for one in (process, *process.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                total += one.memory_info().rss
     return total

@@ -15,6 +15,9 @@ from streams.commands.common import load_settings, or_exit
 JsonFile = Annotated[
     Path | None, typer.Option("--json", help="Write the rows here too, as a JSON list.", dir_okay=False)
 ]
+SCALED = (
+    "For the case scale: measure this many; may be repeated. Default: a row of values for each of the four."
+)
 
 bench_cli = typer.Typer(
     help="Measure speed, latency and memory on a local Apache Kafka.", no_args_is_help=True
@@ -39,16 +42,23 @@ def stream(
         ),
     ] = None,
     events: Annotated[int, typer.Option(min=1000, help="Events of a throughput run.")] = 400_000,
+    workers: Annotated[list[int] | None, typer.Option(min=1, help=SCALED)] = None,
+    partitions: Annotated[list[int] | None, typer.Option(min=1, help=SCALED)] = None,
+    users: Annotated[list[int] | None, typer.Option(min=1, help=SCALED)] = None,
+    dims: Annotated[list[int] | None, typer.Option(min=2, help=SCALED)] = None,
 ) -> None:
-    """Throughput beside other engines, latency, recommendations, recovery and memory.
+    """Throughput beside other engines, latency, recommendations, recovery and memory; `scale` where it is named.
 
     Progress goes to standard error. Example: interestflow bench stream --case throughput --json bench.json
     """
 
     def measure() -> None:
         from streams.bench.stream.run import Plan, run
+        from streams.bench.stream.scale import Axes
 
-        run(Plan(runs, events, tuple(case or ()), tuple(engine or ()), tuple(form or ())), json_file)
+        axes = Axes(*(tuple(values or ()) for values in (workers, partitions, users, dims)))
+        names = tuple(case or ()), tuple(engine or ()), tuple(form or ())
+        run(Plan(runs, events, *names, axes=axes), json_file)
 
     # So that an engine and the broker are ended in order when we are told to stop.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

@@ -10,7 +10,7 @@ import pytest
 from streams.bench.cluster import Cluster, cluster
 from streams.bench.harness import Samples
 from streams.bench.peers import jvm
-from streams.bench.stream import latency, memory, ours, recommend, recovery, run, throughput
+from streams.bench.stream import latency, memory, ours, recommend, recovery, run, scale, throughput
 from streams.bench.stream.run import Plan
 
 pytestmark = pytest.mark.broker
@@ -83,3 +83,13 @@ def test_recommend_recovery_and_memory(broker: Cluster) -> None:
     assert well_formed(recommend.measure(broker, 2, 40, quiet), recommend.CASE, 2) == rate
     assert well_formed(recovery.measure(broker, 2, 400, quiet), recovery.CASE, 2) == rate
     assert len(well_formed(memory.measure(broker, 1, 20_000, quiet), memory.CASE, 1)) == 5
+
+
+def test_scale_measures_every_axis(broker: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(throughput, "CHECK_EVERY", 1)
+    monkeypatch.setattr(scale, "JOINING_S", 2.0)
+    axes = scale.Axes(workers=(2,), partitions=(3,), users=(300,), dims=(16,))
+    found = scale.measure(broker, axes, 1, 800, quiet)
+    names = ("2 workers", "3 partitions", "300 users", "16 dims")
+    wanted = {(name, metric) for name in names for metric, _ in throughput.METRICS}
+    assert well_formed(found, scale.CASE, 1) == wanted

@@ -40,11 +40,15 @@ class Wiring:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How to start an engine. changelog: topic whose last record ends the clock too, if any."""
+    """How to start an engine. changelog: topic whose last record ends the clock too, if any.
+
+    joining_s: seconds that it is left alone once it is warm, until all its processes have their part.
+    """
 
     command: list[str]
     environment: dict[str, str]
     changelog: str | None = None
+    joining_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

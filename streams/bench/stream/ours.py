@@ -64,17 +64,20 @@ def create_topics(cluster: Cluster, given: Settings) -> None:
     The catalog is written once per broker, beforehand, so that every worker knows it from its start.
     """
     if cluster.create(given.topics.embeddings):
-        cluster.fill(given.topics.embeddings, workload.embeddings())
+        cluster.fill(given.topics.embeddings, workload.embeddings(given.encoder.dimensions))
     specs = topics.specs(given)
     cluster.create_all(
-        [replace(spec, config={**spec.config, **topics.ARRIVAL}, partitions=PARTITIONS) for spec in specs]
+        [
+            replace(spec, config={**spec.config, **topics.ARRIVAL}, partitions=given.topics.partitions)
+            for spec in specs
+        ]
     )
 
 
-def prepare(cluster: Cluster, wiring: Wiring) -> Launch:
+def prepare(cluster: Cluster, wiring: Wiring, **fields: Any) -> Launch:
     """Topics for a throughput run, and how to start the worker on them.
 
-    Recommendations are off, since the peers make none.
+    Recommendations are off, since the peers make none. fields: other settings of this run.
     """
     given, environment = deployment(
         cluster,
@@ -83,6 +86,7 @@ def prepare(cluster: Cluster, wiring: Wiring) -> Launch:
         topic_vectors=wiring.output,
         recommend=False,
         **FORMS[wiring.form][2],
+        **fields,
     )
     create_topics(cluster, given)
     return Launch(list(COMMAND), environment, given.topics.state)

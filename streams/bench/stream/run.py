@@ -12,7 +12,7 @@ from streams.bench.errors import check_names
 from streams.bench.harness import Samples, machine
 from streams.bench.peers import jvm
 from streams.bench.show import Say, show
-from streams.bench.stream import latency, memory, ours, recommend, recovery, throughput
+from streams.bench.stream import latency, memory, ours, recommend, recovery, scale, throughput
 from streams.bench.stream.contender import Contender, Form
 
 
@@ -21,7 +21,8 @@ class Plan:
     """What to measure. cases, engines, forms: by name, all where empty.
 
     events: of a throughput run. rate: events per second of a latency run. active_users: who get recommendations.
-    users: in memory and changelog. warm_up_s: seconds in which the broker compiles its own code.
+    users: in memory and changelog. axes: what grows in the case `scale`. warm_up_s: seconds in which the broker
+    compiles its own code.
     """
 
     runs: int
@@ -32,6 +33,7 @@ class Plan:
     rate: int = 5000
     active_users: int = 20_000
     users: int = 200_000
+    axes: scale.Axes = scale.DEFAULTS
     warm_up_s: float = 15.0
 
 
@@ -48,7 +50,10 @@ CASES: dict[str, Case] = {
     recommend.CASE: lambda cluster, plan, say: recommend.measure(cluster, plan.runs, plan.active_users, say),
     recovery.CASE: lambda cluster, plan, say: recovery.measure(cluster, plan.runs, plan.users, say),
     memory.CASE: lambda cluster, plan, say: memory.measure(cluster, plan.runs, plan.users, say),
+    scale.CASE: lambda cluster, plan, say: scale.measure(cluster, plan.axes, plan.runs, plan.events, say),
 }
+# Which run where they are named: they take long.
+NAMED_ONLY = {scale.CASE}
 ENGINES = (ours.NAME, *(peer.name for peer in peers.PEERS))
 # Which run where they are named: they fetch some 100 MB of jars.
 OPTIONAL = jvm.NAMES
@@ -74,7 +79,7 @@ def run(plan: Plan, json_file: Path | None) -> None:
         with cluster() as broker:
             broker.warm_up(plan.warm_up_s)
             for name, case in CASES.items():
-                if name in (plan.cases or CASES):
+                if name in (plan.cases or CASES.keys() - NAMED_ONLY):
                     samples.merge(case(broker, plan, say))
         return samples
 

@@ -24,8 +24,9 @@ its cost per event is what counts.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -37,7 +38,7 @@ from streams.bench.stream import ours
 from streams.bench.stream.contender import Contender, Form, Launch, Wiring, label
 from streams.bench.stream.workload import Floats, Workload
 from streams.flow import vector_formats
-from streams.kafka.reading import read_all
+from streams.kafka.reading import Reader, read_all
 
 CASE = "throughput"
 METRICS = (
@@ -45,6 +46,7 @@ METRICS = (
     ("cpu_us_per_event_broker", "us"),
     ("events_per_s", "1/s"),
     ("vectors_per_event", "1"),
+    ("rss", "MiB"),
 )
 # Of which the row `ours / theirs` is made, and what it is called.
 RATIOS = (("cpu_us_per_event_client", "cpu_ratio"), ("events_per_s", "events_per_s_ratio"))
@@ -52,7 +54,7 @@ RATIOS = (("cpu_us_per_event_client", "cpu_ratio"), ("events_per_s", "events_per
 WARM_UP = 500
 WATCH_S = 0.1
 # Without a new vector for so long, a run counts as complete, or as stuck where events are missing.
-QUIET_S, STUCK_S = 1.0, 60.0
+QUIET_S, STUCK_S = 1.0, 120.0
 TOLERANCE = 1e-4
 # Every so many users' vectors are compared.
 CHECK_EVERY = 97
@@ -125,7 +127,7 @@ def _run(cluster: Cluster, contender: Contender, load: Load, name: str) -> tuple
     assert contender.prepare is not None
     found = timed(cluster, contender.prepare(cluster, wiring), wiring, load)
     written = sum(cluster.ends(wiring.output).values()) if contender.form == Form.EVENT else None
-    check(read_vectors(cluster, wiring.output), load.events, written)
+    check_topic(cluster, wiring.output, load.events, written)
     cluster.delete(name)
     return found
 
@@ -133,24 +135,33 @@ def _run(cluster: Cluster, contender: Contender, load: Load, name: str) -> tuple
 def timed(cluster: Cluster, launch: Launch, wiring: Wiring, load: Load) -> tuple[float, ...]:
     """From its start to the end of a measured half; what METRICS names."""
     cluster.fill(wiring.input, load.events.encoded(0, load.warm))
-    log = cluster.home / "logs" / f"{wiring.group}.log"
+    log, counted = cluster.home / "logs" / f"{wiring.group}.log", Counted(cluster, wiring.output)
     with process.engine(wiring.group, launch.command, launch.environment, log) as engine:
-        _await_vectors(cluster, engine, wiring.output, load.warm)
+        _await_vectors(cluster, engine, wiring.output, counted, load.warm)
+        time.sleep(launch.joining_s)
+        # Made beforehand: nobody is to be held for so long that a heartbeat is missed.
+        rest = list(load.events.encoded(load.warm, load.events.count))
         engine.hold()
         before = sum(cluster.ends(wiring.output).values())
-        cluster.fill(wiring.input, load.events.encoded(load.warm, load.events.count))
+        cluster.fill(wiring.input, rest)
         begun = _moment(engine, cluster)
         engine.release()
-        moments = _await_vectors(cluster, engine, wiring.output, load.events.count)
+        moments = _await_vectors(cluster, engine, wiring.output, counted, load.events.count)
+        resident = engine.resident_bytes()
     ended = max(cluster.last_append(topic) for topic in (wiring.output, launch.changelog) if topic)
+    written = sum(cluster.ends(wiring.output).values()) - before
+    return *_costs(begun, moments, ended, load.measured), written / load.measured, resident / 2**20
+
+
+def _costs(begun: Moment, moments: list[Moment], ended: float, events: int) -> tuple[float, float, float]:
+    """Microseconds of CPU per event of engine and broker, events/s."""
     # CPU up to the first look at or after the end: at most a tenth of a second of an idle engine too much.
     last = next((moment for moment in moments if moment.at >= ended), moments[-1])
-    written = sum(cluster.ends(wiring.output).values()) - before
+    micro = 1e6 / events
     return (
-        (last.engine - begun.engine) * 1e6 / load.measured,
-        (last.broker - begun.broker) * 1e6 / load.measured,
-        load.measured / (ended - begun.at),
-        written / load.measured,
+        (last.engine - begun.engine) * micro,
+        (last.broker - begun.broker) * micro,
+        events / (ended - begun.at),
     )
 
 
@@ -158,7 +169,30 @@ def _moment(engine: process.Engine, cluster: Cluster) -> Moment:
     return Moment(time.time(), engine.cpu_seconds(), process.cpu_seconds(cluster.pid))
 
 
-def _await_vectors(cluster: Cluster, engine: process.Engine, output: str, events: int) -> list[Moment]:
+class Counted:
+    """Number of events in the newest vectors of a topic. Each look reads only what is new."""
+
+    def __init__(self, cluster: Cluster, topic: str) -> None:
+        self._config, self._topic = cluster.config, topic
+        self._of_user: dict[bytes, int] = {}
+        self._read: dict[int, int] = {}
+
+    def look(self) -> int:
+        """Now."""
+        reader = Reader(self._config, self._topic)
+        try:
+            reader.start_at(self._read)
+            for message in chain.from_iterable(reader.to_end()):
+                self._of_user[message.key()] = orjson.loads(message.value())["count"]
+                self._read[message.partition()] = message.offset() + 1
+        finally:
+            reader.close()
+        return sum(self._of_user.values())
+
+
+def _await_vectors(
+    cluster: Cluster, engine: process.Engine, output: str, counted: Counted, events: int
+) -> list[Moment]:
     """Watch until the vectors of so many events are out; returns what was seen. Raises BenchError."""
     moments, ends, done, looked = [_moment(engine, cluster)], cluster.ends(output), 0, False
     changed = time.monotonic()
@@ -169,25 +203,33 @@ def _await_vectors(cluster: Cluster, engine: process.Engine, output: str, events
         if (found := cluster.ends(output)) != ends:
             ends, changed, looked = found, time.monotonic(), False
         elif any(ends.values()) and not looked and time.monotonic() - changed >= QUIET_S:
-            # Once per pause: reading takes CPU from the engine.
-            looked, done = True, sum(count for count, _ in read_vectors(cluster, output).values())
+            # Once per pause, and what it takes is not the engine's: reading takes CPU from it.
+            looked, done, changed = True, counted.look(), time.monotonic()
             if done >= events:
                 return moments
     problem = f"{engine.name} has vectors of {done:,} of {events:,} events, and no more come"
     raise BenchError(f"{problem}; its log ends with:\n{engine.tail()}")
 
 
-def read_vectors(cluster: Cluster, topic: str) -> dict[str, tuple[int, Floats]]:
-    """Newest vector of each user, and the number of events in it."""
-    latest = {message.key(): message for chunk in read_all(cluster.config, topic) for message in chunk}
-    found = {}
-    for key, message in latest.items():
-        record = vector_formats.read_vectors(message.value(), message.headers())
-        found[key.decode()] = record["count"], record["vectors"][0]
+def read_vectors(cluster: Cluster, topic: str, users: Container[str]) -> dict[str, tuple[int, Floats | None]]:
+    """Of each user the number of events in the newest vector, and the vector, of these users alone."""
+    found: dict[str, tuple[int, Floats | None]] = {}
+    for chunk in read_all(cluster.config, topic):
+        for message in chunk:
+            user, record = (
+                message.key().decode(),
+                vector_formats.read_vectors(message.value(), message.headers()),
+            )
+            found[user] = record["count"], record["vectors"][0] if user in users else None
     return found
 
 
-def check(found: dict[str, tuple[int, Floats]], load: Workload, written: int | None = None) -> None:
+def check_topic(cluster: Cluster, topic: str, load: Workload, written: int | None = None) -> None:
+    """`check` of the vectors in a topic."""
+    check(read_vectors(cluster, topic, set(load.ids(CHECK_EVERY))), load, written)
+
+
+def check(found: Mapping[str, tuple[int, Floats | None]], load: Workload, written: int | None = None) -> None:
     """Raise BenchError unless every event is in a vector, and the vectors are right.
 
     written: records in the topic of vectors, where there must be one for each event.
@@ -198,6 +240,8 @@ def check(found: dict[str, tuple[int, Floats]], load: Workload, written: int | N
     if written is not None and written < load.count:
         raise BenchError(f"there are {written:,} vectors of {load.count:,} events, and not one for each")
     for user, wanted in load.expected(load.count, CHECK_EVERY).items():
-        if not np.allclose(found[user][1], wanted, atol=TOLERANCE):
-            worst = float(np.abs(found[user][1] - wanted).max())
+        vector = found[user][1]
+        assert vector is not None
+        if not np.allclose(vector, wanted, atol=TOLERANCE):
+            worst = float(np.abs(vector - wanted).max())
             raise BenchError(f"the vector of {user} is wrong by {worst:g}")

@@ -10,17 +10,18 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import psutil
 import pytest
 from typer.testing import CliRunner
 
-from streams.bench import peers
+from streams.bench import peers, process
 from streams.bench.errors import BenchError
 from streams.bench.harness import Row, Samples
 from streams.bench.peers import jvm
 from streams.bench.peers.arithmetic import Fold, Job, State
 from streams.bench.show import Say, show
-from streams.bench.stream import memory, ours, recommend, run, states, throughput, workload
-from streams.bench.stream.contender import INTERVAL_MS, Contender, Form, Wiring
+from streams.bench.stream import memory, ours, recommend, run, scale, states, throughput, workload
+from streams.bench.stream.contender import INTERVAL_MS, Contender, Form, Launch, Wiring
 from streams.bench.stream.workload import Workload
 from streams.commands.bench import bench_cli
 from streams.events.canonical import decode_stored
@@ -125,6 +126,40 @@ def test_as_many_events_warm_an_engine_up_as_are_measured() -> None:
 def test_records_made_in_parts_are_those_made_at_once() -> None:
     made = Workload(300)
     assert [*made.encoded(0, 120), *made.encoded(120, 300)] == made.records
+
+
+def test_everybody_comes_once_and_then_anybody() -> None:
+    made = Workload(700, users=500, zipf=0.0, dim=16, each_once=True)
+    users = [key.decode() for key, _ in made.records]
+    assert users[:500] == made.ids()
+    assert users[500:] != made.ids()[:200]
+    assert {len(vector) for vector in made.expected(700).values()} == {16}
+
+
+def test_one_thing_changes_at_a_time() -> None:
+    assert list(scale.points(scale.Axes(workers=(2,), users=(1000,)))) == [
+        ("2 workers", scale.Point(workers=2)),
+        ("1,000 users", scale.Point(users=1000)),
+    ]
+    named = [name for name, _ in scale.points(scale.Axes())]
+    assert ("1,000,000 users" in named, "16 dims" in named, len(named)) == (True, True, 11)
+    load = scale.Point(users=1000).load(500)
+    assert (load.warm, load.measured) == (1000, 500)
+
+
+def test_several_workers_are_one_engine(tmp_path: Path) -> None:
+    one = Launch(
+        [sys.executable, "-c", "import os, time; print(os.getpid(), flush=True); time.sleep(60)"], {}
+    )
+    several = scale._times(one, 3)
+    with process.engine("three", several.command, several.environment, tmp_path / "log") as engine:
+        while len((tmp_path / "log").read_text().split()) < 3:
+            engine.require_alive()
+        children = psutil.Process(engine.pid).children()
+        assert len(children) == 3
+        assert engine.resident_bytes() > sum(child.memory_info().rss for child in children)
+    assert not any(child.is_running() for child in children)
+    assert scale._times(one, 1) is one
 
 
 def test_peers_hold_vectors_back_in_one_form_alone(tmp_path: Path) -> None:
