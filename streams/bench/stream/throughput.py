@@ -27,6 +27,7 @@ import time
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import Any
 
 import numpy as np
 
@@ -183,7 +184,7 @@ class Counted:
         try:
             reader.start_at(self._read)
             for message in chain.from_iterable(reader.to_end()):
-                self._of_user[message.key()] = orjson.loads(message.value())["count"]
+                self._of_user[message.key()] = _record(message)["count"]
                 self._read[message.partition()] = message.offset() + 1
         finally:
             reader.close()
@@ -211,15 +212,16 @@ def _await_vectors(
     raise BenchError(f"{problem}; its log ends with:\n{engine.tail()}")
 
 
+def _record(message: Any) -> dict[str, Any]:
+    return vector_formats.read_vectors(message.value(), message.headers())
+
+
 def read_vectors(cluster: Cluster, topic: str, users: Container[str]) -> dict[str, tuple[int, Floats | None]]:
     """Of each user the number of events in the newest vector, and the vector, of these users alone."""
     found: dict[str, tuple[int, Floats | None]] = {}
     for chunk in read_all(cluster.config, topic):
         for message in chunk:
-            user, record = (
-                message.key().decode(),
-                vector_formats.read_vectors(message.value(), message.headers()),
-            )
+            user, record = message.key().decode(), _record(message)
             found[user] = record["count"], record["vectors"][0] if user in users else None
     return found
 
