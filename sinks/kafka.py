@@ -24,8 +24,8 @@ where the broker has forgotten us: in order, from the first of these on, with no
 asks for no report ends librdkafka's producer all the same, which tells topic, partition and reason (see `refusals`).
 
 What may be appended after the end are records handed over before it, in order. Not covered: a topic that is deleted and
-made again while it is written to (whoever reads it is told by the topic's id), or that brokers call unknown, and known
-again, within a single call: librdkafka drops what waits for such a topic, and goes on.
+made again while it is written to; whoever reads it is told by the topic's id. One that brokers call unknown, and known
+again, within a call, loses what waits for it in librdkafka: the offsets show that (`Appended`), and the sink ends.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from sinks.base import SinkError, TopicRecords
 from sinks.counting import MissingTopicError, count_partitions
 from sinks.lanes import Entry, Lane, entries, headers_of
-from sinks.outstanding import Outstanding
+from sinks.outstanding import Appended, Outstanding
 from sinks.properties import DEFAULTS, GUARANTEES
 from sinks.refusals import RESTART, ended_by_another, fatal, late, missing, refusal, said, says_nothing
 
@@ -72,6 +72,7 @@ class KafkaLog:
         self._producer = Producer({**DEFAULTS, **config, **GUARANTEES, "error_cb": lambda error: None})
         self._lanes: dict[str, Lane] = {}
         self._outstanding: deque[Outstanding] = deque()
+        self._appended = Appended()
         self._undelivered = 0
         self._lock = threading.Lock()
         self._now, self._looked = 0.0, time.monotonic()
@@ -84,7 +85,7 @@ class KafkaLog:
         with self._lock:
             if self._fatal and not self._reason_due:
                 raise SinkError(self._fatal)
-            outstanding = Outstanding(groups, self._now, self._refused)
+            outstanding = Outstanding(groups, self._now, self._refused, self._appended)
             self._outstanding.append(outstanding)
             for index, group in enumerate(groups):
                 if group.records and not self._fatal:
@@ -175,9 +176,8 @@ class KafkaLog:
 
     def _refused(self, error: KafkaError | None, message: Any) -> None:
         """A record was not delivered, where there is an error; in the poll thread."""
-        if error is not None and not says_nothing(
-            error
-        ):  # else it failed because another one did, of which librdkafka says why
+        # One that says nothing failed because another one did, of which librdkafka says why.
+        if error is not None and not says_nothing(error):
             self._told(refusal(message.topic(), message.partition(), error))
 
     def _told(self, reason: str) -> None:

@@ -8,21 +8,47 @@ from concurrent.futures import Future
 from functools import partial
 from typing import Any
 
+from confluent_kafka import KafkaError
+
 from sinks.base import SinkError, TopicRecords
 
 # Of one record: an error or None, and the message.
 Report = Callable[[Any, Any], None]
+MISSING = KafkaError(
+    KafkaError._GAPLESS_GUARANTEE, "it took one behind it, as where it did not know the topic for a moment"
+)
+
+
+class Appended:
+    """How far each partition is written, by the reports: a record that is missing before a reported one shows here."""
+
+    def __init__(self) -> None:
+        self._ends: dict[tuple[str, int], int] = {}
+
+    def lacks(self, message: Any, count: int) -> bool:
+        """True where fewer offsets lie between the last report and this one than it is to hold for.
+
+        message: its offset is negative where the broker did not tell it; then nothing can be said.
+        """
+        offset, partition = message.offset(), (message.topic(), message.partition())
+        if offset < 0:
+            return False
+        before = self._ends.get(partition)
+        self._ends[partition] = offset + 1
+        return before is not None and offset + 1 - before < count
 
 
 class Outstanding:
     """Of one call. The reports come in one thread only."""
 
-    __slots__ = ("_refused", "begun", "future", "offsets", "remaining")
+    __slots__ = ("_appended", "_refused", "begun", "future", "offsets", "remaining")
 
-    def __init__(self, groups: Sequence[TopicRecords], begun: float, refused: Report) -> None:
+    def __init__(
+        self, groups: Sequence[TopicRecords], begun: float, refused: Report, appended: Appended
+    ) -> None:
         """begun: seconds, by the sink's own clock. refused: called with the error of a record that is not delivered."""
         self.remaining = sum(len(group.records) for group in groups)
-        self.begun, self._refused = begun, refused
+        self.begun, self._refused, self._appended = begun, refused, appended
         self.offsets = [-1] * len(groups)
         self.future: Future[Sequence[int]] = Future()
         # Whoever stops waiting for it must not cancel it: its result would then be an error in the poll thread.
@@ -58,8 +84,8 @@ class Outstanding:
 
     def _delivered(self, count: int, error: Any, message: Any) -> None:
         """A record has its delivery report, which holds for `count` records."""
-        if error is not None:
-            self._refused(error, message)
+        if error is not None or self._appended.lacks(message, count):
+            self._refused(error or MISSING, message)
             return
         self.remaining -= count
         if not self.remaining and not self.future.done():
