@@ -17,8 +17,7 @@ import faust
 import pytest
 from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer import consumer as consumers
-from aiokafka.consumer import fetcher
-from aiokafka.consumer.fetcher import Fetcher, PartitionRecords
+from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import TopicPartitionState
 from aiokafka.errors import KafkaConnectionError
@@ -134,23 +133,6 @@ async def test_a_fetch_that_ends_wakes_the_loop_that_sends_the_next() -> None:
     in_flight.discard(1)
     assert not in_flight
     assert fetcher._wait_consume_future.done()
-
-
-def test_a_fetch_makes_lean_records_with_all_that_is_read_of_them() -> None:
-    transport.register()
-    parameters = inspect.signature(PartitionRecords._consumer_record).parameters
-    assert list(parameters) == ["self", "tp", "record"]
-    assert "PartitionRecords(" in inspect.getsource(Fetcher)
-    assert fetcher.PartitionRecords is fetching.LeanRecords
-    given = SimpleNamespace(
-        offset=7, timestamp=5, timestamp_type=1, key=b"k", value=b"v", headers=[("h", b"1")]
-    )
-    made = fetching.LeanRecords._consumer_record(None, TP0, given)
-    assert (made.topic, made.partition, made.offset, made.timestamp) == ("events", 0, 7, 5)
-    assert (made.key, made.value, made.headers) == (b"k", b"v", [("h", b"1")])
-    assert made.appended
-    given.timestamp_type = 0
-    assert not fetching.LeanRecords._consumer_record(None, TP0, given).appended
 
 
 async def test_the_first_connection_is_tried_until_a_broker_answers(monkeypatch: pytest.MonkeyPatch) -> None:

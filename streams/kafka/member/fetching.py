@@ -1,4 +1,4 @@
-"""aiokafka's client and fetcher, tuned: lean records, the fetch ahead of the fold, patience at the start.
+"""aiokafka's client and fetcher, tuned: the fetch ahead of the fold, patience at the start.
 
 Private names of aiokafka 0.14 are overridden; tests/contracts guards them.
 """
@@ -12,12 +12,11 @@ from typing import Any, NamedTuple
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer import consumer as consumers
-from aiokafka.consumer import fetcher
-from aiokafka.consumer.fetcher import Fetcher, PartitionRecords
+from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.errors import KafkaConnectionError
 from faust.types import TP
 
-from streams.events.records import Record
+from streams.kafka.member import whole_batches
 from streams.kafka.reading import ISOLATION
 
 # aiokafka keeps one fetch per broker in flight, and a broker answers one request of a connection at a time. A
@@ -32,24 +31,6 @@ BOOTSTRAP_PAUSE_S = 1.0
 # Between attempts to learn where the partitions are, while no broker answers; as `retry.backoff.ms` elsewhere.
 METADATA_PAUSE_S = 0.1
 CANCEL_AGAIN_S = 0.1
-# Of a record's timestamp, as the protocol has it; 0 is CreateTime.
-LOG_APPEND_TIME = 1
-
-
-class LeanRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka ships no types
-    """A fetch's records without sizes, checksums and deserialisers: aiokafka's take a sixth of all our time."""
-
-    def _consumer_record(self, tp: TP, record: Any) -> Record:
-        return Record(
-            tp.topic,
-            tp.partition,
-            record.offset,
-            record.timestamp,
-            record.key,
-            record.value,
-            record.headers,
-            record.timestamp_type == LOG_APPEND_TIME,
-        )
 
 
 class Reset(NamedTuple):
@@ -60,7 +41,7 @@ class Reset(NamedTuple):
     begin: int
 
 
-class KeenFetcher(Fetcher):  # type: ignore[misc]
+class KeenFetcher(Fetcher):  # type: ignore[misc]  # aiokafka ships no types
     """aiokafka's fetcher, tuned to keep the fetch ahead of the fold; committed transactions only.
 
     Faust asks for read_committed only where it writes transactions of its own.
@@ -181,6 +162,6 @@ class _InFlight(set[int]):
 
 def register() -> None:
     """Make aiokafka use them, which has no setting for it."""
-    fetcher.PartitionRecords = LeanRecords
+    whole_batches.register()
     consumers.Fetcher = KeenFetcher
     consumers.AIOKafkaClient = PatientClient
