@@ -89,14 +89,14 @@ class LeanResult(FetchResult):  # type: ignore[misc]
         """As aiokafka's: up to so many records, behind which the position is then."""
         if not self.check_assignment(self._topic_partition) or not self.has_more():
             return []
-        fetched, taken = self._partition_records, self._rest
+        fetched, taken = self._partition_records, list(self._rest)
         while max_records is None or len(taken) < max_records:
             more = next(fetched, None)
             if more is None:
                 self._update_position()
                 self._partition_records = None
                 return taken
-            taken = [*taken, *more]
+            taken += more
         taken, self._rest = taken[:max_records], taken[max_records:]
         fetched.next_fetch_offset = taken[-1].offset + 1
         self._update_position()
