@@ -39,14 +39,15 @@ def run_worker(
 
     count = 1 if parent is not None else group.size(settings)
     if count == 1:
-        or_exit(lambda: _run_one(settings, exit_when_idle, parent))
+        _run_one(settings, exit_when_idle, parent)
     else:
         or_exit(lambda: _run_all(settings, count, exit_when_idle))
 
 
 def _run_one(settings: Settings, exit_when_idle: float | None, parent: int | None) -> None:
     """A worker in this process."""
-    # Imported late: Faust and torch take seconds, which --help should not.
+    # Imported late: Faust and torch take seconds, which --help should not. And before `or_exit`: a KeyboardInterrupt
+    # within an import may end Python by the signal, whoever catches it.
     import asyncio
 
     from streams.ops import heap
@@ -62,7 +63,7 @@ def _run_one(settings: Settings, exit_when_idle: float | None, parent: int | Non
         finally:
             stop()
 
-    asyncio.run(run())
+    or_exit(lambda: asyncio.run(run()))
 
 
 def _show(settings: Settings, worker: Worker, parent: int | None) -> Callable[[], None]:
