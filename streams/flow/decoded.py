@@ -188,10 +188,10 @@ class Updated:
         if len(runs) == 1:
             return runs[0]
         state = dict(record for run in runs for record in run.state)
-        vectors = dict(record for run in runs for record in run.vectors)
+        vectors = [record for run in runs for record in run.vectors]
         rows = np.array(list(dict.fromkeys(row for run in runs for row in run.rows.tolist())), dtype=np.int64)
         outcomes = Counter[str]()
         for run in runs:
             outcomes.update(run.outcomes)
         deltas = [delta for run in runs for delta in run.item_deltas]
-        return cls(list(state.items()), list(vectors.items()), outcomes, rows, item_deltas=deltas)
+        return cls(list(state.items()), vectors, outcomes, rows, item_deltas=deltas)

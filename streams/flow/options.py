@@ -26,3 +26,5 @@ class FlowOptions:
     consuming_actions: Container[str]
     # Sentences that are encoded in place of the events' items; None where the items are encoded.
     templates: Templates | None
+    # A vector for each event that moves its user, and not one per batch and user.
+    vector_per_event: bool

@@ -68,6 +68,13 @@ class Signals:
         """(n,) row of `table` of each signal's vector."""
         return np.arange(len(self)) if self._at is None else self._at
 
+    def between(self, begin: int, end: int) -> Signals:
+        """Those from `begin` to `end`, which are of one round."""
+        part = slice(begin, end)
+        columns = self.users[part], self.times[part], self.weights[part]
+        starts = np.array([0, end - begin], dtype=np.int64)
+        return Signals(starts, *columns, self.table, self.items[part], self.at[part])
+
 
 @dataclass(frozen=True, slots=True)
 class ItemDeltas:

@@ -27,6 +27,7 @@ from streams.interest.base import (
     running_times,
     unit,
 )
+from streams.interest.steps import Steps, by_rounds
 from streams.kernels import directions
 from streams.kernels import sums as kernels
 from streams.kernels.compiling import compiled
@@ -69,7 +70,8 @@ class DecayModel:
     def update(self, states: States, signals: Signals) -> Change:
         """Fold in place, by the module's formula."""
         if compiled() and signals.table.dtype == np.float32:
-            return self._update_compiled(states, signals)
+            nobody_asks = np.empty((0, 2 * self.dim), dtype=np.float32)
+            return Change(int(np.count_nonzero(self._update_compiled(states, signals, nobody_asks))))
         initial = np.where(states["signals"] > 0, states["time"], _first_times(signals, len(states)))
         before, after = running_times(signals, initial)
         one = np.ones(len(signals))
@@ -85,18 +87,33 @@ class DecayModel:
         states["signals"] += np.bincount(signals.users, minlength=len(states))
         return Change(int(np.count_nonzero(lateness)))
 
-    def _update_compiled(self, states: States, signals: Signals) -> Change:
-        """The same in compiled loops, but for powers of two, whose last bit each library rounds its own way."""
+    def update_stepwise(self, states: States, signals: Signals) -> tuple[Change, Steps]:
+        """See Stepwise."""
+        if not compiled() or signals.table.dtype != np.float32:
+            return by_rounds(self, states, signals)
+        before = states["signals"][signals.users]
+        after = np.empty((len(signals), 2 * self.dim), dtype=np.float32)
+        lateness = self._update_compiled(states, signals, after)
+        mixed: Floats = np.empty((len(signals), self.dim), dtype=np.float32)
+        raise_overflown(directions.mix(after, *self.shares, mixed))
+        rounds = np.repeat(np.arange(len(signals.starts) - 1), np.diff(signals.starts))
+        steps = Steps(Interests.single(mixed), before + rounds + 1, signals.times + lateness.astype(np.int64))
+        return Change(int(np.count_nonzero(lateness))), steps
+
+    def _update_compiled(self, states: States, signals: Signals, after: Floats) -> npt.NDArray[np.float64]:
+        """The same in compiled loops, but for powers of two, whose last bit each library rounds its own way.
+
+        after: as the kernel has it. Returns (n,) how late each signal is, milliseconds.
+        """
         elapsed, lateness = np.empty(len(signals)), np.empty(len(signals))
-        late = kernels.advance(
-            signals.starts, signals.times, states["time"], states["signals"], elapsed, lateness
-        )
+        kernels.advance(signals.starts, signals.times, states["time"], states["signals"], elapsed, lateness)
         one, zero = np.ones(len(signals)), np.zeros(len(signals))
         decays = [half_life.factor(elapsed, one) for half_life in self.half_lives]
         gains = [half_life.factor(lateness, zero) * signals.weights for half_life in self.half_lives]
         table = np.ascontiguousarray(signals.table)
-        kernels.fold(_rows_of(states["sums"]), self.dim, signals.starts, *decays, *gains, table, signals.at)
-        return Change(late)
+        sums = _rows_of(states["sums"])
+        kernels.fold(sums, self.dim, signals.starts, *decays, *gains, table, signals.at, after)
+        return lateness
 
     def times(self, states: States) -> Longs:
         """(U,) ms."""

@@ -45,7 +45,7 @@ def advance(starts: Any, times: Any, state_times: Any, signals: Any, elapsed: An
     return late
 
 
-@kernel("f4:C2! i8 i8:C1 f4:C1 f4:C1 f4:C1 f4:C1 f4:C2 i8:C1")
+@kernel("f4:C2! i8 i8:C1 f4:C1 f4:C1 f4:C1 f4:C1 f4:C2 i8:C1 f4:C2!")
 def fold(
     sums: Any,
     dim: int,
@@ -56,11 +56,13 @@ def fold(
     long_gains: Any,
     table: Any,
     at: Any,
+    after: Any,
 ) -> None:
     """S <- S * decay + gain * vector for both sums of each user.
 
     sums: (U, m) of which row u begins with user u's short and long sum (2 * dim). decays, gains: (n,) in round order.
-    table: (k, dim). at: (n,) row in it of each signal's vector.
+    table: (k, dim). at: (n,) row in it of each signal's vector. after: (n, 2 * dim) takes both sums as they are after
+    each signal; (0, 2 * dim) where nobody asks.
     """
     rounds = len(starts) - 1
     users = starts[1] if rounds > 0 else 0
@@ -77,3 +79,7 @@ def fold(
             decay, gain = long_decays[signal], long_gains[signal]
             for j in range(dim):
                 long[j] = long[j] * decay + gain * vector[j]
+            if len(after):
+                for j in range(dim):
+                    after[signal, j] = short[j]
+                    after[signal, dim + j] = long[j]

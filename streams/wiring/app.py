@@ -75,6 +75,7 @@ def build_options(settings: Settings) -> FlowOptions:
             settings.recommendations.consuming_actions, settings.weights.action_rules
         ),
         templates=build_templates(settings),
+        vector_per_event=settings.output.vectors_per == "event",
     )
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from streams.interest import MODELS, Signals, schedule
 from streams.interest.base import Explainable, Interests
+from streams.interest.steps import update_each
 from streams.settings.settings import Settings
 
 DIM = 8
@@ -34,20 +35,26 @@ def fold(model: Any, states: Any, log: list[tuple[int, int, float, int]]) -> Non
     """Fold (user, time ms, weight, vector seed) into the states of all users, in place."""
     if not log:
         return
-    users = np.array([entry[0] for entry in log], dtype=np.int64)
-    plan = schedule(users)
-    order = plan.order
-    times = np.array([entry[1] for entry in log], dtype=np.int64)[order]
-    weights = np.array([entry[2] for entry in log], dtype=np.float32)[order]
-    vectors = np.stack([vector(entry[3]) for entry in log])[order]
-    items = np.array([entry[3] for entry in log], dtype=np.int64)[order]
+    plan = schedule(np.array([entry[0] for entry in log], dtype=np.int64))
+    signals = signals_of(plan, log)
+    items = signals.items
     touched = states[plan.touched]
-    change = model.update(touched, Signals(plan.starts, plan.users, times, weights, vectors, items))
+    change = model.update(touched, signals)
     if change.deltas is not None:
         assert len(change.deltas.items) == len(change.deltas.signals) == len(change.deltas.values)
         assert set(change.deltas.items.tolist()) <= set(items.tolist())
         assert set(change.deltas.signals.tolist()) <= set(range(len(log)))
     states[plan.touched] = touched
+
+
+def signals_of(plan: Any, log: list[tuple[int, int, float, int]]) -> Signals:
+    """(user, time ms, weight, vector seed) as signals of these rounds."""
+    order = plan.order
+    times = np.array([entry[1] for entry in log], dtype=np.int64)[order]
+    weights = np.array([entry[2] for entry in log], dtype=np.float32)[order]
+    vectors = np.stack([vector(entry[3]) for entry in log] or [vector(0)])[: len(log)][order]
+    items = np.array([entry[3] for entry in log], dtype=np.int64)[order]
+    return Signals(plan.starts, plan.users, times, weights, vectors, items)
 
 
 def vector(seed: int) -> Any:
@@ -128,6 +135,31 @@ def test_late_signals_are_counted(model: Any) -> None:
 def test_the_version_is_a_short_text_that_is_the_same_each_time(model: Any) -> None:
     assert 0 < len(model.version) <= 200
     assert make(model.name).version == model.version
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+@given(log=LOGS)
+@settings(max_examples=100)
+def test_each_step_is_the_interest_after_its_signal(name: str, log: Any) -> None:
+    model, users = make(name), np.array([entry[0] for entry in log], dtype=np.int64)
+    plan = schedule(users)
+    together, alone = (np.zeros(len(plan.touched), dtype=model.state_dtype()) for _ in range(2))
+    signals = signals_of(plan, log)
+    change, steps = update_each(model, together, signals)
+    late = 0
+    for at in range(len(log)):
+        user = slice(int(plan.users[at]), int(plan.users[at]) + 1)
+        late += model.update(alone[user], signals.between(at, at + 1)).late
+        found = model.interest(alone[user])
+        assert found.vectors[0].tobytes() == steps.interests.vectors[at].tobytes()
+        assert found.shares[0].tobytes() == steps.interests.shares[at].tobytes()
+        assert (model.counts(alone[user])[0], model.times(alone[user])[0]) == (
+            steps.counts[at],
+            steps.times[at],
+        )
+    assert together.tobytes() == alone.tobytes()
+    assert change.late == late
+    assert len(steps.counts) == len(steps.times) == len(steps.interests.vectors) == len(log)
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))

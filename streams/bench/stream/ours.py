@@ -24,16 +24,10 @@ GUARANTEES = (
     "acknowledges after every delivery report (acks=all, idempotent); state in a changelog of its own, recovered "
     "exactly; a duplicate moves nothing. State 1.6 KiB per user: two sums and the last events. "
 )
-# What a user sets for each form, and what is to be known of it. There is no setting that publishes for each event of a
-# batch; with batches of one event that is what comes out, and each is folded, published and written by itself.
+# What a user sets for each form, and what is to be known of it.
 FORMS: dict[Form, tuple[float, str, dict[str, Any]]] = {
     Form.TOUCHED: (1.0, "One vector per touched user and batch", {}),
-    Form.EVENT: (
-        0.004,
-        "One vector per event by INTERESTFLOW_BATCH_EVENTS=1: it is made for batches, and has no setting of its own "
-        "for this",
-        {"batch_events": 1},
-    ),
+    Form.EVENT: (1.0, "One vector per event, by INTERESTFLOW_VECTORS_PER=event", {"vectors_per": "event"}),
 }
 EMBEDDINGS = "bench.embeddings"
 

@@ -10,11 +10,13 @@ import numpy as np
 
 from streams.flow.decoded import Decoded, KeyValues, Updated
 from streams.flow.folding.batch import Batch
+from streams.flow.folding.each_event import vector_per_event
 from streams.flow.folding.item_rows import ItemRows
 from streams.flow.folding.parts import FoldParts
 from streams.flow.folding.waiting import SetAside, set_aside
 from streams.flow.signals import times
-from streams.interest.base import Floats, ItemDeltas, Longs, Signals, States
+from streams.interest.base import Change, Floats, ItemDeltas, Longs, Signals, States
+from streams.interest.steps import Steps, update_each
 from streams.kernels.compiling import compiled
 from streams.kernels.rings import take_in
 from streams.state.layout import Rows
@@ -34,6 +36,8 @@ class Folded:
     indices: Longs
     aside: SetAside
     deltas: ItemDeltas | None
+    # What each signal made of its user, where there is a vector for each.
+    steps: Steps | None
 
 
 class BatchFolder:
@@ -53,9 +57,8 @@ class BatchFolder:
             with np.errstate(over="raise", invalid="ignore"):
                 batch = Batch.of(part, decoded, self.item_rows, self.event_weights, outcomes)
                 folded = self._apply(part, batch, texts, outcomes)
-                moved = batch.moved
-                _require_finite(folded.states["model"][moved])
-                vectors = self.vectors(part, batch.touched[moved], folded.states[moved])
+                _require_finite(folded.states["model"][batch.moved])
+                vectors = self._vectors_of(part, batch, folded)
         except Exception:  # whatever it was, the users that these events brought are not there
             rows = part.rows(decoded.events.users.distinct()[0])
             part.leave_unseen(rows)
@@ -72,6 +75,12 @@ class BatchFolder:
         counts, as_of = self.model.counts(model), self.model.times(model)
         return self.writer.vectors(part.partition, users, states, counts, as_of, self.model.interest(model))
 
+    def _vectors_of(self, part: UserPartition, batch: Batch, folded: Folded) -> KeyValues:
+        if folded.steps is None:
+            return self.vectors(part, batch.touched[batch.moved], folded.states[batch.moved])
+        done = ~folded.aside.events
+        return vector_per_event(self.writer, part, batch, done, folded.indices, folded.steps)
+
     def _apply(self, part: UserPartition, batch: Batch, texts: Floats, outcomes: Counter[str]) -> Folded:
         """The touched users' changed rows and all else; nothing of the partition changes yet."""
         changed = part.read_rows(batch.touched)
@@ -80,14 +89,19 @@ class BatchFolder:
         moving = states["model"][batch.moved]
         before = self.model.counts(moving).copy()
         signals, indices = self._signals(batch, states, texts)
-        change = self.model.update(moving, signals)
+        change, steps = self._update(moving, signals)
         actions = batch.new.events.actions.only(indices)
         self.history.write(states["history"], batch.plan, signals, actions, before)
         self._take_in(part, batch, states, ~aside.events)
         outcomes["applied"] += len(signals) - change.late
         outcomes["late"] += change.late
         outcomes["neutral"] += int(np.count_nonzero(~aside.events)) - len(signals)
-        return Folded(changed, states, indices, aside, change.deltas)
+        return Folded(changed, states, indices, aside, change.deltas, steps)
+
+    def _update(self, states: States, signals: Signals) -> tuple[Change, Steps | None]:
+        if self.options.vector_per_event:
+            return update_each(self.model, states, signals)
+        return self.model.update(states, signals), None
 
     def _take_in(self, part: UserPartition, batch: Batch, states: Any, done: Mask) -> None:
         """Let the headers say which events the states hold. done: (n,) true for events that do not wait."""

@@ -16,6 +16,9 @@ class OutputSettings(Section):
     # base64: little-endian float32 in JSON; array: JSON numbers, for readers without a decoder; f4le, f2le: the bare
     # floats, of four or two bytes, and the rest in headers. f2le changes each number by at most 0.05 %.
     vector_format: Literal["base64", "array", "f4le", "f2le"] = "base64"
+    # batch: one vector per batch and user whom it moved; event: one per event that moved its user, for readers who need
+    # each step. It costs about half as much again per event.
+    vectors_per: Literal["batch", "event"] = "batch"
     # Where vectors and recommendations go: `kafka` (their topics, which audit and replay read), and the destinations of
     # installed packages. A batch is acknowledged when all of them have it.
     destinations: Annotated[CommaSeparated, AfterValidator(SINKS.require_all)] = ("kafka",)
