@@ -149,7 +149,9 @@ def test_each_step_is_the_interest_after_its_signal(name: str, log: Any) -> None
     late = 0
     for at in range(len(log)):
         user = slice(int(plan.users[at]), int(plan.users[at]) + 1)
-        late += model.update(alone[user], signals.between(at, at + 1)).late
+        one = signals.between(at, at + 1)
+        one.users = np.zeros(1, dtype=np.int64)
+        late += model.update(alone[user], one).late
         found = model.interest(alone[user])
         assert found.vectors[0].tobytes() == steps.interests.vectors[at].tobytes()
         assert found.shares[0].tobytes() == steps.interests.shares[at].tobytes()
