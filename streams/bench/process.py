@@ -8,15 +8,17 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 
 from streams.bench.errors import BenchError
 from streams.ops.parent_death import end_with_parent
 
+T = TypeVar("T")
 LOG_LINES = 30
 STOP_DEADLINE_S = 20.0
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -60,10 +62,7 @@ class Engine:
 
     def _signal(self, number: signal.Signals) -> None:
         # Not the process group: workers side by side have one each.
-        process = psutil.Process(self.pid)
-        for one in (process, *process.children(recursive=True)):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                one.send_signal(number)
+        of_each(self.pid, lambda one: one.send_signal(number))
 
     def end(self) -> None:
         """SIGTERM, after a deadline SIGKILL; returns when it is gone."""
@@ -116,24 +115,36 @@ def answer(case: str, *arguments: object) -> dict[str, list[float]]:
     return found
 
 
+def problem_of(command: Sequence[str], deadline_s: float) -> str | None:
+    """Run a command to its end; the end of what it said where it failed, else None."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=deadline_s, check=False)
+        said = done.stderr if done.returncode else None
+    except (OSError, subprocess.TimeoutExpired) as error:
+        said = str(error)
+    return None if said is None else said[-600:].strip()
+
+
+def of_each(pid: int, ask: Callable[[psutil.Process], T]) -> list[T]:
+    """What a process, and each of its children, answers; those that end meanwhile do not. Raises NoSuchProcess."""
+    process, found = psutil.Process(pid), list[T]()
+    for one in (process, *process.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found.append(ask(one))
+    return found
+
+
 def cpu_seconds(pid: int) -> float:
     """User and system time of a process and its children, those that ended included."""
     total = 0.0
     with contextlib.suppress(psutil.NoSuchProcess):
-        process = psutil.Process(pid)
-        for one in (process, *process.children(recursive=True)):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                total += sum(one.cpu_times()[:2])
-        total += sum(process.cpu_times()[2:4])
+        total = sum(of_each(pid, lambda one: sum(one.cpu_times()[:2])))
+        total += sum(psutil.Process(pid).cpu_times()[2:4])
     return total
 
 
 def resident_bytes(pid: int) -> int:
     """Resident set of a process and its children."""
-    total = 0
     with contextlib.suppress(psutil.NoSuchProcess):
-        process = psutil.Process(pid)
-        for one in (process, *process.children(recursive=True)):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                total += one.memory_info().rss
-    return total
+        return sum(of_each(pid, lambda one: int(one.memory_info().rss)))
+    return 0

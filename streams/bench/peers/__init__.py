@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Collection, Mapping
 from hashlib import blake2b
@@ -20,6 +19,7 @@ import numpy as np
 
 from streams.bench.cluster import PARTITIONS, Cluster
 from streams.bench.errors import BenchError
+from streams.bench.process import problem_of
 from streams.bench.stream import workload
 from streams.bench.stream.contender import INTERVAL_MS, Contender, Form, Launch, Wiring
 from streams.local_kafka import local_kafka
@@ -108,16 +108,9 @@ def make_environment(say: Callable[[str], None]) -> Path:
 
 
 def _run(command: list[str]) -> None:
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=INSTALL_DEADLINE_S, check=False
-        )
-        said = done.stderr if done.returncode else None
-    except (OSError, subprocess.TimeoutExpired) as error:
-        said = str(error)
-    if said is not None:
+    if (said := problem_of(command, INSTALL_DEADLINE_S)) is not None:
         raise BenchError(
-            f"the other engines cannot be installed: `{' '.join(command)}` failed: {said[-600:].strip()}. They "
+            f"the other engines cannot be installed: `{' '.join(command)}` failed: {said}. They "
             f"need Python 3.11 or 3.12 and a package index; or leave them out with --engine interestflow"
         )
 

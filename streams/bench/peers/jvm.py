@@ -7,7 +7,6 @@ Eclipse's compiler, a jar too, since a runtime alone has none; both once, into a
 from __future__ import annotations
 
 import json
-import subprocess
 import tempfile
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from pathlib import Path
 from streams.bench.cluster import Cluster
 from streams.bench.errors import BenchError
 from streams.bench.peers import Peer, job
+from streams.bench.process import problem_of
 from streams.bench.stream.contender import Contender, Form, Launch, Wiring
 from streams.local_kafka import local_kafka
 from streams.local_kafka.install import (
@@ -163,15 +163,8 @@ def _compile(java: str, classpath: str, compiler: Path, sources: list[Path], cla
         level = ["-nowarn", "-source", BYTECODE, "-target", BYTECODE]
         command = [java, "-cp", _classpath(compiler), "org.eclipse.jdt.internal.compiler.batch.Main", *level]
         command += ["-classpath", classpath, "-d", str(made), *map(str, sources)]
-        try:
-            done = subprocess.run(
-                command, capture_output=True, text=True, timeout=COMPILE_DEADLINE_S, check=False
-            )
-            said = done.stderr if done.returncode else None
-        except (OSError, subprocess.TimeoutExpired) as error:
-            said = str(error)
-        if said is not None:
-            raise BenchError(f"{sources[-1].name} cannot be compiled with {java}: {said[-600:].strip()}")
+        if (said := problem_of(command, COMPILE_DEADLINE_S)) is not None:
+            raise BenchError(f"{sources[-1].name} cannot be compiled with {java}: {said}")
         publish(made, classes)
 
 

@@ -25,9 +25,9 @@ GUARANTEES = (
     "exactly; a duplicate moves nothing. State 1.6 KiB per user: two sums and the last events. "
 )
 # What a user sets for each form, and what is to be known of it.
-FORMS: dict[Form, tuple[float, str, dict[str, Any]]] = {
-    Form.TOUCHED: (1.0, "One vector per touched user and batch", {}),
-    Form.EVENT: (1.0, "One vector per event, by INTERESTFLOW_VECTORS_PER=event", {"vectors_per": "event"}),
+FORMS: dict[Form, tuple[str, dict[str, Any]]] = {
+    Form.TOUCHED: ("One vector per touched user and batch", {}),
+    Form.EVENT: ("One vector per event, by INTERESTFLOW_VECTORS_PER=event", {"vectors_per": "event"}),
 }
 EMBEDDINGS = "bench.embeddings"
 
@@ -79,13 +79,11 @@ def prepare(cluster: Cluster, wiring: Wiring, **fields: Any) -> Launch:
         sources=f"{wiring.input}:canonical",
         topic_vectors=wiring.output,
         recommend=False,
-        **FORMS[wiring.form][2],
+        **FORMS[wiring.form][1],
         **fields,
     )
     create_topics(cluster, given)
     return Launch(list(COMMAND), environment, given.topics.state)
 
 
-CONTENDERS = [
-    Contender(NAME, share, GUARANTEES + how, prepare, form) for form, (share, how, _) in FORMS.items()
-]
+CONTENDERS = [Contender(NAME, 1.0, GUARANTEES + how, prepare, form) for form, (how, _) in FORMS.items()]
