@@ -16,21 +16,22 @@ import aiokafka
 import faust
 import pytest
 from aiokafka.client import AIOKafkaClient
-from aiokafka.consumer import consumer as consumers
-from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.consumer import consumer as everybodys
+from aiokafka.consumer.fetcher import Fetcher as EverybodysFetcher
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import TopicPartitionState
 from aiokafka.errors import KafkaConnectionError
 from aiokafka.structs import OffsetAndMetadata
 from faust.transport.consumer import Consumer as BaseConsumer
 from faust.transport.drivers import TRANSPORTS, by_url
+from faust.transport.drivers import aiokafka as faust_driver
 from faust.transport.drivers.aiokafka import Consumer as AIOKafkaConsumer
 from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
-from streams.kafka.member import fetching, transport
+from streams.kafka.member import fetching, own_aiokafka, transport
 from streams.kafka.member.batches import RecordBatch
 from streams.kafka.member.consumer import Consumer
 from streams.kafka.member.coordinator import FrankCoordinator
@@ -38,6 +39,8 @@ from streams.kafka.member.uncommitted import Uncommitted
 from streams.kafka.topics.committed import from_metadata, to_metadata
 
 TP0 = TP("events", 0)
+# That of the consumer which Faust is given.
+Fetcher = own_aiokafka.fetcher.Fetcher
 
 
 def test_the_versions_are_those_it_was_written_against() -> None:
@@ -78,11 +81,16 @@ def test_private_attributes_are_still_set() -> None:
         assert f"self.{name}" in source
 
 
-def test_the_keen_fetcher_is_the_one_that_aiokafka_makes() -> None:
+def test_the_keen_fetcher_is_the_one_that_fausts_aiokafka_makes() -> None:
     transport.register()
-    assert consumers.Fetcher is fetching.KeenFetcher
-    assert consumers.AIOKafkaClient is fetching.PatientClient
-    assert consumers.GroupCoordinator is FrankCoordinator
+    assert faust_driver.aiokafka.AIOKafkaConsumer is own_aiokafka.consumer.AIOKafkaConsumer
+    assert "return aiokafka.AIOKafkaConsumer(" in inspect.getsource(
+        faust_driver.AIOKafkaConsumerThread._create_worker_consumer
+    )
+    made_by = own_aiokafka.consumer.AIOKafkaConsumer.start.__globals__
+    assert made_by["Fetcher"] is fetching.KeenFetcher
+    assert made_by["AIOKafkaClient"] is fetching.PatientClient
+    assert made_by["GroupCoordinator"] is FrankCoordinator
     assert "Fetcher(" in inspect.getsource(aiokafka.AIOKafkaConsumer.start)
     assert "prefetch_backoff" in inspect.signature(Fetcher.__init__).parameters
     loop = inspect.getsource(Fetcher._fetch_requests_routine)
@@ -90,6 +98,17 @@ def test_the_keen_fetcher_is_the_one_that_aiokafka_makes() -> None:
     assert "self._in_flight.discard(node_id)" in loop
     assert "self._pending_tasks -= done_pending" in loop
     assert "self._fetch_max_wait_ms" in inspect.getsource(Fetcher._get_actions_per_node)
+
+
+def test_other_consumers_of_the_process_stay_aiokafkas() -> None:
+    transport.register()
+    assert aiokafka.AIOKafkaConsumer is everybodys.AIOKafkaConsumer
+    assert everybodys.Fetcher is EverybodysFetcher
+    assert everybodys.AIOKafkaClient is AIOKafkaClient
+    assert everybodys.GroupCoordinator is GroupCoordinator
+    made_by = EverybodysFetcher._proc_fetch_request.__globals__
+    for name in ("MemoryRecords", "PartitionRecords", "FetchResult"):
+        assert made_by[name].__module__.startswith("aiokafka.")
 
 
 async def test_a_fetcher_ends_though_its_loop_takes_a_cancellation_for_anothers() -> None:

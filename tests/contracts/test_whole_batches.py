@@ -9,7 +9,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import Fetcher, FetchResult, PartitionRecords
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
@@ -20,7 +19,7 @@ from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.kafka.member import transport, whole_batches
+from streams.kafka.member import fetching, transport, whole_batches
 from streams.kafka.member.whole_batches import LeanRecords, LeanResult, WholeBatches
 
 TP0 = TP("events", 0)
@@ -166,8 +165,9 @@ def test_nothing_is_given_where_another_offset_was_set_meanwhile() -> None:
 
 def test_they_are_those_that_aiokafka_makes() -> None:
     transport.register()
-    assert (fetcher.MemoryRecords, fetcher.PartitionRecords) == (WholeBatches, LeanRecords)
-    assert fetcher.FetchResult is LeanResult
+    made_by = super(fetching.KeenFetcher, fetching.KeenFetcher)._proc_fetch_request.__globals__
+    assert (made_by["MemoryRecords"], made_by["PartitionRecords"]) == (WholeBatches, LeanRecords)
+    assert made_by["FetchResult"] is LeanResult
     source = inspect.getsource(Fetcher._proc_fetch_request)
     for made in ("records = MemoryRecords(part_data[-1])", "PartitionRecords(", "FetchResult("):
         assert made in source

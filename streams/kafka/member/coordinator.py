@@ -12,13 +12,13 @@ from collections.abc import Mapping, Set
 from types import MappingProxyType
 from typing import Any
 
-from aiokafka.consumer import consumer as consumers
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import KafkaError as AIOKafkaError
 from aiokafka.structs import OffsetAndMetadata
 from confluent_kafka import KafkaError
 from faust.types import TP
 
+from streams.kafka.member import own_aiokafka
 from streams.kafka.topics.committed import to_metadata
 from streams.ops.kafka_errors import GROUP_ADVICE, LOGIN_ADVICE, RIGHTS_ADVICE, GroupError, by_code, sentence
 
@@ -117,4 +117,4 @@ def plain(error: BaseException | None) -> BaseException | None:
 
 def register() -> None:
     """Make aiokafka use it, which has no setting for it."""
-    consumers.GroupCoordinator = FrankCoordinator
+    own_aiokafka.consumer.GroupCoordinator = FrankCoordinator

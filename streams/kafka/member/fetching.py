@@ -11,12 +11,10 @@ from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from aiokafka.client import AIOKafkaClient
-from aiokafka.consumer import consumer as consumers
-from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.errors import KafkaConnectionError
 from faust.types import TP
 
-from streams.kafka.member import whole_batches
+from streams.kafka.member import own_aiokafka, whole_batches
 from streams.kafka.reading import ISOLATION
 
 # aiokafka keeps one fetch per broker in flight, and a broker answers one request of a connection at a time. A
@@ -41,7 +39,7 @@ class Reset(NamedTuple):
     begin: int
 
 
-class KeenFetcher(Fetcher):  # type: ignore[misc]  # aiokafka ships no types
+class KeenFetcher(own_aiokafka.fetcher.Fetcher):  # type: ignore[misc]  # aiokafka ships no types
     """aiokafka's fetcher, tuned to keep the fetch ahead of the fold; committed transactions only.
 
     Faust asks for read_committed only where it writes transactions of its own.
@@ -163,5 +161,5 @@ class _InFlight(set[int]):
 def register() -> None:
     """Make aiokafka use them, which has no setting for it."""
     whole_batches.register()
-    consumers.Fetcher = KeenFetcher
-    consumers.AIOKafkaClient = PatientClient
+    own_aiokafka.consumer.Fetcher = KeenFetcher
+    own_aiokafka.consumer.AIOKafkaClient = PatientClient

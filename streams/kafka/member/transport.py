@@ -17,7 +17,7 @@ from faust.transport.drivers import TRANSPORTS
 from faust.transport.drivers.aiokafka import Transport as AIOKafkaTransport
 from faust.types import TP
 
-from streams.kafka.member import consumer, coordinator, fetching
+from streams.kafka.member import consumer, coordinator, fetching, own_aiokafka
 
 SCHEME = "batched"
 
@@ -61,7 +61,8 @@ class BatchTopic(FaustTopic):  # type: ignore[misc]
 
 
 def register() -> None:
-    """Make `batched://` known to Faust, and ours to aiokafka, which has no setting for either."""
+    """Make `batched://` known to Faust, and ours to its aiokafka, which has no setting for either."""
+    own_aiokafka.register()
     fetching.register()
     coordinator.register()
     TRANSPORTS.aliases[SCHEME] = f"{__name__}:Transport"

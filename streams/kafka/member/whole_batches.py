@@ -12,12 +12,11 @@ from itertools import repeat
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from aiokafka.consumer import fetcher
-from aiokafka.consumer.fetcher import FetchResult, PartitionRecords
 from aiokafka.record.memory_records import MemoryRecords
 from faust.types import TP
 
 from streams.events.records import Record
+from streams.kafka.member.own_aiokafka import fetcher
 
 # Of a record's timestamp, as the protocol has it; 0 is CreateTime.
 LOG_APPEND_TIME = 1
@@ -61,7 +60,7 @@ class WholeBatches:
         return WholeBatch(self._batches.next_batch())
 
 
-class LeanRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka ships no types
+class LeanRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokafka ships no types
     """Gives our records, a list for each record batch, without sizes, checksums and deserialisers."""
 
     def _consumer_record(self, tp: TP, whole: Whole) -> list[Record]:
@@ -75,7 +74,7 @@ class LeanRecords(PartitionRecords):  # type: ignore[misc]  # aiokafka ships no 
         return list(map(Record, repeat(tp.topic), repeat(tp.partition), *columns, appended))
 
 
-class LeanResult(FetchResult):  # type: ignore[misc]
+class LeanResult(fetcher.FetchResult):  # type: ignore[misc]
     """What was fetched of a partition and is not taken yet."""
 
     _partition_records: Any
