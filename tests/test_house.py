@@ -24,6 +24,7 @@ ROOMS = {
             "settings",
             "kernels",
             "events",
+            "items",
             "interest",
             "recommend",
             "datasets",
@@ -47,7 +48,14 @@ ROOM_FILES = 12
 # Lines of a file, and of a function's body without its docstring, at most.
 FILE_LINES, BODY_LINES = 250, 25
 # Rooms without a Kafka client, metrics or models: what happens to an event is the same wherever it is run.
-PURE = ("streams.events", "streams.interest", "streams.recommend", "streams.state", "streams.flow")
+PURE = (
+    "streams.events",
+    "streams.items",
+    "streams.interest",
+    "streams.recommend",
+    "streams.state",
+    "streams.flow",
+)
 
 TOP_LEVEL = {
     *PACKAGES,

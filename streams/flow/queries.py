@@ -21,15 +21,24 @@ class QueryBuilder:
         self._model, self._catalog, self._history = model, catalog, history
         self._exclude_consumed = exclude_consumed
 
-    def build(self, part: UserPartition, rows: Longs, states: Any) -> Queries:
-        """One query for each of the users' rows (U,) with their states (U,)."""
-        interests = self._model.interest(states["model"])
+    def build(self, part: UserPartition, rows: Longs, states: Any, as_of: Longs | None = None) -> Queries:
+        """One query for each of the users' rows (U,) with their states (U,).
+
+        as_of: (U,) the moment for which is asked, milliseconds; that of each user's newest event by default.
+        """
+        interests, history = self._model.interest(states["model"]), states["history"]
+        history_rows = self._history.rows(history)
+        known = history_rows >= 0
         return Queries(
             vectors=interests.vectors,
             shares=interests.shares,
             exclude=[self._excluded(part, row) for row in rows.tolist()],
-            history_rows=self._history.rows(states["history"]),
+            history_rows=history_rows,
             history_coefficients=self._coefficients(states, interests.shares.shape[1]),
+            as_of=self._model.times(states["model"]) if as_of is None else as_of,
+            history_times=np.where(known, history["time"], 0),
+            history_weights=np.where(known, history["weight"], np.float32(0)),
+            history_ordinals=np.where(known, history["ordinal"].astype(np.int64), -1),
         )
 
     def _coefficients(self, states: Any, number: int) -> Floats:

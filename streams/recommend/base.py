@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +36,15 @@ class Queries:
     # (U, n, H) c_e with which the vector v_e of event e enters each interest vector:
     # vector = sum_e c_e * v_e + what came from events no longer remembered.
     history_coefficients: Floats
+    # What follows is None where the asker does not know it.
+    # (U,) the moment for which is asked, milliseconds since the epoch of event time.
+    as_of: Longs | None = None
+    # (U, H) event time of each remembered event, milliseconds; 0 where `history_rows` is -1.
+    history_times: Longs | None = None
+    # (U, H) signed weight of each remembered event; 0 where `history_rows` is -1.
+    history_weights: Floats | None = None
+    # (U, H) place of each remembered event among the user's signals, rising with them; -1 where there is none.
+    history_ordinals: Longs | None = None
 
     def __post_init__(self) -> None:
         shape, users = self.history_rows.shape, len(self.vectors)
@@ -194,5 +203,18 @@ class Recommender(Protocol):
 
         Deterministic, and a user's answer depends on the user's own query alone, bit for bit: not on who
         else is in the batch. Raises ValueError as `Queries.check`, which it calls.
+        """
+        ...
+
+
+@runtime_checkable
+class Learner(Protocol):
+    """A recommender that learns from what users do next. Test-then-learn: it is asked first, and told afterwards."""
+
+    def learn(self, catalog: Catalog, queries: Queries, used: Sequence[Collection[int]]) -> None:
+        """Learn which rows each user used next.
+
+        queries: as they were before. used: per user the catalog rows, perhaps none of them a candidate.
+        Deterministic in the order of calls.
         """
         ...
