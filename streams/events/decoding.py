@@ -15,20 +15,11 @@ from streams.events.fields import Fields, Invalid
 from streams.events.forgiven import Forgiven
 from streams.events.near_misses import LISTS, hint, recognised
 from streams.events.records import SourceRecord
-from streams.events.rejections import (
-    FEW_BRACKETS,
-    MISSING,
-    Limits,
-    Reason,
-    Rejected,
-    envelope_problem,
-    type_problem,
-)
+from streams.events.rejections import MISSING, Limits, Reason, Rejected, envelope_problem, type_problem
+from streams.events.runs import RUN, decode_run, in_range
 from streams.events.wrappings import Loaded, load
 
 DECODE_STAGE = "update.decode"
-# Records decoded at once: one that is wrong sends so many the long way.
-RUN = 250
 _LIST_NAMES = tuple(f'"{name}"'.encode() for name in LISTS)
 
 _decode_lines = msgspec.json.Decoder(Event).decode_lines
@@ -127,56 +118,8 @@ def decode_canonical_batch(
 
 
 def _decode_run(values: list[bytes | None], limits: Limits) -> list[Event] | None:
-    """The events of these values, or None where at least one has to be looked at by itself.
-
-    Decoded as lines: as no value holds a line break, as many events as values means one in each.
-    """
-    given = [value for value in values if value]
-    joined = b"\n".join(given)
-    brackets = min(FEW_BRACKETS, limits.max_depth)
-    # Each has one bracket at least, so no value can have more than what all have beyond one each.
-    if (
-        len(given) < len(values)
-        or joined.count(b"\n") != len(values) - 1
-        or max(map(len, given)) > limits.max_bytes
-        or (
-            joined.count(b"{") + joined.count(b"[") - len(given) >= brackets
-            and max(value.count(b"{") + value.count(b"[") for value in given) > brackets
-        )
-    ):
+    events = decode_run(values, limits, _decode_lines)
+    if events is None or not in_range([event.timestamp for event in events], limits):
         return None
-    try:
-        events = _decode_lines(joined)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    if len(events) != len(values) or not _are_right(events, limits):
-        return None
-    of_nothing = [v for e, v in zip(events, given, strict=True) if e.item_id is None and not e.text]
-    return None if any(map(_may_list, of_nothing)) else events
-
-
-def _are_right(events: list[Event], limits: Limits) -> bool:
-    """False where `event_problem` might find one: columns are checked at once, and a little more strictly."""
-    longest, users = limits.max_id_length, [event.user_id for event in events]
-    items = [event.item_id for event in events if event.item_id is not None]
-    rare = [i for e in events for i in (e.session_id, e.recommendation_id) if i is not None]
-    texts = [event.text for event in events if event.text is not None]
-    times = [event.timestamp for event in events]
-    return (
-        _within(users, longest)
-        and _within(items, longest)
-        and _within(rare, longest)
-        and _within([event.event_id for event in events], longest)
-        and _within([event.action for event in events], limits.max_action_length)
-        and "".join(users).isprintable()
-        and "".join(items).isprintable()
-        and limits.min_timestamp_ms <= min(times)
-        and max(times) <= limits.max_timestamp_ms
-        and max(map(len, texts), default=0) <= limits.max_text_length
-    )
-
-
-def _within(names: list[str], longest: int) -> bool:
-    """True where each has 1 to `longest` characters."""
-    lengths = list(map(len, names))
-    return not lengths or (min(lengths) > 0 and max(lengths) <= longest)
+    of_nothing = [v for e, v in zip(events, values, strict=True) if e.item_id is None and not e.text]
+    return None if any(_may_list(value or b"") for value in of_nothing) else events

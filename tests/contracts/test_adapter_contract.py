@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.events.adapters import FORMATS, adapter
+from streams.events.adapters.base import RunAdapter
 from streams.events.canonical import Event, encode, good_record
 from streams.events.decoding import decode_canonical, decode_canonical_batch
 from streams.events.rejections import Limits, Reason, Rejected
@@ -243,3 +244,46 @@ def test_the_short_way_decodes_like_the_long_way(limits: Limits) -> None:
 def test_the_short_way_decodes_any_bytes_like_the_long_way(payloads: list[Any], event: Event) -> None:
     records = [*(Record(payload, 0) for payload in payloads), as_native(event).record]
     assert decode_canonical_batch(records, LIMITS) == [decode_canonical(record, LIMITS) for record in records]
+
+
+# --- runs -----------------------------------------------------------------------------------------------------
+
+RUN_FORMATS = sorted(name for name in FORMATS if isinstance(adapter(name), RunAdapter))
+# What shops send beside the canonical fields, and a field's name in escapes.
+SHOPS = ("products", "items", "line_items", "lineItems", "quantity", "qty", "rating", "title", r"\u0071ty")
+TITLED = {**RIGHT, "item_id": "i"}
+
+
+def unusual_events() -> Iterator[Record]:
+    """Native events with one more field each, some without an item and some that rate."""
+    for name, value in product((*NAMES, *SHOPS), VALUES):
+        for right in (TITLED, {**RIGHT, "text": "t"}, {**TITLED, "action": "rated", "event_id": "e"}):
+            text = dump({**right, name: value})
+            yield Record(text.replace(rb"\\u0071", rb"\u0071"), 0, timestamp=T0)
+
+
+@pytest.mark.parametrize("name", RUN_FORMATS)
+def test_records_read_together_are_as_each_by_itself(name: str) -> None:
+    kinds, limits = set(), Limits(max_id_length=8, max_text_length=40)
+    alone, together = adapter(name), adapter(name)
+    assert isinstance(together, RunAdapter)
+    for record in (*near_misses_of(name), *NEAR_MISSES, *unusual_events()):
+        alone.forgiven.counts.clear()
+        events, parsed = together.parse_run([record], limits), alone.parse(record, limits)
+        kinds.add(type(events))
+        # What is forgiven is counted, which only the long way does.
+        assert events is None or (events == parsed and not alone.forgiven.counts), record.value
+        assert not together.forgiven.counts
+    assert kinds == {list, type(None)}
+
+
+@pytest.mark.parametrize("name", RUN_FORMATS)
+@given(event=valid_events())
+def test_valid_events_are_read_together(name: str, event: Event) -> None:
+    together = adapter(name)
+    assert isinstance(together, RunAdapter)
+    # Something is to be said of ratings without a value, of events about nothing, and of characters nobody prints.
+    event.user_id, event.item_id, event.value, event.text, event.media = "u", "i", 1.0, "text", ["m"]
+    event.event_id, event.source, event.session_id, event.recommendation_id = "s#1", "s", None, None
+    written = WRITERS[name](event)
+    assert together.parse_run([written.record] * 3, LIMITS) == [written.carried] * 3

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from typing import Protocol
+from functools import partial
+from typing import Protocol, runtime_checkable
 
 from streams.events import forgiven as kinds
+from streams.events.adapters.moments import moment
 from streams.events.adapters.orders import require_item, split, tell_unread
 from streams.events.canonical import Event, default_event_id, encode, event_problem, fitting_id
-from streams.events.fields import Fields, Invalid, kind_of
+from streams.events.fields import Fields, Invalid
 from streams.events.forgiven import Forgiven
 from streams.events.isolation import each
 from streams.events.near_misses import hint, meant, printable, recognised
 from streams.events.records import Record, SourceRecord
 from streams.events.rejections import Limits, Reason, Rejected
+from streams.events.runs import RUN
 from streams.events.wrappings import load
 from streams.settings.action_words import known_word, spell
 
@@ -41,6 +43,18 @@ class Adapter(Protocol):
         ...
 
 
+@runtime_checkable
+class RunAdapter(Protocol):
+    """An adapter that reads records with nothing unusual faster together than one by one."""
+
+    def parse_run(self, records: Sequence[SourceRecord], limits: Limits) -> list[Event] | None:
+        """One event of each record (n >= 1), as `parse` gives; None where one has to be looked at by itself.
+
+        Where it gives events, `parse` would forgive nothing in them.
+        """
+        ...
+
+
 def parse_each(
     adapter: Adapter, records: Sequence[SourceRecord], limits: Limits
 ) -> Sequence[Sequence[Event | Rejected]]:
@@ -51,8 +65,21 @@ def parse_each(
         lambda record: adapter.parse(record, limits),
         STAGE,
         probe=lambda: adapter.parse(example, limits),
+        at_once=partial(_parse_runs, adapter, records, limits) if isinstance(adapter, RunAdapter) else None,
     )
     return [[result] if isinstance(result, Rejected) else result for result in results]
+
+
+def _parse_runs(
+    adapter: Adapter, records: Sequence[SourceRecord], limits: Limits
+) -> list[list[Event | Rejected]]:
+    assert isinstance(adapter, RunAdapter)
+    parsed: list[list[Event | Rejected]] = []
+    for first in range(0, len(records), RUN):
+        run = records[first : first + RUN]
+        events = adapter.parse_run(run, limits)
+        parsed += [adapter.parse(r, limits) for r in run] if events is None else [[event] for event in events]
+    return parsed
 
 
 def load_fields(value: bytes, forgiven: Forgiven) -> Fields:
@@ -130,7 +157,7 @@ def _built(record: SourceRecord, limits: Limits, fields: Fields, event_id: str) 
         event_id=event_id,
         user_id=user,
         action=action,
-        timestamp=_moment(fields, record),
+        timestamp=moment(fields, record),
         source=fields.text("source") or "",
         item_id=fields.identifier("item_id", whole=True),
         value=_value(fields, action),
@@ -193,44 +220,3 @@ def _tell_no_rating(fields: Fields) -> None:
         return
     said = f"`{printable(other)}` is not read as a rating, so it moves nothing: name it `value`"
     fields.forgiven.log_once("value", kinds.NOT_READ, said)
-
-
-def _moment(fields: Fields, record: SourceRecord) -> int:
-    """Milliseconds from a number of milliseconds or an RFC 3339 text; else the record's own. Raises Invalid."""
-    given = fields.present("timestamp")
-    if given is None:
-        return _own_moment(fields, record)
-    if isinstance(given, str):
-        return _parse_time(given)
-    if isinstance(given, bool) or not isinstance(given, int | float):
-        raise Invalid(
-            Reason.BAD_TIMESTAMP, f"timestamp is {kind_of(given)}, not milliseconds or RFC 3339 text"
-        )
-    try:
-        return int(given)
-    except (OverflowError, ValueError) as error:
-        raise Invalid(Reason.BAD_TIMESTAMP, "timestamp is not a finite number") from error
-
-
-def _own_moment(fields: Fields, record: SourceRecord) -> int:
-    if record.timestamp is None or record.timestamp < 0:
-        said = f"timestamp is missing{hint(fields.given, 'timestamp')}, and the record has none of its own"
-        raise Invalid(Reason.MISSING_TIMESTAMP, said)
-    if (name := meant(fields.given, "timestamp")) is not None:
-        fields.forgiven.log_once(
-            "timestamp",
-            kinds.NOT_READ,
-            f"{record.topic}: `{printable(name)}` is not read as the time of an event, its Kafka record's own time "
-            f"is: name it `timestamp`",
-        )
-    return record.timestamp
-
-
-def _parse_time(given: str) -> int:
-    try:
-        parsed = datetime.fromisoformat(given.upper())  # RFC 3339 allows a small t and z
-        aware = parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=UTC)
-        return round(aware.timestamp() * 1000)
-    except (ValueError, OverflowError) as error:
-        hinted = ": send milliseconds as a number" if given.strip().isdigit() else ""
-        raise Invalid(Reason.BAD_TIMESTAMP, f"timestamp {given[:40]!r} is not RFC 3339{hinted}") from error

@@ -288,6 +288,7 @@ def test_a_record_on_which_decoding_raises_is_rejected_alone(monkeypatch: pytest
 def test_a_record_on_which_an_adapter_raises_is_rejected_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     adapter, log = NativeAdapter(), [record(0), record(1, action="poison"), record(2)]
     monkeypatch.setattr(adapter, "parse", fragile(adapter.parse))
+    monkeypatch.setattr(adapter, "parse_run", broken)
     results = [result for (result,) in parse_each(adapter, log, LIMITS)]
     assert [isinstance(result, Rejected) for result in results] == [False, True, False]
     assert isinstance(results[1], Rejected)
