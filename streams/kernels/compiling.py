@@ -27,7 +27,10 @@ except Exception as error:  # no wheel, or an LLVM that does not load: numpy doe
 F = TypeVar("F", bound=Callable[..., Any])
 
 # Files of this room with kernels.
-FILES = ("directions", "names", "origins", "records", "rings", "rows", "sums")
+FILES = (
+    *("directions", "names", "origins", "records", "rings", "rows", "sums"),
+    *("items.fold", "items.signals", "items.table"),
+)
 # "numpy": divisions give infinities, as numpy's do, and no exception.
 OPTIONS = {"nogil": True, "fastmath": False, "error_model": "numpy"}
 
