@@ -1,0 +1,138 @@
+"""The judge: ranks each visit of a stream, scores it, and only then lets the contender learn it."""
+
+from __future__ import annotations
+
+import gc
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from streams.history.evaluate.contender import Contender, Rater, Request, Rows, Visit
+from streams.history.evaluate.judged import Judged
+from streams.history.evaluate.marks import COLUMNS, LONG, mark
+from streams.history.evaluate.memory import NOTHING, Memory
+from streams.history.evaluate.visits import Stream
+
+# all: all that was chosen in a visit is a target. novel: of that, what its user had not used before; what the user had
+# used is not to be named.
+Task = Literal["all", "novel"]
+
+
+class ContractError(RuntimeError):
+    """A contender named an item that it must not, or one twice; the message says which."""
+
+
+class Judge:
+    """Takes one contender through a stream; one judge for each."""
+
+    def __init__(
+        self,
+        stream: Stream,
+        task: Task,
+        k: int = LONG,
+        watch: Callable[[int, Rows], None] = lambda number, rows: None,
+        progress: Callable[[int], None] = lambda done: None,
+    ) -> None:
+        """k: items asked for. watch: is told each scored visit's number and answer (<= k,). progress: visits so far.
+
+        Raises ValueError where k is below 20, for the marks look at so many items.
+        """
+        if k < LONG:
+            raise ValueError(f"k must be at least {LONG}, for the marks look at so many items, not {k}")
+        self.stream, self.task, self.k = stream, task, k
+        self._watch, self._progress = watch, progress
+        self._memory = Memory(stream.items, stream.users)
+        self._scored: list[tuple[int, int, int]] = []
+        self._marks: list[tuple[float, ...]] = []
+        self._errors: list[float] = []
+        self._named = np.zeros(len(stream.items), dtype=bool)
+        self._rank_s = self._learn_s = 0.0
+        self._events = 0
+
+    def run(self, contender: Contender) -> Judged:
+        """Judge it. Raises ContractError, and ValueError where the visits are out of order."""
+        before, visits = resident_bytes(), self.stream.visits
+        for group in self.stream.groups():
+            # All of one time are asked about before any of them is learned.
+            for number in group:
+                if number >= self.stream.half:
+                    self._ask(contender, number, visits[number])
+            for number in group:
+                self._teach(contender, visits[number])
+            self._progress(group.stop)
+        return self._close(contender.name, resident_bytes() - before)
+
+    def _ask(self, contender: Contender, number: int, visit: Visit) -> None:
+        used = self._memory.used(visit.user)
+        targets = visit.rows[visit.chosen]
+        if self.task == "novel":
+            targets = targets[~np.isin(targets, used)]
+        if not len(targets):
+            return
+        exclude = used if self.task == "novel" else NOTHING
+        request = Request(visit.user, visit.time, self._memory.known, exclude)
+        started = time.process_time()
+        rows = contender.rank(request, self.k)
+        self._rank_s += time.process_time() - started
+        self._check(contender.name, request, rows)
+        self._watch(number, rows)
+        self._named[rows[:LONG]] = True
+        self._scored.append((number, visit.user, visit.time))
+        self._marks.append(mark(rows, targets, visit.user, self._memory))
+        if self.stream.rated and isinstance(contender, Rater):
+            self._errors += _errors(contender, visit)
+
+    def _check(self, name: str, request: Request, rows: Rows) -> None:
+        listed = rows.tolist()
+        if len(listed) > self.k or len(set(listed)) < len(listed):
+            raise ContractError(f"{name} names {len(listed)} items, {len(set(listed))} distinct, of {self.k}")
+        if listed and not 0 <= min(listed) <= max(listed) < len(self._named):
+            raise ContractError(f"{name} names rows {min(listed)} to {max(listed)} of {len(self._named)}")
+        if not (self._memory.uses[rows] > 0).all():
+            raise ContractError(f"{name} names an item that was in no visit before")
+        if len(request.exclude) and np.isin(rows, request.exclude).any():
+            raise ContractError(f"{name} names an item that is excluded")
+
+    def _teach(self, contender: Contender, visit: Visit) -> None:
+        self._events += len(visit.events) or len(visit.rows)
+        if len(visit.rows) or getattr(contender, "folds_events", False):
+            started = time.process_time()
+            contender.learn(visit)
+            self._learn_s += time.process_time() - started
+        self._memory.learn(visit)
+
+    def _close(self, name: str, grown: int) -> Judged:
+        scored = np.array(self._scored, dtype=np.int64).reshape(-1, 3)
+        return Judged(
+            name=name,
+            numbers=scored[:, 0],
+            users=scored[:, 1],
+            times=scored[:, 2],
+            marks=np.array(self._marks, dtype=np.float64).reshape(-1, len(COLUMNS)),
+            errors=np.array(self._errors, dtype=np.float64),
+            named=self._named,
+            known=self._memory.known,
+            rank_s=self._rank_s,
+            learn_s=self._learn_s,
+            requests=len(scored),
+            events=self._events,
+            grown=grown,
+        )
+
+
+def _errors(contender: Rater, visit: Visit) -> list[float]:
+    rated = zip(visit.rows.tolist(), visit.values.tolist(), strict=True)
+    return [contender.predict(visit.user, row) - value for row, value in rated if value == value]
+
+
+def resident_bytes() -> int:
+    """Memory of this process, after a collection; 0 where the system does not tell it."""
+    gc.collect()
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError):
+        return 0

@@ -1,0 +1,113 @@
+"""Marks of one answer: how well it foretold a visit, and what kind of items it named."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import numpy.typing as npt
+
+from streams.history.evaluate.contender import Rows
+from streams.history.evaluate.memory import Memory
+
+# Items of a list that count; the shorter depth is that of NDCG.
+SHORT, LONG = 10, 20
+# A user with fewer events, and an item with fewer uses, is cold.
+COLD_USER, COLD_ITEM = 5, 3
+GAINS = [1 / math.log2(place + 2) for place in range(SHORT)]
+IDEALS = [sum(GAINS[:count]) for count in range(SHORT + 1)]
+# Share of the user's own taste in the list's, so that the divergence stays finite (Steck, RecSys 2018).
+SMOOTHING = 0.01
+
+Doubles = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Of one visit; the fields are the columns of `Judged.marks`.
+
+    Each target is a question of its own, all of a visit with the same answer: a target at place p (from 1) of the list
+    gains 1 / log2(p + 1) within the first ten. So large baskets count by what is in them.
+
+    targets: how many. gain: their gains. hits10, hits20: how many are in the list. reciprocal: sum of 1 / p within 20.
+    list_ndcg: NDCG@10 of the visit as a whole, its ideal being min(10, targets) targets first. list_hit: 1 where any
+    target is within 20. cold_user: 1 of a user with fewer than five events. cold_targets, cold_hits: targets with one
+    or two uses, and those of them within 20. new_targets: targets that nobody has used, which are misses. popularity,
+    target_popularity: mean uses of the items named, of the targets. novelty: mean self-information of the items named,
+    bits. calibration: Kullback-Leibler divergence of the list's categories from the user's, nats; NaN without any.
+    """
+
+    targets: float
+    gain: float
+    hits10: float
+    hits20: float
+    reciprocal: float
+    list_ndcg: float
+    list_hit: float
+    cold_user: float
+    cold_targets: float
+    cold_hits: float
+    new_targets: float
+    popularity: float
+    target_popularity: float
+    novelty: float
+    calibration: float
+
+
+COLUMNS = tuple(field.name for field in fields(Marks))
+
+
+def mark(ranked: Rows, targets: Rows, user: int, memory: Memory) -> tuple[float, ...]:
+    """The marks, in the order of COLUMNS, of a list (<= k,) for a visit with targets (n,), at least one.
+
+    memory: as it was before the visit.
+    """
+    listed = ranked[:LONG].tolist()
+    places = _places(listed, set(targets.tolist()))
+    gain = sum(GAINS[place] for place in places if place < SHORT)
+    return (
+        len(targets),
+        gain,
+        sum(place < SHORT for place in places),
+        len(places),
+        sum(1 / (place + 1) for place in places),
+        gain / IDEALS[min(SHORT, len(targets))],
+        bool(places),
+        memory.events[user] < COLD_USER,
+        *_coldness(listed, targets, memory),
+        *_kind(ranked[:LONG], targets, user, memory),
+    )
+
+
+def _places(listed: Sequence[int], wanted: Collection[int]) -> list[int]:
+    return [place for place, row in enumerate(listed) if row in wanted]
+
+
+def _coldness(listed: Sequence[int], targets: Rows, memory: Memory) -> tuple[float, float, float]:
+    """cold_targets, cold_hits, new_targets."""
+    uses = memory.uses[targets]
+    cold = targets[(uses > 0) & (uses < COLD_ITEM)].tolist()
+    return len(cold), sum(row in listed for row in cold), int((uses == 0).sum())
+
+
+def _kind(named: Rows, targets: Rows, user: int, memory: Memory) -> tuple[float, ...]:
+    """popularity, target_popularity, novelty, calibration."""
+    uses, wanted = memory.uses[named], float(memory.uses[targets].mean())
+    if not len(named):
+        return math.nan, wanted, math.nan, math.nan
+    novelty = math.log2(memory.total) - float(np.log2(uses).mean())
+    return float(uses.mean()), wanted, novelty, divergence(memory.taste(user), memory.categories[named])
+
+
+def divergence(taste: Doubles, listed: Doubles) -> float:
+    """KL divergence of the list's categories (k, C) from the user's (C,), nats; NaN where either has none."""
+    total = taste.sum()
+    named = listed.sum(axis=0)
+    if not total or not named.sum():
+        return math.nan
+    wanted = taste / total
+    given = (1 - SMOOTHING) * named / named.sum() + SMOOTHING * wanted
+    some = wanted > 0
+    return float((wanted[some] * np.log(wanted[some] / given[some])).sum())
