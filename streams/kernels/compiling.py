@@ -28,7 +28,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 # Files of this room with kernels.
 FILES = (
-    *("directions", "names", "origins", "records", "rings", "rows", "sums"),
+    *("directions", "names", "origins", "ranking", "records", "rings", "rows", "sums"),
     *("items.fold", "items.signals", "items.table"),
 )
 # "numpy": divisions give infinities, as numpy's do, and no exception.

@@ -7,114 +7,29 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-import numpy.typing as npt
 
-from streams.recommend.catalog import MAX_LENGTH, Catalog
+from streams.recommend.catalog import Catalog
+from streams.recommend.queries import Floats, Longs, Mask, Queries, Rows
 
-Floats = npt.NDArray[np.float32]
-Rows = npt.NDArray[np.int32]
-Longs = npt.NDArray[np.int64]
-Mask = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True, slots=True)
-class Queries:
-    """What U users are interested in. Raises ValueError where the shapes do not fit each other."""
-
-    # (U, n, dim) the interest vectors, finite; an all-zero row is no preference.
-    vectors: Floats
-    # (U, n) weight of each vector, at least 0.
-    shares: Floats
-    # Per user the catalog rows to leave out, 0 to items - 1, in any order.
-    exclude: Sequence[Collection[int]]
-    # (U, H) catalog rows of the remembered events that made the vectors; -1 for none.
-    history_rows: Rows
-    # (U, n, H) c_e with which the vector v_e of event e enters each interest vector:
-    # vector = sum_e c_e * v_e + what came from events no longer remembered.
-    history_coefficients: Floats
-    # What follows is None where the asker does not know it.
-    # (U,) the moment for which is asked, milliseconds since the epoch of event time.
-    as_of: Longs | None = None
-    # (U, H) event time of each remembered event, milliseconds; 0 where `history_rows` is -1.
-    history_times: Longs | None = None
-    # (U, H) signed weight of each remembered event; 0 where `history_rows` is -1.
-    history_weights: Floats | None = None
-    # (U, H) place of each remembered event among the user's signals, rising with them; -1 where there is none.
-    history_ordinals: Longs | None = None
-
-    def __post_init__(self) -> None:
-        shape, users = self.history_rows.shape, len(self.vectors)
-        if self.vectors.ndim != 3 or len(shape) != 2 or shape[0] != users or len(self.exclude) != users:
-            raise ValueError(
-                f"queries need one row per user: vectors (U, n, dim), not {self.vectors.shape}; "
-                f"history_rows (U, H), not {shape}; U collections in exclude, not {len(self.exclude)}"
-            )
-        number = self.vectors.shape[1]
-        if self.shares.shape != (users, number):
-            raise ValueError(
-                f"each vector needs one share: vectors are {self.vectors.shape}, shares {self.shares.shape}"
-            )
-        if self.history_coefficients.shape != (users, number, shape[1]):
-            raise ValueError(
-                f"each remembered event needs one coefficient per vector: history_rows is {shape}, vectors are "
-                f"{self.vectors.shape}, history_coefficients {self.history_coefficients.shape}"
-            )
-
-    def __len__(self) -> int:
-        return len(self.vectors)
-
-    @classmethod
-    def single(
-        cls, vectors: Floats, exclude: Sequence[Collection[int]], history_rows: Rows, coefficients: Floats
-    ) -> Queries:
-        """Queries of one vector per user. vectors: (U, dim). coefficients: (U, H)."""
-        ones = np.ones((len(vectors), 1), dtype=np.float32)
-        return cls(vectors[:, None], ones, exclude, history_rows, coefficients[:, None])
-
-    def check(self, catalog: Catalog, k: int) -> None:
-        """Every recommender asks this first: raises ValueError where k items of this catalog cannot be asked for.
-
-        That is on k < 1, another dimension, vectors that are not finite or excluded rows that do not exist.
-        """
-        if k < 1:
-            raise ValueError(f"k, the number of items per user, must be at least 1, not {k}")
-        if (dim := self.vectors.shape[2]) != catalog.dim:
-            raise ValueError(
-                f"query vectors have {dim} dimensions, the catalog {catalog.dim}: "
-                f"use the interest model and the catalog of one generation"
-            )
-        lengths = np.linalg.norm(self.weighted().astype(np.float64), axis=2)
-        if len(wrong := np.flatnonzero(~(lengths <= MAX_LENGTH).all(axis=1))):
-            raise ValueError(
-                f"the query vectors at positions {wrong[:5].tolist()} (the first 5) are not finite or "
-                f"longer than {MAX_LENGTH:g}: check these users' states"
-            )
-        rows, items = self.excluded()[1], len(catalog.item_ids)
-        if len(rows) and not 0 <= rows.min() <= rows.max() < items:
-            raise ValueError(
-                f"excluded rows go from {rows.min()} to {rows.max()}, the catalog has 0 to {items - 1}: "
-                f"look them up in this catalog's row_of and leave out what is unknown"
-            )
-
-    def excluded(self) -> tuple[Longs, Longs]:
-        """`exclude` as pairs of a user's position and a catalog row, (e,) each, by user."""
-        counts = np.fromiter(map(len, self.exclude), dtype=np.int64, count=len(self.exclude))
-        rows = np.fromiter(chain.from_iterable(self.exclude), dtype=np.int64, count=int(counts.sum()))
-        return np.repeat(np.arange(len(counts)), counts), rows
-
-    def weighted(self) -> Floats:
-        """(U, n, dim) the vectors times their shares."""
-        return self.vectors * self.shares[:, :, None]
-
-    def active(self) -> Mask:
-        """(U, n) true for vectors that count: those that are not zero, or all of a user without any preference."""
-        some: Mask = np.asarray(self.weighted().any(axis=2))
-        nothing: Mask = ~np.asarray(some.any(axis=1))
-        return some | nothing[:, None]
+__all__ = [
+    "CandidateSource",
+    "Candidates",
+    "Floats",
+    "Learner",
+    "Longs",
+    "Mask",
+    "Queries",
+    "Ranked",
+    "Ranker",
+    "Reasons",
+    "Recommender",
+    "Rows",
+    "Scorer",
+    "UsesItems",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +92,18 @@ class CandidateSource(Protocol):
         ...
 
 
+@runtime_checkable
+class Scorer(Protocol):
+    """A candidate source that also scores the candidates of others."""
+
+    def scores(self, catalog: Catalog, queries: Queries, rows: Rows) -> Mapping[str, Floats]:
+        """(U, c) its own scores of the rows (U, c) by name; NaN where it says nothing, and where a row is -1.
+
+        The same bits as in its own `candidates`, and a user's depend on the user's own query and rows alone.
+        """
+        ...
+
+
 class Ranker(Protocol):
     """Orders candidates and says why."""
 
@@ -217,4 +144,13 @@ class Learner(Protocol):
         queries: as they were before. used: per user the catalog rows, perhaps none of them a candidate.
         Deterministic in the order of calls.
         """
+        ...
+
+
+@runtime_checkable
+class UsesItems(Protocol):
+    """A recommender that reads what the stream has learned of items."""
+
+    def use_items(self, table: Any) -> None:
+        """Read this table from now on; its owner goes on changing it between two calls of `recommend`."""
         ...

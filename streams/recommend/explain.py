@@ -34,13 +34,13 @@ def explain(catalog: Catalog, queries: Queries, rows: Rows, scores: Floats, top:
     if len(catalog.item_ids) and rows.size and queries.history_rows.size:
         for first in range(0, len(queries), USERS):
             chunk = slice(first, first + USERS)
-            found, parts = _strongest(_shares(catalog.vectors, rows[chunk], queries, chunk), top)
+            found, parts = strongest(shares(catalog.vectors, rows[chunk], queries, chunk), top)
             index[chunk, :, : found.shape[2]] = found
             contributions[chunk, :, : found.shape[2]] = parts
     return Reasons(index, contributions, scores - contributions.sum(axis=-1))
 
 
-def _shares(items: Floats, rows: Rows, queries: Queries, chunk: slice) -> Floats:
+def shares(items: Floats, rows: Rows, queries: Queries, chunk: slice) -> Floats:
     """(u, k, H) contribution of every remembered event to every ranked item's score."""
     history = queries.history_rows[chunk]
     wanted = np.take(items, np.maximum(rows, 0), axis=0)
@@ -62,7 +62,7 @@ def _coefficients(wanted: Floats, queries: Queries, chunk: slice) -> Floats:
     return np.take_along_axis(coefficients, best[:, :, None], axis=1)
 
 
-def _strongest(shares: Floats, top: int) -> tuple[Rows, Floats]:
+def strongest(shares: Floats, top: int) -> tuple[Rows, Floats]:
     """Index and value, (u, k, min(top, H)) each, of the largest absolute shares."""
     order = np.argsort(-np.abs(shares), axis=-1, kind="stable")[:, :, :top]
     parts = np.take_along_axis(shares, order, axis=-1)

@@ -98,7 +98,12 @@ FORMATS = Registry(
 MODELS = Registry("interest model", "interestflow.models", {"decay": "streams.interest.decay:from_settings"})
 # factory(settings) -> streams.recommend.base.Recommender
 RECOMMENDERS = Registry(
-    "recommender", "interestflow.recommenders", {"content": "streams.recommend.content:from_settings"}
+    "recommender",
+    "interestflow.recommenders",
+    {
+        "content": "streams.recommend.content:from_settings",
+        "hybrid": "streams.recommend.learned.hybrid:from_settings",
+    },
 )
 # factory(settings, log) -> sinks.base.Destination. Raises sinks.base.DestinationError for a wrong setting.
 SINKS = Registry("sink", "interestflow.sinks", sinks.BUILT_IN)

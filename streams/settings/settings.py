@@ -16,6 +16,7 @@ from streams.settings.sections.kafka import KafkaSettings
 from streams.settings.sections.limits import LimitSettings
 from streams.settings.sections.media import MediaSettings
 from streams.settings.sections.output import OutputSettings
+from streams.settings.sections.ranking import RankingSettings
 from streams.settings.sections.recommendations import RecommendationSettings
 from streams.settings.sections.state import MemorySettings, UserStateSettings
 from streams.settings.sections.topics import TopicSettings
@@ -43,6 +44,7 @@ class Settings(BaseModel):
     user_state: UserStateSettings
     memory: MemorySettings
     recommendations: RecommendationSettings
+    ranking: RankingSettings
     output: OutputSettings
     worker: WorkerSettings
     observation: ObservationSettings

@@ -14,7 +14,8 @@ class RecommendationSettings(Section):
     """What is recommended to a user, how often, and with how many reasons."""
 
     enabled: bool = Field(default=True, alias="recommend")
-    # `content` (the items whose vectors are nearest), or the recommender of an installed package.
+    # `content` (the items whose vectors are nearest), `hybrid` (many sources and a ranker that learns; see the settings
+    # of `ranking`), or the recommender of an installed package.
     recommender: Annotated[str, AfterValidator(RECOMMENDERS.require)] = "content"
     top_k: int = Field(default=20, ge=1, le=1000)
     # True where nobody consumes twice (films, news); false where they do (shops, music).

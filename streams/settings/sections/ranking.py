@@ -1,0 +1,22 @@
+"""How the recommender `hybrid` ranks and learns. No other recommender uses these."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from streams.settings.section import Section
+
+
+class RankingSettings(Section):
+    """How candidates are ranked, and how the ranker learns."""
+
+    # `linear` (weights per segment; its reasons add up exactly), or `mlp` (a network of 32 units; costs more).
+    ranker: Literal["linear", "mlp"] = "linear"
+    # How far a weight moves at its first step (AdaGrad); later steps are shorter. Larger where behaviour changes fast.
+    rate: float = Field(default=0.05, gt=0.0, le=1.0, alias="ranking_rate")
+    # The same for the weights of a segment; of the `mlp` for all behind its first layer's input.
+    segment_rate: float = Field(default=0.02, gt=0.0, le=1.0, alias="ranking_segment_rate")
+    # Requests whose candidates are kept for learning (about 50 KB each); others are found again.
+    remembered: int = Field(default=256, ge=0, le=100_000, alias="ranking_remembered")
