@@ -14,6 +14,7 @@ from streams.events.columns.origins import OriginColumns, read_origins
 from streams.events.provenance import Origin, OriginReader
 from streams.events.records import SourceRecord
 from streams.events.rejections import Rejected
+from streams.flow.learning.said import NOTHING_SAID, Said
 from streams.interest.base import Floats, ItemDeltas, Longs
 
 KeyValues = list[tuple[bytes, bytes]]
@@ -181,6 +182,8 @@ class Updated:
     isolated: list[tuple[SourceRecord, Rejected]] = field(default_factory=list)
     # What the model says of items, each with the offsets (m,) of the events that it comes from.
     item_deltas: list[tuple[Longs, ItemDeltas]] = field(default_factory=list)
+    # What its events say of items, where the stream learns of them.
+    said: Said = NOTHING_SAID
 
     @classmethod
     def of(cls, runs: Sequence[Updated]) -> Updated:
@@ -193,5 +196,8 @@ class Updated:
         outcomes = Counter[str]()
         for run in runs:
             outcomes.update(run.outcomes)
-        deltas = [delta for run in runs for delta in run.item_deltas]
-        return cls(list(state.items()), vectors, outcomes, rows, item_deltas=deltas)
+        deltas, said = (
+            [delta for run in runs for delta in run.item_deltas],
+            Said.of([run.said for run in runs]),
+        )
+        return cls(list(state.items()), vectors, outcomes, rows, item_deltas=deltas, said=said)

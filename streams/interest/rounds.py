@@ -55,3 +55,13 @@ def occurrences(users: Longs, counts: Longs) -> Longs:
     found = np.empty(len(users), dtype=np.int64)
     found[grouped] = np.arange(len(users)) - np.repeat(np.cumsum(counts) - counts, counts)
     return found
+
+
+def distinct(values: Longs) -> tuple[Longs, Longs]:
+    """The distinct values by first appearance, and (n,) which of them each is."""
+    if compiled():
+        found, of = rows.places(np.zeros(0, dtype=np.int64), np.ascontiguousarray(values))
+        return found, of
+    found, first, of = np.unique(values, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    return found[order], np.argsort(order)[of]

@@ -68,6 +68,9 @@ class Metrics:
         self.removed = counter(
             "removed_offsets", "Offsets of sources that were removed unread", "topic", "partition"
         )
+        self.item_signals = counter(
+            "item_signals", "What events said of items, by what became of it", "outcome"
+        )
         self.retries = counter("retries", "Failed attempts that were repeated, by what failed", "stage")
 
     def _make_times(self) -> None:
@@ -86,6 +89,11 @@ class Metrics:
         self.consumer_lag = gauge("consumer_lag_records", "Records not yet processed", "topic", "partition")
         self.catalog = gauge("catalog_items", "Items in the catalog, by visibility", "visibility")
         self.paused = gauge("paused", "1 while something that failed is waited for", "stage")
+        self.learned_items = gauge("learned_items", "Items of which the worker knows what was learned")
+        self.staleness = gauge(
+            "learned_staleness_seconds",
+            "Time from the oldest record taken last, of what was learned, to its taking",
+        )
         self.recovered = gauge("recovered_users", "Users read back by the recovery under way or last done")
 
     def _counter(self, name: str, about: str, *labels: str) -> Counter:

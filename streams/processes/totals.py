@@ -18,7 +18,13 @@ Key = tuple[str, str, tuple[tuple[str, str], ...]]
 COUNTED = ("counter", "histogram", "summary")
 # Gauges of what every process holds or waits for: the highest. Those of its own share are added up. Of any other
 # gauge each process's value is shown, with a label `process`.
-HIGHEST = frozenset(PREFIX + name for name in ("consumer_lag_records", "catalog_items", "paused"))
+HIGHEST = frozenset(
+    PREFIX + name
+    for name in (
+        *("consumer_lag_records", "catalog_items", "paused"),
+        *("learned_items", "learned_staleness_seconds"),
+    )
+)
 ADDED = frozenset(
     PREFIX + name for name in ("users", "waiting_events", "recovered_users", "encoder_queued_texts")
 )

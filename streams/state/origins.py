@@ -87,6 +87,10 @@ class Origins:
         both = zip(origins.places, before, highest.tolist(), strict=True)
         return repeated, {place: now for place, then, now in both if now > then}
 
+    def highest(self, stream: str, partition: int) -> int:
+        """The highest rank read of this source partition; NO_RANK where there is none."""
+        return self._highest.get(stream, {}).get(partition, NO_RANK)
+
     def advance(self, risen: Ranks) -> None:
         """Enter the ranks that `sift` returned."""
         for (stream, partition), rank in risen.items():

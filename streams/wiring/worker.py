@@ -26,6 +26,7 @@ from streams.settings.settings import Settings
 from streams.wiring.app import build_faust_app, build_flow, state_space
 from streams.wiring.destinations import build_log
 from streams.wiring.encoder import build_encoder, build_scoring
+from streams.wiring.learning import build_learning
 from streams.worker.catalog_following import CatalogFollower
 from streams.worker.guard import Guard
 from streams.worker.measuring import (
@@ -90,7 +91,8 @@ def build_parts(
     """Stages and runner. adapters: by source topic. scoring: tells the texts' sentiment."""
     metrics, fail = oversight.metrics, oversight.fail
     snapshots = settings.memory.snapshot_dir is not None
-    publisher = MeasuredPublisher(metrics, settings.topics, flow, MeasuredSink(sink, metrics), snapshots)
+    learns, log = settings.recommendations.learn_items, MeasuredSink(sink, metrics)
+    publisher = MeasuredPublisher(metrics, settings.topics, flow, log, snapshots, learns)
     threads = EncoderThreads(encoder, metrics, oversight.backoff)
     runner = MeasuredRunner(
         metrics, ModelThread(), threads, publisher, settings.worker.batches_in_flight, fail
@@ -137,7 +139,11 @@ def _build_life(settings: Settings, parts: Parts, brokers: Brokers, oversight: O
         settings.memory, topics.state, flow, runner.model, lambda: topic_identity(brokers.admin, topics.state)
     )
     sources = Sources(topics, app, brokers, metrics, parts.ingest.reads_from)
-    ownership = Ownership(settings, app, runner, update, sources, snapshotter, brokers, oversight)
+    learning, items = build_learning(settings, app, runner, brokers, metrics)
+    ownership = Ownership(settings, app, runner, update, sources, snapshotter, brokers, oversight, items)
     catalog = CatalogFollower(topics, deadlines, brokers, runner, parts.catalog, update, ownership.joined)
-    guard = Guard(topics.state, runner.publisher, runner.model, brokers, metrics, time.monotonic)
-    return Worker(settings, app, runner, ownership, catalog, guard, parts.scheduler, brokers, oversight)
+    write_again = runner.publisher.write_again
+    guard = Guard(topics.state, flow.partitions, write_again, runner.model, brokers, metrics, time.monotonic)
+    return Worker(
+        settings, app, runner, ownership, catalog, guard, parts.scheduler, brokers, oversight, learning
+    )

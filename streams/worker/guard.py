@@ -1,24 +1,25 @@
-"""Publishes users' states again that a replaced worker has overwritten with older ones.
+"""Publishes states again that a replaced worker has overwritten with older ones.
 
 A worker that was paused for long does not know that its partition is another's now: what it still held comes
 behind the new owner's records, and compaction would keep the older state. The owner sees it as a gap among its own
 records (see `deliveries`), or, where it has nothing to write, as an end of the changelog that is not its own; it
-reads what stands there and writes those users again, well within the time for which compaction leaves records alone.
+reads what stands there and writes those keys again, well within the time for which compaction leaves records alone.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Generic, TypeVar
 
+from sinks.base import Delivery
 from streams.kafka.brokers import Brokers
 from streams.kafka.reading import Reader
 from streams.ops.metrics import Metrics
 from streams.state.changelog import OWNER_KEY, PROGRESS_KEY, Progress
 from streams.state.layout import Layout
-from streams.state.users.partition import UserPartition
-from streams.worker.publishing import Publisher
+from streams.state.store import PartitionState
 from streams.worker.threads import ModelThread
 
 log = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
 # Between looks at the gaps, which cost nothing, and at the ends, which are asked of the broker.
 PAUSE_S = 1.0
 LOOK_S = 5.0
-Gap = tuple[UserPartition, int, int]
+P = TypeVar("P", bound=PartitionState)
 
 
 def others(records: Iterable[tuple[bytes, bytes | None]], layout: Layout, epoch: int) -> list[bytes]:
@@ -44,21 +45,27 @@ def _epoch(key: bytes, value: bytes | None, layout: Layout) -> int | None:
     return None if value is None else layout.epoch(value)
 
 
-class Guard:
-    """Of all partitions of one worker."""
+class Guard(Generic[P]):
+    """Of all partitions of one changelog that are one worker's."""
 
     def __init__(
         self,
         topic: str,
-        publisher: Publisher,
+        owned: Mapping[int, P],
+        write_again: Callable[[P, Collection[str]], Delivery],
         model: ModelThread,
         brokers: Brokers,
         metrics: Metrics,
         clock: Callable[[], float],
+        kind: str = "users",
     ) -> None:
-        """topic: the changelog. clock: monotonic seconds."""
-        self._topic, self.publisher, self.model, self.brokers = topic, publisher, model, brokers
-        self.metrics, self.clock = metrics, clock
+        """topic: the changelog. owned: the partitions that are this worker's now.
+
+        write_again: called on the model thread with keys to publish once more. clock: monotonic seconds. kind: what
+        the keys are called.
+        """
+        self._topic, self.owned, self.write_again = topic, owned, write_again
+        self.model, self.brokers, self.metrics, self.clock, self.kind = model, brokers, metrics, clock, kind
         self._looked = clock()
 
     async def run(self) -> None:
@@ -75,31 +82,32 @@ class Guard:
         ends: dict[int, int] = {}
         if self.clock() - self._looked >= LOOK_S:
             self._looked = self.clock()
-            owned = list(self.publisher.flow.partitions)
-            ends = {p: end for p, (_, end) in (await self.brokers.ask(reader.bounds, owned)).items()}
+            asked = list(self.owned)
+            ends = {p: end for p, (_, end) in (await self.brokers.ask(reader.bounds, asked)).items()}
         for part, begin, end in await self.model.run(self._gaps, ends):
             records = await self.brokers.ask(reader.between, part.partition, begin, end)
             pairs = [(message.key(), message.value()) for message in records]
             found = others(pairs, part.layout, part.deliveries.epoch)
             if not found:
                 continue
-            users = {key.decode() for key in found if key != PROGRESS_KEY}
+            keys = {key.decode() for key in found if key != PROGRESS_KEY}
             log.warning(
-                "somebody else wrote %d records of %d users into %s-%d, likely a worker that was paused and "
+                "somebody else wrote %d records of %d %s into %s-%d, likely a worker that was paused and "
                 "replaced; writing them again",
                 len(found),
-                len(users),
+                len(keys),
+                self.kind,
                 self._topic,
                 part.partition,
             )
             self.metrics.foreign.labels(str(part.partition)).inc(len(found))
-            delivered = await self.model.run(self.publisher.write_again, part, users)
+            delivered = await self.model.run(self.write_again, part, keys)
             await asyncio.wrap_future(delivered)
 
-    def _gaps(self, ends: Mapping[int, int]) -> list[Gap]:
+    def _gaps(self, ends: Mapping[int, int]) -> list[tuple[P, int, int]]:
         """New gaps. On the model thread. If this process ends before they are handled, the next recovery finds them."""
-        found: list[Gap] = []
-        for number, part in self.publisher.flow.partitions.items():
+        found: list[tuple[P, int, int]] = []
+        for number, part in self.owned.items():
             part.deliveries.observe_end(ends.get(number, 0))
             found += [(part, begin, end) for begin, end in part.deliveries.gaps]
             part.deliveries.gaps.clear()

@@ -16,6 +16,7 @@ from streams.worker.runner import Runner
 from streams.worker.scheduling import Scheduler
 from streams.worker.stages.catalog import CatalogStage
 from streams.worker.stages.ingest import Ingest
+from streams.worker.stages.learn import Learn
 from streams.worker.stages.outputs import Outputs, Stage
 from streams.worker.stages.update import Update
 
@@ -76,6 +77,8 @@ class MeasuredPublisher(Publisher):
             self._count_items(outputs)
         elif stage == Update.name:
             self._count_events(outputs)
+        elif stage == Learn.name:
+            self._count_signals(outputs)
         delivery = super().publish(stage, outputs)
         if (newest := outputs.newest) is not None:
             lag = self._metrics.event_lag
@@ -92,6 +95,11 @@ class MeasuredPublisher(Publisher):
         for failure in outputs.media_failed:
             self._metrics.media_failed.labels(failure.medium, failure.reason).inc()
         self._count_rejected(CatalogStage.name, outputs)
+
+    def _count_signals(self, outputs: Outputs) -> None:
+        for outcome, count in outputs.outcomes.items():
+            self._metrics.item_signals.labels(outcome).inc(count)
+        self._count_rejected(Learn.name, outputs)
 
     def _count_rejected(self, stage: str, outputs: Outputs) -> None:
         for _, rejected in outputs.rejected:

@@ -23,6 +23,7 @@ from streams.settings.settings import Settings
 from streams.state import removed
 from streams.state.bounded.memory_bound import MemoryBound, PartitionBound
 from streams.state.users.partition import UserPartition
+from streams.worker.learning.ownership import NoItems
 from streams.worker.oversight import Oversight
 from streams.worker.recovery import (
     Changelog,
@@ -58,10 +59,12 @@ class Ownership:
         snapshotter: Snapshotter,
         brokers: Brokers,
         oversight: Oversight,
+        items: NoItems | None = None,
     ) -> None:
         """update: applies what had waited, once a state is back. oversight: is told how far a recovery is."""
         self.settings, self.app, self.runner, self.update = settings, faust_app, runner, update
         self.sources, self.snapshotter, self.brokers = sources, snapshotter, brokers
+        self.items = items or NoItems()
         self.health, self.metrics = oversight.health, oversight.metrics
         self.flow, self.model, self.publisher = update.flow, runner.model, runner.publisher
         self.heap = Heap()
@@ -85,6 +88,7 @@ class Ownership:
         self.flow.reads_from(source)
         self.publisher.rooms = rooms.look(self.brokers.admin, self.settings)
         self.snapshotter.look()
+        self.items.look_at_topics()
 
     def joined(self) -> bool:
         """True while the worker has partitions."""
@@ -132,9 +136,11 @@ class Ownership:
         self.health.set_ready(False, f"recovering partitions {mine}")
         started = time.monotonic()
         states, share = await self._recover(assignment, mine)
+        self._expect(assignment)
+        await self.items.recover(self.app.consumer.assignment(), self._name)
         found = await self.brokers.ask(positions, self.brokers.admin, topic, states)
-        self._seeks = await self.sources.find()
-        self._seeks |= {(topic, partition): offset for partition, offset in found.starts.items()}
+        starts = {(topic, partition): offset for partition, offset in found.starts.items()}
+        self._seeks = await self.sources.find() | starts | self.items.seeks
         for delivered in await self.model.run(self._install, assignment, states, share, found):
             await asyncio.wrap_future(delivered)
         await self.runner.apply_waiting(self.update)
@@ -206,26 +212,27 @@ class Ownership:
         self.flow.partitions.update(states)
         if self.bound is not None:
             self.bound.keep(share)
-        return self.publisher.take_over()
+        return self.publisher.take_over() + self.items.install()
 
     def _drop(self) -> Sequence[Delivery]:
         """Forget all states; returns the deliveries that are under way. On the model thread."""
         under_way = self._under_way()
         self.flow.partitions.clear()
+        self.items.drop()
         self.close()
         return under_way
 
     def _under_way(self) -> Sequence[Delivery]:
-        parts = self.flow.partitions.values()
-        return [delivered for part in parts for delivered in part.deliveries.under_way]
+        parts, items = self.flow.partitions.values(), self.items.under_way()
+        return [delivered for part in parts for delivered in part.deliveries.under_way] + items
 
     async def _state_seeks(self, assigned: set[TP]) -> Mapping[TP, int]:
         """Where to read these partitions on. Raises RebalanceAgain where the next assignment came before."""
-        topic = self.settings.topics.canonical
-        if not self._recovered or any(tp.topic == topic and tp not in self._seeks for tp in assigned):
+        topics = {self.settings.topics.canonical, *self.items.topics}
+        if not self._recovered or any(tp.topic in topics and tp not in self._seeks for tp in assigned):
             # Faust would let events flow of partitions whose states are not there; so it waits for their recovery.
             raise RebalanceAgain
-        return {tp: self._seeks[tp] for tp in assigned if tp.topic == topic or tp in self._seeks}
+        return {tp: self._seeks[tp] for tp in assigned if tp.topic in topics or tp in self._seeks}
 
     def close(self) -> None:
         """Release the local file of evicted users: no state is in use any more."""

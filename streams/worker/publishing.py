@@ -13,6 +13,7 @@ from streams.state.changelog import OWNER_KEY
 from streams.state.deliveries import PendingChange
 from streams.state.snapshots.copying import with_record_offsets
 from streams.state.users.partition import UserPartition
+from streams.worker.learning.signal_log import SignalLog
 from streams.worker.stages.outputs import Outputs, Refusal, StateChange
 from streams.worker.stages.rejected_record import rejected_record
 from streams.worker.stages.update import Update
@@ -21,9 +22,12 @@ from streams.worker.stages.update import Update
 class Publisher:
     """Of one worker. What concerns the state runs on the model thread."""
 
-    def __init__(self, topics: TopicSettings, flow: Flow, sink: Log, snapshots: bool) -> None:
-        """snapshots: whether they are made of the states."""
+    def __init__(
+        self, topics: TopicSettings, flow: Flow, sink: Log, snapshots: bool, learn_items: bool = False
+    ) -> None:
+        """snapshots: whether they are made of the states. learn_items: what events say of items is published."""
         self.topics, self.flow, self.sink, self.snapshots = topics, flow, sink, snapshots
+        self.signals = SignalLog(topics.item_signals, flow.catalog, sink) if learn_items else None
         # What topics take, as the worker found them.
         self.rooms = Rooms()
 
@@ -45,7 +49,11 @@ class Publisher:
         records = [*updated.state, part.progress_record(self.flow.source)]
         state = TopicRecords(self.topics.state, records, part.partition)
         vectors = self.flow.writer.topic_records(self.topics.vectors, updated.vectors)
-        delivery = self.sink.publish([state, vectors, *others])
+        groups = [vectors, *others]
+        if self.signals is None:
+            delivery = self.sink.publish([state, *groups])
+        else:
+            delivery = self.signals.publish(updated.said, self.flow.source, part.partition, state, groups)
         pending = PendingChange(part.sequence, change.resume, len(records), delivery)
         # A snapshot holds where each row's record stands.
         part.deliveries.add(with_record_offsets(pending, part, updated.rows) if self.snapshots else pending)
@@ -53,8 +61,7 @@ class Publisher:
 
     def write_owner_records(self, partitions: Sequence[int], owner: str) -> Delivery:
         """Write into the changelog who owns the partitions now; the result has the offset of each such record."""
-        topic, said = self.topics.state, [(OWNER_KEY, owner.encode())]
-        return self.sink.publish([TopicRecords(topic, said, partition) for partition in partitions])
+        return self.sink.publish(owner_records(self.topics.state, partitions, owner))
 
     def take_over(self) -> list[Delivery]:
         """After a recovery: publish what may not have been, and rewrite rows whose newest record is not their last.
@@ -93,3 +100,9 @@ class Publisher:
 
     def _by(self) -> bytes:
         return refused_by(self.topics.group, self.flow.source.topic_id)
+
+
+def owner_records(changelog: str, partitions: Sequence[int], owner: str) -> list[TopicRecords]:
+    """What says in a changelog who owns these partitions from now on; one record each."""
+    said = [(OWNER_KEY, owner.encode())]
+    return [TopicRecords(changelog, said, partition) for partition in partitions]

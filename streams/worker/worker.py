@@ -19,8 +19,10 @@ from streams.kernels.compiling import compiled
 from streams.ops.backoff import StoppedError
 from streams.ops.process import exit_after, fail, spared_collector
 from streams.settings.settings import Settings
+from streams.state.users.partition import UserPartition
 from streams.worker.catalog_following import CatalogFollower
 from streams.worker.guard import Guard
+from streams.worker.learning.learning import Learning
 from streams.worker.oversight import Oversight
 from streams.worker.ownership import Ownership
 from streams.worker.runner import Runner
@@ -44,15 +46,17 @@ class Worker:
         runner: Runner,
         ownership: Ownership,
         catalog: CatalogFollower,
-        guard: Guard,
+        guard: Guard[UserPartition],
         scheduler: Scheduler,
         brokers: Brokers,
         oversight: Oversight,
+        learning: Learning | None = None,
     ) -> None:
+        """learning: None where the worker does not learn of items."""
         self.settings, self.app, self.runner, self.ownership = settings, faust_app, runner, ownership
         self.catalog, self.guard, self.scheduler = catalog, guard, scheduler
         self.brokers, self.health, self.metrics = brokers, oversight.health, oversight.metrics
-        self.publisher = runner.publisher
+        self.publisher, self.learning = runner.publisher, learning
         self._stop = asyncio.Event()
         self._tasks: list[asyncio.Future[Any]] = []
         self._joining: asyncio.Future[Any] | None = None
@@ -88,11 +92,15 @@ class Worker:
         await self.runner.model.run(compiled)
         self.health.set_ready(False, "loading the catalog")
         await self.catalog.load()
+        if self.learning is not None:
+            await self.learning.load()
         self.health.set_ready(False, "joining the consumer group")
         self._joining = asyncio.ensure_future(self.app.start())
         self._joining.add_done_callback(self._ended)
         self._background(self.catalog.follow(), self._gate(), self._watch_lag(), self._watch_crash())
         self._background(self.guard.run(), self.ownership.snapshotter.run())
+        if self.learning is not None:
+            self._background(*self.learning.works())
         if self.settings.recommendations.enabled:
             self._background(self.scheduler.run())
         if exit_when_idle is not None:
@@ -130,6 +138,7 @@ class Worker:
             quiet = not self.runner.busy and (
                 not self.settings.recommendations.enabled or self.scheduler.stage.idle
             )
+            quiet = quiet and (self.learning is None or self.learning.idle)
             ready = self.runner.catalog_ready.is_set() and self.health.ready
             if quiet and ready and time.monotonic() - self.runner.last_activity >= seconds:
                 log.info("idle for %g s", seconds)

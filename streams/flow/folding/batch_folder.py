@@ -14,6 +14,8 @@ from streams.flow.folding.each_event import vector_per_event
 from streams.flow.folding.item_rows import ItemRows
 from streams.flow.folding.parts import FoldParts
 from streams.flow.folding.waiting import SetAside, set_aside
+from streams.flow.learning.said import NOTHING_SAID, Said
+from streams.flow.learning.speaking import speak
 from streams.flow.signals import times
 from streams.interest.base import Change, Floats, ItemDeltas, Longs, Signals, States
 from streams.interest.steps import Steps, update_each
@@ -38,6 +40,8 @@ class Folded:
     deltas: ItemDeltas | None
     # What each signal made of its user, where there is a vector for each.
     steps: Steps | None
+    # What the events say of items.
+    said: Said
 
 
 class BatchFolder:
@@ -64,7 +68,8 @@ class BatchFolder:
             part.leave_unseen(rows)
             raise
         self._enter(part, batch, folded)
-        updated = Updated(part.records(batch.touched, folded.changed), vectors, outcomes, batch.touched)
+        records = part.records(batch.touched, folded.changed)
+        updated = Updated(records, vectors, outcomes, batch.touched, said=folded.said)
         if (deltas := folded.deltas) is not None:
             updated.item_deltas = [(batch.new.offsets[folded.indices[deltas.signals]], deltas)]
         return updated
@@ -89,6 +94,10 @@ class BatchFolder:
         moving = states["model"][batch.moved]
         before = self.model.counts(moving).copy()
         signals, indices = self._signals(batch, states, texts)
+        found = NOTHING_SAID
+        if self.options.recommendations.learn_items:
+            about = (self.catalog, self.event_weights)
+            found = speak(part, batch, states, signals, indices, before, aside, *about)
         change, steps = self._update(moving, signals)
         actions = batch.new.events.actions.only(indices)
         self.history.write(states["history"], batch.plan, signals, actions, before)
@@ -96,7 +105,7 @@ class BatchFolder:
         outcomes["applied"] += len(signals) - change.late
         outcomes["late"] += change.late
         outcomes["neutral"] += int(np.count_nonzero(~aside.events)) - len(signals)
-        return Folded(changed, states, indices, aside, change.deltas, steps)
+        return Folded(changed, states, indices, aside, change.deltas, steps, found)
 
     def _update(self, states: States, signals: Signals) -> tuple[Change, Steps | None]:
         if self.options.vector_per_event:

@@ -44,6 +44,8 @@ def look(admin: AdminClient, settings: Settings) -> Rooms:
     needs = Needs.of(settings)
     topics = settings.topics
     strict = {topics.state: needs.state, topics.vectors: needs.vectors, topics.embeddings: needs.embeddings}
+    if settings.recommendations.learn_items:
+        strict |= dict.fromkeys((topics.learned, topics.item_signals, topics.items_state), KAFKA_DEFAULT)
     fitted = {
         topics.events: needs.events,
         topics.rejected: needs.rejected,

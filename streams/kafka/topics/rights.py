@@ -95,7 +95,19 @@ def needs(settings: Settings) -> list[Need]:
     ]
     if settings.recommendations.enabled:
         found.append(Need("topic", topics.recommendations, "INTERESTFLOW_TOPIC_RECOMMENDATIONS", (WRITE,)))
+    if settings.recommendations.learn_items:
+        found += _item_needs(topics)
     return found + _group_needs(topics)
+
+
+def _item_needs(topics: TopicSettings) -> list[Need]:
+    """The topics by which a worker learns of items."""
+    both = (READ, WRITE)
+    return [
+        Need("topic", topics.learned, "INTERESTFLOW_TOPIC_LEARNED", both),
+        Need("topic", topics.item_signals, "INTERESTFLOW_APP", both),
+        Need("topic", topics.items_state, "INTERESTFLOW_APP", both),
+    ]
 
 
 def _group_needs(topics: TopicSettings) -> list[Need]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from streams.kafka.topics.admin import TopicAdmin, TopicError, TopicSpec, wrong_setting
-from streams.kafka.topics.record_bounds import Needs
+from streams.kafka.topics.record_bounds import KAFKA_DEFAULT, Needs
 from streams.kafka.topics.rights import DESCRIBE_CONFIGS, check_needs
 from streams.settings.sections.kafka import KafkaSettings
 from streams.settings.sections.topics import TopicSettings
@@ -26,14 +26,16 @@ MIB = 1_048_576
 MIN_COMPACTION_LAG_MS = 600_000
 # Compaction leaves the newest segment alone: small segments bound what a restart has to read.
 COMPACTED = {"cleanup.policy": "compact", "segment.bytes": str(128 * MIB)}
-# Consumers and recoveries keep the newest record of a key, wherever it is in the log.
+# Consumers and recoveries keep the newest record of a key, wherever it is in the log. With ARRIVAL, for the lag is to
+# count from when a record came, not from when a paused worker made it.
 ORDERED = {**COMPACTED, "min.compaction.lag.ms": str(MIN_COMPACTION_LAG_MS)}
 # Events are old the moment they are loaded from history: retention counts from their arrival, and their own
 # time, which may be wrong, is never the record's.
 ARRIVAL = {"message.timestamp.type": "LogAppendTime"}
 # The history from which a new generation is rebuilt; lower it where you may not keep it.
 FOREVER = {"retention.ms": "-1"}
-YEAR_MS = 365 * 86_400_000
+DAY_MS = 86_400_000
+YEAR_MS = 365 * DAY_MS
 
 
 def prefixed(prefix: str) -> dict[str, str]:
@@ -57,10 +59,23 @@ def specs(settings: Settings) -> list[TopicSpec]:
         (topics.embeddings, {**COMPACTED, **_taking(needs.embeddings)}),
         (topics.vectors, {**ORDERED, **ARRIVAL, **_taking(needs.vectors)}),
         (topics.recommendations, {**ORDERED, **ARRIVAL, **_taking(needs.recommendations)}),
-        # The lag counts from the record's arrival, not from when a paused worker made it.
-        (topics.state, {**ORDERED, **ARRIVAL, **_taking(needs.state)}),
     ]
+    configs += [*_of_items(settings), (topics.state, {**ORDERED, **ARRIVAL, **_taking(needs.state)})]
     return [TopicSpec(name, topics.partitions, topics.replication_factor, config) for name, config in configs]
+
+
+def _of_items(settings: Settings) -> list[tuple[str, dict[str, str]]]:
+    """The topics by which the stream learns of items, where it does."""
+    if not settings.recommendations.learn_items:
+        return []
+    topics, takes = settings.topics, _taking(KAFKA_DEFAULT)
+    # Read within seconds; a day bounds how long workers may be away.
+    signals = {"cleanup.policy": "delete", "retention.ms": str(DAY_MS)}
+    return [
+        (topics.learned, {**ORDERED, **ARRIVAL, **takes}),
+        (topics.item_signals, {**signals, **ARRIVAL, **takes}),
+        (topics.items_state, {**ORDERED, **ARRIVAL, **takes}),
+    ]
 
 
 def _taking(size: int) -> dict[str, str]:
@@ -71,17 +86,17 @@ def _taking(size: int) -> dict[str, str]:
 def create(settings: Settings) -> list[str]:
     """Make the topics that are missing; returns their names. Those that exist are left as they are.
 
-    The state topic gets as many partitions as the events topic has. Raises TopicError.
+    The topics of a generation get as many partitions as the events topic has. Raises TopicError.
     """
-    client = TopicAdmin(settings.kafka, settings.topics.group)
-    *others, state = specs(settings)
-    created = client.create(others)
+    client, topics = TopicAdmin(settings.kafka, settings.topics.group), settings.topics
+    wanted, own = specs(settings), {topics.state, topics.item_signals, topics.items_state}
+    created = client.create([spec for spec in wanted if spec.name not in own])
     events = client.known(settings.topics.canonical)
     if events is None:
         raise TopicError(
             f"topic {settings.topics.canonical} was made, but the brokers do not show it: run this again"
         )
-    return created + client.create([replace(state, partitions=events)])
+    return created + client.create([replace(spec, partitions=events) for spec in wanted if spec.name in own])
 
 
 def check(settings: Settings) -> list[str]:
@@ -111,7 +126,8 @@ def check(settings: Settings) -> list[str]:
             continue
         problems += _wrong_copies(spec, topics[spec.name].partitions, settings.kafka)
         problems += _wrong_config(spec, configs[spec.name], settings)
-    return problems + _wrong_partitions(settings.topics, client.partitions())
+    problems += _wrong_partitions(settings.topics, client.partitions())
+    return problems + _wrong_partitions_of_items(settings.topics, client.partitions())
 
 
 def partition_count(settings: Settings, topic: str) -> int:
@@ -172,4 +188,15 @@ def _wrong_partitions(topics: TopicSettings, partitions: Mapping[str, int]) -> l
         "state would lie elsewhere than its events. "
         f"Set INTERESTFLOW_GENERATION={topics.generation + 1} and run `interestflow topics create`; "
         "the state is rebuilt by replay"
+    ]
+
+
+def _wrong_partitions_of_items(topics: TopicSettings, partitions: Mapping[str, int]) -> list[str]:
+    signals, state = partitions.get(topics.item_signals), partitions.get(topics.items_state)
+    if signals is None or state is None or signals == state:
+        return []
+    return [
+        f"{topics.items_state} has {state} partitions and {topics.item_signals} has {signals}: an item's state would "
+        f"lie elsewhere than what is said of it. Set INTERESTFLOW_GENERATION={topics.generation + 1} and run "
+        "`interestflow topics create`"
     ]

@@ -33,5 +33,11 @@ class RecommendationSettings(Section):
     )
     # At most one recommendation per user and interval (seconds, wall clock).
     interval_s: float = Field(default=1.0, ge=0.0, alias="recommend_interval_s")
+    # Learn of items from all users' events (how often each was used, by whom, and what beside it) and give every worker
+    # what was learned; needs three more topics: run `interestflow topics create`.
+    learn_items: bool = False
+    # Seconds between two writings of an item that changes, at least: what is learned is as old, and so many records
+    # of 3 to 4 KB are saved.
+    learned_interval_s: float = Field(default=1.0, gt=0.0)
     # Events named as reasons of one item.
     reasons: int = Field(default=3, ge=0, le=16)

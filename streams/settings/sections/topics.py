@@ -12,7 +12,7 @@ from streams.settings.source_topics import Source, Sources
 from streams.settings.topic_names import TopicName, shared
 
 # Those that no producer of behaviour writes, and that are there whatever the sources are.
-OWN = ("rejected", "items", "embeddings", "vectors", "recommendations")
+OWN = ("rejected", "items", "embeddings", "learned", "vectors", "recommendations")
 
 
 class TopicSettings(Section):
@@ -28,6 +28,8 @@ class TopicSettings(Section):
     rejected: TopicName = Field(default="behavior.rejected.v1", alias="topic_rejected")
     items: TopicName = Field(default="catalog.items.v1", alias="topic_items")
     embeddings: TopicName = Field(default="catalog.embeddings.v1", alias="topic_embeddings")
+    # What the stream has learned of items; used where INTERESTFLOW_LEARN_ITEMS is true.
+    learned: TopicName = Field(default="catalog.learned.v1", alias="topic_learned")
     vectors: TopicName = Field(default="interest.vectors.v1", alias="topic_vectors")
     recommendations: TopicName = Field(default="recommendations.v1", alias="topic_recommendations")
     # Partitions of the topics that `topics create` makes: the upper bound of workers; cannot shrink.
@@ -61,7 +63,9 @@ class TopicSettings(Section):
         if self.canonical not in sources:
             yield self.variable("events"), self.events
         yield from ((self.variable(name), getattr(self, name)) for name in OWN)
-        yield self.variable("app"), self.state
+        yield from (
+            (self.variable("app"), topic) for topic in (self.state, self.item_signals, self.items_state)
+        )
 
     @property
     def group(self) -> str:
@@ -72,6 +76,16 @@ class TopicSettings(Section):
     def state(self) -> str:
         """State changelog of this generation."""
         return f"{self.group}-state"
+
+    @property
+    def item_signals(self) -> str:
+        """What users' events of this generation say of items."""
+        return f"{self.group}-item-signals"
+
+    @property
+    def items_state(self) -> str:
+        """Changelog of this generation's items."""
+        return f"{self.group}-items-state"
 
     @property
     def raw_sources(self) -> tuple[Source, ...]:

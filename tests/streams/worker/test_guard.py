@@ -69,11 +69,12 @@ async def test_a_guard_that_is_stopped_leaves_a_reader_alone_with_which_a_thread
     reader = InUse()
     monkeypatch.setattr(guard, "Reader", lambda *_: reader)
     monkeypatch.setattr(guard, "PAUSE_S", 0.0)
-    publisher: Any = SimpleNamespace(flow=SimpleNamespace(partitions={}))
+    write_again: Any = None
     brokers: Any = SimpleNamespace(kafka={}, ask=call_on_daemon_thread)
     running = asyncio.ensure_future(
-        guard.Guard(
-            "state", publisher, ModelThread(), brokers, Metrics(), itertools.count(0, guard.LOOK_S).__next__
+        guard.Guard[Any](
+            *("state", {}, write_again, ModelThread(), brokers, Metrics()),
+            itertools.count(0, guard.LOOK_S).__next__,
         ).run()
     )
     assert await asyncio.to_thread(reader.reading.wait, 10)

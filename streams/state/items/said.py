@@ -1,0 +1,37 @@
+"""What one record says of the items of a partition."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from streams.interest.base import Longs
+from streams.items.signals import ItemSignals
+
+COLUMNS = ("items", "others", "weights", "times", "sessions", "offsets")
+
+
+@dataclass(frozen=True, slots=True)
+class SaidOfItems:
+    """n signals of K items, that come from E events of one canonical partition.
+
+    offset: of the record, in the topic of signals. stream, partition: the canonical topic, as "topic/topic id", and the
+    partition of it that the events are of. ids: (K,) of the items. items, events: (n,) place of each signal's item and
+    event; events rise. offsets: (E,) of the events, rising.
+    """
+
+    offset: int
+    stream: str
+    partition: int
+    ids: Sequence[str]
+    items: Longs
+    events: Longs
+    offsets: Longs
+    signals: ItemSignals
+
+
+def joined(runs: Sequence[ItemSignals]) -> ItemSignals:
+    """Signals one after the other."""
+    return ItemSignals(*(np.concatenate([getattr(run, name) for run in runs]) for name in COLUMNS))

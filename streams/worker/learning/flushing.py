@@ -1,0 +1,83 @@
+"""Writes the items that have changed, every so often: to the changelog, and to every worker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+
+from sinks.base import Delivery, Log, TopicRecords
+from streams.catalog.learned import learned_records
+from streams.interest.base import Longs
+from streams.settings.sections.topics import TopicSettings
+from streams.state.changelog import TopicIdentity
+from streams.state.deliveries import PendingChange
+from streams.state.items.partition import ItemPartition
+from streams.worker.stages.learn import Learn
+from streams.worker.threads import ModelThread
+
+
+class ItemFlusher:
+    """Of one worker. An item that changes all the time is written once in an interval."""
+
+    def __init__(
+        self, topics: TopicSettings, learn: Learn, sink: Log, model: ModelThread, interval_s: float
+    ) -> None:
+        self.topics, self.learn, self.sink, self.model = topics, learn, sink, model
+        self.interval = interval_s
+        # The topic of signals, which the states are built from.
+        self.source = TopicIdentity(topics.item_signals, 0)
+
+    @property
+    def idle(self) -> bool:
+        """True where nothing is to be written or under way; any thread."""
+        parts = list(self.learn.partitions.values())
+        return not any(part.has_changed or part.deliveries.under_way for part in parts)
+
+    async def run(self) -> None:
+        """For ever. What was written last is delivered before the next is written: so a slow broker is given less."""
+        while True:
+            await asyncio.sleep(self.interval)
+            for delivered in await self.model.run(self.flush):
+                await asyncio.wrap_future(delivered)
+            await self.model.run(self._settle)
+
+    def flush(self) -> list[Delivery]:
+        """Write all that has changed; on the model thread."""
+        parts = self.learn.partitions.values()
+        return [self.publish(part, part.changed()) for part in parts if part.has_changed]
+
+    def take_over(self) -> list[Delivery]:
+        """After a recovery: write what may not have been, and rows whose newest record is not their last."""
+        found = []
+        for part in self.learn.partitions.values():
+            part.touch(part.stale, part.unpublished)
+            found.append(self.publish(part, part.changed()))
+        return found
+
+    def write_again(self, part: ItemPartition, items: Collection[str]) -> Delivery:
+        """Write items again: somebody else wrote older states of them behind ours. On the model thread."""
+        if self.learn.partitions.get(part.partition) is not part:
+            return self.sink.publish([])
+        part.touch(part.known_rows(sorted(items)))
+        return self.publish(part, part.changed())
+
+    def publish(self, part: ItemPartition, rows: Longs) -> Delivery:
+        """Write these rows (m,), which hold all that has changed, and behind them the record that says so."""
+        changed = part.read_rows(rows)
+        states = part.layout.view(changed)
+        part.set_version(states)
+        part.write_rows(rows, changed)
+        rows_written = part.records(rows, changed)
+        records = [*rows_written, part.progress_record(self.source)]
+        learned = learned_records([key for key, _ in rows_written], states, self.topics.generation)
+        groups = [
+            TopicRecords(self.topics.items_state, records, part.partition),
+            TopicRecords(self.topics.learned, learned),
+        ]
+        delivery = self.sink.publish(groups)
+        part.deliveries.add(PendingChange(part.sequence, part.processed_offset, len(records), delivery))
+        return delivery
+
+    def _settle(self) -> None:
+        for part in self.learn.partitions.values():
+            part.deliveries.settle()

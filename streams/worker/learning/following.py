@@ -1,0 +1,90 @@
+"""The topic of what was learned of items, from its beginning and for ever: into the table that recommenders read."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from streams.catalog.learned import ORDER, read_learned
+from streams.items.signals import Keys
+from streams.kafka.brokers import Brokers
+from streams.kafka.reading import TAIL_WAIT_MS, Reader
+from streams.ops.daemon_calls import call_on_daemon_thread
+from streams.ops.metrics import Metrics
+from streams.recommend.catalog import item_key
+from streams.settings.sections.worker import WorkerSettings
+from streams.worker.threads import ModelThread
+
+log = logging.getLogger(__name__)
+
+MS = 1000
+
+
+class Table(Protocol):
+    """What is known of items; `streams.items.table.ItemTable` is one."""
+
+    def put(self, keys: Keys, states: Any) -> None:
+        """Take the newest states (n,) of items; on the model thread."""
+        ...
+
+
+class LearnedFollower:
+    """Of one worker."""
+
+    def __init__(
+        self,
+        topic: str,
+        deadlines: WorkerSettings,
+        brokers: Brokers,
+        model: ModelThread,
+        table: Table,
+        metrics: Metrics,
+        clock: Callable[[], float],
+    ) -> None:
+        """topic: of what was learned. clock: seconds since the epoch, for the metric."""
+        self.topic, self.deadlines, self.brokers, self.model = topic, deadlines, brokers, model
+        self.table, self.metrics, self.clock = table, metrics, clock
+        self._reader: Reader | None = None
+        # Of each item, what says how new its newest record is.
+        self._known: dict[bytes, tuple[int, ...]] = {}
+
+    async def load(self) -> None:
+        """Read the topic to its end. Raises ReadError, GaveUpError, StoppedError."""
+        ask, deadlines = self.brokers.ask, self.deadlines
+        self._reader = await ask(Reader, self.brokers.kafka, self.topic, wait_ms=TAIL_WAIT_MS)
+        chunks = await ask(self._reader.to_end, deadlines.recovery_deadline_s, deadlines.retry_deadline_s)
+        while (messages := await call_on_daemon_thread(next, chunks, None)) is not None:
+            await self.model.run(self.take, messages)
+        log.info("what was learned of %d items is loaded", len(self._known))
+
+    async def follow(self) -> None:
+        """For ever, behind what was loaded."""
+        assert self._reader is not None
+        while True:
+            messages = await asyncio.to_thread(self._reader.poll, 0.2)
+            if messages:
+                await self.model.run(self.take, messages)
+                self.metrics.staleness.set(max(0.0, self.clock() - _oldest(messages) / MS))
+
+    def take(self, messages: Sequence[Any]) -> None:
+        """Bring the table up to these records, of which the newest of each item counts; on the model thread."""
+        found, at = read_learned([message.value() for message in messages])
+        newest: dict[bytes, int] = {}
+        versions = zip(*(found[name].tolist() for name in ORDER), strict=True)
+        for place, (index, version) in enumerate(zip(at.tolist(), versions, strict=True)):
+            key = messages[index].key()
+            if version >= self._known.get(key, version):
+                self._known[key], newest[key] = version, place
+        if newest:
+            keys = np.array([item_key(key.decode()) for key in newest], dtype=np.uint64)
+            self.table.put(keys, found["item"][list(newest.values())])
+        self.metrics.learned_items.set(len(self._known))
+
+
+def _oldest(messages: Sequence[Any]) -> int:
+    """When the broker took the oldest of the records, milliseconds."""
+    return min(int(message.timestamp()[1]) for message in messages)

@@ -1,0 +1,133 @@
+"""Item signals as records: what is written is read, item by item in the partition of its id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+
+from sinks.base import TopicRecords
+from sinks.partitioning import partitions_of
+from streams.events.records import Record
+from streams.flow.learning import records
+from streams.flow.learning.records import NoSignalsError, SignalWriter, read_signals
+from streams.flow.learning.said import Said
+from streams.kernels.compiling import numpy_only
+from streams.state.changelog import TopicIdentity
+from streams.state.items.said import COLUMNS, SaidOfItems, joined
+from tests.streams.flow.learning.test_speaking import some
+from tests.streams.flows import apply, make_flow
+
+SOURCE, TOPIC, PARTITIONS = TopicIdentity("events", 3, "its-id"), "signals", 4
+
+
+def written(size: int = 60) -> tuple[Said, list[TopicRecords], Any]:
+    """What a batch says, its records, and the flow that folded it."""
+    flow = make_flow(learn_items=True)
+    said = apply(flow, some(size)).said
+    return said, SignalWriter(flow.catalog, TOPIC).groups(said, SOURCE, 2, PARTITIONS), flow
+
+
+def read(groups: Iterable[TopicRecords]) -> list[tuple[int | None, SaidOfItems]]:
+    """By partition."""
+    return [
+        (group.partition, read_signals(Record(TOPIC, 0, offset, None, None, value, list(headers))))
+        for group in groups
+        for offset, ((_, value), headers) in enumerate(zip(group.records, group.headers or (), strict=True))
+    ]
+
+
+def test_what_is_written_is_read() -> None:
+    said, groups, flow = written()
+    found = read(groups)
+    for partition, one in found:
+        assert (one.stream, one.partition) == ("events/its-id", 2)
+        assert set(partitions_of([name.encode() for name in one.ids], PARTITIONS).tolist()) == {partition}
+        keys = [
+            flow.catalog.keys[flow.catalog.row_of[name]] if name in flow.catalog else None for name in one.ids
+        ]
+        known = [key in (None, int(of)) for key, of in zip(
+            [keys[at] for at in one.items.tolist()], one.signals.items.tolist(), strict=True)]  # fmt: skip
+        assert all(known)
+        assert one.offsets[one.events].tolist() == one.signals.offsets.tolist()
+        assert np.all(np.diff(one.offsets) > 0)
+    whole = joined([one.signals for _, one in found])
+    assert len(whole) == len(said.signals)
+    ours, theirs = (
+        sorted(zip(*(getattr(signals, name).tolist() for name in COLUMNS), strict=True))
+        for signals in (whole, said.signals)
+    )
+    assert ours == theirs
+
+
+def test_an_items_signals_stay_in_order() -> None:
+    said, groups, _ = written()
+    for _, one in read(groups):
+        for key in set(one.signals.items.tolist()):
+            ours = one.signals.only(one.signals.items == key)
+            theirs = said.signals.only(said.signals.items == key)
+            assert [getattr(ours, n).tobytes() for n in COLUMNS] == [
+                getattr(theirs, n).tobytes() for n in COLUMNS
+            ]
+
+
+def test_what_is_too_large_for_a_record_is_split_between_events(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = read(written()[1])
+    monkeypatch.setattr(records, "MOST_BYTES", 600)
+    _, groups, _ = written()
+    split = read(groups)
+    assert len(split) > len(whole)
+    for partition, one in whole:
+        pieces = [piece for number, piece in split if number == partition]
+        offsets = [offset for piece in pieces for offset in piece.offsets.tolist()]
+        assert offsets == one.offsets.tolist()  # no event is in two
+        together = joined([piece.signals for piece in pieces])
+        assert all(getattr(together, n).tobytes() == getattr(one.signals, n).tobytes() for n in COLUMNS)
+
+
+def test_compiled_or_not_makes_no_difference() -> None:
+    compiled = [(group.partition, group.records) for group in written()[1]]
+    with numpy_only():
+        assert [(group.partition, group.records) for group in written()[1]] == compiled
+
+
+def test_of_an_item_that_nobody_knows_any_more_nothing_is_said() -> None:
+    said, _, _ = written()
+    writer = SignalWriter(make_flow(items=0).catalog, TOPIC)
+    found = read(writer.groups(said, SOURCE, 2, PARTITIONS))
+    assert {name for _, one in found for name in one.ids} == set(said.names.values())
+
+
+def test_another_number_of_partitions_is_heeded() -> None:
+    said, _, flow = written()
+    writer = SignalWriter(flow.catalog, TOPIC)
+    assert {group.partition for group in writer.groups(said, SOURCE, 0, 1)} == {0}
+    groups = writer.groups(said, SOURCE, 0, 7)
+    assert len({group.partition for group in groups}) > 1
+
+
+def headers_and_value() -> tuple[list[tuple[str, bytes]], bytes]:
+    group = written()[1][0]
+    assert group.headers is not None
+    value = group.records[0][1]
+    assert value is not None
+    return list(group.headers[0]), value
+
+
+@pytest.mark.parametrize("change", [
+    lambda headers, value: ([], value),
+    lambda headers, value: (headers, None),
+    lambda headers, value: (headers, b""),
+    lambda headers, value: (headers, value[:-1]),
+    lambda headers, value: (headers, value + b"\0"),
+    lambda headers, value: (headers, orjson.dumps({"user_id": "u"})),
+    lambda headers, value: (headers, value.replace(b'"version":1', b'"version":9')),
+    lambda headers, value: (headers, value[:-4] + b"\xff\xff\xff\xff"),
+])  # fmt: skip
+def test_what_is_no_record_of_signals_is_told(change: Any) -> None:
+    headers, value = change(*headers_and_value())
+    with pytest.raises(NoSignalsError):
+        read_signals(Record(TOPIC, 0, 0, None, None, value, headers))
