@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from streams.ops.interrupt import STATUS, leave_at_once
+from streams.ops.process_start import STATUS, leave_at_once
 
 if TYPE_CHECKING:
     # Settings take most of the time in which `--help` is there.

@@ -12,12 +12,14 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
-
-import httpx
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from streams.settings.errors import UserError
 from streams.settings.sections.kafka import KafkaSettings
+
+if TYPE_CHECKING:
+    # A tenth of a second, which only who asks a token server has to spend.
+    import httpx
 
 TIMEOUT_S = 10.0
 # Of a token that does not say how long it lives.
@@ -69,6 +71,8 @@ class Tokens:
 
 def oidc(kafka: KafkaSettings) -> Token:
     """A token for client credentials (RFC 6749, 4.4). Raises TokenError."""
+    import httpx
+
     url = kafka.oauth_token_endpoint_url or ""
     client = kafka.oauth_client_id or "", kafka.oauth_client_secret or ""
     asked = {"grant_type": "client_credentials"}

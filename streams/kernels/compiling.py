@@ -139,6 +139,7 @@ def _compile_all() -> bool:
             raise _import_error
         if numba.config.DISABLE_JIT:
             raise RuntimeError("NUMBA_DISABLE_JIT is set")
+        _leave_out_scipy()
         for name in FILES:
             import_module(f"streams.kernels.{name}")
         for one in _kernels:
@@ -147,6 +148,23 @@ def _compile_all() -> bool:
         log.warning("numba cannot compile here (%s: %s): the fold runs in numpy", type(error).__name__, error)
         return False
     return True
+
+
+def _leave_out_scipy() -> None:
+    """Let numba find no matrix library while it sees what there is: it would import scipy.linalg, 0.2 s of a start.
+
+    No kernel multiplies matrices. What else numba compiles in this process takes a loop for an inner product then.
+    """
+    linalg: Any = import_module("numba.np.linalg")
+    find, linalg.ensure_blas = linalg.ensure_blas, _no_matrix_library
+    try:
+        import_module("numba.np.arraymath")
+    finally:
+        linalg.ensure_blas = find
+
+
+def _no_matrix_library() -> None:
+    raise ImportError("left out")
 
 
 def _type(word: str) -> Any:

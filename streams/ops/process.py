@@ -14,21 +14,20 @@ from contextlib import contextmanager
 from typing import Any
 
 from streams.ops.kafka_errors import describe
+from streams.ops.process_start import spare_collector
 from streams.ops.user_errors import USER_ERRORS
 
 log = logging.getLogger(__name__)
 
-# New objects until Python collects the youngest; its default of 700 is reached many times in each batch.
-YOUNG_OBJECTS = 50_000
 FAILED, TOO_SLOW = 70, 75
 
 
 @contextmanager
 def spared_collector() -> Iterator[None]:
-    """Make garbage collection rare: modules and models live as long as the worker, and batches make no cycles."""
+    """Make garbage collection rare, and leave what there is by now out of it: it lives as long as the worker."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS, 20, 20)
+    spare_collector()
     try:
         yield
     finally:

@@ -14,8 +14,8 @@ from urllib.request import urlopen
 import pytest
 
 from streams.local_kafka.local_kafka import free_port
-from streams.ops.interrupt import STATUS
 from streams.ops.process import stacks
+from streams.ops.process_start import STATUS
 from streams.settings.settings import Settings
 from tests.broker.workers import SMALL, LoggedWorker, eventually, logged_workers
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -179,13 +177,3 @@ def test_a_package_may_add_an_encoder_with_or_without_more_behind_its_name(insta
         "ours",
         "transformers",
     ]
-
-
-def test_building_a_hashing_encoder_imports_no_model_library() -> None:
-    code = (
-        "import sys; from streams.settings.registries import ENCODERS; from streams.settings.settings import Settings;"
-        "ENCODERS.build('hashing', Settings().encoder);"
-        "print({'torch', 'transformers', 'onnxruntime'} & set(sys.modules))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "set()\n"
