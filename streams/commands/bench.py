@@ -32,7 +32,7 @@ def stream(
     engine: Annotated[
         list[str] | None,
         typer.Option(
-            help="Only this engine; may be repeated. flink, flink-rocksdb and kafka-streams run only where named."
+            help="Only this engine; may be repeated. pathway, flink, flink-rocksdb, kafka-streams run only where named."
         ),
     ] = None,
     form: Annotated[

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from streams.bench import peers
 from streams.bench.cluster import Cluster, cluster
 from streams.bench.harness import Samples
 from streams.bench.peers import jvm
@@ -42,18 +43,19 @@ def well_formed(samples: Samples, case: str, runs: int) -> set[tuple[str, str]]:
     return {(row.engine, row.metric) for row in rows}
 
 
-def jars_are_here(name: str) -> bool:
-    """Tests fetch no jars: the engines of the Java world are tested where they have been run once."""
-    wanted = [program.name for peer, program in jvm.PEERS if peer.name == name]
-    return all((jvm.home() / folder).is_dir() for folder in wanted)
+def is_here(name: str) -> bool:
+    """Tests fetch no jars, and no gigabyte: engines that only run where they are named are tested where they did."""
+    wanted = [jvm.home() / program.name for peer, program in jvm.PEERS if peer.name == name]
+    wanted += [peer.packages.home() for peer in peers.PEERS if name == peer.name in peers.NAMED_ONLY]
+    return all(folder.is_dir() for folder in wanted)
 
 
 @pytest.mark.parametrize("name", [*run.ENGINES, *run.OPTIONAL])
 def test_every_engine_gives_the_vectors_of_plain_folding(
     broker: Cluster, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if not jars_are_here(name):
-        pytest.skip(f"its jars are not here: run `interestflow bench stream --engine {name}` once")
+    if not is_here(name):
+        pytest.skip(f"it is not here: run `interestflow bench stream --engine {name}` once")
     # Every user of every engine is compared, at half the promised difference: so any two agree to 1e-4.
     monkeypatch.setattr(throughput, "CHECK_EVERY", 1)
     monkeypatch.setattr(throughput, "TOLERANCE", 5e-5)

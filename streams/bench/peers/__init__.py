@@ -1,17 +1,12 @@
-"""The other engines: an environment of their own, and how each is started.
+"""The other engines of Python: what each guarantees, and how it is started.
 
-Their packages would hold the product's back (Quix Streams wants an older confluent-kafka), so they are
-installed by uv into a folder of their own the first time that they are asked for. The scripts beside this
-file run there; each gets its job as a JSON file.
+The scripts beside this file run in an environment of their own (`environment.py`); each gets its job as a JSON file.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
-import sys
 from collections.abc import Callable, Collection, Mapping
-from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,33 +14,24 @@ import numpy as np
 
 from streams.bench.cluster import PARTITIONS, Cluster
 from streams.bench.errors import BenchError
-from streams.bench.process import problem_of
+from streams.bench.peers import environment
+from streams.bench.peers.environment import PATHWAY, SHARED, Packages
 from streams.bench.stream import workload
 from streams.bench.stream.contender import INTERVAL_MS, Contender, Form, Launch, Wiring
-from streams.local_kafka import local_kafka
 
-REQUIREMENTS = (
-    "quixstreams==3.28.1",
-    "bytewax==0.21.1",
-    "faust-streaming==0.15.3",
-    "aiokafka==0.14.0",
-    "confluent-kafka==2.12.2",
-    "numpy==2.4.6",
-    "orjson==3.13.0",
-)
 SCRIPTS = Path(__file__).parent
-INSTALL_DEADLINE_S = 600.0
 
 
 class Peer(NamedTuple):
     """Another engine. shares: of the events, in each form that it has, so that a run is about as long as ours.
 
-    note: what it guarantees.
+    note: what it guarantees. packages: where it runs.
     """
 
     name: str
     shares: Mapping[Form, float]
     note: str
+    packages: Packages = SHARED
 
 
 PEERS = (
@@ -68,51 +54,37 @@ PEERS = (
         {Form.TOUCHED: 0.6, Form.EVENT: 0.4},
         "Bytewax 0.21.1. State in memory only, no changelog, no recovery, no consumer group: a restart begins anew",
     ),
+    Peer(
+        "pathway",
+        {Form.TOUCHED: 0.6, Form.EVENT: 0.2},
+        "Pathway 0.33.0 (BSL 1.1), one thread, a batch each 100 ms in both forms. Persistence off, as by default: "
+        "state in memory only, no recovery. Events of a batch are ordered by their time, not by their arrival",
+        PATHWAY,
+    ),
 )
+# Which run where they are named.
+NAMED_ONLY = tuple(peer.name for peer in PEERS if peer.packages is PATHWAY)
 
 
 def contenders(names: set[str], forms: Collection[Form], say: Callable[[str], None]) -> list[Contender]:
     """The peers of these names in these forms; where their environment cannot be made, they are named as missing."""
     chosen = [(peer, form) for form in forms for peer in PEERS if peer.name in names and form in peer.shares]
-    if not chosen:
-        return []
+    pythons = {packages: _python(packages, say) for packages in {peer.packages: None for peer, _ in chosen}}
+    return [_contender(peer, form, pythons[peer.packages]) for peer, form in chosen]
+
+
+def _python(packages: Packages, say: Callable[[str], None]) -> Path | BenchError:
     try:
-        python = make_environment(say)
+        return environment.ready(packages, say)
     except BenchError as error:
         say(str(error))
-        return [Contender(p.name, p.shares[form], f"missing. {error}", None, form) for p, form in chosen]
-    return [Contender(p.name, p.shares[form], p.note, _starter(p.name, python), form) for p, form in chosen]
+        return error
 
 
-def home() -> Path:
-    """The folder of their environment."""
-    return local_kafka.default_home().parent / "bench-peers-venv"
-
-
-def make_environment(say: Callable[[str], None]) -> Path:
-    """The peers' Python, made on demand. Raises BenchError that says what to do."""
-    folder = home()
-    python, stamp = folder / "bin" / "python", folder / "requirements"
-    wanted = blake2b(" ".join((sys.version, *REQUIREMENTS)).encode()).hexdigest()
-    if stamp.exists() and stamp.read_text() == wanted and python.exists():
-        return python
-    say(f"installing the other engines into {folder} (once)")
-    beside = Path(sys.executable).with_name("uv")
-    uv = str(beside) if beside.exists() else shutil.which("uv")
-    if uv is None:
-        raise BenchError("the other engines are installed by uv, which is not here: run `pip install uv`")
-    _run([uv, "venv", "--clear", "--python", sys.executable, str(folder)])
-    _run([uv, "pip", "install", "--python", str(python), *REQUIREMENTS])
-    stamp.write_text(wanted)
-    return python
-
-
-def _run(command: list[str]) -> None:
-    if (said := problem_of(command, INSTALL_DEADLINE_S)) is not None:
-        raise BenchError(
-            f"the other engines cannot be installed: `{' '.join(command)}` failed: {said}. They "
-            f"need Python 3.11 or 3.12 and a package index; or leave them out with --engine interestflow"
-        )
+def _contender(peer: Peer, form: Form, python: Path | BenchError) -> Contender:
+    if isinstance(python, BenchError):
+        return Contender(peer.name, peer.shares[form], f"missing. {python}", None, form)
+    return Contender(peer.name, peer.shares[form], peer.note, _starter(peer.name, python), form)
 
 
 def _starter(name: str, python: Path) -> Callable[[Cluster, Wiring], Launch]:

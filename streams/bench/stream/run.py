@@ -54,9 +54,9 @@ CASES: dict[str, Case] = {
 }
 # Which run where they are named: they take long.
 NAMED_ONLY = {scale.CASE}
-ENGINES = (ours.NAME, *(peer.name for peer in peers.PEERS))
-# Which run where they are named: they fetch some 100 MB of jars.
-OPTIONAL = jvm.NAMES
+# Which run where they are named: they fetch some 100 MB of jars, or a gigabyte of packages.
+OPTIONAL = (*peers.NAMED_ONLY, *jvm.NAMES)
+ENGINES = (ours.NAME, *(peer.name for peer in peers.PEERS if peer.name not in OPTIONAL))
 
 
 def contenders(plan: Plan, say: Say) -> list[Contender]:

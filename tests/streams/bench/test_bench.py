@@ -17,8 +17,9 @@ from typer.testing import CliRunner
 from streams.bench import peers, process
 from streams.bench.errors import BenchError
 from streams.bench.harness import Row, Samples
-from streams.bench.peers import jvm
+from streams.bench.peers import environment, jvm
 from streams.bench.peers.arithmetic import Fold, Job, State
+from streams.bench.peers.environment import Packages
 from streams.bench.show import Say, show
 from streams.bench.stream import memory, ours, recommend, run, scale, states, throughput, workload
 from streams.bench.stream.contender import INTERVAL_MS, Contender, Form, Launch, Wiring
@@ -232,6 +233,23 @@ def test_engines_that_need_java_run_where_they_are_named_and_are_missing_without
     assert found[1].prepare is None
     assert found[1].note == said[-1] == "missing. no Java: do this"
     assert not set(run.ENGINES) & set(run.OPTIONAL)
+
+
+def test_pathway_has_an_environment_of_its_own_that_is_made_where_it_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made: list[str] = []
+
+    def ready(packages: Packages, say: Say) -> Path:
+        made.append(packages.folder)
+        return tmp_path / packages.folder / "bin" / "python"
+
+    monkeypatch.setattr(environment, "ready", ready)
+    run.contenders(run.Plan(1, 1000), made.append)
+    assert made == ["bench-peers-venv"]
+    found = run.contenders(run.Plan(1, 1000, engines=("pathway", "bytewax"), forms=("event",)), made.append)
+    assert [contender.label for contender in found] == ["bytewax-event", "pathway-event"]
+    assert made[1:] == ["bench-peers-venv", "bench-pathway-venv"]
 
 
 def test_java_sources_that_do_not_compile_say_so(tmp_path: Path) -> None:
