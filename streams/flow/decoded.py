@@ -11,6 +11,7 @@ import numpy as np
 
 from streams.events.columns.events import Events
 from streams.events.columns.origins import OriginColumns, read_origins
+from streams.events.columns.records import RecordColumns
 from streams.events.provenance import Origin, OriginReader
 from streams.events.records import SourceRecord
 from streams.events.rejections import Rejected
@@ -58,10 +59,10 @@ class Decoded:
         origins: OriginReader,
     ) -> Decoded:
         """Records of one partition, at least one, with the events in them; rejected: those that are none, by index."""
-        kept = [r for i, r in enumerate(records) if i not in rejected] if rejected else records
+        kept = _without(records, rejected) if rejected else records
         return cls(
             events=events,
-            offsets=np.fromiter(map(_OFFSET, kept), np.int64, len(kept)),
+            offsets=_offsets(kept),
             recorded=_recorded(kept),
             last_offset=records[-1].offset,
             rejected=[(records[index], reason) for index, reason in rejected.items()],
@@ -140,13 +141,25 @@ class Decoded:
         return [index for index in self.events.texts if index not in self.refused]
 
 
+def _without(records: Sequence[SourceRecord], indices: Container[int]) -> Sequence[SourceRecord]:
+    kept = [index for index in range(len(records)) if index not in indices]
+    if isinstance(records, RecordColumns):
+        return records.only(np.array(kept, dtype=np.int64))
+    return [records[index] for index in kept]
+
+
+def _offsets(records: Sequence[SourceRecord]) -> Longs:
+    if isinstance(records, RecordColumns):
+        return records.offsets
+    return np.fromiter(map(_OFFSET, records), np.int64, len(records))
+
+
 def _origins(
     records: Sequence[SourceRecord], reader: OriginReader
 ) -> OriginColumns | Sequence[Origin | None]:
-    headers = list(map(_HEADERS, records))
-    if not any(headers):
+    if not (records.have_origins if isinstance(records, RecordColumns) else any(map(_HEADERS, records))):
         return ()
-    return read_origins(headers, reader.stream_of) or reader.read(records)
+    return read_origins(records, reader.stream_of) or reader.read(records)
 
 
 def _chosen(
@@ -158,6 +171,8 @@ def _chosen(
 
 
 def _recorded(records: Sequence[SourceRecord]) -> Longs:
+    if isinstance(records, RecordColumns):
+        return records.recorded
     appended = list(map(_APPENDED, records))
     if not any(appended):
         return np.zeros(len(records), dtype=np.int64)

@@ -28,7 +28,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 # Files of this room with kernels.
 FILES = (
-    *("directions", "names", "origins", "ranking", "records", "rings", "rows", "sums"),
+    *("directions", "fetched", "names", "origins", "ranking", "records", "rings", "rows", "sums"),
     *("items.fold", "items.signals", "items.table"),
 )
 # "numpy": divisions give infinities, as numpy's do, and no exception.
@@ -121,6 +121,11 @@ def compiled() -> bool:
     if _Switch.works is None:
         _Switch.works = _compile_all()
     return _Switch.works
+
+
+def ready() -> bool:
+    """True where kernels are to be used and are compiled: for threads that must not wait until they are."""
+    return _Switch.works is True and compiled()
 
 
 @contextmanager

@@ -24,23 +24,23 @@ def _number_before(buffer: Any, begin: int, end: int, digits: int) -> Any:
     return number, (at if good else -1)
 
 
-@kernel("u1:C1 i8:C1 i8 i8:C2! i8:C1!")
-def read(buffer: Any, ends: Any, index_bits: int, spans: Any, ranks: Any) -> bool:
-    """Read n origins, one behind the other; see `events.provenance.OriginHeaders`. False where one is not as written.
+@kernel("u1:C1 i8:C2 i8 i8:C2! i8:C1!")
+def read(buffer: Any, places: Any, index_bits: int, spans: Any, ranks: Any) -> bool:
+    """Read n origins in the buffer; see `events.provenance.OriginHeaders`. False where one is not as written.
 
-    ends: (n,) where each ends. Written: spans (n, 2), begin and length of what stands before offset and index, empty
-    for an empty origin; ranks (n,).
+    places: (n, 2) begin and length of each. Written: spans (n, 2), begin and length of what stands before offset and
+    index, empty for an empty origin; ranks (n,).
     """
-    text, begin = address(buffer), 0
-    for i in range(len(ends)):
+    text = address(buffer)
+    for i in range(len(places)):
+        begin, length = places[i, 0], places[i, 1]
         spans[i, 0], spans[i, 1], ranks[i] = begin, 0, 0
-        if ends[i] > begin:
-            index, slash = _number_before(text, begin, ends[i], INDEX_DIGITS)
+        if length > 0:
+            index, slash = _number_before(text, begin, begin + length, INDEX_DIGITS)
             offset, before = _number_before(text, begin, slash, OFFSET_DIGITS)
             if slash < 0 or before < 0 or index >> index_bits:
                 return False
             spans[i, 1], ranks[i] = before - begin, offset << index_bits | index
-        begin = ends[i]
     return True
 
 

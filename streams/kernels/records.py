@@ -210,10 +210,10 @@ def _record(buffer: Any, at: int, end: int, longest: Any, span: Any, row: int, g
     return False, 0, value
 
 
-@kernel("u1:C1 i8:C1 i8:C1 i8 i8 i8 i8:C3! i8:C1! f8:C1! b1:C1!")
+@kernel("u1:C1 i8:C2 i8:C1 i8 i8 i8 i8:C3! i8:C1! f8:C1! b1:C1!")
 def read(
     buffer: Any,
-    ends: Any,
+    places: Any,
     longest: Any,
     most_bytes: int,
     first_time: int,
@@ -223,19 +223,19 @@ def read(
     values: Any,
     plain: Any,
 ) -> None:
-    """Read n records, one behind the other in the buffer, PADDING behind them.
+    """Read n records in the buffer, PADDING behind them.
 
-    ends: (n,) where each ends. longest: of each string. Written of the plain ones: spans (n, TOLD, 2), begin and
-    length of each string; times (n,); values (n,), no number where none is given.
+    places: (n, 2) begin and length of each. longest: of each string. Written of the plain ones: spans (n, TOLD, 2),
+    begin and length of each string; times (n,); values (n,), no number where none is given.
     """
     guessed = np.zeros(len(_LENGTHS) + 1, np.int64)
     text, bounds, span, guesses = address(buffer), address(longest), address(spans), address(guessed)
-    begin = 0
-    for i in range(len(ends)):
+    for i in range(len(places)):
+        begin, length = places[i, 0], places[i, 1]
         spans[i, SOURCE, 1] = 0
-        found, times[i], values[i] = _record(text, begin, ends[i], bounds, span, TOLD * i, guesses)
+        found, times[i], values[i] = _record(text, begin, begin + length, bounds, span, TOLD * i, guesses)
         in_key = spans[i, EVENT_ID, 1] + 1 + spans[i, SOURCE, 1]
-        fits = ends[i] - begin <= most_bytes and first_time <= times[i] <= last_time and in_key <= LONGEST_KEY
-        plain[i], begin = found and fits, ends[i]
+        fits = length <= most_bytes and first_time <= times[i] <= last_time and in_key <= LONGEST_KEY
+        plain[i] = found and fits
     # Until here the array of guesses must live.
     guessed[0] = 0

@@ -5,9 +5,11 @@ from __future__ import annotations
 import inspect
 import struct
 from collections.abc import Iterator
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from aiokafka.consumer.fetcher import Fetcher, FetchResult, PartitionRecords
 from aiokafka.errors import CorruptRecordException
@@ -16,19 +18,29 @@ from aiokafka.record.legacy_records import LegacyRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import calc_crc32c
 from faust.types import TP
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import astuple
 
+from streams.events.columns.records import RecordColumns
+from streams.events.provenance import ORIGIN
 from streams.kafka.member import fetching, transport, whole_batches
 from streams.kafka.member.whole_batches import LeanRecords, LeanResult, WholeBatches
+from streams.kernels.compiling import compiled, numpy_only
 
 TP0 = TP("events", 0)
 READ_COMMITTED = 1
 CODECS = range(5)  # none, gzip, snappy, lz4, zstd
 TIME_TYPE, CONTROL = 0x08, 0x20
 # Of a batch's header: base offset, CRC, and the attributes, from which on the CRC counts.
-CRC_AT, ATTRIBUTES_AT = 17, 21
+CRC_AT, ATTRIBUTES_AT, COUNT_AT = 17, 21, 57
 ABORT, COMMIT = struct.pack(">hh", 0, 0), struct.pack(">hh", 0, 1)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def ready() -> None:
+    """A worker compiles before it fetches."""
+    assert compiled()
 
 
 def batch(
@@ -42,8 +54,7 @@ def batch(
     struct.pack_into(">q", data, 0, base)
     (attributes,) = struct.unpack_from(">h", data, ATTRIBUTES_AT)
     struct.pack_into(">h", data, ATTRIBUTES_AT, attributes | flags)
-    struct.pack_into(">I", data, CRC_AT, calc_crc32c(bytes(data[ATTRIBUTES_AT:])))
-    return bytes(data)
+    return rebuilt(data)
 
 
 def take_all(result: Any, assigned: Any, most: int) -> Iterator[tuple[list[Any], int]]:
@@ -81,6 +92,22 @@ def theirs_and_ours(data: bytes, start: int, most: int, aborted: list[tuple[int,
     return found
 
 
+def rebuilt(data: bytearray) -> bytes:
+    """With the CRC of what is in it."""
+    struct.pack_into(">I", data, CRC_AT, calc_crc32c(bytes(data[ATTRIBUTES_AT:])))
+    return bytes(data)
+
+
+def taken(data: bytes) -> list[Any]:
+    """All of it by ours, call by call."""
+    return [some for some, _ in theirs_and_ours(data, 0, 1000, [])[1]]
+
+
+def told(record: Any) -> tuple[Any, ...]:
+    """What a record says, whatever holds its headers."""
+    return *astuple(record)[:6], list(record.headers), record.appended
+
+
 def same(theirs: Any, ours: Any) -> bool:
     return (theirs.topic, theirs.partition, theirs.offset, theirs.timestamp, theirs.key, theirs.value) == (
         *(ours.topic, ours.partition, ours.offset, ours.timestamp, ours.key, ours.value),
@@ -89,6 +116,8 @@ def same(theirs: Any, ours: Any) -> bool:
 
 BYTES = st.none() | st.binary(max_size=20)
 HEADERS = st.lists(st.tuples(st.text(max_size=5), BYTES), max_size=3)
+ODD_ORIGINS = st.lists(st.tuples(st.sampled_from([ORIGIN, ORIGIN[:-1], ORIGIN + "x"]), BYTES), max_size=2)
+ORIGINS = st.sampled_from([[], [(ORIGIN, b"clicks/a/b/0/17/0")], [(ORIGIN, b"x")]])
 
 
 @st.composite
@@ -101,7 +130,8 @@ def logs(draw: st.DrawFn) -> tuple[bytes, list[tuple[int, int]], int]:
         codec = draw(st.sampled_from(CODECS))
         flags = draw(st.sampled_from([0, TIME_TYPE]))
         offsets = sorted(draw(st.sets(st.integers(0, 12), min_size=1, max_size=8)))
-        records = [(one, draw(BYTES), draw(BYTES), draw(HEADERS)) for one in offsets]
+        headers = draw(st.sampled_from([st.just([]), ORIGINS, ORIGINS, HEADERS, ODD_ORIGINS]))
+        records = [(one, draw(BYTES), draw(BYTES), draw(headers)) for one in offsets]
         producer = {"plain": -1, "aborted": 7, "committed": 8, "marker": 8}[kind]
         if kind == "marker":
             data += batch(at, [(0, COMMIT, b"", [])], producer=producer, flags=CONTROL)
@@ -118,16 +148,82 @@ def logs(draw: st.DrawFn) -> tuple[bytes, list[tuple[int, int]], int]:
 
 
 @given(logs(), st.data())
+@settings(max_examples=200, deadline=None)
 def test_the_records_and_positions_are_aiokafkas(
     log: tuple[bytes, list[tuple[int, int]], int], data: st.DataObject
 ) -> None:
     fetched, aborted, end = log
     start, most = data.draw(st.integers(0, end)), data.draw(st.integers(1, 9))
-    theirs, ours = theirs_and_ours(fetched, start, most, aborted)
+    with numpy_only() if data.draw(st.integers(0, 4)) == 0 else nullcontext():
+        theirs, ours = theirs_and_ours(fetched, start, most, aborted)
     flat_theirs, flat_ours = ([one for some, _ in found for one in some] for found in (theirs, ours))
     assert len(flat_theirs) == len(flat_ours)
     assert all(map(same, flat_theirs, flat_ours))
     assert [(len(some), position) for some, position in theirs] == [(len(some), at) for some, at in ours]
+
+
+@given(
+    where=st.integers(ATTRIBUTES_AT, 400),
+    to=st.integers(0, 255),
+    codec=st.sampled_from([0, 0, 0, 3]),
+    cut=st.booleans(),
+)
+@settings(max_examples=500, deadline=None)
+def test_what_a_producer_wrote_wrong_is_read_or_refused_alike(
+    where: int, to: int, codec: int, cut: bool
+) -> None:
+    """The CRC is right, for the producer made it."""
+    records = [
+        (at, b"k" * at, b"v" * (20 * at) or None, [(ORIGIN, b"a/b/c/0/%d/0" % at)] if at % 2 else [])
+        for at in range(6)
+    ]
+    data = bytearray(batch(0, records, codec=codec))
+    # Of its records there may be billions, which aiokafka notices as late as we would.
+    if where >= len(data) or COUNT_AT <= where < COUNT_AT + 3 or (data[where] == to and not cut):
+        return
+    data[where] = to
+    if cut:
+        del data[where + 1 :]
+        struct.pack_into(">i", data, 8, len(data) - 12)
+    fetched, outcomes = rebuilt(data), []
+    for way in (nullcontext, numpy_only):
+        parts = LeanRecords(TP0, WholeBatches(fetched), [], 0, None, None, True, READ_COMMITTED)
+        with way():
+            try:
+                outcomes.append(
+                    [(*astuple(one)[:6], list(one.headers), one.appended) for part in parts for one in part]
+                )
+            except Exception as error:
+                outcomes.append([type(error), str(error)])
+    assert outcomes[0] == outcomes[1]
+
+
+@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("headers", [[], [(ORIGIN, b"clicks/a/b/0/17/0")]])
+def test_plain_records_are_columns(codec: int, headers: list[Any]) -> None:
+    data = batch(5, [(at, b"key", b"value %d" % at, headers) for at in range(9)], codec=codec)
+    (records,) = taken(data + batch(14, [(0, None, None, headers)]))
+    assert isinstance(records, RecordColumns)
+    whole = list(records)
+    again = RecordColumns(records.topic, records.partition, records.text, records.table)
+    assert [again[at] for at in range(len(again))] == whole
+    assert (again[-1].offset, again[-1].value, len(again)) == (14, None, 10)
+    assert list(again[2:7:2]) == list(records[2:7:2]) == whole[2:7:2]
+    assert list(again.only(np.array([3, 9]))) == [whole[3], whole[9]]
+    with pytest.raises(IndexError):
+        again[10]
+    with numpy_only():
+        assert [told(one) for one in taken(data)[0]] == [told(one) for one in whole[:9]]
+
+
+def test_a_record_with_other_headers_is_an_object() -> None:
+    plain = batch(0, [(0, b"k", b"v", [])])
+    (records,) = taken(plain + batch(1, [(0, b"k", b"w", [("other", b"x")])]))
+    assert isinstance(records, list)
+    assert [(one.offset, one.value, list(one.headers)) for one in records] == [
+        (0, b"v", []),
+        (1, b"w", [("other", b"x")]),
+    ]
 
 
 def test_records_of_the_formats_before_record_batches_are_read() -> None:
@@ -179,5 +275,5 @@ def test_they_are_those_that_aiokafka_makes() -> None:
 
 
 def test_a_whole_batch_asks_its_batch_for_all_else() -> None:
-    whole = whole_batches.WholeBatch(SimpleNamespace(producer_id=5, is_control_batch=False))
+    whole = whole_batches.WholeBatch(SimpleNamespace(producer_id=5, is_control_batch=False), b"", 0, 0)
     assert (whole.producer_id, whole.is_control_batch) == (5, False)

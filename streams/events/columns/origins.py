@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 import numpy as np
 
 from streams.events.columns.events import Longs
+from streams.events.columns.records import RecordColumns, one_text
 from streams.events.provenance import INDEX_BITS, ORIGIN
+from streams.events.records import SourceRecord
 from streams.kernels.compiling import compiled
 from streams.kernels.names import distinct
 from streams.kernels.origins import read
 
-Headers = Sequence[tuple[str, bytes]]
 # A source's stream and partition.
 Place = tuple[str, int]
+_HEADERS = attrgetter("headers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +38,19 @@ class OriginColumns:
 
 
 def read_origins(
-    headers: Sequence[Headers], stream_of: Callable[[bytes], str | None]
+    records: Sequence[SourceRecord], stream_of: Callable[[bytes], str | None]
 ) -> OriginColumns | None:
     """The origins in the records' headers; None where one is not as ingest writes it, or nothing is compiled.
 
     stream_of: the stream of what stands before the numbers. Raises ValueError where it is none.
     """
-    if not compiled() or any(len(own) != 1 or own[0][0] != ORIGIN for own in headers if own):
+    found = _values(records) if compiled() else None
+    if found is None:
         return None
-    values = [own[0][1] or b"" if own else b"" for own in headers]
-    text, n = b"".join(values), len(values)
-    spans, ranks = np.empty((n, 2), np.int64), np.empty(n, np.int64)
+    text, places = found
+    spans, ranks = np.empty((len(places), 2), np.int64), np.empty(len(places), np.int64)
     buffer = np.frombuffer(text, np.uint8)
-    if not read(buffer, np.cumsum(np.fromiter(map(len, values), np.int64, n)), INDEX_BITS, spans, ranks):
+    if not read(buffer, places, INDEX_BITS, spans, ranks):
         return None
     chosen, of = distinct(buffer, spans)
     numbers: dict[Place, int] = {}
@@ -56,6 +59,16 @@ def read_origins(
         place = _place(text[begin : begin + length], stream_of)
         place_of.append(-1 if place is None else numbers.setdefault(place, len(numbers)))
     return OriginColumns(list(numbers), np.array(place_of, dtype=np.int64)[of], ranks)
+
+
+def _values(records: Sequence[SourceRecord]) -> tuple[bytes, Longs] | None:
+    """A text with the origins, and (n, 2) begin and length of each; None where a record has other headers."""
+    if isinstance(records, RecordColumns):
+        return records.text, records.origins
+    headers = list(map(_HEADERS, records))
+    if any(len(own) != 1 or own[0][0] != ORIGIN for own in headers if own):
+        return None
+    return one_text([own[0][1] or b"" if own else b"" for own in headers])
 
 
 def _place(before: bytes, stream_of: Callable[[bytes], str | None]) -> Place | None:

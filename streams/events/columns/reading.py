@@ -11,10 +11,11 @@ import numpy.typing as npt
 
 from streams.events.canonical import Event, decode_stored
 from streams.events.columns.events import Events, IdBytes, Longs
+from streams.events.columns.records import RecordColumns, one_text
 from streams.events.records import SourceRecord
 from streams.events.rejections import Limits, Rejected
 from streams.kernels.compiling import compiled
-from streams.kernels.records import ACTION, EVENT_ID, ITEM_ID, NAMES, PADDING, SOURCE, TOLD, USER_ID, read
+from streams.kernels.records import ACTION, EVENT_ID, ITEM_ID, NAMES, SOURCE, TOLD, USER_ID, read
 
 Decode = Callable[[Sequence[SourceRecord]], Sequence[Event | Rejected]]
 Indices = list[int]
@@ -27,9 +28,9 @@ _VALUE = attrgetter("value")
 class Columns:
     """What was read of n records, by column; `streams.kernels.records.read` says what."""
 
-    records: list[bytes]
-    # All of them, with PADDING behind them.
+    # The records' values are in it, with PADDING behind them; and (n, 2) begin and length of each.
     text: bytes
+    places: Longs
     spans: Longs
     times: Longs
     values: npt.NDArray[np.float64]
@@ -58,15 +59,21 @@ def read_events(
 
 
 def _read(records: Sequence[SourceRecord], limits: Limits) -> Columns:
-    values = [value or b"" for value in map(_VALUE, records)]
-    text, n = b"".join([*values, PADDING]), len(values)
-    ends = np.cumsum(np.fromiter(map(len, values), np.int64, n))
+    text, places = _values(records)
+    n = len(places)
     longest = np.full(len(NAMES), limits.max_id_length, dtype=np.int64)
     longest[ACTION] = limits.max_action_length
     columns = np.empty((n, TOLD, 2), np.int64), np.empty(n, np.int64), np.empty(n), np.empty(n, bool)
     bounds = limits.max_bytes, limits.min_timestamp_ms, limits.max_timestamp_ms
-    read(np.frombuffer(text, np.uint8), ends, longest, *bounds, *columns)
-    return Columns(values, text, *columns)
+    read(np.frombuffer(text, np.uint8), places, longest, *bounds, *columns)
+    return Columns(text, places, *columns)
+
+
+def _values(records: Sequence[SourceRecord]) -> tuple[bytes, Longs]:
+    """A text with the records' values, PADDING behind it, and (n, 2) begin and length of each."""
+    if isinstance(records, RecordColumns):
+        return records.text, records.values
+    return one_text([value or b"" for value in map(_VALUE, records)])
 
 
 def _events(columns: Columns, whole: dict[int, Event], rejected: dict[int, Rejected]) -> Events:
@@ -75,24 +82,31 @@ def _events(columns: Columns, whole: dict[int, Event], rejected: dict[int, Rejec
     for index, event in whole.items():
         columns.times[index] = event.timestamp
         columns.values[index] = np.nan if event.value is None else event.value
-    kept = np.arange(len(columns.records))
+    kept = np.arange(len(columns.places))
     if rejected:
         kept = np.delete(kept, list(rejected))
         spans = np.take(spans, kept, axis=0)
     at = {index: position for position, index in enumerate(kept.tolist())} if whole else {}
     loaded = {at[index]: event for index, event in whole.items()}
     ids = IdBytes(text, *(spans[:, field] for field in (EVENT_ID, SOURCE, ITEM_ID)))
-    value_of = [columns.records[index] for index in kept.tolist()] if rejected else columns.records
     return Events(
         ids.names(spans[:, USER_ID]),
         ids.names(spans[:, ACTION]),
         columns.times[kept],
         columns.values[kept],
         {index: event.text for index, event in loaded.items() if event.text},
-        lambda index: decode_stored(value_of[index]),
+        _loader(text, columns.places[kept]),
         loaded,
         id_bytes=ids,
     )
+
+
+def _loader(text: bytes, places: Longs) -> Callable[[int], Event]:
+    def load(index: int) -> Event:
+        begin, length = places[index].tolist()
+        return decode_stored(text[begin : begin + length])
+
+    return load
 
 
 def _with_names(columns: Columns, whole: dict[int, Event]) -> tuple[bytes, Longs]:

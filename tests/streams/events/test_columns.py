@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from streams.events.rejections import Limits
 from streams.kernels.compiling import compiled, numpy_only
 from streams.kernels.names import keys
 from streams.state.users.duplicates import event_key, event_keys
+from tests.streams.columns import columns_of
 
 T0 = 1_600_000_000_000
 LIMITS = Limits(max_bytes=400, max_id_length=40, max_action_length=8, max_text_length=30)
@@ -113,7 +115,7 @@ def ordinary(number: int) -> bytes:
     return orjson.dumps({**event, "item_id": f"i{number % 5}", "value": number / 8, "source": "shop"})
 
 
-def read(records: list[Record]) -> tuple[Events, Any, Any]:
+def read(records: Sequence[Record]) -> tuple[Events, Any, Any]:
     forgiven = Forgiven()
     events, rejected = read_events(
         records, LIMITS, lambda some: decode_canonical_batch(some, LIMITS, forgiven)
@@ -126,14 +128,19 @@ def named(names: Names) -> tuple[list[str], list[int]]:
     return distinct, of.tolist()
 
 
-@given(drawn=st.lists(values(), max_size=12), seed=st.integers(0, 100), topics=st.booleans())
+@given(
+    drawn=st.lists(values(), max_size=12),
+    seed=st.integers(0, 100),
+    topics=st.booleans(),
+    by_column=st.booleans(),
+)
 @settings(max_examples=150, deadline=None)
-def test_both_ways_read_the_same(drawn: list[bytes], seed: int, topics: bool) -> None:
+def test_both_ways_read_the_same(drawn: list[bytes], seed: int, topics: bool, by_column: bool) -> None:
     assert compiled()
     bodies = [ordinary(number) for number in range(40)] + drawn
     order = np.random.default_rng(seed).permutation(len(bodies)).tolist()
     records = [Record("t", 0, offset, T0, None, bodies[at] or None, ()) for offset, at in enumerate(order)]
-    first = read(records)
+    first = read(columns_of(records) if by_column else records)
     with numpy_only():
         second = read(records)
     assert first[1:] == second[1:]

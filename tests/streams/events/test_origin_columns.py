@@ -13,6 +13,7 @@ from streams.events.provenance import INDEX_BITS, ORIGIN, Origin, OriginReader, 
 from streams.events.records import Record
 from streams.kernels.compiling import compiled, numpy_only
 from streams.state.origins import Origins
+from tests.streams.columns import columns_of
 
 HEADS = [
     b"clicks/idA/idE",
@@ -46,6 +47,10 @@ def headers(draw: Any) -> list[tuple[str, bytes]]:
     return [(ORIGIN, b"%b/%d/%d/%d" % (draw(st.sampled_from(HEADS)), draw(st.integers(0, 2)), offset, index))]
 
 
+def records_with(headers: list[Any]) -> list[Record]:
+    return [Record("t", 0, at, 0, None, b"", own) for at, own in enumerate(headers)]
+
+
 def whole(found: OriginColumns) -> list[Origin | None]:
     pairs = zip(found.of.tolist(), found.ranks.tolist(), strict=True)
     return [None if place < 0 else Origin(*found.places[place], rank) for place, rank in pairs]
@@ -56,12 +61,16 @@ def whole(found: OriginColumns) -> list[Origin | None]:
 def test_both_ways_read_and_sift_the_same(drawn: list[Any], known: int) -> None:
     assert compiled()
     reader = OriginReader("idE")
-    columns = read_origins(drawn, reader.stream_of)
+    records = records_with(drawn)
+    columns = read_origins(records, reader.stream_of)
     if columns is None:
         return
-    records = [Record("t", 0, at, 0, None, b"", own) for at, own in enumerate(drawn)]
     singly = reader.read(records) or [None] * len(drawn)
     assert whole(columns) == singly
+    if all(value for own in drawn for _, value in own):
+        fetched = read_origins(columns_of(records), reader.stream_of)
+        assert fetched is not None
+        assert whole(fetched) == singly
     some = np.arange(0, len(drawn), 2)
     assert whole(columns.only(some)) == singly[::2]
     before = {"clicks/idA": {0: rank_of(known, 0), 1: 2**70}} if known >= 0 else {}
@@ -73,7 +82,7 @@ def test_both_ways_read_and_sift_the_same(drawn: list[Any], known: int) -> None:
 
 def test_what_ingest_writes_is_read_by_column() -> None:
     written = [[(ORIGIN, b"clicks/idA/idE/2/%d/1" % offset)] for offset in (5, 7)]
-    columns = read_origins([*written, []], OriginReader("idE").stream_of)
+    columns = read_origins(records_with([*written, []]), OriginReader("idE").stream_of)
     assert columns is not None
     assert whole(columns) == [
         Origin("clicks/idA", 2, rank_of(5, 1)),
@@ -81,4 +90,4 @@ def test_what_ingest_writes_is_read_by_column() -> None:
         None,
     ]
     with numpy_only():
-        assert read_origins(written, OriginReader("idE").stream_of) is None
+        assert read_origins(records_with(written), OriginReader("idE").stream_of) is None

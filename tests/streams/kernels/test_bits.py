@@ -14,6 +14,7 @@ from streams.interest import Signals, schedule
 from streams.interest.base import running_times, unit
 from streams.interest.decay import DecayModel, HalfLife
 from streams.kernels.compiling import compiled, numpy_only
+from tests.streams.columns import columns_of
 from tests.streams.flows import T0, Record, make_flow, record, settle
 
 DIMS = st.sampled_from([1, 7, 8, 16, 128, 130, 300])
@@ -118,7 +119,9 @@ def records_of(events: list[tuple[Any, ...]], first: int) -> list[Record]:
 
 
 def folded(flow: Flow, batches: list[list[Record]]) -> list[Updated]:
-    return [settle(flow, 0, flow.decode(records)) for records in batches if records]
+    """As columns, where kernels read them."""
+    kind = columns_of if compiled() else list
+    return [settle(flow, 0, flow.decode(kind(records))) for records in batches if records]
 
 
 @given(first=EVENTS, second=EVENTS, again=st.integers(0, 60))
