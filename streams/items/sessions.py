@@ -43,17 +43,19 @@ class Sessions:
                     self._join(row, new[place])
 
     def items(self, keys: Keys, most: int) -> tuple[Rows, Longs]:
-        """Rows of the items of these sessions (n,), one session after the other, at most `most` in all; and where each
-        one's end (n,). Of a session, those that came into it last come first."""
-        rows, ends = np.empty(most, dtype=np.int32), np.empty(len(keys), dtype=np.int64)
+        """Rows of the items of these sessions (n,), one session after the other, and where each one's end (n,).
+
+        Of each session at most `most`: those that came into it last come first.
+        """
+        rows, ends = np.empty(len(keys) * most, dtype=np.int32), np.empty(len(keys), dtype=np.int64)
         if compiled():
-            list_items(np.ascontiguousarray(keys), self.slots, self.heads, self.nodes, rows, ends)
+            list_items(np.ascontiguousarray(keys), self.slots, self.heads, self.nodes, most, rows, ends)
             return rows[: ends[-1] if len(ends) else 0], ends
         number = 0
         for i, key in enumerate(keys.tolist()):
-            slot = plain_slot(self.slots, key)
+            slot, end = plain_slot(self.slots, key), number + most
             node = int(self.heads[slot]) if self.slots[slot] != NO_KEY and key != NO_KEY else 0
-            while node > 0 and number < most:
+            while node > 0 and number < end:
                 rows[number], node = self.nodes[node]
                 number += 1
             ends[i] = number

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.items.layout import BLOCK_MS, HALF_LIVES_MS, NEIGHBOURS, RECENT_HALF_LIFE_MS, SESSIONS, States
+from streams.items.leaders import Leaders
 from streams.items.sessions import Sessions
 from streams.items.signals import Floats, Keys, Longs
 from streams.items.slots import Rows, Slots, doubled
@@ -44,7 +45,7 @@ class ItemTable:
     """
 
     def __init__(self, items: KnownItems) -> None:
-        self.sessions = Sessions()
+        self.sessions, self.leaders = Sessions(), Leaders()
         self.version, self.latest = 0, 0
         self._items, self._slots = items, Slots()
         self._waiting: dict[int, States] = {}
@@ -107,6 +108,7 @@ class ItemTable:
         if len(keys) == len(self):
             return
         self._grow(len(keys))
+        self.version += 1
         self._slots.enter(keys[len(self) :])
         if self._waiting:
             waiting, self._waiting = self._waiting, {}
@@ -144,6 +146,7 @@ class ItemTable:
         before, after = self._rings[there], changed["sessions"]
         self.sessions.exchange(there.astype(np.int64), before, after)
         self._rings[there] = after
+        self.leaders.update(there, changed["sums"], changed["newest"])
         self.version += 1
         self.latest = max(self.latest, int(changed["newest"].max(initial=0)))
         self._keep_waiting(keys, states, rows, any(missing for _, missing in lists))
@@ -164,6 +167,7 @@ class ItemTable:
                 self._waiting.pop(key, None)
 
     def _grow(self, rows: int) -> None:
+        self.leaders.grow(rows)
         for name in ("_uses", "_newest", "_sums", "_blocks", "_weights", "_rings"):
             setattr(self, name, doubled(getattr(self, name), rows))
         self._neighbours = doubled(self._neighbours, rows, fill=-1)

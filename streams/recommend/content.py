@@ -49,7 +49,7 @@ class ContentSource:
     def candidates(self, catalog: Catalog, queries: Queries, k: int) -> Candidates:
         """The k best items, best first, with their exact scores under the name of CONTENT."""
         vectors = np.ascontiguousarray(queries.weighted().reshape(-1, catalog.dim), dtype=np.float32)
-        margins = _margins(np.linalg.norm(vectors.astype(np.float64), axis=1), catalog)
+        margins = product_margins(np.linalg.norm(vectors.astype(np.float64), axis=1), catalog)
         number = queries.vectors.shape[1]
         exclusions = _Exclusions.of(queries, number)
         rows = np.full((len(vectors), k), -1, dtype=np.int32)
@@ -134,7 +134,7 @@ class _Exclusions:
         return _Exclusions(self.users[inside], self.rows[inside] - tile.start)
 
 
-def _margins(lengths: npt.NDArray[np.float64], catalog: Catalog) -> Floats:
+def product_margins(lengths: npt.NDArray[np.float64], catalog: Catalog) -> Floats:
     """(U,) how far below the k-th best approximate score a fixed-order winner can lie.
 
     Any order of summing d products errs by at most d·u·|q|·|v| with u = 2**-24 to first order, and by the

@@ -103,16 +103,75 @@ def rehash(old: Any, old_heads: Any, slots: Any, heads: Any) -> int:
     return moved
 
 
-@kernel("u8:C1 u8:C1 i4:C1 i4:C2 i4:C1! i8:C1!")
-def list_items(keys: Any, slots: Any, heads: Any, nodes: Any, rows: Any, ends: Any) -> None:
-    """Write the items of each session (n,) one after the other into `rows`, as far as there is room, those that came
+@kernel("u8:C1 u8:C1 i4:C1 i4:C2 i8 i4:C1! i8:C1!")
+def list_items(keys: Any, slots: Any, heads: Any, nodes: Any, most: int, rows: Any, ends: Any) -> None:
+    """Write the items of each session (n,) one after the other into `rows`, at most `most` of each: those that came
     in last first; and where each session's end."""
     n = 0
     for i in range(len(keys)):
-        slot = _slot(slots, keys[i])
+        slot, end = _slot(slots, keys[i]), n + most
         node = heads[slot] if slots[slot] != 0 and keys[i] != 0 else np.int32(0)
-        while node > 0 and n < len(rows):
+        while node > 0 and n < end:
             rows[n] = nodes[node, 0]
             n += 1
             node = nodes[node, 1]
         ends[i] = n
+
+
+@helper
+def _among(leaders: Any, count: int, row: int) -> int:
+    """Where a row stands among the first `count`; -1 where it does not."""
+    place = -1
+    for at in range(count):
+        if leaders[at] == row:
+            place = at
+    return place
+
+
+@helper
+def _ahead(keys: Any, h: int, one: int, other: int) -> bool:
+    """True where one row comes before another: the larger key; of equal ones, the smaller row."""
+    return bool(keys[one, h] > keys[other, h] or (keys[one, h] == keys[other, h] and one < other))
+
+
+@kernel("i4:C1 f8:C2 f8:C2! i4:C2! i8:C1!")
+def promote(rows: Any, changed: Any, keys: Any, leaders: Any, counts: Any) -> bool:
+    """Give rows (m,), each once, their new keys (m, h), and keep the rows of the largest keys in order.
+
+    keys: (n, h), -inf for none. leaders: (h, s) rows, the largest key first. counts: (h,) how many. False where a
+    leader's key fell: others may be larger than the last ones now.
+    """
+    whole, size = True, leaders.shape[1]
+    for i in range(len(rows)):
+        row = rows[i]
+        for h in range(len(leaders)):
+            own = leaders[h]
+            place = _among(own, counts[h], row)
+            whole &= place < 0 or changed[i, h] >= keys[row, h]
+            keys[row, h] = changed[i, h]
+            if place < 0 and counts[h] < size:
+                place = counts[h]
+                counts[h] += 1
+            elif place < 0:
+                if not _ahead(keys, h, row, own[size - 1]):
+                    continue
+                place = size - 1
+            while place > 0 and _ahead(keys, h, row, own[place - 1]):
+                own[place] = own[place - 1]
+                place -= 1
+            own[place] = row
+    return whole
+
+
+@kernel("i4:C2 i8:C1 b1:C1 i4:C2!")
+def pick(leaders: Any, counts: Any, banned: Any, found: Any) -> None:
+    """Write the first leaders (h, k) that are not banned; -1 after the last."""
+    for h in range(len(leaders)):
+        number = 0
+        for at in range(counts[h]):
+            if number == found.shape[1]:
+                break
+            if not banned[leaders[h, at]]:
+                found[h, number] = leaders[h, at]
+                number += 1
+        found[h, number:] = -1

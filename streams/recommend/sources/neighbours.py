@@ -1,0 +1,126 @@
+"""Items that all users took up after, or before, what the user took up last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from streams.items.layout import NEIGHBOURS
+from streams.items.table import LISTS, RECENT, ItemTable
+from streams.kernels.compiling import compiled
+from streams.kernels.items import reading
+from streams.recommend.base import Candidates, Floats, Mask, Queries, Rows
+from streams.recommend.catalog import Catalog
+from streams.recommend.sources.reading import (
+    NOTHING,
+    Sums,
+    banned,
+    candidates,
+    each_once,
+    moments,
+    newest_items,
+    said_of,
+    top,
+)
+
+# Of each score: the last so many items, of which the next older one counts so much of the one after it.
+WINDOWS = ((1, 1.0), (3, 1.0), (10, 0.8), (30, 0.9))
+NAMES = tuple(f"neighbours_{name}_{last}" for name in LISTS for last, _ in WINDOWS)
+FOUND = 220
+# A weight below this counts as none, for sums of it may be 0.
+FAINT = np.float32(1e-30)
+
+
+def _steps() -> Floats:
+    """(30, 4) what the k-th newest item counts in each window."""
+    ages = np.arange(max(last for last, _ in WINDOWS))
+    steps = np.stack([np.where(ages < last, fall**ages, 0.0) for last, fall in WINDOWS], axis=1)
+    return np.ascontiguousarray(steps, dtype=np.float32)
+
+
+STEPS = _steps()
+
+
+class NeighbourSource:
+    """The neighbours of the user's last items in both lists.
+
+    The score of item j in a window: sum over the user's last items i_0, i_1, … of
+    fall^k * weight(i_k, j) / sqrt(uses of i_k + 3) / (uses of j + 5)^0.25.
+    """
+
+    def __init__(self, table: ItemTable, found: int = FOUND) -> None:
+        """found: candidates at least, the best by the largest of their scores, each in parts of the user's largest."""
+        self._table, self._found = table, found
+        self._sums = Sums(len(NAMES))
+
+    def candidates(self, catalog: Catalog, queries: Queries, k: int) -> Candidates:
+        """See `CandidateSource.candidates`; scores under NAMES."""
+        self._table.refresh()
+        newest, when, found = newest_items(queries), moments(queries, self._table), []
+        for user in range(len(queries)):
+            touched = self._gather(queries, user, newest[user], int(when[user]))
+            values = self._values(touched, banned(catalog, queries, user))
+            places = top(values, touched, max(k, self._found))
+            rows = touched[places[values[places] > 0]]
+            said = self._sums.values[rows] * self._shares(rows)[:, None]
+            found.append((rows, dict(zip(NAMES, said.T, strict=True))))
+        return candidates(found, NAMES)
+
+    def scores(self, catalog: Catalog, queries: Queries, rows: Rows) -> Mapping[str, Floats]:
+        """See `recommend.base.Scorer`."""
+        self._table.refresh()
+        newest, when = newest_items(queries), moments(queries, self._table)
+        said = np.empty((len(NAMES), *rows.shape), dtype=np.float32)
+        for user, own in enumerate(rows):
+            self._gather(queries, user, newest[user], int(when[user]))
+            items = own[own >= 0]
+            sums = self._sums.values[items] * self._shares(items)[:, None]
+            sums[~sums.any(axis=1)] = NOTHING
+            said[:, user, own >= 0] = sums.T
+        return said_of(rows, NAMES, said)
+
+    def _shares(self, rows: Rows) -> Floats:
+        """(c,) (uses + 5)^-0.25 of each row."""
+        shares: Floats = np.float32(1) / np.sqrt(
+            np.sqrt(self._table.uses[rows].astype(np.float32) + np.float32(5))
+        )
+        return shares
+
+    def _gather(self, queries: Queries, user: int, newest: Rows, when: int) -> Rows:
+        """Fill in the sums of one user; returns the touched rows. newest: (H,) the user's items."""
+        sums, table = self._sums, self._table
+        if sums.hold(queries, user, table):
+            return sums.touched
+        items = newest[: len(STEPS)]
+        items = items[items >= 0]
+        scales = np.empty((len(items), 2), dtype=np.float32)
+        scales[:] = (1 / np.sqrt(table.uses[items] + 3.0))[:, None]
+        scales[:, RECENT] *= table.recent_factors(items, when)
+        sums.touched = self._add(items, scales)
+        return sums.touched
+
+    def _add(self, items: Rows, scales: Floats) -> Rows:
+        neighbours, weights, values = self._table.neighbours, self._table.weights, self._sums.values
+        if compiled():
+            touched = np.empty(2 * NEIGHBOURS * len(items), dtype=np.int32)
+            number = reading.gather(items, scales, STEPS, neighbours, weights, FAINT, values, touched)
+            return touched[:number]
+        rows, said = neighbours[items], weights[items] * scales[:, :, None]
+        there = (rows >= 0) & (said >= FAINT)
+        parts, width = said[..., None] * STEPS[: len(items), None, None], STEPS.shape[1]
+        for which in range(len(LISTS)):
+            chosen, columns = there[:, which], which * width + np.arange(width)
+            np.add.at(values, (rows[:, which][chosen][:, None], columns), parts[:, which][chosen])
+        return each_once(rows[there])
+
+    def _values(self, touched: Rows, out: Mask) -> Floats:
+        """(c,) by what the candidates are chosen; 0 for those that are out."""
+        values, shares = np.zeros(len(touched), dtype=np.float32), self._shares(touched)
+        if compiled():
+            reading.weigh(touched, self._sums.values, shares, out, values)
+            return values
+        said, allowed = self._sums.values[touched] * shares[:, None], ~out[touched]
+        largest = said[allowed].max(axis=0, initial=0)
+        parts = np.divide(said, largest, out=np.zeros_like(said), where=largest > 0)
+        return np.where(allowed, parts.max(axis=1, initial=0), np.float32(0))

@@ -1,0 +1,82 @@
+"""What the user has used before, where it may be recommended again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from streams.items.layout import DAY_MS
+from streams.items.table import ItemTable
+from streams.kernels.compiling import compiled
+from streams.kernels.items import reading
+from streams.recommend.base import Candidates, Floats, Queries, Rows
+from streams.recommend.catalog import Catalog
+from streams.recommend.sources.reading import (
+    NOTHING,
+    banned,
+    candidates,
+    moments,
+    said_of,
+    signed_weights,
+    top,
+)
+
+HALF_LIVES_DAYS = (7, 30, 90)
+NAMES = (*(f"own_{days}d" for days in HALF_LIVES_DAYS), "own_uses")
+# The half-life by which candidates are chosen, by its place.
+CHOOSING = 2
+FOUND = 150
+
+
+class OwnSource:
+    """The user's remembered items. Their scores: uses, decayed at each of HALF_LIVES_DAYS, and the number of uses."""
+
+    def __init__(self, table: ItemTable, found: int = FOUND) -> None:
+        """table: its time, where the queries have none. found: candidates, at least, the largest sums at 90 days."""
+        self._table, self._found = table, found
+
+    def candidates(self, catalog: Catalog, queries: Queries, k: int) -> Candidates:
+        """See `CandidateSource.candidates`; scores under NAMES."""
+        found = []
+        for user in range(len(queries)):
+            rows, sums = self._sums(queries, user)
+            allowed = ~banned(catalog, queries, user)[rows]
+            rows, sums = rows[allowed], sums[allowed]
+            best = top(np.ascontiguousarray(sums[:, CHOOSING]), rows, max(k, self._found))
+            found.append((rows[best], dict(zip(NAMES, sums[best].T, strict=True))))
+        return candidates(found, NAMES)
+
+    def scores(self, catalog: Catalog, queries: Queries, rows: Rows) -> Mapping[str, Floats]:
+        """See `recommend.base.Scorer`."""
+        said = np.full((len(NAMES), *rows.shape), NOTHING, dtype=np.float32)
+        for user, own in enumerate(rows):
+            items, sums = self._sums(queries, user)
+            order = np.argsort(items)
+            items, sums = items[order], sums[order]
+            if len(items):
+                places = np.minimum(np.searchsorted(items, own), len(items) - 1)
+                known = items[places] == own
+                said[:, user, known] = sums[places[known]].T
+        return said_of(rows, NAMES, said)
+
+    def _sums(self, queries: Queries, user: int) -> tuple[Rows, Floats]:
+        """The user's items (c,) of a weight above 0, as they come in the history, and their sums (c, 4)."""
+        rows, weights = queries.history_rows[user], signed_weights(queries)[user]
+        ages = np.zeros(len(rows))
+        if queries.history_times is not None:
+            ages = np.maximum(moments(queries, self._table)[user] - queries.history_times[user], 0) / DAY_MS
+        decays = np.ones((len(rows), len(NAMES)), dtype=np.float32)
+        decays[:, :-1] = np.exp2(-ages[:, None] / np.array(HALF_LIVES_DAYS))
+        sums = np.zeros(decays.shape, dtype=np.float32)
+        if compiled():
+            items = np.empty(len(rows), dtype=np.int32)
+            count = reading.frequencies(rows, weights, decays, items, sums)
+            return items[:count], sums[:count]
+        used = np.flatnonzero((rows >= 0) & (weights > 0))
+        items, first, place = np.unique(rows[used], return_index=True, return_inverse=True)
+        order = np.argsort(first)
+        rank = np.empty(len(items), dtype=np.int64)
+        rank[order] = np.arange(len(items))
+        np.add.at(sums, rank[place], decays[used])
+        return items[order], sums[: len(items)]

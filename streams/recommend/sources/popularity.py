@@ -1,0 +1,48 @@
+"""What all users use most: within minutes, and within months."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from streams.items.table import ItemTable
+from streams.recommend.base import Candidates, Floats, Queries, Rows
+from streams.recommend.catalog import Catalog
+from streams.recommend.sources.reading import NOTHING, banned, candidates, moments, said_of
+
+# By `items.layout.HALF_LIVES_MS`.
+NAMES = tuple(f"popularity_{half_life}" for half_life in ("10m", "6h", "1d", "7d", "30d", "90d"))
+FOUND = 30
+
+
+class PopularitySource:
+    """The items of the largest decayed sums of uses at each half-life. Scores are these sums as of the moment."""
+
+    def __init__(self, table: ItemTable, found: int = FOUND) -> None:
+        """found: candidates of each half-life, at least."""
+        self._table, self._found = table, found
+
+    def candidates(self, catalog: Catalog, queries: Queries, k: int) -> Candidates:
+        """See `CandidateSource.candidates`; scores under NAMES."""
+        self._table.refresh()
+        when, found = moments(queries, self._table), []
+        for user in range(len(queries)):
+            first = self._table.leaders.first(max(k, self._found), banned(catalog, queries, user))
+            rows = np.unique(first)
+            rows = rows[rows >= 0]
+            sums = self._table.decayed(rows, int(when[user]))
+            found.append((rows, dict(zip(NAMES, sums.T, strict=True))))
+        return candidates(found, NAMES)
+
+    def scores(self, catalog: Catalog, queries: Queries, rows: Rows) -> Mapping[str, Floats]:
+        """See `recommend.base.Scorer`; it says nothing of items that were never used."""
+        self._table.refresh()
+        when = moments(queries, self._table)
+        said = np.empty((len(NAMES), *rows.shape), dtype=np.float32)
+        for user, own in enumerate(rows):
+            items = own[own >= 0]
+            sums = self._table.decayed(items, int(when[user]))
+            sums[self._table.uses[items] == 0] = NOTHING
+            said[:, user, own >= 0] = sums.T
+        return said_of(rows, NAMES, said)
