@@ -12,6 +12,7 @@ from streams.commands.encoder import export_cli, train_cli
 from streams.commands.fit import fit_cli
 from streams.commands.kafka import kafka_cli
 from streams.commands.load import load_cli
+from streams.commands.recommending.ranker import ranker_cli
 from streams.commands.replay import verify_replay
 from streams.commands.topics import topics_cli
 from streams.commands.worker import run_worker
@@ -29,6 +30,7 @@ app.add_typer(load_cli, name="load")
 app.add_typer(fit_cli, name="fit")
 app.add_typer(train_cli, name="train")
 app.add_typer(export_cli, name="export")
+app.add_typer(ranker_cli, name="ranker")
 app.add_typer(bench_cli, name="bench")
 app.command("worker")(run_worker)
 app.command("audit")(show_audit)

@@ -89,8 +89,16 @@ def _columns(
         *_reason_columns(reasons.index, parts, events),
         ['],"other":'] * (users * k),
         _numbers(_rounded(scores - parts.sum(axis=-1))),
+        *_propensity_columns(ranked.propensities),
         ["}"] * (users * k),
     ]
+
+
+def _propensity_columns(propensities: Floats | None) -> list[list[str]]:
+    """Two columns where something was left to chance."""
+    if propensities is None:
+        return []
+    return [[',"propensity":'] * propensities.size, _numbers(_rounded(propensities))]
 
 
 def _reason_columns(index: Rows, parts: Doubles, events: Sequence[Sequence[str]]) -> list[list[str]]:

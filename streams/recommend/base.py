@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from streams.items.table import ItemTable
 from streams.recommend.catalog import Catalog
 from streams.recommend.queries import Floats, Longs, Mask, Queries, Rows
 
@@ -73,6 +74,9 @@ class Ranked:
     scores: Floats
     # Where `rows` is -1, they may hold anything.
     reasons: Reasons
+    # (U, k) float32, the probability with which each item would stand in the list; None where nothing was left to
+    # chance.
+    propensities: Floats | None = None
 
 
 class CandidateSource(Protocol):
@@ -151,6 +155,6 @@ class Learner(Protocol):
 class UsesItems(Protocol):
     """A recommender that reads what the stream has learned of items."""
 
-    def use_items(self, table: Any) -> None:
+    def use_items(self, table: ItemTable) -> None:
         """Read this table from now on; its owner goes on changing it between two calls of `recommend`."""
         ...

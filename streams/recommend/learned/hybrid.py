@@ -5,23 +5,28 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
 from hashlib import blake2b
-from typing import Any
 
 import numpy as np
 
-from streams.recommend.base import CandidateSource, Floats, Queries, Ranked, Reasons, Rows
+from streams.items.table import ItemTable
+from streams.recommend.after.steps import Steps
+from streams.recommend.base import CandidateSource, Mask, Queries, Ranked, Rows
 from streams.recommend.catalog import Catalog
-from streams.recommend.learned.base import LearnedRanker
+from streams.recommend.learned.base import LearnedRanker, resume, stored
 from streams.recommend.learned.columns import Columns
 from streams.recommend.learned.linear import LinearRanker
+from streams.recommend.learned.lists import Lists
 from streams.recommend.learned.mlp import MlpRanker
+from streams.recommend.learned.parameters import Stored
 from streams.recommend.learned.pools import Pool, pools
-from streams.recommend.learned.reasons import Terms, names, reasons, terms
 from streams.recommend.learned.sources import FEATURES, sources
 from streams.settings.settings import Settings
 
 # Candidate sources that read a table of items, or none.
-Sources = Callable[[Any], Sequence[CandidateSource]]
+Sources = Callable[[ItemTable | None], Sequence[CandidateSource]]
+NO_STEPS = Steps()
+# An item of fewer uses is cold.
+COLD_BELOW = 3
 
 
 class HybridRecommender:
@@ -31,33 +36,38 @@ class HybridRecommender:
     ranker: with its parameters. Not thread-safe: one thread recommends, learns and merges.
     """
 
-    def __init__(self, make: Sources, ranker: LearnedRanker, remembered: int = 256) -> None:
+    def __init__(
+        self, make: Sources, ranker: LearnedRanker, steps: Steps = NO_STEPS, remembered: int = 256
+    ) -> None:
         """make: the sources that read a table, or of None those that need none.
 
         remembered: requests whose candidates are kept, so that learning from them need not find them again.
         """
-        self.table: Any = None
-        self.ranker = ranker
+        self.table: ItemTable | None = None
+        self.ranker, self.steps = ranker, steps
         self._make, self._sources = make, make(None)
         self._pools: OrderedDict[tuple[bytes, int], Pool] = OrderedDict()
         self._remembered, self._k = remembered, 20
 
-    def use_items(self, table: Any) -> None:
+    def use_items(self, table: ItemTable) -> None:
         """See `UsesItems.use_items`."""
         self.table, self._sources = table, self._make(table)
         self._pools.clear()
 
     def recommend(self, catalog: Catalog, queries: Queries, k: int, reasons: int = 0) -> Ranked:
-        """See `Recommender.recommend`. An item's score is its logit; equal scores rank the smaller row first."""
+        """See `Recommender.recommend`.
+
+        An item's score is its logit and what the steps behind the ranker add. Equal scores rank the smaller row first.
+        """
         queries.check(catalog, k)
         self._k = k
-        found = pools(self._sources, self.ranker.columns, catalog, queries, k)
-        rows = np.full((len(queries), k), -1, dtype=np.int32)
-        scores = np.zeros((len(queries), k), dtype=np.float32)
-        why = [self._best(pool, rows[user], scores[user], reasons > 0) for user, pool in enumerate(found)]
-        for key, pool in zip(keys(queries), found, strict=True):
+        lists = Lists(self.ranker, self.steps, len(queries), k, reasons > 0)
+        found, asked = self._found(catalog, queries, k), keys(queries)
+        for user, (key, pool) in enumerate(zip(asked, found, strict=True)):
+            seed = int.from_bytes(key[0], "little")
+            lists.fill(user, pool, self._cold(pool.rows), catalog.vectors, seed)
             self._remember(key, pool)
-        return Ranked(rows, scores, self._reasons(catalog, queries, rows, scores, why, reasons))
+        return lists.ranked(catalog, queries, reasons)
 
     def learn(self, catalog: Catalog, queries: Queries, used: Sequence[Collection[int]]) -> None:
         """See `Learner.learn`.
@@ -71,56 +81,41 @@ class HybridRecommender:
             asked[user]: self._pools[asked[user]] for user in range(len(asked)) if asked[user] in self._pools
         }
         if missing:
-            own = pools(self._sources, self.ranker.columns, catalog, queries.only(missing), self._k)
+            own = self._found(catalog, queries.only(missing), self._k)
             known |= {asked[user]: pool for user, pool in zip(missing, own, strict=True)}
         for key, rows in zip(asked, used, strict=True):
             if rows:
                 self._learn(known[key], rows)
+
+    def _found(self, catalog: Catalog, queries: Queries, k: int) -> list[Pool]:
+        return pools(self._sources, self.ranker.columns, catalog, self.steps.before(queries), k)
 
     def _learn(self, pool: Pool, used: Collection[int]) -> None:
         targets = np.flatnonzero(np.isin(pool.rows, np.fromiter(used, dtype=np.int64, count=len(used))))
         if len(targets):
             self.ranker.learn(self.ranker.columns.of(pool.scores), pool.segment, targets)
 
-    def _best(self, pool: Pool, rows: Rows, scores: Floats, explained: bool) -> Terms | None:
-        """Write a user's k best rows and their scores; the terms of these scores, where they are wanted."""
-        if not len(pool.rows):
-            return None
-        columns = self.ranker.columns.of(pool.scores)
-        logits = self.ranker.logits(columns, pool.segment)
-        order = best(logits, len(rows))
-        rows[: len(order)], scores[: len(order)] = pool.rows[order], logits[order]
-        return terms(self.ranker, pool, columns, logits, order, len(rows)) if explained else None
+    def _cold(self, rows: Rows) -> Mask:
+        """(c,) true for items of the table that are hardly used."""
+        if self.table is None or not self.steps.cold:
+            return np.zeros(len(rows), dtype=np.bool_)
+        self.table.refresh()
+        cold: Mask = self.table.uses[rows] < COLD_BELOW
+        return cold
 
-    def _reasons(
-        self,
-        catalog: Catalog,
-        queries: Queries,
-        rows: Rows,
-        scores: Floats,
-        found: list[Terms | None],
-        top: int,
-    ) -> Reasons:
-        if not top or not len(queries):
-            return Reasons.none(scores)
-        called, k = names(self.ranker), rows.shape[1]
-        nothing = Terms(np.zeros((len(called), k), np.float32), np.zeros(k, np.float32))
-        return reasons(catalog, queries, rows, scores, [one or nothing for one in found], called, top)
+    def save(self) -> bytes:
+        """What the ranker has learned, for `load`."""
+        return stored(self.ranker).to_bytes()
+
+    def load(self, data: bytes) -> None:
+        """Go on from what `save` gave, here or elsewhere. Raises ParametersError where it does not fit."""
+        resume(self.ranker, Stored.from_bytes(data))
 
     def _remember(self, key: tuple[bytes, int], pool: Pool) -> None:
         self._pools[key] = pool
         self._pools.move_to_end(key)
         if len(self._pools) > self._remembered:
             self._pools.popitem(last=False)
-
-
-def best(scores: Floats, k: int) -> Rows:
-    """(n,) places of the k largest scores (c,), n = min(k, c): the largest first, of equal ones the first place."""
-    places = np.arange(len(scores))
-    if len(scores) > k:
-        places = np.flatnonzero(scores >= np.partition(scores, len(scores) - k)[len(scores) - k])
-    order: Rows = places[np.argsort(-scores[places], kind="stable")][:k].astype(np.int32)
-    return order
 
 
 def keys(queries: Queries) -> list[tuple[bytes, int]]:
@@ -145,4 +140,5 @@ def from_settings(settings: Settings) -> HybridRecommender:
         if ranking.ranker == "mlp"
         else LinearRanker(columns, ranking.rate, ranking.segment_rate)
     )
-    return HybridRecommender(sources, ranker, ranking.remembered)
+    steps = Steps(ranking.cold_bias, ranking.diversity, ranking.exploration, ranking.exclude_disliked)
+    return HybridRecommender(sources, ranker, steps, ranking.remembered)

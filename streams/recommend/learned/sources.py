@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from streams.items.table import ItemTable
 from streams.recommend.base import Candidates, CandidateSource, Queries
 from streams.recommend.catalog import Catalog
 from streams.recommend.content import ContentSource
@@ -30,6 +30,6 @@ class AtLeast:
         return self.source.candidates(catalog, queries, max(k, self.least))
 
 
-def sources(table: Any) -> Sequence[CandidateSource]:
+def sources(table: ItemTable | None) -> Sequence[CandidateSource]:
     """All that read this table; without one, content alone."""
     return (AtLeast(ContentSource(), BY_CONTENT),)

@@ -20,3 +20,12 @@ class RankingSettings(Section):
     segment_rate: float = Field(default=0.02, gt=0.0, le=1.0, alias="ranking_segment_rate")
     # Requests whose candidates are kept for learning (about 50 KB each); others are found again.
     remembered: int = Field(default=256, ge=0, le=100_000, alias="ranking_remembered")
+    # Added to the score of an item that was used fewer than three times; 1 or so lets new items in. Needs what the
+    # stream has learned of items.
+    cold_bias: float = Field(default=0.0, ge=0.0, le=100.0, alias="ranking_cold_bias")
+    # What an item loses for each unit of its cosine with the nearest item that stands higher; 1 or so.
+    diversity: float = Field(default=0.0, ge=0.0, le=100.0, alias="ranking_diversity")
+    # Share of a list's places that is filled by lower candidates, by chance.
+    exploration: float = Field(default=0.0, ge=0.0, le=1.0, alias="ranking_exploration")
+    # Leave out an item whose newest remembered event has a weight below 0.
+    exclude_disliked: bool = Field(default=False, alias="ranking_exclude_disliked")

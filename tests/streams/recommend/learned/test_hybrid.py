@@ -8,15 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from streams.items.table import ItemTable
+from streams.recommend.after.picked import best
 from streams.recommend.base import Candidates, CandidateSource, Floats, Learner, Queries, Rows, UsesItems
 from streams.recommend.catalog import Catalog
 from streams.recommend.content import ContentSource
 from streams.recommend.content_ranker import CONTENT
 from streams.recommend.learned.base import LearnedRanker
 from streams.recommend.learned.columns import Columns, Feature
-from streams.recommend.learned.hybrid import HybridRecommender, best
+from streams.recommend.learned.hybrid import HybridRecommender
 from streams.recommend.learned.linear import LinearRanker
 from streams.recommend.learned.mlp import MlpRanker
+from streams.recommend.learned.sources import sources
 from tests.contracts.test_recommender_contract import asked, make_catalog, only
 
 FEATURES = (Feature(CONTENT, CONTENT, signed=True, start=1.0), Feature("odd", "odd"), Feature("far", "far"))
@@ -49,12 +52,12 @@ class OddScorer(OddSource):
 def hybrid(
     ranker: Any = LinearRanker, odd: type[OddSource] = OddSource, remembered: int = 256
 ) -> HybridRecommender:
-    def sources(table: Any) -> tuple[CandidateSource, ...]:
+    def make(table: Any) -> tuple[CandidateSource, ...]:
         return (ContentSource(),) if table is None else (ContentSource(), odd())
 
     made: LearnedRanker = ranker(Columns(FEATURES))
-    recommender = HybridRecommender(sources, made, remembered)
-    recommender.use_items(object())
+    recommender = HybridRecommender(make, made, remembered=remembered)
+    recommender.use_items(ItemTable(Catalog(5)))
     return recommender
 
 
@@ -75,8 +78,7 @@ def test_the_candidates_of_all_sources_are_ranked_together() -> None:
 
 def test_without_items_content_decides_alone() -> None:
     catalog, queries = make_catalog(30), asked(4, 30)
-    recommender = hybrid()
-    recommender.use_items(None)
+    recommender = HybridRecommender(sources, LinearRanker(Columns(FEATURES)))
     ranked = recommender.recommend(catalog, queries, 5)
     np.testing.assert_array_equal(ranked.rows, ContentSource().candidates(catalog, queries, 5).rows)
 

@@ -1,0 +1,1 @@
+"""Verbs about recommenders and what they learn."""

@@ -1,0 +1,74 @@
+"""`interestflow ranker`: what a ranker has learned."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from streams.commands.common import fail, or_exit
+
+if TYPE_CHECKING:
+    from streams.recommend.learned.parameters import Stored
+
+ranker_cli = typer.Typer(help="What a ranker has learned.", no_args_is_help=True)
+File = Annotated[Path, typer.Argument(help="What the `save` of the recommender `hybrid` gave.")]
+
+
+@ranker_cli.callback()
+def ranker() -> None:
+    """What a ranker has learned."""
+
+
+@ranker_cli.command("show")
+def show_ranker(file: File) -> None:
+    """Print the weight of each column, for all requests and by segment: time since the last event, number of events.
+
+    Example: interestflow ranker show ranker.bin
+    """
+
+    def run() -> None:
+        from rich.console import Console
+
+        from streams.recommend.learned.parameters import Stored
+
+        if not file.is_file():
+            fail(f"there is no file {file}", 1)
+        kept = Stored.from_bytes(file.read_bytes())
+        console = Console(soft_wrap=True)
+        console.print(f"{kept.kind} ranker, version {kept.version}, {len(kept.columns)} columns")
+        console.print(_table(kept))
+
+    or_exit(run)
+
+
+def _table(kept: Stored) -> Any:
+    """One row per column of the ranker: its weights in every segment, or what stands in their place."""
+    from rich.table import Table
+
+    table = Table("column")
+    weights = _weights(kept)
+    for name in weights:
+        table.add_column(name, justify="right")
+    for place, column in enumerate(kept.columns):
+        table.add_row(column, *(f"{each[place]:+.3f}" for each in weights.values()))
+    return table
+
+
+def _weights(kept: Stored) -> dict[str, Any]:
+    """By heading, (K,) numbers."""
+    import numpy as np
+
+    from streams.recommend.learned import linear, mlp
+    from streams.recommend.learned.segments import NAMES
+
+    values = kept.values
+    if kept.kind == mlp.MlpRanker.kind:
+        # How much of a column reaches the units, by their weight in the logit.
+        reach = np.abs(values[mlp.OUT]) @ np.abs(values[mlp.HIDDEN])
+        return {"direct": values[mlp.DIRECT], "through the units": reach}
+    everywhere = values[linear.ALL]
+    return {"all": everywhere} | {
+        name: everywhere + own for name, own in zip(NAMES, values[linear.SEGMENTS], strict=True)
+    }

@@ -1,0 +1,33 @@
+"""Which candidates make a user's list, and what they got beside the ranker's logit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from streams.recommend.base import Floats, Rows
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """n candidates, best first.
+
+    places: (n,) among the candidates. scores: (n,) not rising. terms: by name, (n,) what was added to the logits.
+    propensities: (n,) with which probability each would stand in the list; None where nothing was left to chance.
+    """
+
+    places: Rows
+    scores: Floats
+    terms: Mapping[str, Floats]
+    propensities: Floats | None = None
+
+
+def best(scores: Floats, k: int) -> Rows:
+    """(n,) places of the k largest scores (c,), n = min(k, c): the largest first, of equal ones the first place."""
+    places = np.arange(len(scores))
+    if len(scores) > k:
+        places = np.flatnonzero(scores >= np.partition(scores, len(scores) - k)[len(scores) - k])
+    order: Rows = places[np.argsort(-scores[places], kind="stable")][:k].astype(np.int32)
+    return order

@@ -1,0 +1,69 @@
+"""Lists made of pools of candidates: scored by the ranker, then picked by the steps behind it, and explained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from streams.recommend.after.picked import Picked
+from streams.recommend.after.steps import Steps
+from streams.recommend.base import Floats, Mask, Queries, Ranked, Reasons, Rows
+from streams.recommend.catalog import Catalog
+from streams.recommend.learned.base import LearnedRanker
+from streams.recommend.learned.pools import Pool
+from streams.recommend.learned.reasons import Terms, names, reasons, terms
+
+
+@dataclass(slots=True)
+class Lists:
+    """Lists of U users, at most k items each. explained: true where the terms of the scores are wanted."""
+
+    ranker: LearnedRanker
+    steps: Steps
+    users: int
+    k: int
+    explained: bool
+    rows: Rows = field(init=False)
+    scores: Floats = field(init=False)
+    _propensities: Floats = field(init=False)
+    _terms: list[Terms] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rows = np.full((self.users, self.k), -1, dtype=np.int32)
+        self.scores = np.zeros((self.users, self.k), dtype=np.float32)
+        self._propensities = np.zeros((self.users, self.k), dtype=np.float32)
+        nothing = Terms(np.zeros((len(self._called()), self.k), np.float32), np.zeros(self.k, np.float32))
+        self._terms = [nothing] * self.users
+
+    def fill(self, user: int, pool: Pool, cold: Mask, vectors: Floats, seed: int) -> None:
+        """Make this user's list. See `Steps.pick`."""
+        if not len(pool.rows):
+            return
+        columns = self.ranker.columns.of(pool.scores)
+        logits = self.ranker.logits(columns, pool.segment)
+        picked = self.steps.pick(logits, pool.rows, cold, vectors, self.k, seed)
+        count = len(picked.places)
+        self.rows[user, :count], self.scores[user, :count] = pool.rows[picked.places], picked.scores
+        if picked.propensities is not None:
+            self._propensities[user, :count] = picked.propensities
+        if self.explained:
+            self._terms[user] = self._explained(pool, columns, logits, picked)
+
+    def ranked(self, catalog: Catalog, queries: Queries, top: int) -> Ranked:
+        """All lists, with the `top` strongest terms of each score."""
+        why = Reasons.none(self.scores)
+        if self.explained and self.users:
+            called = self._called()
+            why = reasons(catalog, queries, self.rows, self.scores, self._terms, called, top)
+        return Ranked(self.rows, self.scores, why, self._propensities if self.steps.exploration else None)
+
+    def _called(self) -> tuple[str, ...]:
+        return (*names(self.ranker), *self.steps.names)
+
+    def _explained(self, pool: Pool, columns: Floats, logits: Floats, picked: Picked) -> Terms:
+        found = terms(self.ranker, pool, columns, logits, picked.places, self.k)
+        steps = np.zeros((len(self.steps.names), self.k), dtype=np.float32)
+        for place, name in enumerate(self.steps.names):
+            steps[place, : len(picked.places)] = picked.terms[name]
+        return Terms(np.concatenate((found.by_name, steps), axis=0), found.content)
