@@ -99,7 +99,7 @@ class RecordColumns(Sequence[Record]):
             return replace(self, table=self.table[:, index], made=None)
         if self.made is not None:
             return self.made[index]
-        return self._records(self.table[:, [index]])[0]
+        return self._records(self.table[:, index, np.newaxis])[0]
 
     def __iter__(self) -> Iterator[Record]:
         if self.made is None:

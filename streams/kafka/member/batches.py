@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 # From so many records on average a partition's outstanding batches count as full; else so few may be outstanding.
@@ -24,12 +24,11 @@ class RecordBatch:
     removed: tuple[int, int] | None = None
     started: bool = False
     stale: bool = False
+    # Of the last record, which may have to be made to be asked.
+    last_offset: int = field(init=False)
 
-    @property
-    def last_offset(self) -> int:
-        """Offset of the last record."""
-        offset: int = self.records[-1].offset
-        return offset
+    def __post_init__(self) -> None:
+        self.last_offset = self.records[-1].offset
 
     @property
     def next_offset(self) -> int:
