@@ -134,7 +134,7 @@ def _value(signals: ItemSignals, of: Longs, keys: Keys, ids: Sequence[str]) -> b
     text = orjson.dumps(head)
     text += b" " * (-(len(text) + 4) % 8)
     sessions = np.maximum.reduceat(signals.sessions, starts)
-    columns = (
+    columns: tuple[npt.NDArray[Any], ...] = (
         *(keys[used], signals.offsets[starts], signals.times[starts], sessions),
         *(signals.others, signals.weights, items, events),
     )
