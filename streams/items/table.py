@@ -123,8 +123,11 @@ class ItemTable:
         return found
 
     def recent_factors(self, rows: Rows, at: int) -> Floats:
-        """(n,) by what the weights in `recent` of these items are multiplied to be as of a time, milliseconds."""
-        elapsed = at - self._blocks[rows] * BLOCK_MS
+        """(n,) by what the weights in `recent` of these items are multiplied to be as of a time, milliseconds.
+
+        A time before the begin of an item's block counts as that.
+        """
+        elapsed = np.maximum(at - self._blocks[rows] * BLOCK_MS, 0)
         return np.exp2(-elapsed / RECENT_HALF_LIFE_MS).astype(np.float32)
 
     def neighbours_of(self, rows: Rows, at: int) -> tuple[Rows, Floats]:

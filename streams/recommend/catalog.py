@@ -34,6 +34,7 @@ class Catalog:
 
     item_ids: id of each row; row_of_key: row of each `item_key`; both hold the removed items too. row_of: row of each
     id that is known and not removed. max_length: no row's vector is longer (it never shrinks). removals: so far.
+    changes: items put so far.
     """
 
     def __init__(self, dim: int, capacity: int = 1024, titles: bool = False) -> None:
@@ -47,7 +48,7 @@ class Catalog:
         self.item_ids: list[str] = []
         self.row_of: dict[str, int] = {}
         self.row_of_key: dict[int, int] = {}
-        self.max_length, self.removals = 0.0, 0
+        self.max_length, self.removals, self.changes = 0.0, 0, 0
         self._vectors: Floats = np.zeros((capacity, dim), dtype=np.float32)
         self._keys = np.zeros(capacity, dtype=np.uint64)
         self._live = np.zeros(capacity, dtype=np.bool_)
@@ -99,6 +100,7 @@ class Catalog:
         if self._titles is not None:
             self._titles[row] = title
         self.max_length = max(self.max_length, length)
+        self.changes += 1
         return row
 
     def remove(self, item_id: str) -> None:

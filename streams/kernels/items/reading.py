@@ -74,6 +74,13 @@ def top(values: Any, rows: Any, k: int) -> Any:
     return heap
 
 
+@kernel("i4:C1 f4:C2!")
+def clear(touched: Any, sums: Any) -> None:
+    """Make the sums (n, w) of the touched rows zeros again."""
+    for row in touched:
+        sums[row] = 0
+
+
 @kernel("i4:C1 f4:C2 f4:C2 i4:C3 f4:C3 f4 f4:C2! i4:C1!")
 def gather(
     items: Any, scales: Any, steps: Any, neighbours: Any, weights: Any, least: Any, sums: Any, touched: Any
@@ -144,7 +151,7 @@ def similar(items: Any, steps: Any, rings: Any, keys: Any, sums: Any, found: Any
     return count
 
 
-@kernel("i4:C1 i8:C1 f4:C1 f4:C1! i4:C1!")
+@kernel("i4:C1 i8:C1 f4:C1 f4:A1! i4:C1!")
 def spread(rows: Any, ends: Any, said: Any, sums: Any, touched: Any) -> int:
     """Add each session's weight (n,) to its items; returns how many rows were touched, and writes them.
 

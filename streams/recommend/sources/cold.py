@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from streams.items.table import ItemTable
-from streams.recommend.base import Candidates, Queries
+from streams.kernels.compiling import compiled
+from streams.recommend.base import Candidates, Floats, Queries, Rows
 from streams.recommend.catalog import Catalog
-from streams.recommend.sources.reading import banned, candidates, largest_products, top
+from streams.recommend.sources.content import Products
+from streams.recommend.sources.reading import banned, candidates, counting_vectors, largest_products, top
 
 NAME = "cold"
 FOUND = 60
 # An item with fewer uses is cold.
 USES = 3
-# Of more cold items than these, only those that came into the catalogue last are looked at.
-LOOKED_AT = 4096
 
 
 class ColdSource:
@@ -23,21 +23,26 @@ class ColdSource:
     Their scores are these products; a user without an interest gets none.
     """
 
-    def __init__(self, table: ItemTable, found: int = FOUND) -> None:
-        """found: candidates, at least."""
-        self._table, self._found = table, found
+    def __init__(self, table: ItemTable, found: int = FOUND, products: Products | None = None) -> None:
+        """found: candidates, at least. products: shared with other sources."""
+        self._table, self._found, self._products = table, found, products or Products()
 
     def candidates(self, catalog: Catalog, queries: Queries, k: int) -> Candidates:
         """See `CandidateSource.candidates`; scores under NAME."""
         self._table.refresh()
-        weighted, active = queries.weighted().astype(np.float32, copy=False), queries.active()
-        uses, found = self._table.uses, []
+        found = []
         for user in range(len(queries)):
-            vectors = weighted[user][active[user]]
-            cold = (uses < USES) & ~banned(catalog, queries, user)
-            known = self._table.latest and vectors.any()
-            rows = np.flatnonzero(cold)[-LOOKED_AT if known else len(cold) :].astype(np.int32)
-            products = largest_products(vectors, catalog.vectors, rows)
-            best = top(products, rows, max(k, self._found))
-            found.append((rows[best], {NAME: products[best]}))
+            rows, products = self._nearest(catalog, queries, user, max(k, self._found))
+            found.append((rows, {NAME: products}))
         return candidates(found, (NAME,))
+
+    def _nearest(self, catalog: Catalog, queries: Queries, user: int, k: int) -> tuple[Rows, Floats]:
+        if not self._table.latest or not queries.weighted()[user].any():
+            return np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32)
+        out = banned(catalog, queries, user) | (self._table.uses >= USES)
+        if compiled():
+            return self._products.best(catalog, queries, user, out, k)
+        rows = np.flatnonzero(~out).astype(np.int32)
+        products = largest_products(counting_vectors(queries, user), catalog.vectors, rows)
+        best = top(products, rows, k)
+        return rows[best], products[best]

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from streams.items.table import ItemTable
 from streams.kernels.compiling import compiled
@@ -57,6 +56,14 @@ def banned(catalog: Catalog, queries: Queries, user: int) -> Mask:
     return found
 
 
+def counting_vectors(queries: Queries, user: int) -> Floats:
+    """(m, dim) the user's vectors that count, times their shares."""
+    vectors = queries.vectors[user] * queries.shares[user][:, None]
+    if len(vectors) > 1 and (some := vectors.any(axis=1)).any():
+        vectors = vectors[some]
+    return np.ascontiguousarray(vectors, dtype=np.float32)
+
+
 def top(values: Floats, rows: Rows, k: int) -> Longs:
     """Places of the k largest values (n,), the largest first; of equal ones the smaller row (n,) first."""
     if compiled():
@@ -78,6 +85,9 @@ def largest_products(vectors: Floats, items: Floats, rows: Rows) -> Floats:
 
 def candidates(found: Sequence[tuple[Rows, Mapping[str, Floats]]], names: Sequence[str]) -> Candidates:
     """Those of all users together. found: of each user, rows (c,) and the scores (c,) of each name."""
+    if len(found) == 1:
+        rows, said = found[0]
+        return Candidates(rows[None], {name: said[name][None] for name in names})
     width = max((len(rows) for rows, _ in found), default=0)
     rows = np.full((len(found), width), -1, dtype=np.int32)
     scores = {name: np.full(rows.shape, NOTHING, dtype=np.float32) for name in names}
@@ -106,10 +116,9 @@ class Sums:
     They are kept until another user is asked for: candidates are found and scored by the same sums.
     """
 
-    def __init__(self, width: int | None = None) -> None:
-        """width: numbers of each row; None for one without an axis."""
-        self._shape = () if width is None else (width,)
-        self.values: npt.NDArray[np.float32] = np.zeros((0, *self._shape), dtype=np.float32)
+    def __init__(self, width: int) -> None:
+        """width: numbers of each row."""
+        self.values: Floats = np.zeros((0, width), dtype=np.float32)
         self.touched: Rows = np.zeros(0, dtype=np.int32)
         self._of: tuple[Queries, int, int] | None = None
 
@@ -120,7 +129,9 @@ class Sums:
             return True
         self._of = (queries, user, table.version)
         if len(table) > len(self.values):
-            self.values = np.zeros((2 * len(table), *self._shape), dtype=np.float32)
+            self.values = np.zeros((2 * len(table), self.values.shape[1]), dtype=np.float32)
+        elif compiled():
+            reading.clear(self.touched, self.values)
         else:
             self.values[self.touched] = 0
         self.touched = np.zeros(0, dtype=np.int32)

@@ -45,7 +45,7 @@ class SessionSource:
 
     def __init__(self, table: ItemTable, found: int = FOUND) -> None:
         """found: candidates, at least."""
-        self._table, self._found, self._sums = table, found, Sums()
+        self._table, self._found, self._sums = table, found, Sums(1)
         # Places for the sessions of LAST items, twice as many as there can be.
         self._keys: Keys = np.zeros(2 * LAST * SESSIONS, dtype=np.uint64)
         self._similarities = np.zeros(len(self._keys), dtype=np.float32)
@@ -57,7 +57,7 @@ class SessionSource:
         for user in range(len(queries)):
             touched = self._gather(queries, user, newest[user])
             touched = touched[~banned(catalog, queries, user)[touched]]
-            values = self._sums.values[touched]
+            values = self._sums.values[touched, 0]
             places = top(values, touched, max(k, self._found))
             found.append((touched[places], {NAME: values[places]}))
         return candidates(found, (NAME,))
@@ -69,7 +69,7 @@ class SessionSource:
         said = np.empty((1, *rows.shape), dtype=np.float32)
         for user, own in enumerate(rows):
             self._gather(queries, user, newest[user])
-            sums = self._sums.values[own[own >= 0]]
+            sums = self._sums.values[own[own >= 0], 0]
             said[0, user, own >= 0] = np.where(sums > 0, sums, NOTHING)
         return said_of(rows, (NAME,), said)
 
@@ -105,7 +105,7 @@ class SessionSource:
         return keys, np.array(list(sums.values()), dtype=np.float32)
 
     def _spread(self, rows: Rows, ends: Longs, said: Floats) -> Rows:
-        values = self._sums.values
+        values = self._sums.values[:, 0]
         if compiled():
             touched = np.empty(len(rows), dtype=np.int32)
             return touched[: reading.spread(rows, ends, said, values, touched)]

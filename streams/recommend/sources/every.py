@@ -1,0 +1,25 @@
+"""All candidate sources together."""
+
+from __future__ import annotations
+
+from streams.items.table import ItemTable
+from streams.recommend.base import CandidateSource
+from streams.recommend.sources.cold import ColdSource
+from streams.recommend.sources.content import NearestSource, Products
+from streams.recommend.sources.neighbours import NeighbourSource
+from streams.recommend.sources.own import OwnSource
+from streams.recommend.sources.popularity import PopularitySource
+from streams.recommend.sources.sessions import SessionSource
+
+
+def every_source(table: ItemTable) -> tuple[CandidateSource, ...]:
+    """Each source once, reading this table; what two of them need is computed once where one asks after the other."""
+    products = Products()
+    return (
+        NeighbourSource(table),
+        SessionSource(table),
+        PopularitySource(table),
+        OwnSource(table),
+        NearestSource(products=products),
+        ColdSource(table, products=products),
+    )
