@@ -20,7 +20,8 @@ from streams.items.layout import (
 )
 from streams.items.signals import NO_KEY, Floats, ItemSignals, Longs
 from streams.kernels.compiling import compiled
-from streams.kernels.items.fold import move, pair, use
+from streams.kernels.items.pairs import WIDTH, arrange, pair
+from streams.kernels.items.uses import move, use
 
 Doubles = npt.NDArray[np.float64]
 
@@ -47,11 +48,10 @@ def update(states: States, positions: Longs, signals: ItemSignals) -> None:
     if not len(signals):
         return
     whole = np.ascontiguousarray(states)
-    of_uses = signals.others == NO_KEY
-    uses = np.flatnonzero(of_uses)
+    uses = np.flatnonzero(signals.others == NO_KEY)
     _take_uses(whole, positions[uses], signals.only(uses))
     if len(uses) < len(signals):
-        _take_pairs(whole, positions, signals, ~of_uses)
+        _take_pairs(whole, positions, signals)
     if whole is not states:
         states[...] = whole
 
@@ -70,7 +70,7 @@ def _take_uses(states: States, positions: Longs, uses: ItemSignals) -> None:
 def _move(
     positions: Longs, times: Longs, newest: Longs, first: Longs, uses: Longs, elapsed: Longs, lateness: Longs
 ) -> None:
-    """`kernels.items.fold.move` without compiled code."""
+    """`kernels.items.uses.move` without compiled code."""
     for i, (at, time) in enumerate(zip(positions.tolist(), times.tolist(), strict=True)):
         if uses[at] == 0:
             newest[at] = first[at] = time
@@ -83,7 +83,7 @@ def _move(
 def _use(
     positions: Longs, sessions: Any, decays: Doubles, gains: Doubles, sums: Doubles, entered: Longs, ring: Any
 ) -> None:
-    """`kernels.items.fold.use` without compiled code."""
+    """`kernels.items.uses.use` without compiled code."""
     for i, at in enumerate(positions.tolist()):
         sums[at] = sums[at] * decays[i] + gains[i]
         if sessions[i] != NO_KEY and sessions[i] not in ring[at]:
@@ -91,20 +91,20 @@ def _use(
             entered[at] += 1
 
 
-def _take_pairs(
-    states: States, positions: Longs, signals: ItemSignals, chosen: npt.NDArray[np.bool_]
-) -> None:
-    """chosen: (n,) which signals are pairs."""
+def _take_pairs(states: States, positions: Longs, signals: ItemSignals) -> None:
     gains, blocks = growth(signals.times)
-    columns = (signals.items, signals.others, signals.weights, gains, blocks)
-    positions, rest = positions[chosen], [column[chosen] for column in columns]
+    columns = (positions, signals.items, signals.others, signals.weights, gains, blocks)
     if compiled():
+        pairs = np.empty((len(positions), WIDTH), dtype=np.uint64)
+        whole = (np.ascontiguousarray(column) for column in columns)
+        pairs = pairs[: arrange(*whole, len(states), pairs, pairs.view(np.float32))]
         memory = states.view(np.uint8).reshape(len(states), -1)
         kinds = (memory.view(kind) for kind in (np.uint64, np.float32, np.int32))
-        pair(positions, *rest, BLOCK_HALF_LIVES, *kinds, FIELDS, NEIGHBOURS)
+        pair(pairs, pairs.view(np.float32), BLOCK_HALF_LIVES, *kinds, FIELDS, NEIGHBOURS)
         return
-    for at, *signal in zip(positions.tolist(), *rest, strict=True):
-        _pair(states[at], *signal)
+    for at, *signal in zip(*columns, strict=True):
+        if signal[1] != NO_KEY:
+            _pair(states[at], *signal)
 
 
 def growth(times: Longs) -> tuple[Floats, Longs]:
@@ -122,7 +122,7 @@ def growth(times: Longs) -> tuple[Floats, Longs]:
 def _pair(
     state: Any, item: np.uint64, other: np.uint64, said: np.float32, gain: np.float32, block: np.int64
 ) -> None:
-    """`kernels.items.fold.pair` of one signal, without compiled code."""
+    """`kernels.items.pairs.pair` of one signal, without compiled code."""
     x, late = gain * said, int(state["block"]) - int(block)
     if state["pairs"] == 0 or late < 0:
         if late < 0:

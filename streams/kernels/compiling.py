@@ -29,7 +29,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 # Files of this room with kernels.
 FILES = (
     *("directions", "fetched", "names", "origins", "ranking", "records", "rings", "rows", "sums"),
-    *("items.fold", "items.nearest", "items.reading", "items.signals", "items.table"),
+    *("items.nearest", "items.pairs", "items.reading", "items.signals", "items.table", "items.uses"),
 )
 # "numpy": divisions give infinities, as numpy's do, and no exception.
 OPTIONS = {"nogil": True, "fastmath": False, "error_model": "numpy"}

@@ -1,4 +1,4 @@
-"""Items' states take in signals: uses in log order, pairs item by item, so that a row stays in the nearest cache."""
+"""Items' states take in pairs, item by item, so that a row stays in the nearest cache."""
 
 from __future__ import annotations
 
@@ -13,43 +13,10 @@ from streams.kernels.memory import address
 _GOLDEN, _OTHER = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F)
 _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
-
-@kernel("i8:C1 i8:C1 i8:A1! i8:A1! i8:A1! i8:C1! i8:C1!")
-def move(positions: Any, times: Any, newest: Any, first: Any, uses: Any, elapsed: Any, lateness: Any) -> None:
-    """Move the states' times and numbers of uses; write by how much each use moves its state's time, and how late it
-    is, milliseconds (n,). positions, times: (n,) of the uses. newest, first, uses: fields of the states."""
-    for i in range(len(positions)):
-        at, time = positions[i], times[i]
-        if uses[at] == 0:
-            newest[at], first[at] = time, time
-        moved = max(newest[at], time)
-        elapsed[i], lateness[i] = moved - newest[at], moved - time
-        newest[at], first[at] = moved, min(first[at], time)
-        uses[at] += 1
-
-
-@kernel("i8:C1 u8:C1 f8:C2 f8:C2 f8:A2! i8:A1! u8:A2!")
-def use(positions: Any, sessions: Any, decays: Any, gains: Any, sums: Any, entered: Any, ring: Any) -> None:
-    """S <- S * decay + gain for all half-lives of each use's item, and enter its session unless the ring has it.
-
-    positions, sessions: (n,) of the uses. decays, gains: (n, h). sums, entered, ring: fields of the states.
-    """
-    length = ring.shape[1]
-    for i in range(len(positions)):
-        at, key = positions[i], sessions[i]
-        for h in range(sums.shape[1]):
-            sums[at, h] = sums[at, h] * decays[i, h] + gains[i, h]
-        known = key == 0
-        for slot in range(length):
-            known |= ring[at, slot] == key
-        if not known:
-            ring[at, entered[at] % length] = key
-            entered[at] += 1
-
-
 # Places in a row of the arrays that a list of neighbours is looked up by: it is sought by the low bits of its keys, of
-# which a vector instruction compares many; its weakest is sought group by group.
-GROUP = 10
+# which a vector instruction compares many; its weakest is sought group by group. ROOM, no less than a list is long, is
+# a number that the compiler knows, and a multiple of what it compares at once.
+GROUP, ROOM = 10, 128
 
 
 @helper
@@ -61,6 +28,8 @@ def _open(row: Any, at: Any, count: Any) -> None:
     keys, tags, key, tag = row[0], row[3], at[0], at[2]
     for i in range(count):
         tags[tag + i] = np.int16(keys[key + i])
+    for i in range(count, ROOM):
+        tags[tag + i] = 0
     row[4][at[3]] = 0
 
 
@@ -69,12 +38,12 @@ def _place(row: Any, at: Any, count: Any, key: Any) -> Any:
     """Which of `count` keys this one is; -1 for none."""
     keys, tags, begin, tag = row[0], row[3], at[0], at[2]
     low, found = np.int16(key), np.int16(0)
-    for i in range(count):
+    for i in range(ROOM):
         found |= np.int16(i + 1) if tags[tag + i] == low else np.int16(0)
     place = np.int64(found) - 1
     if place < 0 or (place < count and keys[begin + place] == key):
         return place
-    # Two have the same low bits.
+    # Two have the same low bits, or those of none.
     place = count - 1
     while place >= 0 and keys[begin + place] != key:
         place -= 1
@@ -185,61 +154,74 @@ def _add(row: Any, one: Any, two: Any, size: int, count: Any, weights: Any, sign
     return count
 
 
-@helper
-def _by_state(positions: Any, states: int) -> Any:
-    """(n,) the signals in order of their states, those of one as they came."""
-    begins, order = np.zeros(states + 1, np.int64), np.empty(len(positions), np.int64)
-    for i in range(len(positions)):
-        begins[positions[i] + 1] += 1
-    for state in range(states):
-        begins[state + 1] += begins[state]
-    for i in range(len(positions)):
-        order[begins[positions[i]]] = i
-        begins[positions[i]] += 1
-    return order
+# A pair of signals at hand: what `arrange` writes of it.
+STATE, ITEM, OTHER, BLOCK, WEIGHTS, WIDTH = 0, 1, 2, 3, 4, 5
 
 
-@kernel("i8:C1 u8:C1 u8:C1 f4:C1 f4:C1 i8:C1 i8 u8:C2! f4:C2! i4:C2! i8:C1 i8")
-def pair(
+@kernel("i8:C1 u8:C1 u8:C1 f4:C1 f4:C1 i8:C1 i8 u8:C2! f4:C2!")
+def arrange(
     positions: Any,
     items: Any,
     others: Any,
     said: Any,
     gains: Any,
     blocks: Any,
-    halvings: int,
+    states: int,
     words: Any,
     floats: Any,
-    ints: Any,
-    fields: Any,
-    size: int,
-) -> None:
-    """Take pairs (n,) into both lists of their items.
+) -> int:
+    """Write the pairs among n signals in order of their states, those of one as they came; returns how many.
 
-    said: weight of each. gains: by what it grows from the begin of its block to its time. halvings: in a block.
-    words to ints: the states' memory, (U, bytes of a state), as numbers of that kind. fields: where in a state the
-    fields `pairs`, `block`, `neighbours`, `lasting`, `recent`, `lasting_weights` and `recent_weights` begin, each in
-    numbers of its own kind. size: of a list.
+    said: weight of each. gains: by what it grows from the begin of its block to its time. words: (n, WIDTH), by
+    STATE and on. floats: the same memory as (n, 2 * WIDTH); at WEIGHTS, what to add to either list.
     """
-    tags, groups = np.empty(2 * size, np.int16), np.zeros(2 * size + 2, np.int32)
+    begins, count = np.zeros(states + 1, np.int64), 0
+    for i in range(len(positions)):
+        if others[i] != 0:
+            begins[positions[i] + 1] += 1
+            count += 1
+    for state in range(states):
+        begins[state + 1] += begins[state]
+    for i in range(len(positions)):
+        if others[i] != 0:
+            at = begins[positions[i]]
+            begins[positions[i]] += 1
+            words[at, STATE], words[at, ITEM] = np.uint64(positions[i]), items[i]
+            words[at, OTHER], words[at, BLOCK] = others[i], np.uint64(blocks[i])
+            floats[at, 2 * WEIGHTS], floats[at, 2 * WEIGHTS + 1] = said[i], gains[i] * said[i]
+    return count
+
+
+@kernel("u8:C2 f4:C2 i8 u8:C2! f4:C2! i4:C2! i8:C1 i8")
+def pair(
+    pairs: Any, weights: Any, halvings: int, words: Any, floats: Any, ints: Any, fields: Any, size: int
+) -> None:
+    """Take pairs (n, WIDTH) into both lists of their items, as `arrange` wrote them. weights: the same memory.
+
+    halvings: in a block. words to ints: the states' memory, (U, bytes of a state), as numbers of that kind. fields:
+    where in a state the fields `pairs`, `block`, `neighbours`, `lasting`, `recent`, `lasting_weights` and
+    `recent_weights` begin, each in numbers of its own kind. size: of a list.
+    """
+    tags, groups = np.empty(2 * ROOM, np.int16), np.zeros(2 * size + 2, np.int32)
     row = (address(words), address(floats), address(ints), address(tags), address(groups))
-    before = -1
-    for i in _by_state(positions, len(words)):
-        at = positions[i]
+    before: Any = -1
+    for i in range(len(pairs)):
+        at, block = np.int64(pairs[i, STATE]), np.int64(pairs[i, BLOCK])
         key, weight = at * words.shape[1], at * floats.shape[1]
         one = (key + fields[3], weight + fields[5], 0, 0)
-        two = (key + fields[4], weight + fields[6], size, size + 1)
-        count = np.int64(ints[at, fields[2]])
+        two = (key + fields[4], weight + fields[6], ROOM, size + 1)
+        count, recent = np.int64(ints[at, fields[2]]), weights[i, 2 * WEIGHTS + 1]
         if at != before:
             _open(row, one, count)
             _open(row, two, count)
-        before, late = at, ints[at, fields[1]] - blocks[i]
-        if words[at, fields[0]] == 0 or late < 0:
-            if late < 0:
-                _rescale(row[1], two[1], count, -late, halvings)
-                groups[size + 1] = 0
-            ints[at, fields[1]], late = blocks[i], 0
-        recent = gains[i] * said[i] * np.float32(math.ldexp(1.0, -halvings * late))
-        signal = (items[i], others[i], words[at, fields[0]])
-        ints[at, fields[2]] = _add(row, one, two, size, count, (said[i], recent), signal)
+        before, late = at, ints[at, fields[1]] - block
+        if words[at, fields[0]] == 0:
+            ints[at, fields[1]] = block
+        elif late < 0:
+            _rescale(row[1], two[1], count, -late, halvings)
+            ints[at, fields[1]], groups[size + 1] = block, 0
+        elif late > 0:
+            recent *= np.float32(math.ldexp(1.0, -halvings * late))
+        signal = (pairs[i, ITEM], pairs[i, OTHER], words[at, fields[0]])
+        ints[at, fields[2]] = _add(row, one, two, size, count, (weights[i, 2 * WEIGHTS], recent), signal)
         words[at, fields[0]] += np.uint64(1)
