@@ -6,7 +6,6 @@ log(1 + r) and log(r + 0.02). A signed score becomes its z-score. Where a source
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -87,8 +86,3 @@ class Columns:
     def column_of(self, name: str) -> int:
         """The first column of a feature, its z-score. Raises ValueError where there is none of that name."""
         return self.names.index(f"{name}.{FORMS[0]}")
-
-
-def equal_starts(features: Sequence[Feature], total: float = 1.0) -> tuple[Feature, ...]:
-    """The features of a group, each with an equal part of `total` for a start."""
-    return tuple(Feature(each.name, each.group, each.signed, total / len(features)) for each in features)

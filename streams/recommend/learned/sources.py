@@ -3,33 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from streams.items.table import ItemTable
-from streams.recommend.base import Candidates, CandidateSource, Queries
-from streams.recommend.catalog import Catalog
-from streams.recommend.content import ContentSource
+from streams.recommend.base import CandidateSource
 from streams.recommend.content_ranker import CONTENT
 from streams.recommend.learned.columns import Feature
+from streams.recommend.sources import neighbours, own, popularity, sessions
+from streams.recommend.sources.cold import ColdSource
+from streams.recommend.sources.content import NearestSource
+from streams.recommend.sources.neighbours import NeighbourSource
+from streams.recommend.sources.own import OwnSource
+from streams.recommend.sources.popularity import PopularitySource
+from streams.recommend.sources.sessions import SessionSource
 
-# Candidates by content, at least.
-BY_CONTENT = 50
 
-FEATURES = (Feature(CONTENT, CONTENT, signed=True, start=1.0),)
+def _equal(group: str, names: Sequence[str]) -> tuple[Feature, ...]:
+    """Features of one group. Before anything was learned, the z-scores of a group have a weight of 1 in all."""
+    return tuple(Feature(name, group, start=1 / len(names)) for name in names)
 
 
-@dataclass(frozen=True, slots=True)
-class AtLeast:
-    """A source that is always asked for so many candidates."""
-
-    source: CandidateSource
-    least: int
-
-    def candidates(self, catalog: Catalog, queries: Queries, k: int) -> Candidates:
-        """See `CandidateSource.candidates`."""
-        return self.source.candidates(catalog, queries, max(k, self.least))
+# So each source says as much as any other before the ranker has learned which of them are right.
+FEATURES = (
+    Feature(CONTENT, CONTENT, signed=True, start=1.0),
+    *_equal("neighbours", neighbours.NAMES),
+    *_equal("sessions", (sessions.NAME,)),
+    *_equal("popularity", popularity.NAMES),
+    *_equal("own", own.NAMES),
+)
 
 
 def sources(table: ItemTable | None) -> Sequence[CandidateSource]:
     """All that read this table; without one, content alone."""
-    return (AtLeast(ContentSource(), BY_CONTENT),)
+    if table is None:
+        return (NearestSource(),)
+    return (
+        NearestSource(),
+        NeighbourSource(table),
+        SessionSource(table),
+        PopularitySource(table),
+        OwnSource(table),
+        ColdSource(table),
+    )

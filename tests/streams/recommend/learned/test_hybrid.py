@@ -8,7 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from streams.items.signals import NO_KEY, ItemSignals
+from streams.items.states import ItemStates
 from streams.items.table import ItemTable
+from streams.recommend import RECOMMENDERS
 from streams.recommend.after.picked import best
 from streams.recommend.base import Candidates, CandidateSource, Floats, Learner, Queries, Rows, UsesItems
 from streams.recommend.catalog import Catalog
@@ -19,7 +22,9 @@ from streams.recommend.learned.columns import Columns, Feature
 from streams.recommend.learned.hybrid import HybridRecommender
 from streams.recommend.learned.linear import LinearRanker
 from streams.recommend.learned.mlp import MlpRanker
+from streams.recommend.learned.sources import FEATURES as FEATURES_OF_ALL
 from streams.recommend.learned.sources import sources
+from streams.settings.settings import Settings
 from tests.contracts.test_recommender_contract import asked, make_catalog, only
 
 FEATURES = (Feature(CONTENT, CONTENT, signed=True, start=1.0), Feature("odd", "odd"), Feature("far", "far"))
@@ -78,7 +83,7 @@ def test_the_candidates_of_all_sources_are_ranked_together() -> None:
 
 def test_without_items_content_decides_alone() -> None:
     catalog, queries = make_catalog(30), asked(4, 30)
-    recommender = HybridRecommender(sources, LinearRanker(Columns(FEATURES)))
+    recommender = HybridRecommender(sources, LinearRanker(Columns(FEATURES_OF_ALL)))
     ranked = recommender.recommend(catalog, queries, 5)
     np.testing.assert_array_equal(ranked.rows, ContentSource().candidates(catalog, queries, 5).rows)
 
@@ -169,3 +174,64 @@ def test_of_equal_scores_the_first_place_wins() -> None:
     scores = np.array([1, 3, 2, 3, 3, 1], dtype=np.float32)
     assert best(scores, 2).tolist() == [1, 3]
     assert best(scores, 9).tolist() == [1, 3, 4, 2, 0, 5]
+
+
+def shop(items: int = 40) -> tuple[HybridRecommender, Catalog]:
+    """The recommender of the settings, with a table of what was used in a catalog."""
+    catalog, random = make_catalog(items), np.random.default_rng(3)
+    states = ItemStates(ItemTable(catalog))
+    count = 600
+    pairs = random.random(count) < 0.7
+    states.fold(
+        ItemSignals(
+            random.choice(catalog.keys[: items - 6], count),
+            np.where(pairs, random.choice(catalog.keys, count), np.uint64(NO_KEY)),
+            random.random(count).astype(np.float32),
+            np.sort(random.integers(0, 10**9, count)),
+            np.where(pairs, NO_KEY, random.integers(1, 60, count)).astype(np.uint64),
+            np.arange(count),
+        )
+    )
+    recommender = RECOMMENDERS.build("hybrid", Settings(dimensions=5, ranking_cold_bias=1.0))
+    recommender.use_items(states.table)
+    return recommender, catalog
+
+
+def test_with_all_sources_an_answer_depends_on_the_own_query_alone() -> None:
+    recommender, catalog = shop()
+    for turn in range(10):
+        recommender.learn(catalog, asked(3, 40, seed=turn), [[5, 39], [39], [7]])
+    queries = asked(12, 40, seed=99)
+    together = recommender.recommend(catalog, queries, 8, reasons=30)
+    total = together.reasons.contributions.sum(axis=2) + together.reasons.rest
+    np.testing.assert_allclose(total, together.scores, atol=1e-4)
+    np.testing.assert_allclose(together.reasons.rest, 0, atol=1e-3)
+    assert together.reasons.features == ("content", "neighbours", "sessions", "popularity", "own", "cold")
+    for user in range(12):
+        alone = recommender.recommend(catalog, only(queries, [user]), 8)
+        np.testing.assert_array_equal(alone.rows[0], together.rows[user])
+        np.testing.assert_array_equal(alone.scores[0], together.scores[user])
+
+
+def test_every_feature_is_one_that_a_source_gives() -> None:
+    recommender, catalog = shop()
+    queries = asked(4, 40)
+    given = {
+        name
+        for source in sources(recommender.table)
+        for name in source.candidates(catalog, queries, 5).scores
+    }
+    # Which items are cold is for the step behind the ranker.
+    assert given - {"cold"} == {feature.name for feature in FEATURES_OF_ALL}
+
+
+def test_what_was_saved_is_loaded() -> None:
+    recommender, catalog = shop()
+    for turn in range(10):
+        recommender.learn(catalog, asked(3, 40, seed=turn), [[5, 39], [39], [7]])
+    other, _ = shop()
+    other.load(recommender.save())
+    queries = asked(3, 40, seed=50)
+    np.testing.assert_array_equal(
+        other.recommend(catalog, queries, 5).scores, recommender.recommend(catalog, queries, 5).scores
+    )
