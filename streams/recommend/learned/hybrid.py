@@ -15,7 +15,7 @@ from streams.recommend.catalog import Catalog
 from streams.recommend.learned.base import LearnedRanker, resume, stored
 from streams.recommend.learned.columns import Columns
 from streams.recommend.learned.linear import LinearRanker
-from streams.recommend.learned.lists import Lists
+from streams.recommend.learned.lists import Lists, joined
 from streams.recommend.learned.mlp import MlpRanker
 from streams.recommend.learned.parameters import Stored
 from streams.recommend.learned.pools import Pool, pools
@@ -25,6 +25,8 @@ from streams.settings.settings import Settings
 # Candidate sources that read a table of items, or none.
 Sources = Callable[[ItemTable | None], Sequence[CandidateSource]]
 NO_STEPS = Steps()
+# Users at a time, so that memory does not grow with their number.
+USERS = 64
 # An item of fewer uses is cold.
 COLD_BELOW = 3
 
@@ -61,6 +63,11 @@ class HybridRecommender:
         """
         queries.check(catalog, k)
         self._k = k
+        chunks = range(0, max(len(queries), 1), USERS)
+        parts = [range(first, min(first + USERS, len(queries))) for first in chunks]
+        return joined([self._some(catalog, queries.only(part), k, reasons) for part in parts])
+
+    def _some(self, catalog: Catalog, queries: Queries, k: int, reasons: int) -> Ranked:
         lists = Lists(self.ranker, self.steps, len(queries), k, reasons > 0)
         found, asked = self._found(catalog, queries, k), keys(queries)
         for user, (key, pool) in enumerate(zip(asked, found, strict=True)):
@@ -112,7 +119,8 @@ class HybridRecommender:
         resume(self.ranker, Stored.from_bytes(data))
 
     def _remember(self, key: tuple[bytes, int], pool: Pool) -> None:
-        self._pools[key] = pool
+        # A copy, for a pool is a part of its whole chunk.
+        self._pools[key] = Pool(pool.rows.copy(), pool.scores.copy(), pool.segment)
         self._pools.move_to_end(key)
         if len(self._pools) > self._remembered:
             self._pools.popitem(last=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -67,3 +68,22 @@ class Lists:
         for place, name in enumerate(self.steps.names):
             steps[place, : len(picked.places)] = picked.terms[name]
         return Terms(np.concatenate((found.by_name, steps), axis=0), found.content)
+
+
+def joined(parts: Sequence[Ranked]) -> Ranked:
+    """The lists of all parts, at least one, in their order."""
+    if len(parts) == 1:
+        return parts[0]
+    why = [part.reasons for part in parts]
+    propensities = [part.propensities for part in parts if part.propensities is not None]
+    return Ranked(
+        np.concatenate([part.rows for part in parts]),
+        np.concatenate([part.scores for part in parts]),
+        Reasons(
+            np.concatenate([one.index for one in why]),
+            np.concatenate([one.contributions for one in why]),
+            np.concatenate([one.rest for one in why]),
+            why[0].features,
+        ),
+        np.concatenate(propensities) if propensities else None,
+    )

@@ -213,6 +213,17 @@ def test_with_all_sources_an_answer_depends_on_the_own_query_alone() -> None:
         np.testing.assert_array_equal(alone.scores[0], together.scores[user])
 
 
+def test_many_users_are_answered_in_chunks() -> None:
+    recommender, catalog = shop()
+    queries = asked(150, 40, seed=8)
+    together = recommender.recommend(catalog, queries, 5, reasons=3)
+    assert together.reasons.index.shape == (150, 5, 3)
+    for user in (0, 63, 64, 149):
+        alone = recommender.recommend(catalog, only(queries, [user]), 5, reasons=3)
+        np.testing.assert_array_equal(alone.rows[0], together.rows[user])
+        np.testing.assert_array_equal(alone.reasons.index[0], together.reasons.index[user])
+
+
 def test_every_feature_is_one_that_a_source_gives() -> None:
     recommender, catalog = shop()
     queries = asked(4, 40)
