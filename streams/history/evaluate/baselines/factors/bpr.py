@@ -67,12 +67,12 @@ class OnlineBPR(Baseline):
     """
 
     name = "online_bpr"
-    factors: int = one_of(32, (16, 32, 64))
-    rate: float = between(0.05, 0.01, 0.3, log=True)
-    decay: float = between(0.002, 0.0001, 0.05, log=True)
-    negatives: int = one_of(4, (2, 4, 8))
+    factors: int = one_of(64, (16, 32, 64))
+    rate: float = between(0.1, 0.01, 0.3, log=True)
+    decay: float = between(0.01, 0.0001, 0.05, log=True)
+    negatives: int = one_of(8, (2, 4, 8))
     # Earlier uses, drawn evenly, whose steps are repeated with each new one.
-    repeats: int = one_of(4, (0, 2, 4, 10))
+    repeats: int = one_of(0, (0, 1, 4))
 
     def __post_init__(self) -> None:
         super().__post_init__()
