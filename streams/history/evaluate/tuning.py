@@ -151,7 +151,8 @@ def tune(
     """Search a baseline's parameters. The score is NDCG@10 per target.
 
     first_half: `Stream.first_half()`: of it the first half is learned only, the second is scored. vectors: (items,
-    dim) for `content`. progress: is told how many trials of how many are done. Raises UserError as `build_baseline`.
+    dim) for `decayed_content`. progress: is told how many trials of how many are done. Raises UserError as
+    `build_baseline`.
     """
     # It is refitted as often as it will be in the whole stream, of which this is half.
     visits = 2 * len(first_half.visits)

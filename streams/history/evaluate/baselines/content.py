@@ -23,7 +23,7 @@ class Content(Baseline):
     vectors: (items, dim) float32, finite; the zero vector for an item without any.
     """
 
-    name = "content"
+    name = "decayed_content"
     vectors: Vectors = field(repr=False)
     # The user's sum halves per so many of the user's own uses, and per so many days; 0 for no decay.
     half_life_events: float = one_of(5.0, (0.0, 2.0, 5.0, 20.0, 100.0))

@@ -41,7 +41,7 @@ def build_baseline(
     """A baseline at the beginning of a stream.
 
     items: rows of the catalog. visits: how many the whole stream has; by it alone is known when to refit. vectors:
-    (items, dim) for `content`. parameters: as `tune` gives them; defaults for the others. Raises UserError.
+    (items, dim) for `decayed_content`. parameters: as `tune` gives them; defaults for the others. Raises UserError.
     """
     if name not in BASELINES:
         raise UserError(f"no baseline {name!r}; there are: {', '.join(BASELINES)}")

@@ -107,5 +107,5 @@ def test_a_wrong_name_or_parameter_is_told() -> None:
         build_baseline("ease2", 3, 10)
     with pytest.raises(UserError, match="popularity has no parameter depth"):
         build_baseline("popularity", 3, 10, depth=4)
-    with pytest.raises(UserError, match="content needs the items' vectors"):
-        build_baseline("content", 3, 10)
+    with pytest.raises(UserError, match="decayed_content needs the items' vectors"):
+        build_baseline("decayed_content", 3, 10)
