@@ -29,7 +29,7 @@ class Rules:
     does likewise where the newest record of a key is not its last. long_lag: the compaction lag is longer than a
     pause. awaited: nothing counts as delivered before it is. in_order: batches are committed up to the first that
     is not acknowledged. gapless: once the broker has refused a record, it gets nothing that came behind it.
-    refuses: whether the broker ever refuses one.
+    refuses: whether the broker ever refuses one. learns: what events say of items is published, too.
     """
 
     republish: bool = True
@@ -39,6 +39,7 @@ class Rules:
     in_order: bool = True
     gapless: bool = True
     refuses: bool = True
+    learns: bool = False
 
 
 class Entry(NamedTuple):
@@ -66,13 +67,19 @@ class Broker:
     # The item ids in each partition of the topic of embeddings: workers read them in different orders.
     embeddings: tuple[list[str], list[str]] = field(default_factory=lambda: ([], []))
     changelog: list[Entry] = field(default_factory=list)
+    # What events say of items, by partition of items.
+    signals: dict[int, list[Record]] = field(default_factory=lambda: defaultdict(list))
     outputs: dict[str, list[tuple[bytes, bytes]]] = field(default_factory=lambda: defaultdict(list))
     # Changelog records that were not the owner's, by offset, with the time; until a re-publish has covered them.
     foreign: dict[int, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
-    def append(self, lane: str, epoch: int, key: bytes, value: bytes) -> int:
+    def append(self, lane: str, epoch: int, key: bytes, value: bytes, headers: Sequence[Any] = ()) -> int:
         """Make a record durable; returns its offset, which counts in the changelog alone."""
+        if lane.startswith("signals/"):
+            log = self.signals[int(lane.partition("/")[2])]
+            log.append(Record(value, len(log), headers=list(headers)))
+            return -1
         if lane != "state":
             self.outputs[lane.partition("/")[0]].append((key, value))
             return -1
@@ -101,12 +108,17 @@ class Outbox:
 
     def __init__(self, broker: Broker, topics: Settings) -> None:
         self.broker, self.epoch = broker, 0
-        self.lanes: dict[str, deque[tuple[int, bytes, bytes, int, list[Any]]]] = defaultdict(deque)
+        self.lanes: dict[str, deque[tuple[int, bytes, bytes, int, list[Any], Sequence[Any]]]] = defaultdict(
+            deque
+        )
         self._lane_of = {
             topics.topics.state: "state",
             topics.topics.vectors: "vectors",
             topics.topics.rejected: "rejected",
             topics.topics.recommendations: "recommendations",
+            topics.topics.item_signals: "signals",
+            topics.topics.items_state: "state",
+            topics.topics.learned: "learned",
         }
 
     def publish(self, groups: Sequence[TopicRecords]) -> Future[Sequence[int]]:
@@ -120,8 +132,9 @@ class Outbox:
             for (key, value), about in zip(group.records, headers, strict=True):
                 if lane == "rejected":  # what counts is which record it was
                     key = dict(about)["__connect.errors.offset"]
-                own = f"vectors/{zlib.crc32(key or b'') % VECTOR_PARTITIONS}" if lane == "vectors" else lane
-                self.lanes[own].append((self.epoch, key or b"", value or b"", number, left))
+                own = f"signals/{group.partition}" if lane == "signals" else lane
+                own = f"vectors/{zlib.crc32(key or b'') % VECTOR_PARTITIONS}" if lane == "vectors" else own
+                self.lanes[own].append((self.epoch, key or b"", value or b"", number, left, about))
         if not left[0]:
             delivered.set_result(offsets)
         return delivered
@@ -130,8 +143,8 @@ class Outbox:
         """The first records of a lane become durable, in order."""
         queue = self.lanes[lane]
         for _ in range(min(count, len(queue))):
-            epoch, key, value, number, left = queue.popleft()
-            left[2][number] = self.broker.append(lane, epoch, key, value)
+            epoch, key, value, number, left, about = queue.popleft()
+            left[2][number] = self.broker.append(lane, epoch, key, value, about)
             left[0] -= 1
             if not left[0]:
                 left[1].set_result(left[2])

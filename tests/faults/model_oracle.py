@@ -11,6 +11,7 @@ import numpy as np
 import orjson
 
 from streams.flow.flow import Flow
+from streams.flow.learning.said import Said
 from streams.flow.outputs import ORDER
 from streams.history.audit import OUTCOMES
 from streams.state.users.partition import UserPartition
@@ -26,15 +27,17 @@ WIDE = 16
 ORDERLESS = ("offset", "applied", "accepted", "recent_ids")
 
 
-def folded(broker: Broker, window: int, records: Sequence[Record]) -> Flow:
-    """These records in one go, with every item that there is."""
-    flow = new_flow(window)
+def folded(broker: Broker, window: int, records: Sequence[Record], said: list[Said] | None = None) -> Flow:
+    """These records in one go, with every item that there is. said: takes what they say of items."""
+    flow = new_flow(window, said is not None)
     for item_id in (*broker.embeddings[0], *broker.embeddings[1]):
         flow.catalog.put(item_id, item_vector(item_id))
     flow.partitions[0] = UserPartition(0, flow.layout)
     if records:
         decoded = flow.decode(records)
-        flow.update(0, decoded, ENCODER.encode(decoded.texts()))
+        updated = flow.update(0, decoded, ENCODER.encode(decoded.texts()))
+        if said is not None:
+            said.append(updated.said)
     return flow
 
 

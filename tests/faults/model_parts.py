@@ -33,16 +33,16 @@ def item_vector(item_id: str) -> Any:
 
 
 @lru_cache(maxsize=8)
-def kit(window: int) -> tuple[Settings, Flow]:
+def kit(window: int, learns: bool = False) -> tuple[Settings, Flow]:
     """Settings with so many event ids per user, and a flow whose parts without state others share."""
     sizes = {"dedupe_window": window, "history_length": 40, "top_k": 2, "reasons": 1}
-    settings = Settings(dimensions=DIM, encoder="hashing", **sizes)
+    settings = Settings(dimensions=DIM, encoder="hashing", learn_items=learns, **sizes)
     return settings, build_flow(settings, "hashing@test")
 
 
-def new_flow(window: int) -> Flow:
+def new_flow(window: int, learns: bool = False) -> Flow:
     """A flow that knows no item and no user."""
-    _, like = kit(window)
+    _, like = kit(window, learns)
     parts = like.recommender, like.event_weights, like.writer, like.options
     return Flow(like.model, like.layout, Catalog(DIM, 16), *parts)
 

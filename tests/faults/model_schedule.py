@@ -14,6 +14,7 @@ import orjson
 
 from tests.faults.deployment import Problems
 from tests.faults.model import Broker, Rules
+from tests.faults.model_items import item_problems
 from tests.faults.model_oracle import problems
 from tests.faults.model_parts import new_flow, recovered
 from tests.faults.model_worker import Worker
@@ -79,10 +80,14 @@ class Schedule:
         for worker in list(self.paused):  # their last words come when all else is done
             self._die(worker)
         self._calm()
+        self.broker.now += self.broker.lag + 1
+        self.broker.compact()
+        return self._problems()
+
+    def _problems(self) -> Problems:
         broker, flow = self.broker, new_flow(self.window)
-        broker.now += broker.lag + 1
-        broker.compact()
-        return problems(broker, self.window, recovered(broker, flow), set(EARLY))
+        found = problems(broker, self.window, recovered(broker, flow), set(EARLY))
+        return {**found, **item_problems(broker, self.window)} if broker.rules.learns else found
 
     def _calm(self) -> None:
         """Nothing goes wrong until the owner has done all that it can; time stands still."""
@@ -231,9 +236,12 @@ class Schedule:
             self.worker = self.rng.choice(back)
             del self.paused[self.worker]
         else:
-            self.worker = Worker(self.broker, self.window)
+            self.worker = self._new_worker()
         self.worker.join()
         return True
+
+    def _new_worker(self) -> Worker:
+        return Worker(self.broker, self.window)
 
     def _awake(self) -> list[Worker]:
         return [worker for worker, (wakes, _) in self.paused.items() if wakes <= self.broker.now]

@@ -36,6 +36,7 @@ EVENTS = TP(TOPIC, 0)
 
 
 MOST_IN_FLIGHT = 4
+ITEM_PARTITIONS = 2
 
 
 class Worker:
@@ -43,9 +44,11 @@ class Worker:
 
     def __init__(self, broker: Broker, window: int) -> None:
         """window: event ids per user."""
-        settings, _ = kit(window)
-        self.broker, self.flow, self.outbox = broker, new_flow(window), Outbox(broker, settings)
-        self.publisher = Publisher(settings.topics, self.flow, self.outbox, snapshots=False)  # type: ignore[arg-type]  # nobody closes it
+        settings, _ = kit(window, learns := broker.rules.learns)
+        self.broker, self.flow, self.outbox = broker, new_flow(window, learns), Outbox(broker, settings)
+        self.publisher = Publisher(settings.topics, self.flow, self.outbox, False, learns)  # type: ignore[arg-type]  # nobody closes it
+        if self.publisher.signals is not None:
+            self.publisher.signals.partitions = ITEM_PARTITIONS
         self.update = Update(self.flow, ENCODER, Horizon(lambda: 0.0, 0.0))
         self.flow.reads_from(SOURCE)
         topic = settings.topics.recommendations

@@ -11,10 +11,11 @@ from streams.interest.base import Longs
 from streams.interest.rounds import distinct
 from streams.items.fold import update
 from streams.items.signals import ItemSignals
+from streams.state.changelog import Progress
 from streams.state.items.layout import ItemLayout
 from streams.state.items.origins import Mask, take
 from streams.state.items.said import SaidOfItems, joined
-from streams.state.store import PartitionState
+from streams.state.store import NO_OFFSET, PartitionState
 
 
 class NoVariableParts:
@@ -57,6 +58,8 @@ class ItemPartition(PartitionState):
         super().__init__(partition, layout, NoVariableParts(), capacity)
         # Rows that have changed since they were written last, each batch's in an array of its own.
         self._changed: list[Longs] = []
+        # Up to which offset the last progress record goes.
+        self._recorded = NO_OFFSET
 
     @property
     def resume_offset(self) -> int:
@@ -120,14 +123,20 @@ class ItemPartition(PartitionState):
 
     @property
     def has_changed(self) -> bool:
-        """True where rows are to be written."""
-        return bool(self._changed)
+        """True where rows are to be written, or how far the partition has come."""
+        return bool(self._changed) or self.processed_offset > self._recorded
 
     def changed(self) -> Longs:
-        """(m,) the rows that have changed since they were asked for last."""
+        """(m,) the rows that have changed since they were asked for last; to be written with a progress record."""
+        self._recorded = self.processed_offset
         rows = np.unique(np.concatenate(self._changed)) if self._changed else np.zeros(0, dtype=np.int64)
         self._changed.clear()
         return rows
+
+    def resume(self, progress: Progress | None, epoch: int, read_to: int) -> None:
+        """See PartitionState."""
+        super().resume(progress, epoch, read_to)
+        self._recorded = self.processed_offset
 
     def uses(self) -> dict[str, int]:
         """How often each item was used."""
