@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import orjson
 
 from sinks.base import TopicRecords
 from streams.flow.decoded import KeyValues
-from streams.flow.vector_formats import BINARY, apart, in_arrays, in_base64, with_bytes
+from streams.flow.vector_formats import BINARY, apart, in_arrays, in_base64, records_in_base64, with_bytes
 from streams.interest.base import Interests, Longs
+from streams.kernels.compiling import compiled
 
 # Fields of an output by which a consumer tells the newer of two; see Writer.vectors.
 ORDER = ("generation", "count", "term", "offset", "version")
@@ -52,13 +54,11 @@ class Writer:
         if not users:
             return []
         keys, names = _quoted(users)
-        form, columns = self._forms(interests)
-        template = b'{"user_id":"%b"' + self._about(partition) + form + b"}"
-        filled = zip(names, *_of_states(states, counts, as_of), *columns, strict=True)
-        values = [template % row for row in filled]
-        if self._format in BINARY:
-            values = with_bytes(self._format, values, interests.vectors)
-        return list(zip(keys, values, strict=True))
+        columns = _of_states(states, counts, as_of)
+        # One vector per user leaves nothing to write that is JSON of its own.
+        plain = self._format == "base64" and interests.vectors.shape[1] == 1
+        render = self._compiled if plain and compiled() else self._filled
+        return list(zip(keys, render(partition, names, columns, interests), strict=True))
 
     def topic_records(self, topic: str, vectors: KeyValues) -> TopicRecords:
         """What `vectors` gave, as it is published."""
@@ -80,7 +80,7 @@ class Writer:
         if not users:
             return []
         keys, names = _quoted(users)
-        offsets, versions, *others = _of_states(states, counts, as_of)
+        offsets, versions, *others = (column.tolist() for column in _of_states(states, counts, as_of))
         number = b"%d-%d-%%d-%%d-%%b" % (self.generation, partition)
         template = (
             b'{"user_id":"%b","recommendation_id":"'
@@ -92,6 +92,25 @@ class Writer:
         ranked = [one.encode() for one in items]
         filled = zip(names, offsets, versions, names, offsets, versions, *others, ranked, strict=True)
         return list(zip(keys, [template % row for row in filled], strict=True))
+
+    def _filled(
+        self, partition: int, names: Sequence[bytes], columns: Sequence[Longs], interests: Interests
+    ) -> list[bytes]:
+        """Values of vector records."""
+        form, vectors = self._forms(interests)
+        template = b'{"user_id":"%b"' + self._about(partition) + form + b"}"
+        filled = zip(names, *(column.tolist() for column in columns), *vectors, strict=True)
+        values = [template % row for row in filled]
+        return with_bytes(self._format, values, interests.vectors) if self._format in BINARY else values
+
+    def _compiled(
+        self, partition: int, names: Sequence[bytes], columns: Sequence[Longs], interests: Interests
+    ) -> list[bytes]:
+        """The same by compiled code, for one vector per user in base64."""
+        first, *between, last = STATE.split(b"%d")
+        begin = b',"dim":%d,"vector":"' % interests.vectors.shape[2]
+        pieces = [b'{"user_id":"', b'"' + self._fixed(partition) + first, *between, last + begin, b'"}']
+        return records_in_base64(pieces, names, np.stack(columns, axis=1), interests.vectors[:, 0])
 
     def _forms(self, interests: Interests) -> tuple[bytes, list[list[bytes]]]:
         """Template of what each record says of its user's vectors, and the columns that stand in it."""
@@ -108,14 +127,17 @@ class Writer:
 
     def _about(self, partition: int) -> bytes:
         """Template of what each record says of the state that it was made from."""
-        fixed = b',"model":%b,"generation":%d,"partition":%d' % (self._model, self.generation, partition)
-        return fixed.replace(b"%", b"%%") + STATE
+        return self._fixed(partition).replace(b"%", b"%%") + STATE
+
+    def _fixed(self, partition: int) -> bytes:
+        """What is the same for all records of a partition."""
+        return b',"model":%b,"generation":%d,"partition":%d' % (self._model, self.generation, partition)
 
 
-def _of_states(states: Any, counts: Longs, as_of: Longs) -> list[list[int]]:
+def _of_states(states: Any, counts: Longs, as_of: Longs) -> list[Longs]:
     """The columns of STATE."""
     columns = (states["offset"], states["applied"] + 1, states["epoch"], counts, as_of)
-    return [column.tolist() for column in columns]
+    return [np.asarray(column, dtype=np.int64) for column in columns]
 
 
 def _quoted(users: Sequence[str]) -> tuple[list[bytes], list[bytes]]:

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import orjson
 
 from sinks.base import Header, TopicRecords
-from streams.interest.base import Floats
+from streams.interest.base import Floats, Longs
+from streams.kernels.templates import LONGEST_NUMBER, fill
 
 # Formats whose records hold the vectors as their value, and the rest in headers: little-endian floats.
 BINARY = {"f4le": "<f4", "f2le": "<f2"}
@@ -33,6 +35,26 @@ def in_base64(vectors: Floats) -> tuple[bytes, list[bytes]]:
         return b'"vector":"%b' + end + b'"', rows
     lists = [(end + b'","').join(rows[first : first + number]) for first in range(0, users * number, number)]
     return b'"vectors":["%b' + end + b'"]', lists
+
+
+def records_in_base64(
+    pieces: Sequence[bytes], names: Sequence[bytes], numbers: Longs, vectors: Floats
+) -> list[bytes]:
+    """Records of U users with one vector each, as their template gives them, in compiled code.
+
+    pieces: what stands before the name, before each of k numbers, before the vector, and behind it. names: as they
+    stand in JSON. numbers: (U, k). vectors: (U, dim).
+    """
+    rows = np.ascontiguousarray(vectors, dtype="<f4").view(np.uint8)
+    end, text = b"=" * (-rows.shape[1] % 3), b"".join(names)
+    fixed = [*pieces[:-1], end + pieces[-1]]
+    piece_ends, name_ends = (np.cumsum([len(one) for one in some]) for some in (fixed, names))
+    longest = piece_ends[-1] + LONGEST_NUMBER * numbers.shape[1] + 4 * (rows.shape[1] // 3 + 1)
+    out, ends = np.empty(len(text) + len(names) * int(longest), np.uint8), np.empty(len(names), np.int64)
+    buffers = np.frombuffer(b"".join(fixed), np.uint8), piece_ends, np.frombuffer(text, np.uint8), name_ends
+    fill(*buffers, numbers, rows, out, ends)
+    written, places = out[: int(ends[-1])].tobytes(), [0, *ends.tolist()]
+    return [written[begin:end] for begin, end in pairwise(places)]
 
 
 def in_arrays(vectors: Floats) -> tuple[bytes, list[bytes]]:

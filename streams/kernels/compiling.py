@@ -27,8 +27,9 @@ except Exception as error:  # no wheel, or an LLVM that does not load: numpy doe
 F = TypeVar("F", bound=Callable[..., Any])
 
 # Files of this room with kernels.
+<<<<<<< HEAD
 FILES = (
-    *("directions", "fetched", "names", "origins", "ranking", "records", "rings", "rows", "sums"),
+    *("directions", "fetched", "names", "origins", "ranking", "records", "rings", "rows", "sums", "templates"),
     *("items.nearest", "items.pairs", "items.reading", "items.signals", "items.table", "items.uses"),
 )
 # "numpy": divisions give infinities, as numpy's do, and no exception.

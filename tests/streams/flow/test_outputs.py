@@ -15,6 +15,7 @@ from streams.flow.outputs import ORDER, Writer
 from streams.flow.rendering import Quoted, ranked_items, remembered
 from streams.flow.vector_formats import read_vectors
 from streams.interest.base import Interests
+from streams.kernels.compiling import compiled, numpy_only
 from streams.recommend import Ranked, Reasons
 from streams.state.users.layout import HISTORY_DTYPE
 from tests.streams.flows import T0, apply, make_flow, record
@@ -111,6 +112,8 @@ def test_records_are_those_that_dictionaries_would_give(
         {"model": '100%b "d', "generation": 2, "partition": 3},
     )
     made = writer.vectors(3, users, *given, Interests(vectors, shares))
+    with numpy_only():
+        assert writer.vectors(3, users, *given, Interests(vectors, shares)) == made
     lists = writer.recommendations(3, users, *given, ['[{"item_id":"ü"}]'] * len(users))
     for row, user in enumerate(users):
         state = {"offset": row + 100, "version": row + 1, "term": 40, "count": row - 1, "as_of": row + T0}
@@ -126,6 +129,23 @@ def test_records_are_those_that_dictionaries_would_give(
         called = {"user_id": user, "recommendation_id": f"2-3-{row + 100}-{row + 1}-{user}"}
         wanted = orjson.dumps({**called, **model, **state, "items": [{"item_id": "ü"}]})
         assert lists[row] == (user.encode(), wanted)
+
+
+@given(
+    st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(-101, 101), min_size=1, max_size=6),
+    st.integers(1, 7),
+)
+@settings(max_examples=150, deadline=None)
+def test_both_ways_write_the_same_bytes(numbers: list[int], dim: int) -> None:
+    assert compiled()
+    drawn = np.random.default_rng(dim).integers(0, 256, (len(numbers), 4 * dim), np.uint8).view("<f4")
+    columns, rows = np.array(numbers), states(len(numbers))
+    rows["offset"], rows["epoch"] = columns[::-1], columns
+    writer, users = Writer("decay", 2, "base64"), [f"u{number}" for number in numbers]
+    given = 3, users, rows, columns, columns, Interests.single(drawn)
+    made = writer.vectors(*given)
+    with numpy_only():
+        assert writer.vectors(*given) == made
 
 
 @pytest.mark.parametrize("vector_format", ["base64", "array", "f4le", "f2le"])
