@@ -4,6 +4,8 @@ SECONDS ?= 30
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Once, else each first process does it, for twenty seconds.
+COMPILE := $(BIN)/python -c "from streams.kernels.compiling import compiled; compiled()"
 
 .PHONY: setup demo test unit cluster faults soak bench lint clean
 
@@ -13,7 +15,7 @@ $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
 	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt --editable ".[all,dev]"
-	$(BIN)/python -c "from streams.kernels.compiling import compiled; compiled()"  # once, else each first process does
+	$(COMPILE)
 	touch $(STAMP)
 
 # A local Apache Kafka, simulated users whose interests drift, the worker, and what came of it.
@@ -21,8 +23,10 @@ demo: setup
 	$(BIN)/interestflow demo --seconds $(SECONDS)
 
 # Everything: unit and contract tests, and integration tests on Apache Kafka; three files at a time, for they wait a lot.
+# In the order of the folders: those of brokers and faults first, whose files have few tests and take longest.
 test: setup
-	$(BIN)/python -m pytest -n 3 --dist loadfile
+	$(COMPILE)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 # Without a broker.
 unit: setup
