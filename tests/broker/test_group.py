@@ -81,9 +81,7 @@ def test_a_source_that_is_not_there_is_named(settings: Settings, topic_prefix: s
 def test_a_source_that_is_deleted_ends_a_worker(settings: Settings, admin: AdminClient) -> None:
     worker = spawn(settings)
     try:
-        for line in worker.stderr or ():
-            if "recovered" in line:
-                break
+        eventually(lambda: "recovered" in worker.said(), "the recovery")
         raw = settings.topics.raw_sources[0].topic
         admin.delete_topics([raw])[raw].result(30)
         log: Any = finish(worker, 70)

@@ -19,7 +19,7 @@ from streams.local_kafka.local_kafka import free_port
 from streams.settings.settings import Settings
 from streams.settings.source_topics import Source
 from tests.broker.test_worker import clicks, items
-from tests.broker.workers import SMALL, LoggedWorker, counted, eventually, finish, logged_workers, spawn
+from tests.broker.workers import SMALL, LoggedWorker, counted, eventually, finish, logged_workers, spawn_anew
 
 Start = Callable[[Settings], LoggedWorker]
 
@@ -105,13 +105,13 @@ def test_the_metrics_are_the_sum_and_names_and_files_are_each_processs_own(
 
 
 def test_a_group_ends_when_there_is_nothing_to_do(settings: Settings) -> None:
-    finish(spawn(settings, "--exit-when-idle", "3"))
+    finish(spawn_anew(settings, "--exit-when-idle", "3"))
     assert sum(counted(settings).values()) == 1000
 
 
 def test_a_missing_topic_ends_all_with_its_sentence(settings: Settings, topic_prefix: str) -> None:
     misspelt = Source(topic=topic_prefix + "ordres", format="native")
-    log = finish(spawn(settings.model_copy(update={"sources": (misspelt,)})), 1)
+    log = finish(spawn_anew(settings.model_copy(update={"sources": (misspelt,)})), 1)
     last = log.strip().splitlines()[-1]
     assert last.startswith(
         f"interestflow: topic {topic_prefix}ordres does not exist: correct INTERESTFLOW_SOURCES"

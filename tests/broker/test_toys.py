@@ -19,7 +19,7 @@ from streams.settings.settings import Settings
 from streams.settings.source_topics import Source
 from tests.broker.conftest import MakeSettings, Produce, ReadTopic
 from tests.broker.test_worker import T0, items, latest
-from tests.broker.workers import SMALL, run_worker
+from tests.broker.workers import IDLE_S, SMALL, finish, spawn_anew
 
 TOYS = Path(__file__).parent.parent / "toys"
 DIM = 16
@@ -81,7 +81,7 @@ def letters(item: int) -> Any:
 def test_a_format_a_model_a_recommender_a_destination_and_an_encoder_of_packages_work_together(
     deploy: Settings, toys: Path, read_topic: ReadTopic
 ) -> None:
-    run_worker(deploy)
+    finish(spawn_anew(deploy, "--exit-when-idle", IDLE_S))  # PYTHONPATH has the toys
     books = audit(deploy)
     assert books.balanced, books.problems
     # The first basket is three events.

@@ -1,4 +1,4 @@
-"""Real worker processes for tests: started as a user would, with settings in the environment."""
+"""Real worker processes for tests: told what to do as a user would, with settings in the environment."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from streams.commands.main import app
 from streams.history.replay import newest_published
 from streams.settings.section import ENV_PREFIX
 from streams.settings.settings import Settings
+from tests.broker.forked import Forked
 
 DEADLINE_S = 90.0
 # Long enough that a worker which waits for a rebalance is not taken for one that has nothing to do.
@@ -57,13 +58,18 @@ def command(settings: Settings, *words: str) -> str:
     return done.stdout
 
 
-def spawn(settings: Settings, *options: str) -> subprocess.Popen[str]:
-    """A worker process; its log comes on `stderr`."""
+def spawn(settings: Settings, *options: str) -> Forked:
+    """A worker process."""
+    return Forked(["worker", *options], environment(settings))
+
+
+def spawn_anew(settings: Settings, *options: str) -> subprocess.Popen[str]:
+    """A worker process in a Python of its own; its log comes on `stderr`."""
     command = [sys.executable, "-m", "streams", "worker", *options]
     return subprocess.Popen(command, env=environment(settings), stderr=subprocess.PIPE, text=True)
 
 
-def finish(worker: subprocess.Popen[str], status: int = 0) -> str:
+def finish(worker: Forked | subprocess.Popen[str], status: int = 0) -> str:
     """Wait until the worker has ended by itself with this status; returns its log."""
     _, log = worker.communicate(timeout=DEADLINE_S)
     assert worker.returncode == status, log
@@ -76,7 +82,7 @@ def run_worker(settings: Settings) -> str:
 
 
 @contextmanager
-def running_worker(settings: Settings) -> Iterator[subprocess.Popen[str]]:
+def running_worker(settings: Settings) -> Iterator[Forked]:
     """A worker for the length of the block, ended by SIGTERM, which must end it in order."""
     worker = spawn(settings)
     try:

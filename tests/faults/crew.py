@@ -18,13 +18,7 @@ from pathlib import Path
 from streams.settings.settings import Settings
 from tests.faults import worker
 
-PRELOADED = [
-    "tests.faults.worker",
-    "faust",
-    "faust.transport.drivers.aiokafka",
-    "aiokafka",
-    "prometheus_client",
-]
+PRELOADED = ["tests.preloaded", "tests.faults.worker"]
 STOP_DEADLINE_S = 45.0
 RESTART_S = 0.2
 
