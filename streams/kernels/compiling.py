@@ -11,9 +11,12 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from pkgutil import walk_packages
 from typing import Any, TypeVar
 
 import numpy as np
+
+from streams import kernels
 
 log = logging.getLogger(__name__)
 
@@ -26,12 +29,6 @@ except Exception as error:  # no wheel, or an LLVM that does not load: numpy doe
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# Files of this room with kernels.
-<<<<<<< HEAD
-FILES = (
-    *("directions", "fetched", "names", "origins", "ranking", "records", "rings", "rows", "sums", "templates"),
-    *("items.nearest", "items.pairs", "items.reading", "items.signals", "items.table", "items.uses"),
-)
 # "numpy": divisions give infinities, as numpy's do, and no exception.
 OPTIONS = {"nogil": True, "fastmath": False, "error_model": "numpy"}
 
@@ -146,8 +143,8 @@ def _compile_all() -> bool:
         if numba.config.DISABLE_JIT:
             raise RuntimeError("NUMBA_DISABLE_JIT is set")
         _leave_out_scipy()
-        for name in FILES:
-            import_module(f"streams.kernels.{name}")
+        for file in walk_packages(kernels.__path__, f"{kernels.__name__}."):
+            import_module(file.name)
         for one in _kernels:
             one.compile()
     except Exception as error:  # whatever numba or LLVM lack on this machine: numpy does the same
