@@ -12,6 +12,7 @@ from streams.commands.encoder import export_cli, train_cli
 from streams.commands.fit import fit_cli
 from streams.commands.kafka import kafka_cli
 from streams.commands.load import load_cli
+from streams.commands.recommending.evaluate import evaluate_recommenders
 from streams.commands.recommending.ranker import ranker_cli
 from streams.commands.replay import verify_replay
 from streams.commands.topics import topics_cli
@@ -35,6 +36,7 @@ app.add_typer(bench_cli, name="bench")
 app.command("worker")(run_worker)
 app.command("audit")(show_audit)
 app.command("replay")(verify_replay)
+app.command("evaluate")(evaluate_recommenders)
 app.command("demo")(run_demo)
 
 

@@ -21,6 +21,9 @@ from streams.history.evaluate.visits import Stream
 # used is not to be named.
 Task = Literal["all", "novel"]
 
+# How often at most progress is told.
+STEPS = 200
+
 
 class ContractError(RuntimeError):
     """A contender named an item that it must not, or one twice; the message says which."""
@@ -35,9 +38,9 @@ class Judge:
         task: Task,
         k: int = LONG,
         watch: Callable[[int, Rows], None] = lambda number, rows: None,
-        progress: Callable[[int], None] = lambda done: None,
+        progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> None:
-        """k: items asked for. watch: is told each scored visit's number and answer (<= k,). progress: visits so far.
+        """k: items asked for. watch: is told each scored visit's number and answer (<= k,). progress: visits, of all.
 
         Raises ValueError where k is below 20, for the marks look at so many items.
         """
@@ -50,12 +53,14 @@ class Judge:
         self._marks: list[tuple[float, ...]] = []
         self._errors: list[float] = []
         self._named = np.zeros(len(stream.items), dtype=bool)
+        # Seconds by the clock; `_close` makes CPU seconds of them, for asking for those takes long on some machines.
         self._rank_s = self._learn_s = 0.0
         self._events = 0
 
     def run(self, contender: Contender) -> Judged:
         """Judge it. Raises ContractError, and ValueError where the visits are out of order."""
-        before, visits = resident_bytes(), self.stream.visits
+        before, visits, told = resident_bytes(), self.stream.visits, 0
+        clock, cpu = time.perf_counter(), time.process_time()
         for group in self.stream.groups():
             # All of one time are asked about before any of them is learned.
             for number in group:
@@ -63,8 +68,11 @@ class Judge:
                     self._ask(contender, number, visits[number])
             for number in group:
                 self._teach(contender, visits[number])
-            self._progress(group.stop)
-        return self._close(contender.name, resident_bytes() - before)
+            if group.stop >= told + len(visits) // STEPS or group.stop == len(visits):
+                told = group.stop
+                self._progress(told, len(visits))
+        share = (time.process_time() - cpu) / max(time.perf_counter() - clock, 1e-9)
+        return self._close(contender.name, resident_bytes() - before, share)
 
     def _ask(self, contender: Contender, number: int, visit: Visit) -> None:
         used = self._memory.used(visit.user)
@@ -75,9 +83,9 @@ class Judge:
             return
         exclude = used if self.task == "novel" else NOTHING
         request = Request(visit.user, visit.time, self._memory.known, exclude)
-        started = time.process_time()
+        started = time.perf_counter()
         rows = contender.rank(request, self.k)
-        self._rank_s += time.process_time() - started
+        self._rank_s += time.perf_counter() - started
         self._check(contender.name, request, rows)
         self._watch(number, rows)
         self._named[rows[:LONG]] = True
@@ -100,12 +108,13 @@ class Judge:
     def _teach(self, contender: Contender, visit: Visit) -> None:
         self._events += len(visit.events) or len(visit.rows)
         if len(visit.rows) or getattr(contender, "folds_events", False):
-            started = time.process_time()
+            started = time.perf_counter()
             contender.learn(visit)
-            self._learn_s += time.process_time() - started
+            self._learn_s += time.perf_counter() - started
         self._memory.learn(visit)
 
-    def _close(self, name: str, grown: int) -> Judged:
+    def _close(self, name: str, grown: int, share: float) -> Judged:
+        """share: CPU seconds of the process per second of the clock."""
         scored = np.array(self._scored, dtype=np.int64).reshape(-1, 3)
         return Judged(
             name=name,
@@ -116,8 +125,8 @@ class Judge:
             errors=np.array(self._errors, dtype=np.float64),
             named=self._named,
             known=self._memory.known,
-            rank_s=self._rank_s,
-            learn_s=self._learn_s,
+            rank_s=self._rank_s * share,
+            learn_s=self._learn_s * share,
             requests=len(scored),
             events=self._events,
             grown=grown,

@@ -8,7 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.history.evaluate.contender import Rows
-from streams.history.evaluate.marks import COLUMNS, Doubles
+from streams.history.evaluate.marks import COLD_ITEM, COLUMNS, Doubles
+
+# Least numbers of events of the slices of users.
+HISTORIES = (0, 5, 20, 100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +68,24 @@ class Judged:
         }
 
     def _slices(self) -> dict[str, float]:
-        cold, hits, targets = (self.column(name) for name in ("cold_user", "cold_hits", "cold_targets"))
+        hits, cold_hits = self.column("hits20").sum(), self.column("cold_hits").sum()
+        targets, cold = self.column("targets").sum(), self.column("cold_targets").sum()
         return {
-            "cold users ndcg@10": self.per_target("gain", cold > 0),
-            "cold users hr@20": self.per_target("hits20", cold > 0),
-            "cold items hr@20": _ratio(hits.sum(), targets.sum()),
+            **{
+                f"ndcg@10 of {name}": self.per_target("gain", some) for name, some in self.histories().items()
+            },
+            f"hr@20 of items with 1-{COLD_ITEM - 1} uses": _ratio(cold_hits, cold),
+            "hr@20 of other items": _ratio(hits - cold_hits, targets - cold),
         }
+
+    def histories(self) -> dict[str, npt.NDArray[np.bool_]]:
+        """(n,) true for the visits of users with so many events before; the first are the cold ones."""
+        events = self.column("user_events")
+        found = {}
+        for low, high in zip(HISTORIES, (*HISTORIES[1:], np.inf), strict=True):
+            name = f"{low}+ events" if np.isinf(high) else f"{low}-{high - 1} events"
+            found[name] = (events >= low) & (events < high)
+        return found
 
     def _kinds(self) -> dict[str, float]:
         named, wanted = (_mean(self.column(name)) for name in ("popularity", "target_popularity"))

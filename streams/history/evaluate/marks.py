@@ -14,8 +14,8 @@ from streams.history.evaluate.memory import Memory
 
 # Items of a list that count; the shorter depth is that of NDCG.
 SHORT, LONG = 10, 20
-# A user with fewer events, and an item with fewer uses, is cold.
-COLD_USER, COLD_ITEM = 5, 3
+# An item with fewer uses is cold.
+COLD_ITEM = 3
 GAINS = [1 / math.log2(place + 2) for place in range(SHORT)]
 IDEALS = [sum(GAINS[:count]) for count in range(SHORT + 1)]
 # Share of the user's own taste in the list's, so that the divergence stays finite (Steck, RecSys 2018).
@@ -33,8 +33,8 @@ class Marks:
 
     targets: how many. gain: their gains. hits10, hits20: how many are in the list. reciprocal: sum of 1 / p within 20.
     list_ndcg: NDCG@10 of the visit as a whole, its ideal being min(10, targets) targets first. list_hit: 1 where any
-    target is within 20. cold_user: 1 of a user with fewer than five events. cold_targets, cold_hits: targets with one
-    or two uses, and those of them within 20. new_targets: targets that nobody has used, which are misses. popularity,
+    target is within 20. user_events: of the user before the visit. cold_targets, cold_hits: targets with one or two
+    uses, and those of them within 20. new_targets: targets that nobody has used, which are misses. popularity,
     target_popularity: mean uses of the items named, of the targets. novelty: mean self-information of the items named,
     bits. calibration: Kullback-Leibler divergence of the list's categories from the user's, nats; NaN without any.
     """
@@ -46,7 +46,7 @@ class Marks:
     reciprocal: float
     list_ndcg: float
     list_hit: float
-    cold_user: float
+    user_events: float
     cold_targets: float
     cold_hits: float
     new_targets: float
@@ -75,7 +75,7 @@ def mark(ranked: Rows, targets: Rows, user: int, memory: Memory) -> tuple[float,
         sum(1 / (place + 1) for place in places),
         gain / IDEALS[min(SHORT, len(targets))],
         bool(places),
-        memory.events[user] < COLD_USER,
+        memory.events[user],
         *_coldness(listed, targets, memory),
         *_kind(ranked[:LONG], targets, user, memory),
     )

@@ -60,8 +60,9 @@ class Stream:
 def middle(visits: Sequence[Visit]) -> int:
     """Number of visits up to the middle of all uses, moved on to where the time changes."""
     uses = np.cumsum([len(visit.rows) for visit in visits])
-    half = int(np.searchsorted(uses, uses[-1] // 2)) if len(uses) else 0
-    while 0 < half < len(visits) and visits[half].time == visits[half - 1].time:
+    # The first time can never be foretold.
+    half = max(int(np.searchsorted(uses, uses[-1] // 2)), 1) if len(uses) else 0
+    while half < len(visits) and visits[half].time == visits[half - 1].time:
         half += 1
     return half
 

@@ -13,8 +13,8 @@ from streams.history.evaluate.contender import Request, Rows, Visit
 from streams.history.evaluate.judge import ContractError, Judge
 from streams.history.evaluate.marks import COLUMNS, divergence, mark
 from streams.history.evaluate.memory import Memory, category_shares
-from streams.history.evaluate.simple import PopularityContender, RandomContender
 from streams.history.evaluate.visits import Stream, middle
+from tests.streams.history.evaluate.simple import PopularityContender, RandomContender
 from tests.streams.history.evaluate.worlds import drawn, stream, visit
 
 
@@ -55,7 +55,7 @@ def test_marks_by_hand() -> None:
     assert found["list_ndcg"] == pytest.approx(gains / (1 + 1 / math.log2(3) + 0.5))
     assert (found["hits10"], found["hits20"], found["list_hit"]) == (2, 2, 1)
     assert found["reciprocal"] == pytest.approx(1 / 2 + 1 / 3)
-    assert found["cold_user"] == 1
+    assert found["user_events"] == 2
     # Item 0 has three uses, item 1 one, item 5 none.
     assert (found["cold_targets"], found["cold_hits"], found["new_targets"]) == (1, 1, 1)
     assert found["popularity"] == pytest.approx((1 + 3 + 1) / 3)

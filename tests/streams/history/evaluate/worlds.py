@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from streams.catalog.items import Item
+from streams.events.canonical import Event
 from streams.history.evaluate.contender import Visit
 from streams.history.evaluate.visits import Stream, middle
 
@@ -40,3 +42,13 @@ def drawn(visits: int = 120, users: int = 6, items: int = 30, seed: int = 3) -> 
     # One visit of a user at a time.
     distinct = {(one.time, one.user): one for one in made}
     return stream([distinct[key] for key in sorted(distinct)], items)
+
+
+def with_events(one: Visit) -> Visit:
+    """The visit with a purchase of each of its items."""
+    return replace(one, events=[event(one.user, one.time, row) for row in one.rows.tolist()])
+
+
+def event(user: int, time: int, row: int, action: str = "purchase") -> Event:
+    stamp = 1_600_000_000_000 + time
+    return Event(f"{user}-{time}-{row}", f"u{user}", action, stamp, item_id=f"i{row}", value=1.0)

@@ -1,4 +1,4 @@
-"""The two contenders that every other one must beat."""
+"""Contenders that are easy to follow, for the tests of the judge."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ class PopularityContender:
 
     def __init__(self, items: int, seed: int = 0) -> None:
         """items: rows of the catalog. seed: not heeded."""
-        # An item that no visit held stands below every other, and is never named.
-        self._uses = np.full(items, -1, dtype=np.int64)
+        # Uses below zero: of few among many, the smallest are found far sooner than the largest. An item that no visit
+        # held stands behind every other, and is never named.
+        self._negative = np.full(items, 1, dtype=np.int64)
 
     def rank(self, request: Request, k: int) -> Rows:
         """See `Contender.rank`."""
-        uses = self._uses.copy()
-        uses[request.exclude] = -1
-        count = min(k, len(uses))
-        threshold = np.partition(uses, len(uses) - count)[len(uses) - count]
-        rows = np.flatnonzero(uses >= max(threshold, 0))
-        return rows[np.argsort(-uses[rows], kind="stable")][:k]
+        negative = self._negative.copy()
+        negative[request.exclude] = 1
+        last = min(k, len(negative)) - 1
+        rows = np.flatnonzero(negative <= min(np.partition(negative, last)[last], 0))
+        return rows[np.argsort(negative[rows], kind="stable")][:k]
 
     def learn(self, visit: Visit) -> None:
         """See `Contender.learn`."""
-        self._uses[visit.rows] = np.maximum(self._uses[visit.rows], 0) + visit.chosen
+        self._negative[visit.rows] = np.minimum(self._negative[visit.rows], 0) - visit.chosen

@@ -1,0 +1,66 @@
+"""The findings as pictures."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from streams.history.evaluate.report.findings import Findings
+
+# Without the time of making, the same findings give the same file.
+PLAIN = {"Date": None}
+
+
+def draw(findings: Findings, folder: Path) -> list[str]:
+    """Write the pictures; returns their names. Raises ImportError where matplotlib is not installed."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    matplotlib.rcParams["svg.hashsalt"] = "interestflow"
+    made = {"quality-over-time.svg": _over_time, "quality-per-slice.svg": _per_slice}
+    for name, make in made.items():
+        figure = make(findings)
+        figure.savefig(folder / name, metadata=PLAIN)
+    return list(made)
+
+
+def _figure(width: float) -> tuple[Any, Any]:
+    from matplotlib.figure import Figure
+
+    figure: Any = Figure(figsize=(width, 4.5), layout="constrained")
+    return figure, figure.add_subplot()
+
+
+def _over_time(findings: Findings) -> Any:
+    figure, axes = _figure(9)
+    for name in findings.names():
+        points = findings.over_time[name]
+        axes.plot(
+            [datetime.fromtimestamp(time / 1000, UTC) for time, _ in points],
+            [v for _, v in points],
+            label=name,
+        )
+    axes.set_ylabel("NDCG@10")
+    axes.set_ylim(bottom=0)
+    axes.set_title(f"{findings.about['dataset']}, {findings.about['task']}: quality over time")
+    axes.legend()
+    figure.autofmt_xdate()
+    return figure
+
+
+def _per_slice(findings: Findings) -> Any:
+    """One group of bars for each slice, one bar for each contender."""
+    names = findings.names()
+    slices = [one for one in findings.figures[names[0]] if " of " in one]
+    figure, axes = _figure(max(9, 1.2 * len(slices)))
+    places, width = np.arange(len(slices)), 0.8 / len(names)
+    for number, name in enumerate(names):
+        heights = [findings.figures[name][one] for one in slices]
+        axes.bar(places + (number - (len(names) - 1) / 2) * width, heights, width, label=name)
+    axes.set_xticks(places, [one.replace(" of ", "\nof ") for one in slices], fontsize=8)
+    axes.set_title(f"{findings.about['dataset']}, {findings.about['task']}: quality per slice")
+    axes.legend()
+    return figure
