@@ -59,6 +59,13 @@ def _sum(values: Any) -> float:
 
 
 @helper
+def _centre(values: Any) -> None:
+    middle = np.float32(_sum(values) / len(values))
+    for i in range(len(values)):
+        values[i] = values[i] - middle
+
+
+@helper
 def _polynomial_of_log(x: Any) -> Any:
     y = LOG[0]
     y = y * x + LOG[1]
@@ -73,7 +80,7 @@ def _polynomial_of_log(x: Any) -> Any:
 
 @helper
 def _log(values: Any, added: Any, bits: Any, out: Any) -> None:
-    """Write log(values + added), of sums of at least 1e-30. bits: (c,) i4 scratch."""
+    """Write log(values + added), of sums of at least 1e-30, less its mean. bits: (c,) i4 scratch."""
     n = len(values)
     mantissas, words = bits.view(np.float32), out.view(np.int32)
     for i in range(n):
@@ -92,6 +99,7 @@ def _log(values: Any, added: Any, bits: Any, out: Any) -> None:
         y = y + power * LN2_LOW
         y = y - HALF * square
         out[i] = (x + y) + power * LN2_HIGH
+    _centre(out)
 
 
 @helper

@@ -29,7 +29,7 @@ def columns(scores: Floats, signed: Mask) -> Floats:
         values = own if one else _ratios(np.maximum(own, np.float32(0)))
         out[k] = _standard(values)
         if not one:
-            out[k + 1], out[k + 2] = _log(values + ONE), _log(values + LITTLE)
+            out[k + 1], out[k + 2] = _centred(_log(values + ONE)), _centred(_log(values + LITTLE))
         k += 1 if one else 3
     return out
 
@@ -80,6 +80,10 @@ def _standard(values: Floats) -> Floats:
     variance = _sum(out.astype(np.float64) ** 2) / n
     spread = variance > ranking.NO_SPREAD * (mean * mean) and variance > 0.0
     return out * (np.float32(1.0 / np.sqrt(variance)) if spread else np.float32(0))
+
+
+def _centred(values: Floats) -> Floats:
+    return values - np.float32(_sum(values) / len(values))
 
 
 def _log(values: Floats) -> Floats:

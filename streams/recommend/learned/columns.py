@@ -1,7 +1,8 @@
 """What a ranker sees of candidates: columns made of the sources' scores, over the request's own candidates.
 
-A score f of at least 0 becomes r = f / mean over the candidates, and then three columns: the z-score of r,
-log(1 + r) and log(r + 0.02). A signed score becomes its z-score. Where a source says nothing, its score counts as 0.
+A score f of at least 0 becomes r = f / mean over the candidates, and then three columns: the z-score of r, and
+log(1 + r) and log(r + 0.02) less their means. A signed score becomes its z-score. Where a source says nothing, its
+score counts as 0.
 """
 
 from __future__ import annotations

@@ -51,8 +51,8 @@ def test_a_score_becomes_three_columns_over_the_requests_own_candidates() -> Non
     ratio = np.array([0, 1, 2, 0, 7]) / 2.0
     columns = arithmetic.columns(score, np.array([False]))
     np.testing.assert_allclose(columns[0], (ratio - ratio.mean()) / ratio.std(), rtol=1e-5)
-    np.testing.assert_allclose(columns[1], np.log1p(ratio), rtol=1e-5, atol=1e-7)
-    np.testing.assert_allclose(columns[2], np.log(ratio + 0.02), rtol=1e-5)
+    for column, logs in ((columns[1], np.log1p(ratio)), (columns[2], np.log(ratio + 0.02))):
+        np.testing.assert_allclose(column, logs - logs.mean(), rtol=1e-5, atol=1e-6)
 
 
 def test_a_signed_score_becomes_its_z_score() -> None:
@@ -65,7 +65,7 @@ def test_a_signed_score_becomes_its_z_score() -> None:
 def test_what_does_not_vary_says_nothing() -> None:
     flat = np.full((2, 7), 0.1, dtype=np.float32)
     columns = arithmetic.columns(flat, np.array([False, True]))
-    assert (columns[[0, 3]] == 0).all()
+    assert (columns == 0).all()
 
 
 def test_the_gradient_is_that_of_a_softmax() -> None:
