@@ -27,20 +27,18 @@ Doubles = npt.NDArray[np.float64]
 
 WORD = 2**64 - 1
 # What the kernel reads by its place in a row, each in numbers of its own kind.
-FIELDS = np.array(
-    [
-        ITEM_DTYPE.fields[name][1] // ITEM_DTYPE[name].base.itemsize  # type: ignore[index]  # it has fields
-        for name in (
-            *("pairs", "block", "neighbours"),
-            *("lasting", "recent", "lasting_weights", "recent_weights"),
-        )
-    ],
-    dtype=np.int64,
+READ = (
+    *("pairs", "block", "neighbours"),
+    *("lasting", "recent", "lasting_weights", "recent_weights"),
 )
+SIZES = np.array([ITEM_DTYPE[name].base.itemsize for name in READ], dtype=np.int64)
+FIELDS = np.array([ITEM_DTYPE.fields[name][1] for name in READ], dtype=np.int64) // SIZES  # type: ignore[index]  # it has fields
 
 
-def update(states: States, positions: Longs, signals: ItemSignals) -> None:
+def update(states: States, positions: Longs, signals: ItemSignals, within: str | None = None) -> None:
     """Fold the signals into the states (U,) of dtype ITEM_DTYPE, in place. positions: (n,) state of each signal.
+
+    within: the states are contiguous rows of another dtype, which hold them in this field; then nothing is copied.
 
     The signals of one item take effect in their order; those of different items have nothing to do with one another,
     so a state does not depend on how the signals were cut into batches.
@@ -49,9 +47,9 @@ def update(states: States, positions: Longs, signals: ItemSignals) -> None:
         return
     whole = np.ascontiguousarray(states)
     uses = np.flatnonzero(signals.others == NO_KEY)
-    _take_uses(whole, positions[uses], signals.only(uses))
+    _take_uses(whole if within is None else whole[within], positions[uses], signals.only(uses))
     if len(uses) < len(signals):
-        _take_pairs(whole, positions, signals)
+        _take_pairs(whole, positions, signals, within)
     if whole is not states:
         states[...] = whole
 
@@ -91,7 +89,7 @@ def _use(
             entered[at] += 1
 
 
-def _take_pairs(states: States, positions: Longs, signals: ItemSignals) -> None:
+def _take_pairs(states: States, positions: Longs, signals: ItemSignals, within: str | None) -> None:
     gains, blocks = growth(signals.times)
     columns = (positions, signals.items, signals.others, signals.weights, gains, blocks)
     if compiled():
@@ -100,11 +98,14 @@ def _take_pairs(states: States, positions: Longs, signals: ItemSignals) -> None:
         pairs = pairs[: arrange(*whole, len(states), pairs, pairs.view(np.float32))]
         memory = states.view(np.uint8).reshape(len(states), -1)
         kinds = (memory.view(kind) for kind in (np.uint64, np.float32, np.int32))
-        pair(pairs, pairs.view(np.float32), BLOCK_HALF_LIVES, *kinds, FIELDS, NEIGHBOURS)
+        begin = 0 if within is None else states.dtype.fields[within][1]  # type: ignore[index]  # it has fields
+        fields = FIELDS + begin // SIZES
+        pair(pairs, pairs.view(np.float32), BLOCK_HALF_LIVES, *kinds, fields, NEIGHBOURS)
         return
+    own = states if within is None else states[within]
     for at, *signal in zip(*columns, strict=True):
         if signal[1] != NO_KEY:
-            _pair(states[at], *signal)
+            _pair(own[at], *signal)
 
 
 def growth(times: Longs) -> tuple[Floats, Longs]:

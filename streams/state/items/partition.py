@@ -105,17 +105,22 @@ class ItemPartition(PartitionState):
         rows, offsets = (np.concatenate(column) for column in list(zip(*parts, strict=True))[:2])
         signals = joined([signals for _, _, signals in parts])
         touched, position = distinct(rows)
-        changed = self.read_rows(touched)
-        states = self.layout.view(changed)
-        update(states["item"], position, signals)
+        # In place: a batch touches most of the rows that are touched at all, and they are long.
+        states = self.layout.view(self.arena)
+        update(states, rows, signals, within="item")
         counts = np.bincount(position, minlength=len(touched))
         last = np.zeros(len(touched), dtype=np.int64)
         np.maximum.at(last, position, offsets)
-        states["offset"] = last
-        states["applied"] += counts
-        states["accepted"] += counts
-        self.write_rows(touched, changed)
+        states["offset"][touched] = last
+        states["applied"][touched] += counts
+        states["accepted"][touched] += counts
         self._changed.append(touched)
+
+    def mark(self, rows: Longs) -> None:
+        """Give these rows the number of the change that the next progress record completes."""
+        states = self.layout.view(self.arena)
+        states["epoch"][rows], states["sequence"][rows] = self.deliveries.epoch, self.sequence + 1
+        states["record_offset"][rows] = 0
 
     def touch(self, *rows: Longs) -> None:
         """Let these rows be written once more."""

@@ -63,10 +63,9 @@ class ItemFlusher:
 
     def publish(self, part: ItemPartition, rows: Longs) -> Delivery:
         """Write these rows (m,), which hold all that has changed, and behind them the record that says so."""
+        part.mark(rows)
         changed = part.read_rows(rows)
         states = part.layout.view(changed)
-        part.set_version(states)
-        part.write_rows(rows, changed)
         rows_written = part.records(rows, changed)
         records = [*rows_written, part.progress_record(self.source)]
         learned = learned_records([key for key, _ in rows_written], states, self.topics.generation)
