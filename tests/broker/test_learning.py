@@ -15,7 +15,7 @@ from streams.settings.settings import Settings
 from streams.state.changelog import CONTROL_KEYS
 from streams.state.items.layout import ItemLayout
 from tests.broker.conftest import MakeSettings, Produce, ReadTopic
-from tests.broker.test_worker import clicks, event, items
+from tests.broker.test_worker import clicks, event, items, latest
 from tests.broker.workers import SMALL, run_worker
 
 LEARNING: dict[str, Any] = {**SMALL, "partitions": 2, "learn_items": True, "learned_interval_s": 0.2}
@@ -81,3 +81,22 @@ def test_without_it_no_topic_of_items_is_made_or_asked_for(
         made
     )
     assert topics.check(settings) == []
+
+
+def test_the_hybrid_recommender_reads_what_was_learned(
+    make_settings: MakeSettings, produce: Produce, read_topic: ReadTopic
+) -> None:
+    """Two users who used nearly the same are recommended what the other one used beside it."""
+    settings = make_settings(**LEARNING, recommender="hybrid", top_k=5)
+    topics.create(settings)
+    produce(settings.topics.items, items())
+    both = [event(n, f"u{n % 2}", f"i{n // 2}") for n in range(12)]
+    produce(settings.topics.raw_sources[0].topic, [*both, event(20, "u0", "i38"), event(21, "u1", "i39")])
+    run_worker(settings)
+    # Recommendations that came before the items were known are older.
+    produce(settings.topics.raw_sources[0].topic, [event(22, "u0", "i0"), event(23, "u1", "i0")])
+    run_worker(settings)
+    found = latest(read_topic(settings.topics.recommendations))
+    shown = {user: [item["item_id"] for item in record["items"]] for user, record in found.items()}
+    assert "i39" in shown["u0"]
+    assert "i38" in shown["u1"]
