@@ -9,12 +9,8 @@ from streams.recommend.base import CandidateSource
 from streams.recommend.content_ranker import CONTENT
 from streams.recommend.learned.columns import Feature
 from streams.recommend.sources import neighbours, own, popularity, sessions
-from streams.recommend.sources.cold import ColdSource
 from streams.recommend.sources.content import NearestSource
-from streams.recommend.sources.neighbours import NeighbourSource
-from streams.recommend.sources.own import OwnSource
-from streams.recommend.sources.popularity import PopularitySource
-from streams.recommend.sources.sessions import SessionSource
+from streams.recommend.sources.every import every_source
 
 
 def _equal(group: str, names: Sequence[str]) -> tuple[Feature, ...]:
@@ -34,13 +30,4 @@ FEATURES = (
 
 def sources(table: ItemTable | None) -> Sequence[CandidateSource]:
     """All that read this table; without one, content alone."""
-    if table is None:
-        return (NearestSource(),)
-    return (
-        NearestSource(),
-        NeighbourSource(table),
-        SessionSource(table),
-        PopularitySource(table),
-        OwnSource(table),
-        ColdSource(table),
-    )
+    return (NearestSource(),) if table is None else every_source(table)
