@@ -14,6 +14,7 @@ from streams.commands.kafka import kafka_cli
 from streams.commands.load import load_cli
 from streams.commands.recommending.evaluate import evaluate_recommenders
 from streams.commands.recommending.ranker import ranker_cli
+from streams.commands.recommending.tune import tune_settings
 from streams.commands.replay import verify_replay
 from streams.commands.topics import topics_cli
 from streams.commands.worker import run_worker
@@ -37,6 +38,7 @@ app.command("worker")(run_worker)
 app.command("audit")(show_audit)
 app.command("replay")(verify_replay)
 app.command("evaluate")(evaluate_recommenders)
+app.command("tune")(tune_settings)
 app.command("demo")(run_demo)
 
 

@@ -32,6 +32,9 @@ def evaluate_recommenders(
         int,
         typer.Option(min=0, help="Trials by which the methods to compare with are tuned, on the first half."),
     ] = 0,
+    method: Annotated[
+        Literal["random", "grid", "bayesian"], typer.Option(help="Of tuning; bayesian needs Optuna.")
+    ] = "random",
     delay: Annotated[
         int, typer.Option(min=0, help="Events by which what is learned of items comes late.")
     ] = 0,
@@ -49,7 +52,8 @@ def evaluate_recommenders(
     from streams.history.evaluate.evaluate import PAGE, Plan, evaluate
 
     def run() -> None:
-        plan = Plan(dataset, data, task, recommender, out, k, seed, limit, delay, frozen, reference, tune)
+        options = k, seed, limit, delay, frozen, reference, tune, method
+        plan = Plan(dataset, data, task, recommender, out, *options)
         findings = evaluate(settings, plan)
         for name in findings.names():
             typer.echo(

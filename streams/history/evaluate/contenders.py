@@ -69,8 +69,7 @@ class Builder:
             raise ValueError(f"{name} needs the items' vectors")
         return LiveContender(name, space, stream.items, self.circumstances)
 
-    def tuned(self, name: str, trials: int, progress: Callable[[int, int], None]) -> Mapping[str, Any]:
+    def tuned(self, name: str, how: Search, progress: Callable[[int, int], None]) -> Mapping[str, Any]:
         """The parameters of a baseline that did best in the first half."""
         vectors = None if self.space is None else self.space.vectors
-        how = Search(trials=trials, seed=self.seed)
         return tune(name, self.stream.first_half(), self.task, how, vectors, progress).best.values

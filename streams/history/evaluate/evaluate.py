@@ -21,6 +21,7 @@ from streams.history.evaluate.live.space import Space, build_space
 from streams.history.evaluate.report.findings import Findings
 from streams.history.evaluate.report.page import page
 from streams.history.evaluate.report.pictures import draw
+from streams.history.evaluate.tuning import Method, Search
 from streams.history.evaluate.visits import Stream, read_stream
 from streams.settings.settings import Settings
 
@@ -34,6 +35,7 @@ class Plan:
 
     reference: to which the others are compared; the first contender by default. delay, frozen: see Circumstances.
     tune: trials by which each baseline's parameters are chosen on the first half; 0 for the defaults.
+    method: of that search.
     """
 
     dataset: str
@@ -48,6 +50,7 @@ class Plan:
     frozen: Frozen | None = None
     reference: str | None = None
     tune: int = 0
+    method: Method = "random"
 
 
 def evaluate(settings: Settings, plan: Plan) -> Findings:
@@ -88,7 +91,7 @@ def _judge_all(
         parameters[name] = {}
         if plan.tune and not lives(name):
             with _told(bar, f"{name}, tuning") as told:
-                parameters[name] = builder.tuned(name, plan.tune, told)
+                parameters[name] = builder.tuned(name, Search(plan.method, plan.tune, plan.seed), told)
         with _told(bar, name) as told:
             contender = builder.build(name, parameters[name])
             found.append(Judge(stream, plan.task, plan.k, progress=told).run(contender))
