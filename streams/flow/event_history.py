@@ -35,17 +35,18 @@ class EventHistory:
         signals: Signals,
         actions: Names,
         before: Longs,
+        chosen: npt.NDArray[np.bool_],
     ) -> None:
         """Write each user's newest signals into the ring (U, H); a signal without item leaves a gap.
 
-        actions: of the signals. before: (U,) signals of each user before these; ordinals
-        count on from them.
+        actions: of the signals. chosen: (n,) true where the weight of the action itself is above 0.
+        before: (U,) signals of each user before these; ordinals count on from them.
         """
         action_keys = self._action_keys(actions)
         if compiled():
             write_history(
                 *(plan.users, plan.occurrence, plan.counts, before, signals.items, signals.times),
-                *(signals.weights, action_keys, self._catalog.keys),
+                *(signals.weights, action_keys, chosen.astype(np.uint32), self._catalog.keys),
                 *(history[name] for name in HISTORY_DTYPE.names or ()),
             )
             return
@@ -56,7 +57,7 @@ class EventHistory:
         entries["item"][items >= 0] = self._catalog.keys[items[items >= 0]]
         entries["time"], entries["weight"] = signals.times[kept], signals.weights[kept]
         entries["ordinal"] = ordinals
-        entries["action"] = action_keys[kept]
+        entries["action"], entries["chosen"] = action_keys[kept], chosen[kept]
         history[users, ordinals % self.length] = entries
 
     def rows(self, history: Any) -> Rows:

@@ -38,6 +38,7 @@ class QueryBuilder:
             as_of=self._model.times(states["model"]) if as_of is None else as_of,
             history_times=np.where(known, history["time"], 0),
             history_weights=np.where(known, history["weight"], np.float32(0)),
+            history_chosen=known & (history["chosen"] > 0),
             history_ordinals=np.where(known, history["ordinal"].astype(np.int64), -1),
         )
 

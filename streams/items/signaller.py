@@ -38,8 +38,8 @@ class Remembered:
 
     From the newest signal's slot backward, and on from the last slot, they are ever older.
 
-    items: (U, H) `item_key`; NO_KEY for none. weights: (U, H) signed. ordinals: (U, H) number of the signal among its
-    user's, rising. users: (U,) `user_key` of each.
+    items: (U, H) `item_key`; NO_KEY for none. weights: (U, H) above 0 where the user chose the item.
+    ordinals: (U, H) number of the signal among its user's, rising. users: (U,) `user_key` of each.
     """
 
     items: Keys
@@ -49,8 +49,8 @@ class Remembered:
 
     @classmethod
     def of(cls, history: Any, users: Keys) -> Remembered:
-        """history: (U, H) structured, with the fields `item`, `weight` and `ordinal`, as in users' states."""
-        return cls(history["item"], history["weight"], history["ordinal"], users)
+        """history: (U, H) structured, with the fields `item`, `chosen` and `ordinal`, as in users' states."""
+        return cls(history["item"], history["chosen"].astype(np.float32), history["ordinal"], users)
 
 
 @dataclass(frozen=True, slots=True)

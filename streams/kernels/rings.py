@@ -38,7 +38,9 @@ def take_in(
             digest[user] += keys[i]
 
 
-@kernel("i8:C1 i8:C1 i8:C1 i8:C1 i8:C1 i8:C1 f4:C1 u4:C1 u8:C1 u8:A2! i8:A2! f4:A2! u4:A2! u4:A2! u4:A2!")
+@kernel(
+    "i8:C1 i8:C1 i8:C1 i8:C1 i8:C1 i8:C1 f4:C1 u4:C1 u4:C1 u8:C1 u8:A2! i8:A2! f4:A2! u4:A2! u4:A2! u4:A2!"
+)
 def write_history(
     users: Any,
     occurrence: Any,
@@ -48,18 +50,19 @@ def write_history(
     times: Any,
     weights: Any,
     actions: Any,
+    chosen: Any,
     item_keys: Any,
     item: Any,
     time: Any,
     weight: Any,
     ordinal: Any,
     action: Any,
-    pad: Any,
+    was_chosen: Any,
 ) -> None:
     """Write each user's newest signals into the ring (U, H); see `flow.event_history`.
 
-    users, occurrence, items, times, weights, actions: (n,) of the signals, in round order. counts, before: (U,).
-    item_keys: of each catalog row. The others are the fields of the ring.
+    users, occurrence, items, times, weights, actions, chosen: (n,) of the signals, in round order.
+    counts, before: (U,). item_keys: of each catalog row. The others are the fields of the ring.
     """
     length = item.shape[1]
     for i in range(len(users)):
@@ -70,4 +73,5 @@ def write_history(
         slot = number % length
         item[user, slot] = item_keys[items[i]] if items[i] >= 0 else np.uint64(0)
         time[user, slot], weight[user, slot] = times[i], weights[i]
-        ordinal[user, slot], action[user, slot], pad[user, slot] = number, actions[i], 0
+        ordinal[user, slot], action[user, slot] = number, actions[i]
+        was_chosen[user, slot] = chosen[i]

@@ -40,6 +40,8 @@ class Queries:
     history_times: Longs | None = None
     # (U, H) signed weight of each remembered event; 0 where `history_rows` is -1.
     history_weights: Floats | None = None
+    # (U, H) true where the user chose the item, be it liked afterwards or not.
+    history_chosen: Mask | None = None
     # (U, H) place of each remembered event among the user's signals, rising with them; -1 where there is none.
     history_ordinals: Longs | None = None
 
@@ -88,6 +90,7 @@ class Queries:
             some(self.as_of),
             some(self.history_times),
             some(self.history_weights),
+            some(self.history_chosen),
             some(self.history_ordinals),
         )
 

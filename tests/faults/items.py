@@ -18,21 +18,11 @@ from confluent_kafka import Message
 from streams.catalog.learned import ORDER, read_learned
 from streams.state.items.layout import ItemLayout
 from tests.faults.deployment import Deployment, Problems
-from tests.faults.load import Events, Load, Made
 from tests.faults.log import MARK, OWNER, Tail
 
 LAYOUT = ItemLayout()
-# Of the load's actions, those whose weight is above 0 whatever the user did before.
-USES = ("click", "view", "purchase")
-
-
-class PlainEvents(Events):
-    """Those of the load without ratings, whose sign depends on the user's others."""
-
-    def next(self) -> Made:
-        """The next event of some user."""
-        user, name, value = super().next()
-        return user, name, value.replace(b'"rate"', b'"view"') if name is not None else value
+# Of the load's actions, those with a weight above 0.
+USES = ("click", "view", "rate", "purchase")
 
 
 class Learned(Deployment):
@@ -49,10 +39,6 @@ class Learned(Deployment):
         self.used: dict[tuple[str, str], str] = {}
         self._items = {name: Tail(self.config, name) for name in (topics.items_state, topics.learned)}
         self._canonical = Tail(self.config, topics.canonical)
-
-    def make_load(self, servers: str, seed: int) -> Load:
-        """See Deployment."""
-        return Load(servers, self.settings.topics.sources[0].topic, PlainEvents(seed))
 
     def look(self) -> None:
         """See Deployment."""

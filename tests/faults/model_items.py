@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 
-import orjson
-
 from streams.flow.learning.records import read_signals
 from streams.flow.learning.said import Said
 from streams.items.signals import NO_KEY
@@ -18,8 +16,6 @@ from tests.faults.model_oracle import folded
 from tests.streams.flows import Record
 
 LAYOUT = ItemLayout()
-# Whether a rating is above its user's mean may depend on which ratings waited for their items when it was folded.
-UNSURE = ("rate",)
 
 
 def item_problems(broker: Broker, window: int) -> Problems:
@@ -28,17 +24,17 @@ def item_problems(broker: Broker, window: int) -> Problems:
     ours = Counter[str]()
     for part in parts:
         ours.update(part.uses())
-    sure, unsure = _expected(broker, window)
+    expected = _expected(broker, window)
     return {
         "I1 no use lost": [
             f"{item} counts {ours[item]} of {count} uses"
-            for item, count in sure.items()
+            for item, count in expected.items()
             if ours[item] < count
         ],
         "I2 no use twice": [
-            f"{item} counts {count} uses, the log holds {sure[item]} and {unsure[item]} ratings"
+            f"{item} counts {count} uses, the log holds {expected[item]}"
             for item, count in ours.items()
-            if count > sure[item] + unsure[item]
+            if count > expected[item]
         ],
         "I5 items' books balance": [
             f"partition {part.partition}: {dict(part.books)}" for part in parts if not balanced(part)
@@ -58,21 +54,14 @@ def balanced(part: ItemPartition) -> bool:
     return part.books["read"] == sum(part.books[name] for name in ("applied", "repeated", "recovered"))
 
 
-def _expected(broker: Broker, window: int) -> tuple[Counter[str], Counter[str]]:
-    """Uses of each item, and its ratings that may be uses."""
+def _expected(broker: Broker, window: int) -> Counter[str]:
+    """Uses of each item."""
     said: list[Said] = []
     folded(broker, window, broker.source, said)
-    sure, unsure = Counter[str](), Counter[str]()
-    for record in broker.source:
-        if record.value and record.value[:1] == b"{":
-            event = orjson.loads(record.value)
-            if event["action"] in UNSURE:
-                unsure[event["item_id"]] += 1
     names = {item_key(item): item for log in broker.embeddings for item in log}
+    expected = Counter[str]()
     for one in said:
         known = {**names, **one.names}
         uses = one.signals.only(one.signals.others == NO_KEY)
-        for item, offset in zip(uses.items.tolist(), uses.offsets.tolist(), strict=True):
-            event = orjson.loads(broker.source[offset].value or b"")
-            sure[known[item]] += event["action"] not in UNSURE
-    return sure, unsure
+        expected.update(known[item] for item in uses.items.tolist())
+    return expected

@@ -96,11 +96,10 @@ class BatchFolder:
         signals, indices = self._signals(batch, states, texts)
         found = NOTHING_SAID
         if self.options.recommendations.learn_items:
-            about = (self.catalog, self.event_weights)
-            found = speak(part, batch, states, signals, indices, before, aside, *about)
+            found = speak(part, batch, states, signals, indices, before, aside, self.catalog)
         change, steps = self._update(moving, signals)
         actions = batch.new.events.actions.only(indices)
-        self.history.write(states["history"], batch.plan, signals, actions, before)
+        self.history.write(states["history"], batch.plan, signals, actions, before, batch.base[indices] > 0)
         self._take_in(part, batch, states, ~aside.events)
         outcomes["applied"] += len(signals) - change.late
         outcomes["late"] += change.late

@@ -1,11 +1,10 @@
 """What the events of a batch say of items, event by event in the order of the log.
 
-Each event with a weight above 0 says that its item was used, once: when it is read first. One whose item is unknown
-says so then, too, though it waits; it says nothing more when it is applied. So which events say something does not
-depend on when a worker learns of an item, and `state.items.origins` can tell every repeat by its offset. The pairs
-with the items that the user used before are made of the user's state; an event that waits makes none.
-
-A rating counts against the mean of its user's ratings. One that waits is measured against the middle of the scale.
+Each event on an item whose action has a weight above 0 says that the item was used, once: when it is read first. A
+rating says so, however low: the user chose what was rated. An event whose item is unknown says so then, too, though it
+waits; it says nothing more when it is applied. So which events say something does not depend on when a worker learns
+of an item, and `state.items.origins` can tell every repeat by its offset. The pairs with the items that the user chose
+before are made of the user's state; an event that waits makes none.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import numpy as np
 from streams.flow.folding.batch import Batch
 from streams.flow.folding.waiting import SetAside
 from streams.flow.learning.said import NOTHING_SAID, Said
-from streams.flow.signals import EventWeights, times
+from streams.flow.signals import times
 from streams.interest.base import Longs, Signals
 from streams.items.signaller import Remembered, Uses, item_signals, session_key, user_key
 from streams.items.signals import NO_KEY, ItemSignals
@@ -25,9 +24,6 @@ from streams.recommend import Catalog
 from streams.recommend.catalog import item_key
 from streams.state.items.said import joined
 from streams.state.users.partition import UserPartition
-
-# What `EventWeights.weigh` reads of a user.
-RATINGS = np.dtype([("rating_sum", "<f8"), ("rating_count", "<i8")])
 
 
 def speak(
@@ -39,9 +35,8 @@ def speak(
     before: Longs,
     aside: SetAside,
     catalog: Catalog,
-    weights: EventWeights,
 ) -> Said:
-    """What a batch says, while the states (U,) are those of before it, but for the rating sums.
+    """What a batch says, while the histories in the states (U,) are those of before it.
 
     indices: (n,) index among the events of each signal. before: (M,) signals of each of the first M users so far.
     """
@@ -50,7 +45,7 @@ def speak(
     known = _of_signals(part, batch, states, signals, indices, before, catalog)
     if not aside.events.any():
         return Said(known)
-    unknown, names = _of_unknown(batch, aside, weights)
+    unknown, names = _of_unknown(batch, aside)
     if not len(unknown):
         return Said(known)
     both = joined([known, unknown])
@@ -66,7 +61,8 @@ def _of_signals(
     before: Longs,
     catalog: Catalog,
 ) -> ItemSignals:
-    chosen = np.flatnonzero((signals.items >= 0) & (signals.weights > 0))
+    base = batch.base[indices]
+    chosen = np.flatnonzero((signals.items >= 0) & (base > 0))
     if not len(chosen):
         return ItemSignals.none()
     chosen = chosen[np.argsort(indices[chosen])]
@@ -77,19 +73,17 @@ def _of_signals(
         users=users,
         items=catalog.keys[signals.items[chosen]],
         times=signals.times[chosen],
-        weights=signals.weights[chosen],
+        weights=base[chosen],
         ordinals=before[users] + batch.plan.occurrence[chosen],
         offsets=batch.new.offsets[indices[chosen]],
     )
     return item_signals(Remembered.of(states["history"][batch.moved], keys), uses)
 
 
-def _of_unknown(batch: Batch, aside: SetAside, weights: EventWeights) -> tuple[ItemSignals, dict[int, str]]:
+def _of_unknown(batch: Batch, aside: SetAside) -> tuple[ItemSignals, dict[int, str]]:
     """Uses of unknown items, in log order, and the ids of these."""
     indices, new = np.flatnonzero(aside.events), batch.new
-    events, nobody = new.events.only(indices), np.zeros(len(indices), dtype=RATINGS)
-    found = weights.weigh(events, batch.base[indices], np.arange(len(indices)), nobody)
-    found = np.minimum(found * new.sentiment_weight[indices], np.float32(1))
+    events, found = new.events.only(indices), np.minimum(batch.base[indices], np.float32(1))
     chosen = np.flatnonzero(found > 0)
     when = times(events.times, new.recorded[indices])[chosen]
     users = [user_key(events[index].user_id) for index in chosen.tolist()]

@@ -129,7 +129,13 @@ class HybridRecommender:
 def keys(queries: Queries) -> list[tuple[bytes, int]]:
     """By what each query is known again: all that it holds."""
     found = []
-    optional = (queries.as_of, queries.history_times, queries.history_weights, queries.history_ordinals)
+    optional = (
+        queries.as_of,
+        queries.history_times,
+        queries.history_weights,
+        queries.history_ordinals,
+        queries.history_chosen,
+    )
     columns = [queries.vectors, queries.shares, queries.history_rows, *(c for c in optional if c is not None)]
     for user, excluded in enumerate(queries.exclude):
         digest = blake2b(digest_size=16)

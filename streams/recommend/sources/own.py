@@ -18,8 +18,8 @@ from streams.recommend.sources.reading import (
     candidates,
     moments,
     said_of,
-    signed_weights,
     top,
+    use_weights,
 )
 
 HALF_LIVES_DAYS = (7, 30, 90)
@@ -62,7 +62,7 @@ class OwnSource:
 
     def _sums(self, queries: Queries, user: int) -> tuple[Rows, Floats]:
         """The user's items (c,) of a weight above 0, as they come in the history, and their sums (c, 4)."""
-        rows, weights = queries.history_rows[user], signed_weights(queries)[user]
+        rows, weights = queries.history_rows[user], use_weights(queries)[user]
         ages = np.zeros(len(rows))
         if queries.history_times is not None:
             ages = np.maximum(moments(queries, self._table)[user] - queries.history_times[user], 0) / DAY_MS

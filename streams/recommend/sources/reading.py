@@ -22,8 +22,13 @@ def moments(queries: Queries, table: ItemTable) -> Longs:
     return np.full(len(queries), table.latest) if queries.as_of is None else queries.as_of
 
 
-def signed_weights(queries: Queries) -> Floats:
-    """(U, H) weight of each remembered event; 1 where nobody knows it."""
+def use_weights(queries: Queries) -> Floats:
+    """(U, H) above 0 for each remembered event that is a use of its item: 1 where the item was chosen.
+
+    Where nobody knows what was chosen, the event's weight; 1 where nobody knows that either.
+    """
+    if queries.history_chosen is not None:
+        return queries.history_chosen.astype(np.float32)
     if queries.history_weights is None:
         return np.ones(queries.history_rows.shape, dtype=np.float32)
     return queries.history_weights
@@ -34,7 +39,7 @@ def newest_items(queries: Queries) -> Rows:
 
     Without ordinals, the later column is the newer one.
     """
-    rows, weights, ordinals = queries.history_rows, signed_weights(queries), queries.history_ordinals
+    rows, weights, ordinals = queries.history_rows, use_weights(queries), queries.history_ordinals
     if ordinals is None:
         ordinals = np.broadcast_to(np.arange(rows.shape[1]), rows.shape)
     found = np.full(rows.shape, -1, dtype=np.int32)

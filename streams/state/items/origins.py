@@ -21,12 +21,11 @@ at or below the highest there. (What else stands there, with offsets not in S, c
    time: the worker that replaced this one, this one after a pause, or both at once. And an offset that is not in S can
    never be ahead of one in S that is missing.
 
-Which events speak. An event with a weight above 0 says that its item was used, to the partition of that item, when it
-is read first, whether the item is known then or not (see flow.learning.speaking): that does not depend on when a
-worker learns of items. So uses are speaking, and are counted exactly once each. Exceptions: a rating that is measured
-against its user's mean may be above it for one writer and below it for another, where ratings of the user waited for
-their items; then it counts as whoever wrote first had it. Pairs come from the state of the user. It may differ between
-writers where events wait, and then which pairs an event makes is as whoever wrote first had it; never as both had it.
+Which events speak. An event whose action has a weight above 0 says that its item was used, to the partition of that
+item, when it is read first, whether the item is known then or not (see flow.learning.speaking): that depends on the
+event alone. So uses are speaking, and are counted exactly once each. Pairs come from the state of the user. It may
+differ between writers where events wait, and then which pairs an event makes is as whoever wrote first had it; never
+as both had it.
 
 Each canonical partition counts for itself, and a canonical topic that is made anew has another id, and so another
 number. Signals that retention removes before they are read are lost, and booked as removed.

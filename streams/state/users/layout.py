@@ -17,7 +17,8 @@ HISTORY_DTYPE = np.dtype(
         ("weight", "<f4"),
         ("ordinal", "<u4"),
         ("action", "<u4"),
-        ("_pad", "<u4"),
+        # 1 where the user chose the item: the weight of the action itself is above 0.
+        ("chosen", "<u4"),
     ]
 )
 
@@ -31,12 +32,21 @@ FIRST_NAMES = {
     "applied": "count",
     "accepted": "ids",
     "recent_ids": "seen",
+    "chosen": "_pad",
 }
 
 
 def named_first(dtype: np.dtype[Any]) -> list[Any]:
     """The dtype's description, with the names that its fields had first."""
-    return [(FIRST_NAMES.get(name, name), *rest) for name, *rest in dtype.descr]
+    return _named_first(dtype.descr)
+
+
+def _named_first(fields: list[Any]) -> list[Any]:
+    nested = [
+        (name, _named_first(kind) if isinstance(kind, list) else kind, *shape)
+        for name, kind, *shape in fields
+    ]
+    return [(FIRST_NAMES.get(name, name), *rest) for name, *rest in nested]
 
 
 class UserLayout(Layout):
