@@ -20,9 +20,11 @@ from streams.events.adapters.native import NativeAdapter
 from streams.events.canonical import Event
 from streams.events.records import Record
 from streams.events.rejections import Limits, Reason
+from streams.flow.learning.next_uses import NextUses
 from streams.flow.outputs import Writer
 from streams.interest.base import Interests
 from streams.ops.metrics import ENCODER_COUNTS, PREFIX, Metrics
+from streams.recommend import Catalog
 from streams.settings.action_rules import DEFAULT_ACTIONS
 from streams.settings.configuration import CONFIG_VARIABLE
 from streams.settings.section import ENV_PREFIX
@@ -129,10 +131,16 @@ def test_metrics_exist() -> None:
     assert not known("no_such_thing_total")
 
 
+class NoLearner:
+    def learn(self, *_: Any) -> None:
+        raise AssertionError
+
+
 def test_metrics_are_documented() -> None:
     metrics = Metrics()
     metrics.watch_users({})
     metrics.watch_counts({}, {})
+    metrics.watch_lists(NextUses(NoLearner(), Catalog(1), 1))
     families = [(family.name, family.type) for family in metrics.registry.collect()]
     families += [(f"{PREFIX}encoder_{name}", "counter") for name in ENCODER_COUNTS]
     names = {name + ("_total" if kind == "counter" else "") for name, kind in families}

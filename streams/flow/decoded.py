@@ -199,6 +199,8 @@ class Updated:
     item_deltas: list[tuple[Longs, ItemDeltas]] = field(default_factory=list)
     # What its events say of items, where the stream learns of them.
     said: Said = NOTHING_SAID
+    # Users' rows (m,) and the catalog rows (m,) that they used, where a recommender learns from them.
+    used: list[tuple[Longs, Longs]] = field(default_factory=list)
 
     @classmethod
     def of(cls, runs: Sequence[Updated]) -> Updated:
@@ -215,4 +217,5 @@ class Updated:
             [delta for run in runs for delta in run.item_deltas],
             Said.of([run.said for run in runs]),
         )
-        return cls(list(state.items()), vectors, outcomes, rows, item_deltas=deltas, said=said)
+        used = [one for run in runs for one in run.used]
+        return cls(list(state.items()), vectors, outcomes, rows, item_deltas=deltas, said=said, used=used)

@@ -25,6 +25,7 @@ from streams.flow.event_history import EventHistory
 from streams.flow.folding.folder import EventFolder
 from streams.flow.folding.parts import FoldParts
 from streams.flow.folding.waiting import ready_events, still_waiting
+from streams.flow.learning.next_uses import NextUses
 from streams.flow.options import FlowOptions
 from streams.flow.outputs import Writer
 from streams.flow.queries import QueryBuilder
@@ -32,6 +33,7 @@ from streams.flow.rendering import Quoted, ranked_items
 from streams.flow.signals import EventWeights
 from streams.interest.base import Floats, InterestModel, Longs
 from streams.recommend import Catalog, Recommender
+from streams.recommend.base import Learner
 from streams.state.changelog import TopicIdentity
 from streams.state.users.layout import UserLayout
 from streams.state.users.partition import UserPartition
@@ -68,10 +70,17 @@ class Flow:
         self._origins = OriginReader("")
         self._history = EventHistory(layout.history, catalog, event_weights.weight_of)
         self._folder = EventFolder(
-            FoldParts(model, layout, catalog, event_weights, writer, options, self._history)
+            FoldParts(
+                *(model, layout, catalog, event_weights, writer, options, self._history),
+                tells_uses=isinstance(recommender, Learner),
+            )
         )
         self._queries = QueryBuilder(model, catalog, self._history, options.recommendations.exclude_consumed)
         self._quoted = Quoted()
+        # Lists that wait for what their users do next; None where nobody learns from it.
+        self.next_uses = (
+            NextUses(recommender, catalog, options.lists) if isinstance(recommender, Learner) else None
+        )
         self.forgiven = Forgiven()
 
     # --- the four verbs ---------------------------------------------------------------------------------
@@ -106,6 +115,8 @@ class Flow:
             part.waiting.release({items.known[number] for number in items.used()})
         updated = self._folder.fold(part, decoded, texts)
         self._book(part, decoded, updated.outcomes)
+        if self.next_uses is not None and updated.used:
+            self.next_uses.used(partition, part.deliveries.epoch, _by_user(part, updated))
         part.trim()
         return updated
 
@@ -119,6 +130,8 @@ class Flow:
         events = self._history.rendered(states["history"], queries.history_rows, self._quoted)
         items = ranked_items(catalog.item_ids, ranked, events, self._quoted)
         users, model = [part.users[row] for row in rows.tolist()], states["model"]
+        if self.next_uses is not None:
+            self.next_uses.listed(partition, part.deliveries.epoch, users, queries, ranked.rows)
         counts, times = self.model.counts(model), self.model.times(model)
         return self.writer.recommendations(partition, users, states, counts, times, items)
 
@@ -180,3 +193,12 @@ class Flow:
             outcomes["read"] += decoded.read_after(part.processed_offset)
             part.processed_offset = max(part.processed_offset, decoded.last_offset)
         part.books.update(outcomes)
+
+
+def _by_user(part: UserPartition, updated: Updated) -> dict[str, set[int]]:
+    """The catalog rows that each user used."""
+    found: dict[str, set[int]] = {}
+    for users, rows in updated.used:
+        for user, row in zip(users.tolist(), rows.tolist(), strict=True):
+            found.setdefault(part.users[user], set()).add(row)
+    return found

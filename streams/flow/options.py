@@ -28,3 +28,5 @@ class FlowOptions:
     templates: Templates | None
     # A vector for each event that moves its user, and not one per batch and user.
     vector_per_event: bool
+    # Lists that are kept until their users act, where the recommender learns.
+    lists: int = 0

@@ -18,7 +18,8 @@ from prometheus_client.registry import Collector
 from encoders.core.base import counts, layers, timings
 
 if TYPE_CHECKING:
-    # It brings numba, for which who only shows others' metrics has no use.
+    # They bring numba, for which who only shows others' metrics has no use.
+    from streams.flow.learning.next_uses import NextUses
     from streams.state.users.partition import UserPartition
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -126,6 +127,10 @@ class Metrics:
         """Show users in memory, evicted ones and events that wait, whenever the metrics are read."""
         self.registry.register(_Users(partitions))
 
+    def watch_lists(self, lists: NextUses) -> None:
+        """Show how the lists do that users had, whenever the metrics are read."""
+        self.registry.register(_Judged(lists))
+
     def watch_counts(
         self, forgiven: Mapping[str, Mapping[tuple[str, str], int]], unknown: Mapping[str, int]
     ) -> None:
@@ -176,6 +181,21 @@ class _EncoderCounts(Collector):
             if hasattr(layer, "queued"):
                 about = "Texts that wait for one of the encoder's workers"
                 yield GaugeMetricFamily(f"{PREFIX}encoder_queued_texts", about, value=layer.queued)
+
+
+class _Judged(Collector):
+    """Reads how lists do that were judged; their marks are shown once there are some."""
+
+    def __init__(self, lists: NextUses) -> None:
+        self.lists = lists
+
+    def collect(self) -> Iterator[Metric]:
+        """The number of lists, and the means."""
+        lists, over = self.lists, "of about the last 1,000 lists, by what their users used next"
+        yield CounterMetricFamily(f"{PREFIX}judged_lists", "Lists judged so far", value=lists.judged)
+        ndcg, rate = (lists.ndcg, lists.hit_rate) if lists.judged else (None, None)
+        yield GaugeMetricFamily(f"{PREFIX}prequential_ndcg", f"Mean NDCG@10 {over}", value=ndcg)
+        yield GaugeMetricFamily(f"{PREFIX}prequential_hit_rate", f"Share with a hit in 20 {over}", value=rate)
 
 
 class _Told(Collector):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import chain
 from typing import Any
 
@@ -93,6 +93,18 @@ class Queries:
             some(self.history_chosen),
             some(self.history_ordinals),
         )
+
+    @classmethod
+    def joined(cls, parts: Sequence[Queries]) -> Queries:
+        """Those of all parts, at least one, in their order. They are of equal shapes, and know the same."""
+
+        def column(name: str) -> Any:
+            found = [getattr(part, name) for part in parts]
+            return None if found[0] is None else np.concatenate(found)
+
+        names = [each.name for each in fields(cls) if each.name != "exclude"]
+        exclude = [excluded for part in parts for excluded in part.exclude]
+        return cls(exclude=exclude, **{name: column(name) for name in names})
 
     def check(self, catalog: Catalog, k: int) -> None:
         """Every recommender asks this first: raises ValueError where k items of this catalog cannot be asked for.

@@ -76,6 +76,7 @@ def build_options(settings: Settings) -> FlowOptions:
         ),
         templates=build_templates(settings),
         vector_per_event=settings.output.vectors_per == "event",
+        lists=settings.ranking.lists,
     )
 
 

@@ -123,6 +123,8 @@ def show(settings: Settings, parts: Parts, metrics: Metrics) -> None:
     forgiven = {topic: one.forgiven.counts for topic, one in parts.ingest.adapters.items()}
     forgiven[settings.topics.items] = catalog_updater.forgiven.counts
     forgiven[settings.topics.canonical] = flow.forgiven.counts
+    if flow.next_uses is not None:
+        metrics.watch_lists(flow.next_uses)
     metrics.watch_counts(forgiven, flow.event_weights.unknown.counts)
 
 

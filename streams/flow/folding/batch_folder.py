@@ -34,7 +34,8 @@ class Folded:
     changed: Rows
     # (U,) the same rows, structured; they share memory.
     states: Any
-    # (n,) index among the batch's events of each signal, in round order.
+    # n of them, in round order, and (n,) the index among the batch's events of each.
+    signals: Signals
     indices: Longs
     aside: SetAside
     deltas: ItemDeltas | None
@@ -50,7 +51,7 @@ class BatchFolder:
     def __init__(self, parts: FoldParts) -> None:
         self.model, self.layout, self.catalog = parts.model, parts.layout, parts.catalog
         self.event_weights, self.writer = parts.event_weights, parts.writer
-        self.options, self.history = parts.options, parts.history
+        self.options, self.history, self.tells_uses = parts.options, parts.history, parts.tells_uses
         self.item_rows = ItemRows(parts.catalog)
 
     def fold(self, part: UserPartition, decoded: Decoded, texts: Floats) -> Updated:
@@ -72,6 +73,8 @@ class BatchFolder:
         updated = Updated(records, vectors, outcomes, batch.touched, said=folded.said)
         if (deltas := folded.deltas) is not None:
             updated.item_deltas = [(batch.new.offsets[folded.indices[deltas.signals]], deltas)]
+        if self.tells_uses:
+            updated.used = _used(batch, folded)
         return updated
 
     def vectors(self, part: UserPartition, rows: Longs, states: Any) -> KeyValues:
@@ -104,7 +107,7 @@ class BatchFolder:
         outcomes["applied"] += len(signals) - change.late
         outcomes["late"] += change.late
         outcomes["neutral"] += int(np.count_nonzero(~aside.events)) - len(signals)
-        return Folded(changed, states, indices, aside, change.deltas, steps, found)
+        return Folded(changed, states, signals, indices, aside, change.deltas, steps, found)
 
     def _update(self, states: States, signals: Signals) -> tuple[Change, Steps | None]:
         if self.options.vector_per_event:
@@ -187,6 +190,15 @@ class BatchFolder:
         chosen = chosen[consumes[actions.of[chosen]] & (items[chosen] >= 0)]
         for row, key in zip(rows[chosen].tolist(), keys[items[chosen]].tolist(), strict=True):
             consume(row, key)
+
+
+def _used(batch: Batch, folded: Folded) -> list[tuple[Longs, Longs]]:
+    """Who used what. An event that waited for its item is not what its user did next: it came before."""
+    if batch.waited:
+        return []
+    signals = folded.signals
+    chosen = np.flatnonzero((signals.items >= 0) & (batch.base[folded.indices] > 0))
+    return [(batch.touched[signals.users[chosen]], signals.items[chosen])] if len(chosen) else []
 
 
 def _require_finite(models: States) -> None:

@@ -24,3 +24,5 @@ class FoldParts:
     writer: Writer
     options: FlowOptions
     history: EventHistory
+    # Whether a batch tells which items each user used.
+    tells_uses: bool = False

@@ -82,6 +82,11 @@ class HybridRecommender:
         It learns from what `recommend` has found for the same query; for another query it finds the candidates now,
         as for the last list. A user none of whose items was a candidate teaches nothing.
         """
+        for first in range(0, len(queries), USERS):
+            part = range(first, min(first + USERS, len(queries)))
+            self._learn_some(catalog, queries.only(part), [used[user] for user in part])
+
+    def _learn_some(self, catalog: Catalog, queries: Queries, used: Sequence[Collection[int]]) -> None:
         asked = keys(queries)
         missing = [user for user, key in enumerate(asked) if key not in self._pools and used[user]]
         known = {

@@ -20,6 +20,9 @@ class RankingSettings(Section):
     segment_rate: float = Field(default=0.02, gt=0.0, le=1.0, alias="ranking_segment_rate")
     # Requests whose candidates are kept for learning (about 50 KB each); others are found again.
     remembered: int = Field(default=256, ge=0, le=100_000, alias="ranking_remembered")
+    # Lists that are kept until their users use an item, so that the ranker learns from it (about 5 KB each); a user
+    # whose list is no longer there teaches nothing.
+    lists: int = Field(default=10_000, ge=0, le=1_000_000, alias="ranking_lists")
     # Added to the score of an item that was used fewer than three times; 1 or so lets new items in. Needs what the
     # stream has learned of items.
     cold_bias: float = Field(default=0.0, ge=0.0, le=100.0, alias="ranking_cold_bias")

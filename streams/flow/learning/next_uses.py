@@ -1,0 +1,95 @@
+"""What users did after they were recommended to: first it judges the list that each had, then the recommender learns.
+
+A list is kept until its user uses an item, and is then judged once. So the marks are of lists that had not learned of
+what they are judged by (prequential evaluation).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
+
+from streams.recommend import Catalog, Queries
+from streams.recommend.base import Learner, Rows
+
+# Items of a list that the gain looks at, and that a hit may be among.
+SHORT, LONG = 10, 20
+GAINS = [1 / math.log2(place + 2) for place in range(SHORT)]
+IDEALS = [sum(GAINS[:count]) for count in range(SHORT + 1)]
+# Of so many lists the means are, more or less: with each list, those before it lose one part of so many.
+MEAN_OVER = 1000
+
+
+class _Listed(NamedTuple):
+    """The last list of a user. epoch: in which the partition was taken over. query: of this user alone."""
+
+    epoch: int
+    query: Queries
+    rows: list[int]
+
+
+class NextUses:
+    """Of one flow. Not thread-safe: whoever recommends and folds tells it.
+
+    judged: lists so far.
+    """
+
+    def __init__(self, learner: Learner, catalog: Catalog, most: int) -> None:
+        """most: lists that are kept; the oldest goes first. Who has no list when acting teaches nothing."""
+        self._learner, self._catalog, self._most = learner, catalog, most
+        # By partition and user, the oldest first.
+        self._lists: OrderedDict[tuple[int, str], _Listed] = OrderedDict()
+        self.judged = 0
+        self._weight = self._ndcg = self._hits = 0.0
+
+    def __len__(self) -> int:
+        return len(self._lists)
+
+    @property
+    def ndcg(self) -> float:
+        """Mean NDCG@10 of the last lists; NaN before the first was judged."""
+        return self._ndcg / self._weight if self._weight else math.nan
+
+    @property
+    def hit_rate(self) -> float:
+        """Mean share of the last lists with an item in the first 20 that was used next; NaN before the first."""
+        return self._hits / self._weight if self._weight else math.nan
+
+    def listed(self, partition: int, epoch: int, users: Sequence[str], queries: Queries, rows: Rows) -> None:
+        """Users were recommended to. queries: what was asked for them (U). rows: (U, k) their lists, -1 for none."""
+        for at, (user, row) in enumerate(zip(users, rows[:, :LONG].tolist(), strict=True)):
+            key = partition, user
+            self._lists[key] = _Listed(epoch, queries.only([at]), [item for item in row if item >= 0])
+            self._lists.move_to_end(key)
+        while len(self._lists) > self._most:
+            self._lists.popitem(last=False)
+
+    def used(self, partition: int, epoch: int, used: Mapping[str, Collection[int]]) -> None:
+        """What users used in a batch, as catalog rows, at least one each: judge their lists, then let it be learned.
+
+        A list that was made before the partition was taken over (another epoch) is dropped: more may have happened.
+        """
+        asked, rows = list[Queries](), list[Collection[int]]()
+        for user, own in used.items():
+            listed = self._lists.pop((partition, user), None)
+            if listed is not None and listed.epoch == epoch:
+                self._judge(listed, own)
+                asked.append(listed.query)
+                rows.append(own)
+        if asked:
+            self._learner.learn(self._catalog, Queries.joined(asked), rows)
+
+    def _judge(self, listed: _Listed, used: Collection[int]) -> None:
+        """Mark a list. What it must not name does not count."""
+        wanted = set(used).difference(listed.query.exclude[0])
+        if not wanted:
+            return
+        places = [place for place, row in enumerate(listed.rows) if row in wanted]
+        gain = sum(GAINS[place] for place in places if place < SHORT)
+        kept = 1 - 1 / MEAN_OVER
+        self._weight = kept * self._weight + 1
+        self._ndcg = kept * self._ndcg + gain / IDEALS[min(SHORT, len(wanted))]
+        self._hits = kept * self._hits + bool(places)
+        self.judged += 1
