@@ -42,6 +42,7 @@ def stream(
         ),
     ] = None,
     events: Annotated[int, typer.Option(min=1000, help="Events of a throughput run.")] = 400_000,
+    rate: Annotated[int, typer.Option(min=100, help="Events per second of a latency run.")] = 5000,
     workers: Annotated[list[int] | None, typer.Option(min=1, help=SCALED)] = None,
     partitions: Annotated[list[int] | None, typer.Option(min=1, help=SCALED)] = None,
     users: Annotated[list[int] | None, typer.Option(min=1, help=SCALED)] = None,
@@ -58,7 +59,7 @@ def stream(
 
         axes = Axes(*(tuple(values or ()) for values in (workers, partitions, users, dims)))
         names = tuple(case or ()), tuple(engine or ()), tuple(form or ())
-        run(Plan(runs, events, *names, axes=axes), json_file)
+        run(Plan(runs, events, *names, rate=rate, axes=axes), json_file)
 
     # So that an engine and the broker are ended in order when we are told to stop.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
