@@ -4,12 +4,16 @@ The key is the item id. A value is, little-endian: the version of this format (u
 follows (uint32), the generation, the epoch and the offset (int64 each), 40 bytes with 8 of zeros behind; then one row
 of `streams.items.layout.ITEM_DTYPE`. Of two records of an item the one with the higher (generation, epoch, offset)
 counts.
+
+One key is no item's: under RANKER_KEY stands what the workers' rankers have learned together, behind 40 bytes of the
+same meaning, with 0 for the layout.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from struct import Struct
+from typing import Any, NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -32,6 +36,21 @@ LEARNED_DTYPE = np.dtype(
     ]
 )
 ORDER = ("generation", "epoch", "offset")
+# The id of an item holds no control character, so no item can have it.
+RANKER_KEY = b"\x00ranker"
+RANKER_HEAD = Struct("<IIqqqq")
+
+
+class Order(NamedTuple):
+    """Of two records of one key the one with the higher order counts."""
+
+    generation: int
+    epoch: int
+    offset: int
+
+
+class RankerError(ValueError):
+    """A record under RANKER_KEY is none of this version."""
 
 
 def learned_records(keys: Sequence[bytes], states: Any, generation: int) -> list[tuple[bytes, bytes]]:
@@ -51,3 +70,18 @@ def read_learned(values: Sequence[bytes | None]) -> tuple[Any, Longs]:
     found = np.frombuffer(b"".join(values[at] or b"" for at in chosen), dtype=LEARNED_DTYPE)
     good = (found["version"] == VERSION) & (found["layout"] == LAYOUT_ID)
     return found[good], np.array(chosen, dtype=np.int64)[good]
+
+
+def ranker_record(saved: bytes, order: Order) -> tuple[bytes, bytes]:
+    """The record of what rankers have learned together, as a recommender saves it."""
+    return RANKER_KEY, RANKER_HEAD.pack(VERSION, 0, *order, 0) + saved
+
+
+def read_ranker(value: bytes | None) -> tuple[Order, bytes]:
+    """Its place among the records of this key, and what was saved. Raises RankerError."""
+    if value is None or len(value) < RANKER_HEAD.size:
+        raise RankerError("the record is empty or cut off")
+    version, _, generation, epoch, offset, _ = RANKER_HEAD.unpack_from(value)
+    if version != VERSION:
+        raise RankerError(f"the record has version {version}, this worker reads {VERSION}")
+    return Order(generation, epoch, offset), value[RANKER_HEAD.size :]

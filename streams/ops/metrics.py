@@ -99,6 +99,7 @@ class Metrics:
             "learned_staleness_seconds",
             "Time from the oldest record taken last, of what was learned, to its taking",
         )
+        self.ranker_version = gauge("ranker_version", "Version of the workers' ranker that was taken last")
         self.recovered = gauge("recovered_users", "Users read back by the recovery under way or last done")
 
     def _counter(self, name: str, about: str, *labels: str) -> Counter:
@@ -193,9 +194,8 @@ class _Judged(Collector):
         """The number of lists, and the means."""
         lists, over = self.lists, "of about the last 1,000 lists, by what their users used next"
         yield CounterMetricFamily(f"{PREFIX}judged_lists", "Lists judged so far", value=lists.judged)
-        ndcg, rate = (lists.ndcg, lists.hit_rate) if lists.judged else (None, None)
-        yield GaugeMetricFamily(f"{PREFIX}prequential_ndcg", f"Mean NDCG@10 {over}", value=ndcg)
-        yield GaugeMetricFamily(f"{PREFIX}prequential_hit_rate", f"Share with a hit in 20 {over}", value=rate)
+        yield GaugeMetricFamily(f"{PREFIX}prequential_ndcg", f"Mean NDCG@10 {over}", value=lists.ndcg)
+        yield GaugeMetricFamily(f"{PREFIX}prequential_hit_rate", f"Mean HR@20 {over}", value=lists.hit_rate)
 
 
 class _Told(Collector):

@@ -22,7 +22,7 @@ HIGHEST = frozenset(
     PREFIX + name
     for name in (
         *("consumer_lag_records", "catalog_items", "paused"),
-        *("learned_items", "learned_staleness_seconds"),
+        *("learned_items", "learned_staleness_seconds", "ranker_version"),
     )
 )
 ADDED = frozenset(

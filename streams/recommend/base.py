@@ -21,6 +21,7 @@ __all__ = [
     "Floats",
     "Learner",
     "Longs",
+    "Merger",
     "Mask",
     "Queries",
     "Ranked",
@@ -29,6 +30,7 @@ __all__ = [
     "Recommender",
     "Rows",
     "Scorer",
+    "SharesLearning",
     "UsesItems",
 ]
 
@@ -148,6 +150,52 @@ class Learner(Protocol):
         queries: as they were before. used: per user the catalog rows, perhaps none of them a candidate.
         Deterministic in the order of calls.
         """
+        ...
+
+
+class Merger(Protocol):
+    """What the recommenders of several workers have learned together."""
+
+    @property
+    def version(self) -> int:
+        """Rises with all that is merged."""
+        ...
+
+    def merge(self, sums: bytes) -> None:
+        """Take what `SharesLearning.learned` gave. Raises UserError where it does not fit."""
+        ...
+
+    def save(self) -> bytes:
+        """All of it, for `load` here and of `SharesLearning`."""
+        ...
+
+    def load(self, data: bytes) -> None:
+        """Go on from there. Raises UserError where it does not fit."""
+        ...
+
+
+@runtime_checkable
+class SharesLearning(Protocol):
+    """A learner that several workers teach, each with its own users."""
+
+    @property
+    def version(self) -> int:
+        """Rises with all that is learned."""
+        ...
+
+    def learned(self) -> bytes:
+        """What it has learned since the last call, for `Merger.merge`; empty where nothing."""
+        ...
+
+    def load(self, data: bytes) -> None:
+        """Go on from what a merger saved, with what was learned since the last `learned` on top of it.
+
+        Raises UserError where it does not fit.
+        """
+        ...
+
+    def merger(self) -> Merger:
+        """One that begins."""
         ...
 
 

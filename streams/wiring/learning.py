@@ -8,12 +8,14 @@ from typing import Any
 from streams.items.table import ItemTable
 from streams.kafka.brokers import Brokers
 from streams.ops.metrics import Metrics
+from streams.recommend.base import SharesLearning
 from streams.settings.settings import Settings
 from streams.worker.guard import Guard
 from streams.worker.learning.flushing import ItemFlusher
 from streams.worker.learning.following import LearnedFollower
 from streams.worker.learning.learning import Learning
 from streams.worker.learning.ownership import ItemOwnership, NoItems
+from streams.worker.learning.ranker import NoRanker, SharedRanker
 from streams.worker.runner import Runner
 from streams.worker.stages.learn import Learn
 
@@ -25,17 +27,23 @@ def build_learning(
     publisher, topics = runner.publisher, settings.topics
     if publisher.signals is None:
         return None, NoItems()
-    learn, interval = Learn(), settings.recommendations.learned_interval_s
+    recommender = publisher.flow.recommender
+    ranker = (
+        SharedRanker(topics, recommender, publisher.sink)
+        if isinstance(recommender, SharesLearning)
+        else NoRanker()
+    )
+    learn, interval = Learn(ranker.merge), settings.recommendations.learned_interval_s
     runner.read(app, learn, [topics.item_signals])
-    flusher = ItemFlusher(topics, learn, publisher.sink, runner.model, interval)
+    flusher = ItemFlusher(topics, learn, publisher.sink, runner.model, interval, ranker)
     table = ItemTable(publisher.flow.catalog)
     give(publisher.flow.recommender, table)
     follower = LearnedFollower(
-        topics.learned, settings.worker, brokers, runner.model, table, metrics, time.time
+        *(topics.learned, settings.worker, brokers, runner.model, table, metrics, time.time, ranker)
     )
     again, model, clock = flusher.write_again, runner.model, time.monotonic
     guard = Guard(topics.items_state, learn.partitions, again, model, brokers, metrics, clock, kind="items")
-    owned = ItemOwnership(settings, flusher, publisher.signals, brokers)
+    owned = ItemOwnership(settings, flusher, publisher.signals, brokers, follower)
     return Learning(flusher, follower, guard), owned
 
 

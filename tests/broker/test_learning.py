@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
+from urllib.request import urlopen
 
 import numpy as np
 import orjson
 
-from streams.catalog.learned import read_learned
+from streams.catalog.learned import RANKER_KEY, read_learned, read_ranker
 from streams.kafka.topics import specifications as topics
+from streams.local_kafka.local_kafka import free_port
+from streams.recommend.learned.parameters import Stored
 from streams.settings.settings import Settings
 from streams.state.changelog import CONTROL_KEYS
 from streams.state.items.layout import ItemLayout
 from tests.broker.conftest import MakeSettings, Produce, ReadTopic
-from tests.broker.test_worker import clicks, event, items, latest
-from tests.broker.workers import SMALL, run_worker
+from tests.broker.test_worker import ITEMS, clicks, event, items, latest
+from tests.broker.workers import SMALL, command, eventually, is_ready, run_worker, running_worker
 
 LEARNING: dict[str, Any] = {**SMALL, "partitions": 2, "learn_items": True, "learned_interval_s": 0.2}
 
@@ -100,3 +105,56 @@ def test_the_hybrid_recommender_reads_what_was_learned(
     shown = {user: [item["item_id"] for item in record["items"]] for user, record in found.items()}
     assert "i39" in shown["u0"]
     assert "i38" in shown["u1"]
+
+
+def rounds(first: int, count: int, users: int = 12) -> list[tuple[bytes, bytes]]:
+    """What each user uses next: the item behind the one before, and each user begins elsewhere."""
+    return [
+        event(users * number + user, f"u{user}", f"i{(3 * user + number) % ITEMS}")
+        for number in range(first, first + count)
+        for user in range(users)
+    ]
+
+
+def ranker_versions(read_topic: ReadTopic, settings: Settings) -> list[int]:
+    written = [m.value() for m in read_topic(settings.topics.learned) if m.key() == RANKER_KEY]
+    return [Stored.from_bytes(read_ranker(value)[1]).version for value in written]
+
+
+def test_workers_learn_to_rank_together_and_a_restarted_one_goes_on(
+    make_settings: MakeSettings, produce: Produce, read_topic: ReadTopic
+) -> None:
+    own = {**LEARNING, "recommender": "hybrid", "history_length": 32, "exclude_consumed": False}
+    both = [make_settings(**own, metrics_port=free_port()) for _ in range(2)]
+    settings = both[0]
+    topics.create(settings)
+    produce(settings.topics.items, items())
+    raw = settings.topics.raw_sources[0].topic
+    produce(raw, rounds(0, 1))
+    with running_worker(both[0]), running_worker(both[1]):
+        for one in both:
+            port = one.observation.metrics_port
+            eventually(lambda port=port: is_ready(port), "readiness")
+        numbers = iter(range(1, 1000))
+
+        def followed() -> bool:
+            produce(raw, rounds(next(numbers), 1))
+            time.sleep(0.5)
+            shown = [metric(one, "ranker_version") for one in both]
+            judged = [metric(one, "judged_lists_total") for one in both]
+            return min(shown) > 0 and min(judged) > 0
+
+        eventually(followed, "a ranker that both have taught and taken")
+    versions = ranker_versions(read_topic, settings)
+    assert versions == sorted(versions)
+    log = run_worker(both[0])
+    assert f"the ranker goes on from version {versions[-1]}" in log
+    shown = command(settings, "ranker", "show", "--topic")
+    assert f"linear ranker, version {ranker_versions(read_topic, settings)[-1]}" in shown
+
+
+def metric(settings: Settings, name: str) -> float:
+    """A worker's own, as it shows it; 0 where it does not yet."""
+    with urlopen(f"http://127.0.0.1:{settings.observation.metrics_port}/metrics", timeout=5) as answer:
+        found = re.search(rf"^interestflow_{name} (\S+)$", answer.read().decode(), re.MULTILINE)
+    return float(found[1]) if found else 0.0

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from streams.commands.common import fail, or_exit
+from streams.commands.common import Config, Servers, fail, load_settings, or_exit
 
 if TYPE_CHECKING:
     from streams.recommend.learned.parameters import Stored
 
 ranker_cli = typer.Typer(help="What a ranker has learned.", no_args_is_help=True)
-File = Annotated[Path, typer.Argument(help="What the `save` of the recommender `hybrid` gave.")]
+File = Annotated[Path | None, typer.Argument(help="What the `save` of the recommender `hybrid` gave.")]
+Topic = Annotated[
+    bool, typer.Option("--topic", help="What the workers have learned together, from its topic.")
+]
 
 
 @ranker_cli.callback()
@@ -22,10 +25,12 @@ def ranker() -> None:
 
 
 @ranker_cli.command("show")
-def show_ranker(file: File) -> None:
+def show_ranker(
+    file: File = None, topic: Topic = False, config: Config = None, bootstrap_servers: Servers = None
+) -> None:
     """Print the weight of each column, for all requests and by segment: time since the last event, number of events.
 
-    Example: interestflow ranker show ranker.bin
+    Example: interestflow ranker show --topic
     """
 
     def run() -> None:
@@ -33,14 +38,39 @@ def show_ranker(file: File) -> None:
 
         from streams.recommend.learned.parameters import Stored
 
-        if not file.is_file():
-            fail(f"there is no file {file}", 1)
-        kept = Stored.from_bytes(file.read_bytes())
+        kept = Stored.from_bytes(_in_topic(config, bootstrap_servers) if topic else _in_file(file))
         console = Console(soft_wrap=True)
         console.print(f"{kept.kind} ranker, version {kept.version}, {len(kept.columns)} columns")
         console.print(_table(kept))
 
     or_exit(run)
+
+
+def _in_file(file: Path | None) -> bytes:
+    if file is None:
+        fail("name a file, or ask for --topic", 2)
+    if not file.is_file():
+        fail(f"there is no file {file}", 1)
+    return file.read_bytes()
+
+
+def _in_topic(config: Path | None, bootstrap_servers: str | None) -> bytes:
+    """The newest in the topic of what was learned."""
+    from streams.catalog.learned import RANKER_KEY, read_ranker
+    from streams.kafka.reading import read_all
+    from streams.kafka.security import librdkafka_config
+
+    settings = load_settings(config, kafka_bootstrap_servers=bootstrap_servers)
+    name, found = settings.topics.learned, []
+    for messages in read_all(librdkafka_config(settings.kafka, settings.topics.group), name):
+        found += [read_ranker(one.value()) for one in messages if one.key() == RANKER_KEY]
+    if not found:
+        fail(
+            f"{name} holds no ranker: workers write it with INTERESTFLOW_RECOMMENDER=hybrid and "
+            f"INTERESTFLOW_LEARN_ITEMS=true, once users have used what was recommended",
+            1,
+        )
+    return max(reversed(found), key=lambda one: one[0])[1]
 
 
 def _table(kept: Stored) -> Any:

@@ -48,14 +48,14 @@ class NextUses:
         return len(self._lists)
 
     @property
-    def ndcg(self) -> float:
-        """Mean NDCG@10 of the last lists; NaN before the first was judged."""
-        return self._ndcg / self._weight if self._weight else math.nan
+    def ndcg(self) -> float | None:
+        """Mean NDCG@10 of the last lists; None before the first was judged."""
+        return self._ndcg / self._weight if self._weight else None
 
     @property
-    def hit_rate(self) -> float:
-        """Mean share of the last lists with an item in the first 20 that was used next; NaN before the first."""
-        return self._hits / self._weight if self._weight else math.nan
+    def hit_rate(self) -> float | None:
+        """Mean share of the last lists with an item in the first 20 that was used next; None before the first."""
+        return self._hits / self._weight if self._weight else None
 
     def listed(self, partition: int, epoch: int, users: Sequence[str], queries: Queries, rows: Rows) -> None:
         """Users were recommended to. queries: what was asked for them (U). rows: (U, k) their lists, -1 for none."""

@@ -35,6 +35,8 @@ from streams.state.changelog import TopicIdentity
 from streams.state.items.said import SaidOfItems
 
 VERSION = 1
+# Marks a record that says nothing of items: its value is what a worker's ranker has learned.
+RANKER = "interestflow.ranker"
 # Bytes of a value; a record of more events than fit is written as several. Below what every topic takes by default.
 MOST_BYTES = 900_000
 STREAM, PARTITION = "interestflow.signals.of", "interestflow.signals.partition"
@@ -141,6 +143,16 @@ def _value(signals: ItemSignals, of: Longs, keys: Keys, ids: Sequence[str]) -> b
     kinds = (*OF_ITEMS, *OF_EVENTS, *OF_SIGNALS)
     packed = [column.astype(kind, copy=False).tobytes() for column, kind in zip(columns, kinds, strict=True)]
     return b"".join((len(text).to_bytes(4, "little"), text, *packed))
+
+
+def ranker_sums(topic: str, partition: int, sums: bytes) -> TopicRecords:
+    """What a worker's ranker has learned, as a record of the topic of signals."""
+    return TopicRecords(topic, [(None, sums)], partition, [[(RANKER, b"")]])
+
+
+def read_ranker_sums(record: SourceRecord) -> bytes | None:
+    """What a ranker has learned; None of a record that is something else."""
+    return record.value if any(name == RANKER for name, _ in record.headers) else None
 
 
 def read_signals(record: SourceRecord) -> SaidOfItems:

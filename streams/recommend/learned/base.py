@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Protocol
 
+import numpy as np
+
 from streams.recommend.base import Floats, Longs
 from streams.recommend.learned.columns import Columns
-from streams.recommend.learned.parameters import Parameters, ParametersError, Stored
+from streams.recommend.learned.parameters import GRADIENT, SQUARES, Parameters, ParametersError, Stored
 
 
 class LearnedRanker(Protocol):
@@ -70,3 +72,48 @@ def _require_fit(ranker: LearnedRanker, given: Mapping[str, Floats], columns: in
         shape = (*value.shape[:-1], columns) if name in ranker.by_column else value.shape
         if name not in given or given[name].shape != shape:
             raise ParametersError(f"the kept parameters have no {name!r} of the shape {shape}")
+
+
+def sums_of(ranker: LearnedRanker) -> bytes:
+    """What a ranker has learned since the last call, for `Together.merge`; empty where nothing."""
+    own = ranker.parameters
+    if not (answers := own.pending):
+        return b""
+    sums = own.gradient_sums()
+    gradients, squares = ({name: sums[name + kind] for name in own.values} for kind in (GRADIENT, SQUARES))
+    return Stored(ranker.kind, answers, ranker.columns.names, gradients, squares).to_bytes()
+
+
+class Together:
+    """What the rankers of several workers have learned together."""
+
+    def __init__(self, ranker: LearnedRanker) -> None:
+        """ranker: one that begins, of the workers' kind; it is this object's from now on."""
+        self._ranker = ranker
+
+    @property
+    def version(self) -> int:
+        """See `Merger.version`."""
+        return self._ranker.parameters.version
+
+    def merge(self, sums: bytes) -> None:
+        """See `Merger.merge`."""
+        told, own = Stored.from_bytes(sums), self._ranker
+        if (told.kind, told.columns) != (own.kind, own.columns.names):
+            raise ParametersError(
+                f"these sums are of a {told.kind} ranker of {len(told.columns)} columns, not of ours: {own.kind} of "
+                f"{len(own.columns)}"
+            )
+        arrays = {name + GRADIENT: value for name, value in told.values.items()}
+        arrays |= {name + SQUARES: value for name, value in told.squares.items()}
+        if not all(np.isfinite(array).all() for array in arrays.values()):
+            raise ParametersError("these sums are not finite")
+        own.parameters.merge(arrays)
+
+    def save(self) -> bytes:
+        """See `Merger.save`."""
+        return stored(self._ranker).to_bytes()
+
+    def load(self, data: bytes) -> None:
+        """See `Merger.load`."""
+        resume(self._ranker, Stored.from_bytes(data))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Sequence
+from copy import deepcopy
 from hashlib import blake2b
 
 import numpy as np
@@ -12,7 +13,7 @@ from streams.items.table import ItemTable
 from streams.recommend.after.steps import Steps
 from streams.recommend.base import CandidateSource, Mask, Queries, Ranked, Rows
 from streams.recommend.catalog import Catalog
-from streams.recommend.learned.base import LearnedRanker, resume, stored
+from streams.recommend.learned.base import LearnedRanker, Together, resume, stored, sums_of
 from streams.recommend.learned.columns import Columns
 from streams.recommend.learned.linear import LinearRanker
 from streams.recommend.learned.lists import Lists, joined
@@ -46,7 +47,7 @@ class HybridRecommender:
         remembered: requests whose candidates are kept, so that learning from them need not find them again.
         """
         self.table: ItemTable | None = None
-        self.ranker, self.steps = ranker, steps
+        self.ranker, self.steps, self._begun = ranker, steps, deepcopy(ranker)
         self._make, self._sources = make, make(None)
         self._pools: OrderedDict[tuple[bytes, int], Pool] = OrderedDict()
         self._remembered, self._k = remembered, 20
@@ -122,6 +123,19 @@ class HybridRecommender:
     def load(self, data: bytes) -> None:
         """Go on from what `save` gave, here or elsewhere. Raises ParametersError where it does not fit."""
         resume(self.ranker, Stored.from_bytes(data))
+
+    @property
+    def version(self) -> int:
+        """See `SharesLearning.version`."""
+        return self.ranker.parameters.version
+
+    def learned(self) -> bytes:
+        """See `SharesLearning.learned`."""
+        return sums_of(self.ranker)
+
+    def merger(self) -> Together:
+        """See `SharesLearning.merger`."""
+        return Together(deepcopy(self._begun))
 
     def _remember(self, key: tuple[bytes, int], pool: Pool) -> None:
         # A copy, for a pool is a part of its whole chunk.

@@ -50,6 +50,11 @@ class Parameters:
         self.version += 1
         self._answers += 1
 
+    @property
+    def pending(self) -> int:
+        """Answers that were learned from since the last `gradient_sums`."""
+        return self._answers
+
     def gradient_sums(self) -> dict[str, Floats]:
         """Sums since the last call, for `merge` elsewhere: gradients and their squares by name."""
         found = {name + GRADIENT: value for name, value in self._gradient.items()}

@@ -12,6 +12,7 @@ from streams.settings.sections.topics import TopicSettings
 from streams.state.changelog import TopicIdentity
 from streams.state.deliveries import PendingChange
 from streams.state.items.partition import ItemPartition
+from streams.worker.learning.ranker import MERGED_IN, NoRanker
 from streams.worker.stages.learn import Learn
 from streams.worker.threads import ModelThread
 
@@ -20,10 +21,17 @@ class ItemFlusher:
     """Of one worker. An item that changes all the time is written once in an interval."""
 
     def __init__(
-        self, topics: TopicSettings, learn: Learn, sink: Log, model: ModelThread, interval_s: float
+        self,
+        topics: TopicSettings,
+        learn: Learn,
+        sink: Log,
+        model: ModelThread,
+        interval_s: float,
+        ranker: NoRanker | None = None,
     ) -> None:
+        """ranker: tells what it has learned, and writes what was merged."""
         self.topics, self.learn, self.sink, self.model = topics, learn, sink, model
-        self.interval = interval_s
+        self.interval, self.ranker = interval_s, ranker or NoRanker()
         # The topic of signals, which the states are built from.
         self.source = TopicIdentity(topics.item_signals, 0)
 
@@ -42,12 +50,14 @@ class ItemFlusher:
             await self.model.run(self._settle)
 
     def flush(self) -> list[Delivery]:
-        """Write all that has changed; on the model thread."""
+        """Write all that has changed, and what the ranker has learned; on the model thread."""
         parts = self.learn.partitions.values()
-        return [self.publish(part, part.changed()) for part in parts if part.has_changed]
+        told = self.ranker.share()
+        return told + [self.publish(part, part.changed()) for part in parts if part.has_changed]
 
     def take_over(self) -> list[Delivery]:
         """After a recovery: write what may not have been, and rows whose newest record is not their last."""
+        self.ranker.own(MERGED_IN in self.learn.partitions)
         found = []
         for part in self.learn.partitions.values():
             part.touch(part.stale, part.unpublished)
@@ -72,6 +82,7 @@ class ItemFlusher:
         groups = [
             TopicRecords(self.topics.items_state, records, part.partition),
             TopicRecords(self.topics.learned, learned),
+            *self.ranker.records(self.topics.learned, part),
         ]
         delivery = self.sink.publish(groups)
         part.deliveries.add(PendingChange(part.sequence, part.processed_offset, len(records), delivery))

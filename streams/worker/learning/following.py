@@ -9,19 +9,21 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from streams.catalog.learned import ORDER, read_learned
+from streams.catalog.learned import ORDER, RANKER_KEY, read_learned
 from streams.items.signals import Keys
 from streams.kafka.brokers import Brokers
-from streams.kafka.reading import TAIL_WAIT_MS, Reader
+from streams.kafka.reading import TAIL_WAIT_MS, Reader, ends_of
 from streams.ops.daemon_calls import call_on_daemon_thread
 from streams.ops.metrics import Metrics
 from streams.recommend.catalog import item_key
 from streams.settings.sections.worker import WorkerSettings
+from streams.worker.learning.ranker import NoRanker
 from streams.worker.threads import ModelThread
 
 log = logging.getLogger(__name__)
 
 MS = 1000
+CATCH_UP_S, PAUSE_S = 5.0, 0.02
 
 
 class Table(Protocol):
@@ -44,8 +46,11 @@ class LearnedFollower:
         table: Table,
         metrics: Metrics,
         clock: Callable[[], float],
+        ranker: NoRanker | None = None,
     ) -> None:
-        """topic: of what was learned. clock: seconds since the epoch, for the metric."""
+        """topic: of what was learned. clock: seconds since the epoch, for the metric. ranker: goes on from what all
+        workers' rankers have learned."""
+        self.ranker = ranker or NoRanker()
         self.topic, self.deadlines, self.brokers, self.model = topic, deadlines, brokers, model
         self.table, self.metrics, self.clock = table, metrics, clock
         self._reader: Reader | None = None
@@ -60,6 +65,17 @@ class LearnedFollower:
         while (messages := await call_on_daemon_thread(next, chunks, None)) is not None:
             await self.model.run(self.take, messages)
         log.info("what was learned of %d items is loaded", len(self._known))
+        if self.ranker.version:
+            log.info("the ranker goes on from version %d", self.ranker.version)
+
+    async def catch_up(self) -> None:
+        """Wait until what the topic holds now is taken, while `follow` goes on; CATCH_UP_S at most."""
+        assert self._reader is not None
+        ends = await self.brokers.ask(ends_of, self.brokers.kafka, self.topic)
+        for _ in range(int(CATCH_UP_S / PAUSE_S)):
+            if self._reader.reached(ends):
+                break
+            await asyncio.sleep(PAUSE_S)
 
     async def follow(self) -> None:
         """For ever, behind what was loaded."""
@@ -72,8 +88,12 @@ class LearnedFollower:
 
     def take(self, messages: Sequence[Any]) -> None:
         """Bring the table up to these records, of which the newest of each item counts; on the model thread."""
-        found, at = read_learned([message.value() for message in messages])
+        found, at = read_learned([m.value() if m.key() != RANKER_KEY else None for m in messages])
         newest: dict[bytes, int] = {}
+        for message in messages:
+            if message.key() == RANKER_KEY:
+                self.ranker.follow(message.value())
+        self.metrics.ranker_version.set(self.ranker.version)
         versions = zip(*(found[name].tolist() for name in ORDER), strict=True)
         for place, (index, version) in enumerate(zip(at.tolist(), versions, strict=True)):
             key = messages[index].key()

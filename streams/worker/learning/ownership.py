@@ -14,6 +14,8 @@ from streams.state import removed
 from streams.state.items.layout import ItemLayout
 from streams.state.items.partition import ItemPartition
 from streams.worker.learning.flushing import ItemFlusher
+from streams.worker.learning.following import LearnedFollower
+from streams.worker.learning.ranker import MERGED_IN
 from streams.worker.learning.signal_log import SignalLog
 from streams.worker.publishing import owner_records
 from streams.worker.recovery import Changelog, check_changelog, positions, recover, topic_identity
@@ -52,11 +54,17 @@ class ItemOwnership(NoItems):
     """Of one worker."""
 
     def __init__(
-        self, settings: Settings, flusher: ItemFlusher, signals: SignalLog, brokers: Brokers
+        self,
+        settings: Settings,
+        flusher: ItemFlusher,
+        signals: SignalLog,
+        brokers: Brokers,
+        follower: LearnedFollower,
     ) -> None:
-        """signals: is told how many partitions of items there are."""
+        """signals: is told how many partitions of items there are. follower: knows what the ranker goes on from."""
         super().__init__()
         self.settings, self.flusher, self.signals, self.brokers = settings, flusher, signals, brokers
+        self.follower = follower
         self.topics = frozenset((settings.topics.item_signals,))
         self.layout = ItemLayout()
         self._states: dict[int, ItemPartition] = {}
@@ -81,6 +89,8 @@ class ItemOwnership(NoItems):
         found = await self.brokers.ask(positions, self.brokers.admin, topics.item_signals, states)
         for number, part in states.items():
             removed.book(part, found.begins[number])
+        if MERGED_IN in states and self.flusher.ranker.shares:
+            await self.follower.catch_up()
         self.seeks = {(topics.item_signals, number): offset for number, offset in found.starts.items()}
         self._states = states
 
@@ -92,15 +102,16 @@ class ItemOwnership(NoItems):
     def drop(self) -> None:
         """See NoItems."""
         self.flusher.learn.partitions.clear()
+        self.flusher.ranker.own(False)
 
     def under_way(self) -> list[Delivery]:
         """See NoItems."""
         try:
-            self.flusher.flush()
+            told = self.flusher.flush()
         except SinkError:
             return []  # whoever runs the flusher is told
         parts = self.flusher.learn.partitions.values()
-        return [delivered for part in parts for delivered in part.deliveries.under_way]
+        return [*told, *(delivered for part in parts for delivered in part.deliveries.under_way)]
 
     def _empty(self, partition: int) -> ItemPartition:
         return ItemPartition(partition, self.layout)

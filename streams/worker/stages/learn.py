@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from streams.events.rejections import Reason, Rejected
-from streams.flow.learning.records import NoSignalsError, read_signals
+from streams.flow.learning.records import NoSignalsError, read_ranker_sums, read_signals
 from streams.kafka.member.batches import RecordBatch
 from streams.state import removed
 from streams.state.items.partition import ItemPartition
@@ -20,7 +22,9 @@ class Learn:
 
     name, needs_catalog = "learn", False
 
-    def __init__(self) -> None:
+    def __init__(self, merge: Callable[[bytes], None] = lambda _: None) -> None:
+        """merge: takes what a worker's ranker has learned."""
+        self._merge = merge
         self.partitions: dict[int, ItemPartition] = {}
 
     def start(self, batch: RecordBatch) -> Outputs:
@@ -28,10 +32,17 @@ class Learn:
         part = self.partitions[batch.partition]
         if batch.removed is not None:
             removed.book(part, batch.removed[1])
-        said, rejected = list[SaidOfItems](), list[Refusal]()
+        said, rejected, passed = list[SaidOfItems](), list[Refusal](), part.processed_offset
         for record in batch.records:
+            if (sums := read_ranker_sums(record)) is not None:
+                if record.offset > passed:
+                    self._merge(sums)
+                    passed = record.offset
+                continue
             try:
                 said.append(read_signals(record))
             except NoSignalsError as error:
                 rejected.append((record, Rejected(Reason.FOREIGN_FORMAT, str(error), self.name)))
-        return Outputs(rejected=rejected, outcomes=part.fold(said))
+        outcomes = part.fold(said)
+        part.processed_offset = max(part.processed_offset, passed)
+        return Outputs(rejected=rejected, outcomes=outcomes)

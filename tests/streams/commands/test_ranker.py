@@ -28,4 +28,5 @@ def test_what_is_no_ranker_is_told(tmp_path: Path) -> None:
     file.write_bytes(b"nothing of the kind")
     found = CliRunner().invoke(app, ["ranker", "show", str(file)])
     assert (found.exit_code, "no parameters of a ranker" in found.output) == (1, True)
+    assert "name a file" in CliRunner().invoke(app, ["ranker", "show"]).output
     assert "no file" in CliRunner().invoke(app, ["ranker", "show", str(tmp_path / "none")]).output

@@ -57,8 +57,8 @@ def lists(*rows: Sequence[int]) -> Any:
 def test_a_list_is_judged_once_and_then_learned_from() -> None:
     made, heard = judge()
     queries = open_to_all(3)
-    assert math.isnan(made.ndcg)
-    assert math.isnan(made.hit_rate)
+    assert made.ndcg is None
+    assert made.hit_rate is None
     made.listed(0, 7, ["a", "b", "c"], queries, lists([20, 21, 22], [20, 21, 22], [20, 21, -1]))
     made.used(0, 7, {"b": {21}, "a": {29}, "nobody": {1}})
     assert heard.judged == [2]
