@@ -150,6 +150,7 @@ async def test_poison_at_ingest_and_in_the_catalog_takes_no_neighbour(
         return parse(given, limits)
 
     monkeypatch.setattr(rig.parts.ingest.adapters[RAW], "parse", fragile)
+    monkeypatch.setattr(rig.parts.ingest.adapters[RAW], "parse_run", lambda *_: None)
     raw = [record(0), record(1, action="poison"), record(2)]
     assert (await rig.run("ingest", raw, RAW)).acked
     assert len(rig.sink.records[SETTINGS.topics.events]) == 2
