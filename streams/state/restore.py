@@ -74,9 +74,10 @@ class Restoring(Generic[P]):
     def state(self, source: TopicIdentity, epoch: int = NO_EPOCH) -> P:
         """The state, for the owner of this epoch. Raises StateError where it was built from something else."""
         state, evictor = self._state, self._evictor
-        state.variable_parts.load(self._tails)
+        # First: variable parts behind rows of another layout are cut at a wrong place, and cannot be read.
         if self._progress is not None:
             self._check(self._progress, source)
+        state.variable_parts.load(self._tails)
         state.resume(self._progress, epoch, self._read_to)
         if evictor is not None:
             evictor.variable_parts = state.variable_parts

@@ -256,6 +256,14 @@ def test_a_changelog_of_another_row_size_is_refused() -> None:
         restored(log, dim=DIM * 2)
 
 
+def test_a_changelog_of_larger_rows_is_refused_before_what_lies_behind_them_is_read() -> None:
+    _, log = filled()
+    smaller = layout(dim=DIM // 2).size
+    record = {b"u9": log[b"user-0"][:smaller] + b"\x05" * (layout().size - smaller)}
+    with pytest.raises(StateError, match="INTERESTFLOW_GENERATION"):
+        restored(log | record, dim=DIM // 2)
+
+
 @pytest.mark.parametrize(
     "source", [TopicIdentity("other", 4), TopicIdentity("events", 8), TopicIdentity("events", 4, "anew")]
 )
