@@ -18,6 +18,8 @@ Topic = Annotated[
     bool, typer.Option("--topic", help="What the workers have learned together, from its topic.")
 ]
 
+NO_LIMIT = 10_000  # characters in a line
+
 
 @ranker_cli.callback()
 def ranker() -> None:
@@ -39,9 +41,12 @@ def show_ranker(
         from streams.recommend.learned.parameters import Stored
 
         kept = Stored.from_bytes(_in_topic(config, bootstrap_servers) if topic else _in_file(file))
-        console = Console(soft_wrap=True)
+        console, table = Console(soft_wrap=True), _table(kept)
         console.print(f"{kept.kind} ranker, version {kept.version}, {len(kept.columns)} columns")
-        console.print(_table(kept))
+        # A terminal that is too narrow, or a pipe, gets whole words and numbers all the same.
+        free = console.options.update(max_width=NO_LIMIT)
+        console.width = max(console.width, console.measure(table, options=free).minimum)
+        console.print(table)
 
     or_exit(run)
 
@@ -75,9 +80,9 @@ def _in_topic(config: Path | None, bootstrap_servers: str | None) -> bytes:
 
 def _table(kept: Stored) -> Any:
     """One row per column of the ranker: its weights in every segment, or what stands in their place."""
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("column")
+    table = Table(Column("column", no_wrap=True))
     weights = _weights(kept)
     for name in weights:
         table.add_column(name, justify="right")

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from streams.commands.main import app
 from streams.recommend import RECOMMENDERS
+from streams.recommend.learned.parameters import Stored
 from streams.settings.settings import Settings
 
 
@@ -21,6 +22,16 @@ def test_show_prints_the_weights_by_name(tmp_path: Path, ranker: str, heading: s
     assert f"{ranker} ranker, version 0" in found.output
     assert "content.z" in found.output
     assert heading in found.output
+
+
+@pytest.mark.parametrize("ranker", ["linear", "mlp"])
+def test_a_narrow_terminal_cuts_nothing(tmp_path: Path, ranker: str) -> None:
+    file = tmp_path / "ranker.bin"
+    file.write_bytes(RECOMMENDERS.build("hybrid", Settings(ranker=ranker)).save())
+    found = CliRunner().invoke(app, ["ranker", "show", str(file)], env={"COLUMNS": "40"})
+    assert found.exit_code == 0, found.output
+    assert "…" not in found.output
+    assert all(column in found.output for column in Stored.from_bytes(file.read_bytes()).columns)
 
 
 def test_what_is_no_ranker_is_told(tmp_path: Path) -> None:
