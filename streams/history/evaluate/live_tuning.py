@@ -127,7 +127,9 @@ def with_values(settings: Settings, values: Mapping[str, Any]) -> Settings:
         return Settings(**{**settings.flat(), **values})
     except ValidationError as error:
         told = "; ".join(str(one["msg"]) for one in error.errors())
-        shown = ", ".join(f"{name} {value}" for name, value in values.items())
+        # `values` may be right: then the given settings are not.
+        given = {str(place): one["input"] for one in error.errors() for place in one["loc"][-1:]}
+        shown = ", ".join(f"{name} {value}" for name, value in (values or given).items())
         raise TuneError(f"the settings do not allow {shown}: {told}") from error
 
 
@@ -178,7 +180,11 @@ def _value(text: str) -> Any:
 def write_settings(plan: Plan, settings: Settings, found: Found) -> None:
     """Write the best values as a file that `interestflow worker --config` takes. settings: those of the trials."""
     best = found.best
-    values = {"recommender": plan.recommender, **best.values}
+    # With what `LiveContender` sets whatever the settings say, so that the worker is the one that was judged.
+    values: dict[str, Any] = {"recommender": plan.recommender, **best.values}
+    values["exclude_consumed"] = plan.task != "all"
+    if plan.recommender == "hybrid":
+        values["learn_items"] = True
     if settings.encoder.projection is not None:
         values["projection"] = str(settings.encoder.projection)
     lines = [

@@ -38,6 +38,8 @@ def test_the_file_is_taken_as_settings(shop: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv(configuration.CONFIG_VARIABLE, str(file))
     settings = configuration.load()
     assert settings.recommendations.recommender == "content"
+    assert not settings.recommendations.exclude_consumed
+    assert not settings.recommendations.learn_items
     written = "short_share" in file.read_text()
     assert (settings.interest.short_share in (0.1, 0.9)) == written
     assert ("second half" in result.output) == written
@@ -47,6 +49,7 @@ def test_the_file_is_taken_as_settings(shop: Path, monkeypatch: pytest.MonkeyPat
     ("options", "message"),
     [
         (("--search", "short_share"), "write NAME=LOW:HIGH"),
+        (("--recommender", "popularity"), "do not allow recommender popularity: "),
         (("--search", "short_share=a:2"), "with two numbers"),
         (("--search", "short_share=2:1"), "LOW must not be above HIGH"),
         (("--search", "encoder=hashing"), "cannot be searched; what can: consumed_per_user"),
