@@ -16,7 +16,7 @@ from streams.events.forgiven import Forgiven
 from streams.events.near_misses import LISTS, hint, recognised
 from streams.events.records import SourceRecord
 from streams.events.rejections import MISSING, Limits, Reason, Rejected, envelope_problem, type_problem
-from streams.events.runs import RUN, decode_run, in_range
+from streams.events.runs import RUN, decode_run, in_range, lines
 from streams.events.wrappings import Loaded, load
 
 DECODE_STAGE = "update.decode"
@@ -118,7 +118,7 @@ def decode_canonical_batch(
 
 
 def _decode_run(values: list[bytes | None], limits: Limits) -> list[Event] | None:
-    events = decode_run(values, limits, _decode_lines)
+    events = decode_run(values, lines(values), limits, _decode_lines)
     if events is None or not in_range([event.timestamp for event in events], limits):
         return None
     of_nothing = [v for e, v in zip(events, values, strict=True) if e.item_id is None and not e.text]

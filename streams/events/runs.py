@@ -28,16 +28,20 @@ class Checked(Protocol):
 E = TypeVar("E", bound=Checked)
 
 
+def lines(values: Sequence[bytes | None]) -> bytes:
+    """The values, a line each."""
+    return b"\n".join(value or b"" for value in values)
+
+
 def decode_run(
-    values: Sequence[bytes | None], limits: Limits, decode_lines: Callable[[bytes], list[E]]
+    values: Sequence[bytes | None], joined: bytes, limits: Limits, decode_lines: Callable[[bytes], list[E]]
 ) -> list[E] | None:
     """The events of these values, or None where at least one has to be looked at by itself.
 
     Decoded as lines: as no value holds a line break, as many events as values means one in each. Their times are not
-    checked.
+    checked. joined: the same values as `lines`.
     """
     given = [value for value in values if value]
-    joined = b"\n".join(given)
     brackets = min(FEW_BRACKETS, limits.max_depth)
     # Each has one bracket at least, so no value can have more than what all have beyond one each.
     if (

@@ -7,6 +7,9 @@ import numpy.typing as npt
 
 States = npt.NDArray[np.void]
 
+# An item with fewer uses is cold.
+COLD_BELOW = 3
+
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 # A user's events of one such span of UTC make one session.
 SESSION_MS = DAY_MS

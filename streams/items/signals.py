@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
@@ -43,7 +44,15 @@ class ItemSignals:
         keys, longs = np.zeros(0, dtype=np.uint64), np.zeros(0, dtype=np.int64)
         return cls(keys, keys, np.zeros(0, dtype=np.float32), longs, keys, longs)
 
+    @classmethod
+    def joined(cls, runs: Sequence[ItemSignals]) -> ItemSignals:
+        """Signals of one run, one at least, behind those of another."""
+        return cls(*(np.concatenate([getattr(run, name) for run in runs]) for name in COLUMNS))
+
     def only(self, chosen: npt.NDArray[np.bool_] | Longs) -> ItemSignals:
         """Those of a mask or of indices, in that order."""
         pairs = self.items[chosen], self.others[chosen], self.weights[chosen]
         return ItemSignals(*pairs, self.times[chosen], self.sessions[chosen], self.offsets[chosen])
+
+
+COLUMNS = tuple(field.name for field in fields(ItemSignals))

@@ -20,7 +20,7 @@ from streams.events.fields import Invalid
 from streams.events.forgiven import Forgiven
 from streams.events.records import SourceRecord
 from streams.events.rejections import Limits, Rejected, envelope_problem
-from streams.events.runs import decode_run, in_range
+from streams.events.runs import decode_run, in_range, lines
 from streams.settings.action_words import PerWord, known_word, spell
 from streams.settings.settings import Settings
 
@@ -83,11 +83,11 @@ class NativeAdapter:
     def parse_run(self, records: Sequence[SourceRecord], limits: Limits) -> list[Event] | None:
         """See RunAdapter."""
         values = [record.value for record in records]
-        joined = b"\n".join(value or b"" for value in values)
+        joined = lines(values)
         longest = max(len(value or b"") for value in values)
         if any(unusual in joined for unusual in UNUSUAL) or longest > min(LONGEST, limits.max_bytes - LONGER):
             return None
-        plain = decode_run(values, limits, _decode_lines)
+        plain = decode_run(values, joined, limits, _decode_lines)
         if plain is None or not all(map(_is_usual, plain)):
             return None
         try:

@@ -6,18 +6,14 @@ what they are judged by (prequential evaluation).
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from streams.recommend import Catalog, Queries
 from streams.recommend.base import Learner, Rows
+from streams.recommend.gains import LONG, gain_of, ideal, places
 
-# Items of a list that the gain looks at, and that a hit may be among.
-SHORT, LONG = 10, 20
-GAINS = [1 / math.log2(place + 2) for place in range(SHORT)]
-IDEALS = [sum(GAINS[:count]) for count in range(SHORT + 1)]
 # Of so many lists the means are, more or less: with each list, those before it lose one part of so many.
 MEAN_OVER = 1000
 
@@ -86,10 +82,9 @@ class NextUses:
         wanted = set(used).difference(listed.query.exclude[0])
         if not wanted:
             return
-        places = [place for place, row in enumerate(listed.rows) if row in wanted]
-        gain = sum(GAINS[place] for place in places if place < SHORT)
+        found = places(listed.rows, wanted)
         kept = 1 - 1 / MEAN_OVER
         self._weight = kept * self._weight + 1
-        self._ndcg = kept * self._ndcg + gain / IDEALS[min(SHORT, len(wanted))]
-        self._hits = kept * self._hits + bool(places)
+        self._ndcg = kept * self._ndcg + gain_of(found) / ideal(len(wanted))
+        self._hits = kept * self._hits + bool(found)
         self.judged += 1

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from streams.items.signals import ItemSignals
-from streams.state.items.said import joined
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +22,7 @@ class Said:
         if len(some) <= 1:
             return some[0] if some else NOTHING_SAID
         names = {key: name for run in some for key, name in run.names.items()}
-        return cls(joined([run.signals for run in some]), names)
+        return cls(ItemSignals.joined([run.signals for run in some]), names)
 
 
 NOTHING_SAID = Said()

@@ -22,7 +22,6 @@ from streams.items.signaller import Remembered, Uses, item_signals, session_key,
 from streams.items.signals import NO_KEY, ItemSignals
 from streams.recommend import Catalog
 from streams.recommend.catalog import item_key
-from streams.state.items.said import joined
 from streams.state.users.partition import UserPartition
 
 
@@ -48,7 +47,7 @@ def speak(
     unknown, names = _of_unknown(batch, aside)
     if not len(unknown):
         return Said(known)
-    both = joined([known, unknown])
+    both = ItemSignals.joined([known, unknown])
     return Said(both.only(np.argsort(both.offsets, kind="stable")), names)
 
 

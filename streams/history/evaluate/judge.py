@@ -13,9 +13,10 @@ import numpy as np
 
 from streams.history.evaluate.contender import Contender, Rater, Request, Rows, Visit
 from streams.history.evaluate.judged import Judged
-from streams.history.evaluate.marks import COLUMNS, LONG, mark
+from streams.history.evaluate.marks import COLUMNS, mark
 from streams.history.evaluate.memory import NOTHING, Memory
 from streams.history.evaluate.visits import Stream
+from streams.recommend.gains import LONG
 
 # all: all that was chosen in a visit is a target. novel: of that, what its user had not used before; what the user had
 # used is not to be named.

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.history.evaluate.contender import Rows
-from streams.history.evaluate.marks import COLD_ITEM, COLUMNS, Doubles
+from streams.history.evaluate.marks import COLUMNS, Doubles
+from streams.items.layout import COLD_BELOW
 
 # Least numbers of events of the slices of users.
 HISTORIES = (0, 5, 20, 100)
@@ -74,7 +75,7 @@ class Judged:
             **{
                 f"ndcg@10 of {name}": self.per_target("gain", some) for name, some in self.histories().items()
             },
-            f"hr@20 of items with 1-{COLD_ITEM - 1} uses": _ratio(cold_hits, cold),
+            f"hr@20 of items with 1-{COLD_BELOW - 1} uses": _ratio(cold_hits, cold),
             "hr@20 of other items": _ratio(hits - cold_hits, targets - cold),
         }
 

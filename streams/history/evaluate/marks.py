@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -11,13 +11,9 @@ import numpy.typing as npt
 
 from streams.history.evaluate.contender import Rows
 from streams.history.evaluate.memory import Memory
+from streams.items.layout import COLD_BELOW
+from streams.recommend.gains import LONG, SHORT, gain_of, ideal, places
 
-# Items of a list that count; the shorter depth is that of NDCG.
-SHORT, LONG = 10, 20
-# An item with fewer uses is cold.
-COLD_ITEM = 3
-GAINS = [1 / math.log2(place + 2) for place in range(SHORT)]
-IDEALS = [sum(GAINS[:count]) for count in range(SHORT + 1)]
 # Share of the user's own taste in the list's, so that the divergence stays finite (Steck, RecSys 2018).
 SMOOTHING = 0.01
 
@@ -65,30 +61,26 @@ def mark(ranked: Rows, targets: Rows, user: int, memory: Memory) -> tuple[float,
     memory: as it was before the visit.
     """
     listed = ranked[:LONG].tolist()
-    places = _places(listed, set(targets.tolist()))
-    gain = sum(GAINS[place] for place in places if place < SHORT)
+    found = places(listed, set(targets.tolist()))
+    gain = gain_of(found)
     return (
         len(targets),
         gain,
-        sum(place < SHORT for place in places),
-        len(places),
-        sum(1 / (place + 1) for place in places),
-        gain / IDEALS[min(SHORT, len(targets))],
-        bool(places),
+        sum(place < SHORT for place in found),
+        len(found),
+        sum(1 / (place + 1) for place in found),
+        gain / ideal(len(targets)),
+        bool(found),
         memory.events[user],
         *_coldness(listed, targets, memory),
         *_kind(ranked[:LONG], targets, user, memory),
     )
 
 
-def _places(listed: Sequence[int], wanted: Collection[int]) -> list[int]:
-    return [place for place, row in enumerate(listed) if row in wanted]
-
-
 def _coldness(listed: Sequence[int], targets: Rows, memory: Memory) -> tuple[float, float, float]:
     """cold_targets, cold_hits, new_targets."""
     uses = memory.uses[targets]
-    cold = targets[(uses > 0) & (uses < COLD_ITEM)].tolist()
+    cold = targets[(uses > 0) & (uses < COLD_BELOW)].tolist()
     return len(cold), sum(row in listed for row in cold), int((uses == 0).sum())
 
 

@@ -126,8 +126,7 @@ def check(settings: Settings) -> list[str]:
             continue
         problems += _wrong_copies(spec, topics[spec.name].partitions, settings.kafka)
         problems += _wrong_config(spec, configs[spec.name], settings)
-    problems += _wrong_partitions(settings.topics, client.partitions())
-    return problems + _wrong_partitions_of_items(settings.topics, client.partitions())
+    return problems + _wrong_partitions(settings.topics, client.partitions())
 
 
 def partition_count(settings: Settings, topic: str) -> int:
@@ -180,23 +179,12 @@ def _wrong_config(spec: TopicSpec, config: Mapping[str, str], settings: Settings
 
 
 def _wrong_partitions(topics: TopicSettings, partitions: Mapping[str, int]) -> list[str]:
-    events, state = partitions.get(topics.canonical), partitions.get(topics.state)
-    if events is None or state is None or events == state:
-        return []
+    create = f"Set INTERESTFLOW_GENERATION={topics.generation + 1} and run `interestflow topics create`"
+    of_users = f"a user's state would lie elsewhere than its events. {create}; the state is rebuilt by replay"
+    of_items = f"an item's state would lie elsewhere than what is said of it. {create}"
+    pairs = ((topics.state, topics.canonical, of_users), (topics.items_state, topics.item_signals, of_items))
     return [
-        f"{topics.state} has {state} partitions and {topics.canonical} has {events}: a user's "
-        "state would lie elsewhere than its events. "
-        f"Set INTERESTFLOW_GENERATION={topics.generation + 1} and run `interestflow topics create`; "
-        "the state is rebuilt by replay"
-    ]
-
-
-def _wrong_partitions_of_items(topics: TopicSettings, partitions: Mapping[str, int]) -> list[str]:
-    signals, state = partitions.get(topics.item_signals), partitions.get(topics.items_state)
-    if signals is None or state is None or signals == state:
-        return []
-    return [
-        f"{topics.items_state} has {state} partitions and {topics.item_signals} has {signals}: an item's state would "
-        f"lie elsewhere than what is said of it. Set INTERESTFLOW_GENERATION={topics.generation + 1} and run "
-        "`interestflow topics create`"
+        f"{state} has {partitions[state]} partitions and {source} has {partitions[source]}: {lost}"
+        for state, source, lost in pairs
+        if partitions.keys() >= {state, source} and partitions[state] != partitions[source]
     ]

@@ -9,6 +9,7 @@ from hashlib import blake2b
 
 import numpy as np
 
+from streams.items.layout import COLD_BELOW
 from streams.items.table import ItemTable
 from streams.recommend.after.steps import Steps
 from streams.recommend.base import CandidateSource, Mask, Queries, Ranked, Rows
@@ -28,8 +29,6 @@ Sources = Callable[[ItemTable | None], Sequence[CandidateSource]]
 NO_STEPS = Steps()
 # Users at a time, so that memory does not grow with their number.
 USERS = 64
-# An item of fewer uses is cold.
-COLD_BELOW = 3
 
 
 class HybridRecommender:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from streams.items.layout import COLD_BELOW
 from streams.items.table import ItemTable
 from streams.kernels.compiling import compiled
 from streams.recommend.base import Candidates, Floats, Queries, Rows
@@ -13,8 +14,6 @@ from streams.recommend.sources.reading import banned, candidates, counting_vecto
 
 NAME = "cold"
 FOUND = 60
-# An item with fewer uses is cold.
-USES = 3
 
 
 class ColdSource:
@@ -39,7 +38,7 @@ class ColdSource:
     def _nearest(self, catalog: Catalog, queries: Queries, user: int, k: int) -> tuple[Rows, Floats]:
         if not self._table.latest or not queries.weighted()[user].any():
             return np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32)
-        out = banned(catalog, queries, user) | (self._table.uses >= USES)
+        out = banned(catalog, queries, user) | (self._table.uses >= COLD_BELOW)
         if compiled():
             return self._products.best(catalog, queries, user, out, k)
         rows = np.flatnonzero(~out).astype(np.int32)

@@ -14,7 +14,7 @@ from streams.items.signals import ItemSignals
 from streams.state.changelog import Progress
 from streams.state.items.layout import ItemLayout
 from streams.state.items.origins import Mask, take
-from streams.state.items.said import SaidOfItems, joined
+from streams.state.items.said import SaidOfItems
 from streams.state.store import NO_OFFSET, PartitionState
 
 
@@ -103,7 +103,7 @@ class ItemPartition(PartitionState):
         if not any(len(rows) for rows, _, _ in parts):
             return
         rows, offsets = (np.concatenate(column) for column in list(zip(*parts, strict=True))[:2])
-        signals = joined([signals for _, _, signals in parts])
+        signals = ItemSignals.joined([signals for _, _, signals in parts])
         touched, position = distinct(rows)
         # In place: a batch touches most of the rows that are touched at all, and they are long.
         states = self.layout.view(self.arena)

@@ -5,12 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from streams.interest.base import Longs
 from streams.items.signals import ItemSignals
-
-COLUMNS = ("items", "others", "weights", "times", "sessions", "offsets")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +26,3 @@ class SaidOfItems:
     events: Longs
     offsets: Longs
     signals: ItemSignals
-
-
-def joined(runs: Sequence[ItemSignals]) -> ItemSignals:
-    """Signals one after the other."""
-    return ItemSignals(*(np.concatenate([getattr(run, name) for run in runs]) for name in COLUMNS))

@@ -15,9 +15,10 @@ from streams.events.records import Record
 from streams.flow.learning import records
 from streams.flow.learning.records import NoSignalsError, SignalWriter, read_signals
 from streams.flow.learning.said import Said
+from streams.items.signals import COLUMNS, ItemSignals
 from streams.kernels.compiling import numpy_only
 from streams.state.changelog import TopicIdentity
-from streams.state.items.said import COLUMNS, SaidOfItems, joined
+from streams.state.items.said import SaidOfItems
 from tests.streams.flow.learning.test_speaking import some
 from tests.streams.flows import apply, make_flow
 
@@ -54,7 +55,7 @@ def test_what_is_written_is_read() -> None:
         assert all(known)
         assert one.offsets[one.events].tolist() == one.signals.offsets.tolist()
         assert np.all(np.diff(one.offsets) > 0)
-    whole = joined([one.signals for _, one in found])
+    whole = ItemSignals.joined([one.signals for _, one in found])
     assert len(whole) == len(said.signals)
     ours, theirs = (
         sorted(zip(*(getattr(signals, name).tolist() for name in COLUMNS), strict=True))
@@ -84,7 +85,7 @@ def test_what_is_too_large_for_a_record_is_split_between_events(monkeypatch: pyt
         pieces = [piece for number, piece in split if number == partition]
         offsets = [offset for piece in pieces for offset in piece.offsets.tolist()]
         assert offsets == one.offsets.tolist()  # no event is in two
-        together = joined([piece.signals for piece in pieces])
+        together = ItemSignals.joined([piece.signals for piece in pieces])
         assert all(getattr(together, n).tobytes() == getattr(one.signals, n).tobytes() for n in COLUMNS)
 
 

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from streams.items.signals import NO_KEY
+from streams.items.signals import COLUMNS, NO_KEY, ItemSignals
 from streams.kernels.compiling import numpy_only
 from streams.recommend.catalog import item_key
-from streams.state.items.said import COLUMNS, joined
 from tests.streams.flows import Record, apply, item_vector, make_flow, record, settle
 
 
@@ -32,7 +31,7 @@ def said_by(records: list[Record], size: int, **options: Any) -> list[bytes]:
     """All that is said in batches of so many records, a column each."""
     flow = make_flow(learn_items=True, **options)
     runs = [apply(flow, records[at : at + size]).said.signals for at in range(0, len(records), size)]
-    whole = joined(runs)
+    whole = ItemSignals.joined(runs)
     return [getattr(whole, name).tobytes() for name in COLUMNS]
 
 
