@@ -26,6 +26,10 @@ def run_worker(
     parent: Annotated[
         int | None, typer.Option(hidden=True, help="Descriptor of the line to the command that started this.")
     ] = None,
+    shared: Annotated[
+        str | None,
+        typer.Option(hidden=True, help="Descriptors of the memory of all processes of the command."),
+    ] = None,
 ) -> None:
     """Run one worker, or several: topics in, interest vectors and recommendations out.
 
@@ -39,12 +43,14 @@ def run_worker(
 
     count = 1 if parent is not None else group.size(settings)
     if count == 1:
-        _run_one(settings, exit_when_idle, parent)
+        _run_one(settings, exit_when_idle, parent, shared)
     else:
         or_exit(lambda: _run_all(settings, count, exit_when_idle))
 
 
-def _run_one(settings: Settings, exit_when_idle: float | None, parent: int | None) -> None:
+def _run_one(
+    settings: Settings, exit_when_idle: float | None, parent: int | None, shared: str | None
+) -> None:
     """A worker in this process."""
     # Imported late: Faust and torch take seconds, which --help should not. And before `or_exit`: a KeyboardInterrupt
     # within an import may end Python by the signal, whoever catches it.
@@ -56,7 +62,7 @@ def _run_one(settings: Settings, exit_when_idle: float | None, parent: int | Non
     from streams.wiring.worker import build_worker
 
     async def run() -> None:
-        worker = build_worker(settings)
+        worker = build_worker(settings, tuple(map(int, shared.split(","))) if shared else ())
         stop = _show(settings, worker, parent)
         try:
             await worker.run(exit_when_idle)

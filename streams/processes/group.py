@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from streams.ops.endpoints import serve
-from streams.processes import cores, own_settings
+from streams.processes import common_memory, cores, own_settings
 from streams.processes.member import Ending, Member
 from streams.processes.overview import Overview
 from streams.processes.supervisor import Policy, Supervisor
@@ -35,12 +35,15 @@ def run(settings: Settings, processes: int, exit_when_idle: float | None) -> End
     exit_when_idle: seconds without work after which each of them ends.
     """
     words: list[str] = [] if exit_when_idle is None else ["--exit-when-idle", str(exit_when_idle)]
+    shared = common_memory.make()
+    if shared:
+        words += ["--shared", ",".join(map(str, shared))]
 
     def command(descriptor: int) -> Sequence[str]:
         return [sys.executable, "-m", "streams", "worker", *words, "--parent", str(descriptor)]
 
     members = [
-        Member(number, command, own_settings.environment(settings, number), _write)
+        Member(number, command, own_settings.environment(settings, number), _write, shared)
         for number in range(1, processes + 1)
     ]
     overview, shown = Overview(members), settings.observation

@@ -46,12 +46,15 @@ class Member:
         command: Callable[[int], Sequence[str]],
         environment: Mapping[str, str],
         write: Callable[[bytes], object],
+        inherited: Sequence[int] = (),
     ) -> None:
         """number: from 1. command: the words that start the process, given the descriptor of its line to us.
 
         environment: beside that of this process. write: takes the lines of its log, with the number before each.
+        inherited: further descriptors that the process gets, by the same numbers.
         """
         self.number, self._command, self._write = number, command, write
+        self._inherited = inherited
         self._environment = {**os.environ, **environment}
         self._process: Process | None = None
         self._ending = False
@@ -113,7 +116,7 @@ class Member:
                 env=self._environment,
                 stdin=DEVNULL,
                 stderr=PIPE,
-                pass_fds=(theirs.fileno(),),
+                pass_fds=(theirs.fileno(), *self._inherited),
                 # A Ctrl-C in the terminal is for the parent, which then ends all in order.
                 start_new_session=True,
             )

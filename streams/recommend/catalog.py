@@ -8,7 +8,8 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float32]
+from streams.recommend.rows.base import Floats, OwnRows, Rows
+
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 # Two vectors of at most this length have a dot product that float32 holds without overflow.
@@ -26,7 +27,8 @@ def item_key(item_id: str) -> int:
 class Catalog:
     """Every item ever put, one row each; rows are never moved or reused within a process.
 
-    After a restart they come in the order in which the topic is read.
+    After a restart they come in the order in which the topic is read. Where the rows are shared with other processes,
+    they are those of all of them: a row of an item that was not put here is in `item_ids` and `keys` alone.
 
     A removed item keeps its row and vector, so that a history that holds it can still be explained.
     Not thread-safe by contract: one thread (the model thread) owns it. The arrays handed out are read-only
@@ -37,19 +39,24 @@ class Catalog:
     changes: items put so far.
     """
 
-    def __init__(self, dim: int, capacity: int = 1024, titles: bool = False) -> None:
+    def __init__(
+        self, dim: int, capacity: int = 1024, titles: bool = False, rows: Rows | None = None
+    ) -> None:
         """dim: dimensions of each vector. capacity: rows to start with; doubled whenever they are full.
 
-        titles: keep the items' titles, for whoever writes behaviour out.
+        titles: keep the items' titles, for whoever writes behaviour out. rows: where the vectors stand, empty; None
+        for memory of this process.
         """
         if dim < 1 or capacity < 1:
             raise ValueError(f"a catalog needs dim and capacity of at least 1, not {dim} and {capacity}")
         self.dim = dim
-        self.item_ids: list[str] = []
+        self._rows: Rows = rows or OwnRows(dim, capacity)
+        self.item_ids = self._rows.item_ids
         self.row_of: dict[str, int] = {}
         self.row_of_key: dict[int, int] = {}
         self.max_length, self.removals, self.changes = 0.0, 0, 0
-        self._vectors: Floats = np.zeros((capacity, dim), dtype=np.float32)
+        # Of `_keys`, `_live` and `_titles`.
+        self._filled = 0
         self._keys = np.zeros(capacity, dtype=np.uint64)
         self._live = np.zeros(capacity, dtype=np.bool_)
         # Row of each removed item's id.
@@ -68,7 +75,12 @@ class Catalog:
     @property
     def vectors(self) -> Floats:
         """(n, dim) float32, C-contiguous: the vector of each row, removed and hidden ones included."""
-        return _view(self._vectors, len(self.item_ids))
+        return _view(self._rows.vectors, len(self.item_ids))
+
+    @property
+    def shared(self) -> bool:
+        """True where the vectors are in memory once for several processes."""
+        return self._rows.shared
 
     @property
     def keys(self) -> npt.NDArray[np.uint64]:
@@ -93,8 +105,8 @@ class Catalog:
         row = self.row_of.get(item_id)
         if row is None:
             row = self._removed.pop(item_id, None)
-            row = self.row_of[item_id] = self._new_row(item_id) if row is None else row
-        self._vectors[row] = values
+            row = self.row_of[item_id] = self._new_row(item_id, values) if row is None else row
+        self._rows.write(row, values)
         self._live[row] = not hidden
         self._fingerprints[row] = fingerprint
         if self._titles is not None:
@@ -114,6 +126,11 @@ class Catalog:
             self._removed[item_id] = row
             self.removals += 1
             self._fingerprints.pop(row, None)
+
+    def settle(self) -> None:
+        """Share memory that changes have made this process's own, where rows are shared; nothing changes but that the
+        arrays may move."""
+        self._rows.settle()
 
     def ever_had(self, item_id: str) -> bool:
         """True for an item known or removed."""
@@ -152,7 +169,7 @@ class Catalog:
             )
         return values, length
 
-    def _new_row(self, item_id: str) -> int:
+    def _new_row(self, item_id: str, values: Floats) -> int:
         if not item_id:
             raise ValueError("an item needs a non-empty id")
         key = item_key(item_id)
@@ -161,20 +178,19 @@ class Catalog:
             raise ValueError(
                 f"the ids {item_id!r} and {other!r} have the same 64-bit key: rename one of them"
             )
-        row = len(self.item_ids)
-        if row == len(self._keys):
-            self._grow(2 * row)
-        self.item_ids.append(item_id)
-        if self._titles is not None:
-            self._titles.append("")
-        self.row_of_key[key] = row
-        self._keys[row] = key
+        row = self.row_of_key[key] = self._rows.add(item_id, values)
+        self._fill()
         return row
 
-    def _grow(self, capacity: int) -> None:
-        self._vectors = _enlarged(self._vectors, capacity)
-        self._keys = _enlarged(self._keys, capacity)
-        self._live = _enlarged(self._live, capacity)
+    def _fill(self) -> None:
+        """Take in all new rows."""
+        count = len(self.item_ids)
+        if count > len(self._keys):
+            self._keys, self._live = _enlarged(self._keys, 2 * count), _enlarged(self._live, 2 * count)
+        self._keys[self._filled : count] = [item_key(item_id) for item_id in self.item_ids[self._filled :]]
+        if self._titles is not None:
+            self._titles += [""] * (count - self._filled)
+        self._filled = count
 
 
 def _enlarged(old: npt.NDArray[Scalar], capacity: int) -> npt.NDArray[Scalar]:

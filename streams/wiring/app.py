@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -20,17 +22,24 @@ from streams.kafka import security
 from streams.kafka.member import transport
 from streams.kernels import compiling
 from streams.recommend import RECOMMENDERS, Catalog
+from streams.recommend.rows.arena import Arena, BusyError
+from streams.recommend.rows.base import Rows
+from streams.recommend.rows.shared import SharedRows
 from streams.settings.action_words import ActionSet, known_word, spell
 from streams.settings.sections.limits import LimitSettings
 from streams.settings.settings import Settings, SettingsError
 from streams.state.users.layout import UserLayout
 
+log = logging.getLogger(__name__)
+
+# For which shared vectors are mapped at first; they are doubled whenever they are full.
+FIRST_ROWS = 1024
 # Batches of a partition that may be on their way beside those whose deliveries are awaited: fetch ahead.
 AHEAD = 4
 
 
-def build_flow(settings: Settings, space: str) -> Flow:
-    """The pure flow. space: identity of the vector space (see `state_space`)."""
+def build_flow(settings: Settings, space: str, rows: Rows | None = None) -> Flow:
+    """The pure flow. space: identity of the vector space (see `state_space`). rows: of the catalog (see `Catalog`)."""
     compiling.choose(settings.worker.compiled)
     model: InterestModel = MODELS.build(settings.interest.model, settings)
     options = build_options(settings)
@@ -45,7 +54,7 @@ def build_flow(settings: Settings, space: str) -> Flow:
             settings.user_state.consumed_per_user,
             settings.user_state.dedupe_window,
         ),
-        Catalog(settings.encoder.dimensions, titles=options.templates is not None),
+        Catalog(settings.encoder.dimensions, titles=options.templates is not None, rows=rows),
         RECOMMENDERS.build(settings.recommendations.recommender, settings),
         EventWeights(
             settings.weights.action_rules,
@@ -55,6 +64,23 @@ def build_flow(settings: Settings, space: str) -> Flow:
         Writer(settings.interest.model, settings.topics.generation, settings.output.vector_format),
         options,
     )
+
+
+def build_rows(settings: Settings, shared: tuple[int, ...]) -> Rows | None:
+    """Where the catalog's vectors stand once for all processes of this command; None for memory of this process.
+
+    shared: inherited descriptors of the files for it, see `recommend.rows.arena`; none where it is the only one.
+    """
+    if not shared:
+        return None
+    for descriptor in shared:
+        os.set_inheritable(descriptor, False)
+    try:
+        control, vectors = shared
+        return SharedRows(Arena(control, vectors, settings.encoder.dimensions), FIRST_ROWS)
+    except (BusyError, ValueError, OSError) as error:
+        log.warning("this process keeps the vectors of the catalog for itself: %s", error)
+        return None
 
 
 def state_space(encoder: Encoder, scoring: Scoring | None) -> str:

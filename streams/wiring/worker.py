@@ -23,7 +23,7 @@ from streams.ops.log_lines import with_log
 from streams.ops.metrics import Metrics
 from streams.ops.process import fail
 from streams.settings.settings import Settings
-from streams.wiring.app import build_faust_app, build_flow, state_space
+from streams.wiring.app import build_faust_app, build_flow, build_rows, state_space
 from streams.wiring.destinations import build_log
 from streams.wiring.encoder import build_encoder, build_scoring
 from streams.wiring.learning import build_learning
@@ -64,12 +64,15 @@ class Parts:
     scheduler: Scheduler
 
 
-def build_worker(settings: Settings) -> Worker:
-    """Everything, wired. Raises SettingsError, SecurityError or EncoderError that says what to do."""
+def build_worker(settings: Settings, shared: tuple[int, ...] = ()) -> Worker:
+    """Everything, wired. Raises SettingsError, SecurityError or EncoderError that says what to do.
+
+    shared: see `build_rows`.
+    """
     security.require(settings.kafka)
     kafka = with_log(security.librdkafka_config(settings.kafka, settings.topics.group))
     encoder, scoring = build_encoder(settings), build_scoring(settings)
-    flow = build_flow(settings, state_space(encoder, scoring))
+    flow = build_flow(settings, state_space(encoder, scoring), build_rows(settings, shared))
     adapters = {source.topic: adapter(source.format, settings) for source in settings.topics.raw_sources}
     metrics, health = Metrics(), Health()
     backoff = Backoff(metrics, health, settings.worker.retry_deadline_s)

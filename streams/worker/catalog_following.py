@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 # Items not yet encoded when a worker starts: how long without progress until events go first.
 CATALOG_STALL_S = 30.0
+# Between two looks at what memory the processes of a machine could share again.
+SETTLE_S = 2.0
 
 
 class CatalogFollower:
@@ -65,15 +67,21 @@ class CatalogFollower:
                 f"INTERESTFLOW_TOPIC_EMBEDDINGS to a topic of its own, raise INTERESTFLOW_GENERATION and run "
                 f"`interestflow topics create`"
             )
-        log.info("catalog loaded: %d items", len(self.catalog))
+        await self.runner.model.run(self.stage.settle)
+        shared = ", with vectors shared by all processes" if self.catalog.shared else ""
+        log.info("catalog loaded: %d items%s", len(self.catalog), shared)
 
     async def follow(self) -> None:
         """For ever, behind what was loaded."""
         assert self._embeddings is not None
+        settled = time.monotonic()
         while True:
             messages = await asyncio.to_thread(self._embeddings.poll, 0.2)
             if messages:
                 await self._learn(messages)
+            if self.catalog.shared and time.monotonic() - settled > SETTLE_S:
+                await self.runner.model.run(self.stage.settle)
+                settled = time.monotonic()
 
     async def catch_up(self) -> None:
         """Wait until the items that were there at the start are encoded and learnt."""

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from streams.history.audit import audit
+from streams.history.replay import verify
 from streams.kafka.topics import specifications as topics
 from streams.local_kafka.local_kafka import free_port
 from streams.settings.settings import Settings
@@ -63,6 +64,12 @@ def applied(settings: Settings) -> float:
     return sum(shown(settings, f'events_total{{outcome="{outcome}"}}') for outcome in ("applied", "late"))
 
 
+def sharing(command: LoggedWorker) -> list[psutil.Process]:
+    """The processes that use memory in common."""
+    children = psutil.Process(command.process.pid).children()
+    return [one for one in children if any("interestflow-vectors" in m.path for m in one.memory_maps())]
+
+
 def test_every_event_counts_once_though_a_process_is_killed(
     settings: Settings, produce: Callable[..., None], start: Start
 ) -> None:
@@ -72,16 +79,20 @@ def test_every_event_counts_once_though_a_process_is_killed(
     assert applied(settings) == 1000
     children = psutil.Process(command.process.pid).children()
     assert len(children) == shown(settings, 'processes{state="ready"}') == 2
+    assert len(sharing(command)) == 2
     os.kill(children[0].pid, signal.SIGKILL)
     produce(settings.topics.raw_sources[0].topic, clicks(1000, first=1000))
     eventually(lambda: sum(counted(settings).values()) == 2000, "the vectors of the others")
     command.ready()
     assert shown(settings, "process_restarts_total") == 1
     assert 1000 < applied(settings) <= 2000
+    assert len(sharing(command)) == 2
     children = psutil.Process(command.process.pid).children()
     command.leave()
     assert not any(child.is_running() for child in children)
     assert audit(settings).balanced
+    # One process alone, with a catalog of its own, comes to the same bits.
+    assert verify(settings).equal
 
 
 def test_the_metrics_are_the_sum_and_names_and_files_are_each_processs_own(

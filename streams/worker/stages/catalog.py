@@ -43,3 +43,7 @@ class CatalogStage:
     def learn(self, messages: Sequence[Any]) -> None:
         """Bring the catalog up to these records of the embeddings topic; on the model thread."""
         self.catalog_updater.learn(messages)
+
+    def settle(self) -> None:
+        """Share what memory can be shared; on the model thread."""
+        self.catalog_updater.catalog.settle()

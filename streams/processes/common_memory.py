@@ -1,0 +1,13 @@
+"""Memory that all processes of the group have in common, for whatever they share (see `streams.recommend.rows`)."""
+
+from __future__ import annotations
+
+import os
+
+# Two files without a name: no process that is killed leaves anything behind.
+NAMES = ("interestflow-control", "interestflow-vectors")
+
+
+def make() -> tuple[int, ...]:
+    """Descriptors of the empty files, to be inherited; none where the system has no such files."""
+    return tuple(os.memfd_create(name) for name in NAMES) if hasattr(os, "memfd_create") else ()
