@@ -141,6 +141,7 @@ def test_metrics_are_documented() -> None:
     metrics.watch_users({})
     metrics.watch_counts({}, {})
     metrics.watch_lists(NextUses(NoLearner(), Catalog(1), 1))
+    metrics.watch_exposure(dict)
     families = [(family.name, family.type) for family in metrics.registry.collect()]
     families += [(f"{PREFIX}encoder_{name}", "counter") for name in ENCODER_COUNTS]
     names = {name + ("_total" if kind == "counter" else "") for name, kind in families}

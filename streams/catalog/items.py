@@ -12,15 +12,17 @@ import orjson
 
 from encoders.core.base import Encoder
 from encoders.media.content import Content, ContentEncoder
+from streams.catalog.forgiving import read_fields
 from streams.events.canonical import id_problem
-from streams.events.fields import Fields, Invalid
+from streams.events.fields import Invalid
 from streams.events.forgiven import Forgiven
-from streams.events.near_misses import ITEM_NAMES, hint, recognised
 from streams.events.rejections import Limits, Reason, Rejected, envelope_problem
-from streams.events.wrappings import load
 from streams.interest.base import Floats
+from streams.recommend.attributes import CATEGORIES
 
 STAGE = "catalog.decode"
+# Values of an item's attributes and categories that its embedding record holds, and characters of each, or of a name.
+MOST_LABELS, LONGEST_LABEL = 64, 256
 
 
 class KeyedRecord(Protocol):
@@ -41,11 +43,32 @@ class Item(msgspec.Struct, frozen=True):
     categories: list[str] = []
     media: list[str] = []
     hidden: bool = False
+    blocked: bool = False
+    in_stock: bool = True
+    # As `{"author": "Jane", "market": ["de", "at"]}`; not encoded.
+    attributes: dict[str, str | list[str]] = {}
 
     def text(self) -> str:
         """What the encoder reads of the item."""
         parts = (self.title, ", ".join(self.categories), self.description)
         return ". ".join(part.strip() for part in parts if part.strip())
+
+    @property
+    def withheld(self) -> bool:
+        """True where it must not be recommended."""
+        return self.hidden or self.blocked or not self.in_stock
+
+    def labels(self) -> dict[str, list[str]]:
+        """Its categories and attributes, each a list: MOST_LABELS values in all, without too long ones."""
+        found: dict[str, list[str]] = {}
+        given = {**self.attributes, CATEGORIES: self.categories}
+        pairs = [
+            (name, one) for name, own in given.items() for one in ([own] if isinstance(own, str) else own)
+        ]
+        fitting = [pair for pair in pairs if max(map(len, pair)) <= LONGEST_LABEL]
+        for name, value in fitting[:MOST_LABELS]:
+            found.setdefault(name, []).append(value)
+        return found
 
 
 class Removed(msgspec.Struct, frozen=True):
@@ -68,6 +91,15 @@ class Embedding(msgspec.Struct, frozen=True):
     fingerprint: str = ""
     # The item's, since workers read no other record of it; empty in records of earlier versions.
     title: str = ""
+    blocked: bool = False
+    in_stock: bool = True
+    # What `Item.labels` gives.
+    attributes: dict[str, list[str]] = {}
+
+    @property
+    def withheld(self) -> bool:
+        """True where the item must not be recommended."""
+        return self.hidden or self.blocked or not self.in_stock
 
     def array(self) -> Floats:
         """(dim,) float32. Raises ValueError where the bytes do not fit `dim`."""
@@ -81,9 +113,6 @@ class Embedding(msgspec.Struct, frozen=True):
             raise ValueError(f"embedding of {self.item_id!r} is not finite, or far too long")
         return values
 
-
-# Fields by which an object among the categories or the media is named.
-CATEGORY_NAMES, MEDIA_NAMES = ("name", "title", "label"), ("url", "uri", "src", "href")
 
 _decode_item = msgspec.json.Decoder(Item).decode
 _decode_embedding = msgspec.json.Decoder(Embedding).decode
@@ -105,7 +134,7 @@ def decode_item(
         item = _decode_item(record.value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         try:
-            item = _decode_forgiving(record.value, forgiven or Forgiven())
+            item = Item(**read_fields(record.value, forgiven or Forgiven()))
         except Invalid as invalid:
             return invalid.rejected(STAGE)
     # As strict as an event's item_id: an item that no event can name is a mistake.
@@ -118,26 +147,6 @@ def decode_item(
     if key and key != item.item_id:
         return Rejected(Reason.WRONG_TYPE, "the key and item_id differ; key the record by item_id", STAGE)
     return item
-
-
-def _decode_forgiving(value: bytes, forgiven: Forgiven) -> Item:
-    """An item as a shop's database exports it. Raises Invalid."""
-    loaded = load(value)
-    for kind in loaded.wrapped:
-        forgiven.note("value", kind)
-    fields = Fields(loaded.fields, forgiven, loaded.damaged)
-    if loaded.fields.get("item_id") is None:
-        looks = recognised(loaded.fields)
-        said = f"item_id is missing{hint(loaded.fields, 'item_id', ITEM_NAMES)}"
-        raise Invalid(Reason.EMPTY_ID if looks is None else Reason.FOREIGN_FORMAT, looks or said)
-    return Item(
-        item_id=fields.identifier("item_id", whole=True) or "",
-        title=fields.text("title") or "",
-        description=fields.text("description") or "",
-        categories=fields.strings("categories", CATEGORY_NAMES) or [],
-        media=fields.strings("media", MEDIA_NAMES) or [],
-        hidden=fields.flag("hidden"),
-    )
 
 
 def content_of(item: Item, encoder: Encoder) -> Content:
@@ -154,7 +163,19 @@ def fingerprint(item: Item, encoder: str, content: Content | None = None) -> str
     digest = blake2b(digest_size=12)
     for part in (encoder, content.text, item.title, "hidden" if item.hidden else "shown", *media):
         digest.update(part.encode("utf-8", "surrogatepass") + b"\0")
+    if more := _more(item):
+        digest.update(orjson.dumps(more))
     return digest.hexdigest()
+
+
+def _more(item: Item) -> dict[str, object]:
+    """What the embedding's record says only of some items; so the records of others stay as they were."""
+    found: dict[str, object] = {"attributes": item.labels()} if item.categories or item.attributes else {}
+    if item.blocked:
+        found["blocked"] = True
+    if not item.in_stock:
+        found["in_stock"] = False
+    return found
 
 
 def encode_embedding(item: Item, vector: Floats, encoder: str, digest: str) -> bytes:
@@ -169,6 +190,7 @@ def encode_embedding(item: Item, vector: Floats, encoder: str, digest: str) -> b
             "hidden": item.hidden,
             "fingerprint": digest,
             "title": item.title,
+            **_more(item),
         }
     )
 

@@ -228,9 +228,10 @@ class CatalogUpdater:
                     self.catalog.put(
                         embedding.item_id,
                         embedding.array(),
-                        embedding.hidden,
+                        embedding.withheld,
                         embedding.fingerprint,
                         embedding.title,
+                        embedding.attributes,
                     )
                     known.append(embedding.item_id)
             except ValueError as error:

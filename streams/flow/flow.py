@@ -7,7 +7,7 @@ the replay and the tests, which is why they give the same vectors bit for bit. O
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from encoders.core.base import Encoder
 from streams.events.canonical import Event, good_record
@@ -26,6 +26,7 @@ from streams.flow.folding.folder import EventFolder
 from streams.flow.folding.parts import FoldParts
 from streams.flow.folding.waiting import ready_events, still_waiting
 from streams.flow.learning.next_uses import NextUses
+from streams.flow.learning.shown import Shown
 from streams.flow.options import FlowOptions
 from streams.flow.outputs import Writer
 from streams.flow.queries import QueryBuilder
@@ -83,6 +84,11 @@ class Flow:
         )
         self.forgiven = Forgiven()
 
+    @property
+    def shown(self) -> Shown | None:
+        """What is remembered of what users were shown; None where it does not matter."""
+        return self.options.shown
+
     # --- the four verbs ---------------------------------------------------------------------------------
 
     def decode(self, records: Sequence[SourceRecord]) -> Decoded:
@@ -115,8 +121,8 @@ class Flow:
             part.waiting.release({items.known[number] for number in items.used()})
         updated = self._folder.fold(part, decoded, texts)
         self._book(part, decoded, updated.outcomes)
-        if self.next_uses is not None and updated.used:
-            self.next_uses.used(partition, part.deliveries.epoch, _by_user(part, updated))
+        if updated.used:
+            self._used(part, _by_user(part, updated))
         part.trim()
         return updated
 
@@ -124,14 +130,18 @@ class Flow:
         """Recommendation records for the users of these rows (U,), with reasons."""
         part, catalog = self.partitions[partition], self.catalog
         states = self.layout.view(part.read_rows(rows))
-        queries = self._queries.build(part, rows, states)
+        queries, users = self._queries.build(part, rows, states), [part.users[row] for row in rows.tolist()]
+        if self.shown is not None:
+            queries = self.shown.tell(partition, users, queries)
         wanted = self.options.recommendations
         ranked = self.recommender.recommend(catalog, queries, wanted.top_k, wanted.reasons)
         events = self._history.rendered(states["history"], queries.history_rows, self._quoted)
         items = ranked_items(catalog.item_ids, ranked, events, self._quoted)
-        users, model = [part.users[row] for row in rows.tolist()], states["model"]
+        model = states["model"]
         if self.next_uses is not None:
             self.next_uses.listed(partition, part.deliveries.epoch, users, queries, ranked.rows)
+        if self.shown is not None:
+            self.shown.listed(partition, users, queries, ranked.rows)
         counts, times = self.model.counts(model), self.model.times(model)
         return self.writer.recommendations(partition, users, states, counts, times, items)
 
@@ -184,6 +194,13 @@ class Flow:
             probe=lambda: decode_canonical(KNOWN_GOOD, limits),
             at_once=lambda: decode_canonical_batch(records, limits, self.forgiven),
         )
+
+    def _used(self, part: UserPartition, used: Mapping[str, Collection[int]]) -> None:
+        """Users used items, by catalog row."""
+        if self.next_uses is not None:
+            self.next_uses.used(part.partition, part.deliveries.epoch, used)
+        if self.shown is not None:
+            self.shown.used(part.partition, used)
 
     def _book(self, part: UserPartition, decoded: Decoded, outcomes: Counter[str]) -> None:
         if decoded.waited:

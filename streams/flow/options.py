@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from streams.events.rejections import Limits
 from streams.flow.behaviour_text import Templates
+from streams.flow.learning.shown import Shown
 from streams.settings.sections.interest import WeightSettings
 from streams.settings.sections.recommendations import RecommendationSettings
 from streams.settings.sections.state import UserStateSettings
@@ -30,3 +31,5 @@ class FlowOptions:
     vector_per_event: bool
     # Lists that are kept until their users act, where the recommender learns.
     lists: int = 0
+    # What is remembered of what users were shown; None where it does not matter.
+    shown: Shown | None = None

@@ -6,7 +6,7 @@ No label carries a user or item id: label values are outcomes, reasons, stages a
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from encoders.core.base import counts, layers, timings
+from streams.ops.collectors.lists import Exposures, Judged
 
 if TYPE_CHECKING:
     # They bring numba, for which who only shows others' metrics has no use.
@@ -130,7 +131,11 @@ class Metrics:
 
     def watch_lists(self, lists: NextUses) -> None:
         """Show how the lists do that users had, whenever the metrics are read."""
-        self.registry.register(_Judged(lists))
+        self.registry.register(Judged(PREFIX, lists))
+
+    def watch_exposure(self, exposure: Callable[[], Mapping[str, float]]) -> None:
+        """Show which share of places groups of items have, by group, whenever the metrics are read."""
+        self.registry.register(Exposures(PREFIX, exposure))
 
     def watch_counts(
         self, forgiven: Mapping[str, Mapping[tuple[str, str], int]], unknown: Mapping[str, int]
@@ -182,20 +187,6 @@ class _EncoderCounts(Collector):
             if hasattr(layer, "queued"):
                 about = "Texts that wait for one of the encoder's workers"
                 yield GaugeMetricFamily(f"{PREFIX}encoder_queued_texts", about, value=layer.queued)
-
-
-class _Judged(Collector):
-    """Reads how lists do that were judged; their marks are shown once there are some."""
-
-    def __init__(self, lists: NextUses) -> None:
-        self.lists = lists
-
-    def collect(self) -> Iterator[Metric]:
-        """The number of lists, and the means."""
-        lists, over = self.lists, "of about the last 1,000 lists, by what their users used next"
-        yield CounterMetricFamily(f"{PREFIX}judged_lists", "Lists judged so far", value=lists.judged)
-        yield GaugeMetricFamily(f"{PREFIX}prequential_ndcg", f"Mean NDCG@10 {over}", value=lists.ndcg)
-        yield GaugeMetricFamily(f"{PREFIX}prequential_hit_rate", f"Mean HR@20 {over}", value=lists.hit_rate)
 
 
 class _Told(Collector):

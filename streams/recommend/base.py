@@ -31,6 +31,7 @@ __all__ = [
     "Rows",
     "Scorer",
     "SharesLearning",
+    "ShowsExposure",
     "UsesItems",
 ]
 
@@ -205,4 +206,13 @@ class UsesItems(Protocol):
 
     def use_items(self, table: ItemTable) -> None:
         """Read this table from now on; its owner goes on changing it between two calls of `recommend`."""
+        ...
+
+
+@runtime_checkable
+class ShowsExposure(Protocol):
+    """A recommender that knows which share of its lists' places groups of items have."""
+
+    def exposure(self) -> Mapping[str, float]:
+        """Share of the last places, 0 to 1, by group; any thread."""
         ...

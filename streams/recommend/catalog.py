@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from hashlib import blake2b
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from streams.recommend.attributes import Admission, Attributes, Labels
 from streams.recommend.rows.base import Floats, OwnRows, Rows
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 # Two vectors of at most this length have a dot product that float32 holds without overflow.
 MAX_LENGTH = 1e15
+NO_LABELS: Labels = {}
+ALL_ITEMS = Admission()
 
 
 def item_key(item_id: str) -> int:
@@ -36,16 +40,23 @@ class Catalog:
 
     item_ids: id of each row; row_of_key: row of each `item_key`; both hold the removed items too. row_of: row of each
     id that is known and not removed. max_length: no row's vector is longer (it never shrinks). removals: so far.
-    changes: items put so far.
+    changes: items put so far. attributes: of each row.
     """
 
     def __init__(
-        self, dim: int, capacity: int = 1024, titles: bool = False, rows: Rows | None = None
+        self,
+        dim: int,
+        capacity: int = 1024,
+        titles: bool = False,
+        attributes: Iterable[str] = (),
+        admission: Admission = ALL_ITEMS,
+        rows: Rows | None = None,
     ) -> None:
         """dim: dimensions of each vector. capacity: rows to start with; doubled whenever they are full.
 
-        titles: keep the items' titles, for whoever writes behaviour out. rows: where the vectors stand, empty; None
-        for memory of this process.
+        titles: keep the items' titles, for whoever writes behaviour out. attributes: names of those to keep.
+        admission: which items may be recommended. rows: where the vectors stand, empty; None for memory of this
+        process.
         """
         if dim < 1 or capacity < 1:
             raise ValueError(f"a catalog needs dim and capacity of at least 1, not {dim} and {capacity}")
@@ -55,6 +66,7 @@ class Catalog:
         self.row_of: dict[str, int] = {}
         self.row_of_key: dict[int, int] = {}
         self.max_length, self.removals, self.changes = 0.0, 0, 0
+        self.attributes, self._admission = Attributes(attributes), admission
         # Of `_keys`, `_live` and `_titles`.
         self._filled = 0
         self._keys = np.zeros(capacity, dtype=np.uint64)
@@ -89,16 +101,22 @@ class Catalog:
 
     @property
     def live(self) -> npt.NDArray[np.bool_]:
-        """(n,) true for the rows that may be recommended: neither removed nor hidden."""
+        """(n,) true for the rows that may be recommended: neither removed nor hidden, and admitted."""
         return _view(self._live, len(self.item_ids))
 
     def put(
-        self, item_id: str, vector: Floats, hidden: bool = False, fingerprint: str = "", title: str = ""
+        self,
+        item_id: str,
+        vector: Floats,
+        hidden: bool = False,
+        fingerprint: str = "",
+        title: str = "",
+        labels: Labels = NO_LABELS,
     ) -> int:
         """Add, change or revive an item; returns its row, always the same for the same id.
 
         vector: (dim,), finite, at most `MAX_LENGTH` long; unit length makes scores cosines.
-        fingerprint: of what was encoded, see `fingerprint`.
+        fingerprint: of what was encoded, see `fingerprint`. labels: the item's attributes.
         Raises ValueError, with the catalog unchanged, on a vector or an id that cannot be held.
         """
         values, length = self._checked(item_id, vector)
@@ -107,7 +125,8 @@ class Catalog:
             row = self._removed.pop(item_id, None)
             row = self.row_of[item_id] = self._new_row(item_id, values) if row is None else row
         self._rows.write(row, values)
-        self._live[row] = not hidden
+        self._live[row] = not hidden and self._admission.admits(labels)
+        self.attributes.put(row, labels)
         self._fingerprints[row] = fingerprint
         if self._titles is not None:
             self._titles[row] = title

@@ -44,6 +44,10 @@ class Queries:
     history_chosen: Mask | None = None
     # (U, H) place of each remembered event among the user's signals, rising with them; -1 where there is none.
     history_ordinals: Longs | None = None
+    # (U, S) catalog rows that the user was shown lately without using them; -1 for none.
+    shown_rows: Rows | None = None
+    # (U, S) how often, decayed; 0 where `shown_rows` is -1.
+    shown_counts: Floats | None = None
 
     def __post_init__(self) -> None:
         shape, users = self.history_rows.shape, len(self.vectors)
@@ -92,6 +96,8 @@ class Queries:
             some(self.history_weights),
             some(self.history_chosen),
             some(self.history_ordinals),
+            some(self.shown_rows),
+            some(self.shown_counts),
         )
 
     @classmethod

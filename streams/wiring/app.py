@@ -15,6 +15,7 @@ from streams.events.rejections import Limits
 from streams.flow.behaviour_text import LANGUAGES, TemplateError, Templates
 from streams.flow.encoding import Scoring
 from streams.flow.flow import Flow, FlowOptions
+from streams.flow.learning.shown import Shown
 from streams.flow.outputs import Writer
 from streams.flow.signals import EventWeights, SentimentWeight
 from streams.interest import MODELS, InterestModel
@@ -22,6 +23,7 @@ from streams.kafka import security
 from streams.kafka.member import transport
 from streams.kernels import compiling
 from streams.recommend import RECOMMENDERS, Catalog
+from streams.recommend.attributes import Admission
 from streams.recommend.rows.arena import Arena, BusyError
 from streams.recommend.rows.base import Rows
 from streams.recommend.rows.shared import SharedRows
@@ -54,7 +56,7 @@ def build_flow(settings: Settings, space: str, rows: Rows | None = None) -> Flow
             settings.user_state.consumed_per_user,
             settings.user_state.dedupe_window,
         ),
-        Catalog(settings.encoder.dimensions, titles=options.templates is not None, rows=rows),
+        build_catalog(settings, options.templates is not None, rows),
         RECOMMENDERS.build(settings.recommendations.recommender, settings),
         EventWeights(
             settings.weights.action_rules,
@@ -83,6 +85,15 @@ def build_rows(settings: Settings, shared: tuple[int, ...]) -> Rows | None:
         return None
 
 
+def build_catalog(settings: Settings, titles: bool, rows: Rows | None = None) -> Catalog:
+    """An empty one, which admits what the settings say. titles, rows: see Catalog."""
+    wanted = settings.recommendations
+    admission, attributes = Admission.of(wanted.allowed, wanted.blocked), settings.ranking.attributes()
+    return Catalog(
+        settings.encoder.dimensions, titles=titles, attributes=attributes, admission=admission, rows=rows
+    )
+
+
 def state_space(encoder: Encoder, scoring: Scoring | None) -> str:
     """Identity of all models that decide a state: states of two never mix."""
     space = identity(encoder)
@@ -103,7 +114,16 @@ def build_options(settings: Settings) -> FlowOptions:
         templates=build_templates(settings),
         vector_per_event=settings.output.vectors_per == "event",
         lists=settings.ranking.lists,
+        shown=build_shown(settings),
     )
+
+
+def build_shown(settings: Settings) -> Shown | None:
+    """The memory of what users were shown, or None where it changes nothing."""
+    ranking = settings.ranking
+    if not ranking.shown_penalty or settings.recommendations.recommender != "hybrid":
+        return None
+    return Shown(ranking.shown_users, ranking.shown_items, ranking.shown_half_life_s)
 
 
 def build_templates(settings: Settings) -> Templates | None:

@@ -22,6 +22,7 @@ from streams.ops.endpoints import Health
 from streams.ops.log_lines import with_log
 from streams.ops.metrics import Metrics
 from streams.ops.process import fail
+from streams.recommend.base import ShowsExposure
 from streams.settings.settings import Settings
 from streams.wiring.app import build_faust_app, build_flow, build_rows, state_space
 from streams.wiring.destinations import build_log
@@ -128,6 +129,8 @@ def show(settings: Settings, parts: Parts, metrics: Metrics) -> None:
     forgiven[settings.topics.canonical] = flow.forgiven.counts
     if flow.next_uses is not None:
         metrics.watch_lists(flow.next_uses)
+    if isinstance(flow.recommender, ShowsExposure):
+        metrics.watch_exposure(flow.recommender.exposure)
     metrics.watch_counts(forgiven, flow.event_weights.unknown.counts)
 
 

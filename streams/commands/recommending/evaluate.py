@@ -14,7 +14,7 @@ Frozen = Literal["hour", "day"]
 
 def evaluate_recommenders(
     data: Annotated[Path, typer.Argument(help="The data set's file or folder, as `load` takes it.")],
-    dataset: Annotated[str, typer.Option(help="online-retail, movielens or lastfm.")],
+    dataset: Annotated[str, typer.Option(help="online-retail, movielens, lastfm or files (your own).")],
     out: Annotated[Path, typer.Option(help="Folder of the report.")],
     recommender: Annotated[
         list[str], typer.Option(help="Of a worker, or a method to compare with; again for several.")
@@ -41,6 +41,10 @@ def evaluate_recommenders(
     frozen: Annotated[
         Frozen | None, typer.Option(help="Refresh users and items only when an hour or a day begins.")
     ] = None,
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=VALUE,VALUE: judge a worker's recommender with each; again for several."),
+    ] = None,
     config: Config = None,
 ) -> None:
     """Rank, score, then learn, visit by visit through a data set; no Kafka. The second half counts.
@@ -52,7 +56,7 @@ def evaluate_recommenders(
     from streams.history.evaluate.evaluate import PAGE, Plan, evaluate
 
     def run() -> None:
-        options = k, seed, limit, delay, frozen, reference, tune, method
+        options = k, seed, limit, delay, frozen, reference, tune, method, tuple(vary or ())
         plan = Plan(dataset, data, task, recommender, out, *options)
         findings = evaluate(settings, plan)
         for name in findings.names():

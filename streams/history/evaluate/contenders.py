@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -12,6 +12,7 @@ from streams.history.evaluate.contender import Contender
 from streams.history.evaluate.judge import Task
 from streams.history.evaluate.live.contender import Circumstances, LiveContender
 from streams.history.evaluate.live.space import Space
+from streams.history.evaluate.live_tuning import with_values
 from streams.history.evaluate.tuning import Search, tune
 from streams.history.evaluate.visits import Stream
 from streams.settings.errors import UserError
@@ -59,7 +60,8 @@ class Builder:
     circumstances: Circumstances
 
     def build(self, name: str, parameters: Mapping[str, Any]) -> Contender:
-        """The contender of this name. parameters: of a baseline, its defaults for the others."""
+        """The contender of this name. parameters: of a baseline, its defaults for the others; of a recommender that a
+        worker may run, settings. Raises TuneError where they are wrong."""
         stream, space = self.stream, self.space
         if not lives(name):
             vectors = None if space is None else space.vectors
@@ -67,6 +69,8 @@ class Builder:
             return build_baseline(name, len(stream.items), visits, self.seed, vectors, **parameters)
         if space is None:
             raise ValueError(f"{name} needs the items' vectors")
+        if parameters:
+            space = replace(space, settings=with_values(space.settings, parameters))
         return LiveContender(name, space, stream.items, self.circumstances)
 
     def tuned(self, name: str, how: Search, progress: Callable[[int, int], None]) -> Mapping[str, Any]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +18,12 @@ from streams.history.evaluate.judged import Judged
 from streams.history.evaluate.live.contender import Circumstances
 from streams.history.evaluate.live.questions import Frozen
 from streams.history.evaluate.live.space import Space, build_space
+from streams.history.evaluate.live_tuning import with_values
 from streams.history.evaluate.report.findings import Findings
 from streams.history.evaluate.report.page import page
 from streams.history.evaluate.report.pictures import draw
+from streams.history.evaluate.tradeoffs.lists import ListKinds
+from streams.history.evaluate.tradeoffs.varying import Entrant, curves, entrants
 from streams.history.evaluate.tuning import Method, Search
 from streams.history.evaluate.visits import Stream, read_stream
 from streams.settings.settings import Settings
@@ -35,7 +38,7 @@ class Plan:
 
     reference: to which the others are compared; the first contender by default. delay, frozen: see Circumstances.
     tune: trials by which each baseline's parameters are chosen on the first half; 0 for the defaults.
-    method: of that search.
+    method: of that search. vary: settings of the recommenders that a worker may run, as `NAME=VALUE,VALUE`.
     """
 
     dataset: str
@@ -51,35 +54,38 @@ class Plan:
     reference: str | None = None
     tune: int = 0
     method: Method = "random"
+    vary: tuple[str, ...] = ()
 
 
 def evaluate(settings: Settings, plan: Plan) -> Findings:
     """Judge, with progress on standard error, and write the report.
 
-    Raises EvaluateError, DatasetError, SettingsError, EncoderError.
+    Raises EvaluateError, VaryError, TuneError, DatasetError, SettingsError, EncoderError.
     """
-    reference = plan.reference or plan.names[0]
     require(plan.names)
-    if reference not in plan.names:
-        raise EvaluateError(f"the reference {reference!r} is not judged: name it with --recommender, too")
+    judged = entrants(plan.names, [name for name in plan.names if lives(name)], plan.vary)
+    labels = [one.label for one in judged]
+    reference = plan.reference or labels[0]
+    if reference not in labels:
+        raise EvaluateError(f"the reference {reference!r} is not judged; what is: {', '.join(labels)}")
     _make(plan.out)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         with _told(bar, "events") as told:
             stream = read_stream(settings, plan.dataset, plan.path, plan.limit, told)
-        all_judged, chosen = _judge_all(settings, plan, stream, bar)
+        all_judged, chosen = _judge_all(settings, plan, judged, stream, bar)
     if not len(all_judged[0]):
         raise EvaluateError("the second half holds no target: give more events, or another task")
     about = {**_about(plan), "items": len(stream.items), "users": stream.users, "visits": len(stream.visits)}
-    findings = Findings.of(about, all_judged, reference, plan.seed, chosen)
+    findings = Findings.of(about, all_judged, reference, plan.seed, chosen, curves(judged))
     write(findings, plan.out)
     return findings
 
 
 def _judge_all(
-    settings: Settings, plan: Plan, stream: Stream, bar: Progress
+    settings: Settings, plan: Plan, entered: Sequence[Entrant], stream: Stream, bar: Progress
 ) -> tuple[list[Judged], dict[str, Mapping[str, Any]]]:
-    """In the order of their names, one after the other, so that costs are told apart; and the parameters of each."""
+    """In their order, one after the other, so that costs are told apart; and the parameters of each."""
     space: Space | None = None
     if any(map(needs_vectors, plan.names)):
         with _told(bar, "items") as told:
@@ -87,15 +93,26 @@ def _judge_all(
     circumstances = Circumstances(plan.task == "all", plan.delay, plan.frozen)
     builder = Builder(stream, plan.task, plan.seed, space, circumstances)
     found, parameters = list[Judged](), dict[str, Mapping[str, Any]]()
-    for name in plan.names:
-        parameters[name] = {}
-        if plan.tune and not lives(name):
-            with _told(bar, f"{name}, tuning") as told:
-                parameters[name] = builder.tuned(name, Search(plan.method, plan.tune, plan.seed), told)
-        with _told(bar, name) as told:
-            contender = builder.build(name, parameters[name])
-            found.append(Judge(stream, plan.task, plan.k, progress=told).run(contender))
+    vectors, groups = None if space is None else space.vectors, _groups(settings, entered)
+    for one in entered:
+        parameters[one.label] = one.values
+        if plan.tune and not lives(one.name):
+            with _told(bar, f"{one.label}, tuning") as told:
+                parameters[one.label] = builder.tuned(
+                    one.name, Search(plan.method, plan.tune, plan.seed), told
+                )
+        with _told(bar, one.label) as told:
+            contender = builder.build(one.name, parameters[one.label])
+            kinds = ListKinds(stream.items, vectors, groups)
+            judged = Judge(stream, plan.task, plan.k, progress=told, kinds=kinds).run(contender)
+            found.append(replace(judged, name=one.label))
     return found, parameters
+
+
+def _groups(settings: Settings, entered: Sequence[Entrant]) -> list[str]:
+    """The groups of items that any contender has a floor for."""
+    wanted = [with_values(settings, one.values) if one.values else settings for one in entered]
+    return list(dict.fromkeys(group for own in wanted for group in own.ranking.floor_shares()))
 
 
 def write(findings: Findings, folder: Path) -> None:

@@ -15,6 +15,7 @@ from streams.history.evaluate.contender import Contender, Rater, Request, Rows, 
 from streams.history.evaluate.judged import Judged
 from streams.history.evaluate.marks import COLUMNS, mark
 from streams.history.evaluate.memory import NOTHING, Memory
+from streams.history.evaluate.tradeoffs.lists import ListKinds
 from streams.history.evaluate.visits import Stream
 from streams.recommend.gains import LONG
 
@@ -40,15 +41,17 @@ class Judge:
         k: int = LONG,
         watch: Callable[[int, Rows], None] = lambda number, rows: None,
         progress: Callable[[int, int], None] = lambda done, total: None,
+        kinds: ListKinds | None = None,
     ) -> None:
         """k: items asked for. watch: is told each scored visit's number and answer (<= k,). progress: visits, of all.
+        kinds: looks at each answer, too.
 
         Raises ValueError where k is below 20, for the marks look at so many items.
         """
         if k < LONG:
             raise ValueError(f"k must be at least {LONG}, for the marks look at so many items, not {k}")
         self.stream, self.task, self.k = stream, task, k
-        self._watch, self._progress = watch, progress
+        self._watch, self._progress, self._kinds = watch, progress, kinds
         self._memory = Memory(stream.items, stream.users)
         self._scored: list[tuple[int, int, int]] = []
         self._marks: list[tuple[float, ...]] = []
@@ -89,6 +92,8 @@ class Judge:
         self._rank_s += time.perf_counter() - started
         self._check(contender.name, request, rows)
         self._watch(number, rows)
+        if self._kinds is not None:
+            self._kinds.add(rows, self._memory.uses)
         self._named[rows[:LONG]] = True
         self._scored.append((number, visit.user, visit.time))
         self._marks.append(mark(rows, targets, visit.user, self._memory))
@@ -131,6 +136,7 @@ class Judge:
             requests=len(scored),
             events=self._events,
             grown=grown,
+            kinds={} if self._kinds is None else self._kinds.figures(),
         )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +39,7 @@ class Judged:
     requests: int
     events: int
     grown: int
+    kinds: Mapping[str, float] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -96,6 +98,7 @@ class Judged:
             "popularity": named,
             "popularity lift": _ratio(named, wanted),
             "calibration nats": _mean(self.column("calibration")),
+            **self.kinds,
         }
 
     def _costs(self) -> dict[str, float]:

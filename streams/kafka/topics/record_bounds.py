@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from streams.catalog.items import LONGEST_LABEL, MOST_LABELS
 from streams.interest import MODELS
 from streams.settings.settings import Settings
 from streams.state.users.layout import UserLayout
@@ -51,8 +52,9 @@ class Needs:
         key = CHARACTER * settings.limits.max_id_length
         name = ESCAPED * settings.limits.max_id_length
         vector = VALUE_BYTES[settings.output.vector_format] * settings.encoder.dimensions
-        # An item's vector is always base64; its title is bounded like a text.
-        item = name + BASE64_VALUE * settings.encoder.dimensions + ESCAPED * settings.limits.max_text_length
+        # An item's vector is always base64; its title is bounded like a text, and so are its attributes.
+        text = settings.limits.max_text_length + 2 * MOST_LABELS * LONGEST_LABEL
+        item = name + BASE64_VALUE * settings.encoder.dimensions + ESCAPED * text
         return cls(
             events=max(KAFKA_DEFAULT, around + key + settings.limits.max_bytes + ORIGIN_BYTES),
             rejected=max(REJECTED_BYTES, 2 * settings.limits.max_bytes),

@@ -10,15 +10,15 @@ from streams.recommend.base import Floats, Longs
 EXPLORATION = "exploration"
 
 
-def explore(picked: Picked, scores: Floats, share: float, seed: int) -> Picked:
-    """Fill share * n places of a list of n by candidates that are not in it, each as likely as any other.
+def explore(picked: Picked, scores: Floats, others: Longs, share: float, seed: int) -> Picked:
+    """Fill share * n places of a list of n by other candidates, each as likely as any other.
 
     The best item stays first. Drawn ones take places by chance behind it, and so many of the last of the list go. Where
     share * n is no whole number, chance decides too, so that it is kept on average. A drawn item has the score of the
-    item before it, by a term of its own. scores: (c,) of all candidates. seed: decides all that is left to chance.
+    item before it, by a term of its own. scores: (c,) of all candidates. others: places of those that may be drawn,
+    none in the list. seed: decides all that is left to chance.
     """
     random, n = np.random.default_rng(seed), len(picked.places)
-    others = np.setdiff1d(np.arange(len(scores)), picked.places)
     wanted = min(share * n, n - 1, len(others))
     number = int(wanted) + int(random.random() < wanted - int(wanted))
     slots = 1 + random.choice(n - 1, number, replace=False) if number else np.zeros(0, dtype=np.int64)

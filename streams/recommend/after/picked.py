@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from streams.recommend.base import Floats, Rows
+from streams.recommend.base import Floats, Mask, Rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,15 @@ class Picked:
     scores: Floats
     terms: Mapping[str, Floats]
     propensities: Floats | None = None
+
+    def only(self, kept: Mask) -> Picked:
+        """Those of a mask (n,)."""
+        return Picked(
+            self.places[kept],
+            self.scores[kept],
+            {name: term[kept] for name, term in self.terms.items()},
+            None if self.propensities is None else self.propensities[kept],
+        )
 
 
 def best(scores: Floats, k: int) -> Rows:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import deepcopy
 from hashlib import blake2b
 
@@ -11,7 +11,8 @@ import numpy as np
 
 from streams.items.layout import COLD_BELOW
 from streams.items.table import ItemTable
-from streams.recommend.after.steps import Steps
+from streams.recommend.after.facts import Facts
+from streams.recommend.after.steps import Steps, steps_of
 from streams.recommend.base import CandidateSource, Mask, Queries, Ranked, Rows
 from streams.recommend.catalog import Catalog
 from streams.recommend.learned.base import LearnedRanker, Together, resume, stored, sums_of
@@ -72,7 +73,7 @@ class HybridRecommender:
         found, asked = self._found(catalog, queries, k), keys(queries)
         for user, (key, pool) in enumerate(zip(asked, found, strict=True)):
             seed = int.from_bytes(key[0], "little")
-            lists.fill(user, pool, self._cold(pool.rows), catalog.vectors, seed)
+            lists.fill(user, pool, self._facts(catalog, queries, user, pool.rows), seed)
             self._remember(key, pool)
         return lists.ranked(catalog, queries, reasons)
 
@@ -107,13 +108,26 @@ class HybridRecommender:
         if len(targets):
             self.ranker.learn(self.ranker.columns.of(pool.scores), pool.segment, targets)
 
+    def _facts(self, catalog: Catalog, queries: Queries, user: int, rows: Rows) -> Facts:
+        shown = np.zeros(len(rows), dtype=np.float32)
+        if self.steps.shown and queries.shown_rows is not None and queries.shown_counts is not None:
+            counts = dict(
+                zip(queries.shown_rows[user].tolist(), queries.shown_counts[user].tolist(), strict=True)
+            )
+            shown = np.array([counts.get(row, 0.0) for row in rows.tolist()], dtype=np.float32)
+        return Facts(rows, self._cold(rows), shown, catalog.vectors, catalog.attributes)
+
     def _cold(self, rows: Rows) -> Mask:
         """(c,) true for items of the table that are hardly used."""
-        if self.table is None or not self.steps.cold:
+        if self.table is None or not self.steps.asks_for_cold:
             return np.zeros(len(rows), dtype=np.bool_)
         self.table.refresh()
         cold: Mask = self.table.uses[rows] < COLD_BELOW
         return cold
+
+    def exposure(self) -> Mapping[str, float]:
+        """See `ShowsExposure.exposure`."""
+        return {} if self.steps.floors is None else self.steps.floors.exposure.shares()
 
     def save(self) -> bytes:
         """What the ranker has learned, for `load`."""
@@ -172,5 +186,4 @@ def from_settings(settings: Settings) -> HybridRecommender:
         if ranking.ranker == "mlp"
         else LinearRanker(columns, ranking.rate, ranking.segment_rate)
     )
-    steps = Steps(ranking.cold_bias, ranking.diversity, ranking.exploration, ranking.exclude_disliked)
-    return HybridRecommender(sources, ranker, steps, ranking.remembered)
+    return HybridRecommender(sources, ranker, steps_of(ranking), ranking.remembered)

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from streams.recommend.after.facts import Facts
 from streams.recommend.after.picked import Picked
 from streams.recommend.after.steps import Steps
-from streams.recommend.base import Floats, Mask, Queries, Ranked, Reasons, Rows
+from streams.recommend.base import Floats, Queries, Ranked, Reasons, Rows
 from streams.recommend.catalog import Catalog
 from streams.recommend.learned.base import LearnedRanker
 from streams.recommend.learned.pools import Pool
@@ -37,13 +38,13 @@ class Lists:
         nothing = Terms(np.zeros((len(self._called()), self.k), np.float32), np.zeros(self.k, np.float32))
         self._terms = [nothing] * self.users
 
-    def fill(self, user: int, pool: Pool, cold: Mask, vectors: Floats, seed: int) -> None:
+    def fill(self, user: int, pool: Pool, facts: Facts, seed: int) -> None:
         """Make this user's list. See `Steps.pick`."""
         if not len(pool.rows):
             return
         columns = self.ranker.columns.of(pool.scores)
         logits = self.ranker.logits(columns, pool.segment)
-        picked = self.steps.pick(logits, pool.rows, cold, vectors, self.k, seed)
+        picked = self.steps.pick(logits, facts, self.k, seed)
         count = len(picked.places)
         self.rows[user, :count], self.scores[user, :count] = pool.rows[picked.places], picked.scores
         if picked.propensities is not None:

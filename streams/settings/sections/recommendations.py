@@ -10,6 +10,18 @@ from streams.settings.registries import RECOMMENDERS
 from streams.settings.section import CommaSeparated, Section
 
 
+def _require_pairs(given: tuple[str, ...]) -> tuple[str, ...]:
+    for one in given:
+        name, equals, value = one.partition("=")
+        if not (name and equals and value):
+            raise ValueError(f"{one!r} is no ATTRIBUTE=VALUE")
+    return given
+
+
+# `name=value,name=value`.
+Pairs = Annotated[CommaSeparated, AfterValidator(_require_pairs)]
+
+
 class RecommendationSettings(Section):
     """What is recommended to a user, how often, and with how many reasons."""
 
@@ -31,6 +43,11 @@ class RecommendationSettings(Section):
         "comment",
         "review",
     )
+    # Only items with one of these values of each attribute that is named: `market=de,market=at,age=12`. Categories are
+    # the attribute `categories`. None: all items.
+    allowed: Pairs = Field(default=(), alias="recommend_allowed")
+    # No items with one of these: `brand=Acme,categories=Weapons`.
+    blocked: Pairs = Field(default=(), alias="recommend_blocked")
     # At most one recommendation per user and interval (seconds, wall clock).
     interval_s: float = Field(default=1.0, ge=0.0, alias="recommend_interval_s")
     # Learn of items from all users' events (how often each was used, by whom, and what beside it) and give every worker

@@ -19,6 +19,7 @@ from streams.catalog.updater import CatalogUpdater, Changes
 from streams.events.isolation import EverythingFailsError
 from streams.events.rejections import Limits, Reason, Rejected
 from streams.recommend import Catalog
+from streams.recommend.attributes import Admission
 from tests.encoders.media.media import HashedPictures
 from tests.streams.flows import DIM, Record, item_vector
 
@@ -93,6 +94,73 @@ def test_a_hidden_item_is_known_but_not_shown(catalog_updater: CatalogUpdater) -
     publish(catalog_updater, item("i", title="Red mug", hidden=True))
     assert "i" in catalog_updater.catalog
     assert not catalog_updater.catalog.live[catalog_updater.catalog.row_of["i"]]
+
+
+def shown(catalog_updater: CatalogUpdater, item_id: str = "i") -> bool:
+    catalog = catalog_updater.catalog
+    return bool(catalog.live[catalog.row_of[item_id]])
+
+
+@pytest.mark.parametrize("kept_out", [{"blocked": True}, {"in_stock": False}, {"in_stock": 0}])
+def test_an_item_is_kept_out_until_its_record_says_otherwise(
+    catalog_updater: CatalogUpdater, kept_out: dict[str, Any]
+) -> None:
+    publish(catalog_updater, item("i", title="Red mug"))
+    publish(catalog_updater, item("i", title="Red mug", **kept_out))
+    assert not shown(catalog_updater)
+    assert "i" in catalog_updater.catalog
+    for back in ({}, {"in_stock": 37, "blocked": False}):
+        publish(catalog_updater, item("i", title="Red mug", **back))
+        assert shown(catalog_updater)
+        publish(catalog_updater, item("i", title="Red mug", **kept_out))
+
+
+def test_an_allow_list_lets_in_what_its_attributes_say() -> None:
+    admission = Admission.of(["market=de", "market=at", "age=12"], ["categories=Weapons"])
+    catalog_updater = CatalogUpdater(Catalog(DIM, admission=admission), ENCODER, Limits())
+    for attributes, categories, expected in (
+        ({"market": ["fr", "at"], "age": 12}, ["Toys"], True),
+        ({"market": "de", "age": "12"}, [], True),
+        ({"market": ["fr"], "age": 12}, ["Toys"], False),
+        ({"market": "de"}, ["Toys"], False),
+        ({"market": "de", "age": [6, 12]}, ["Toys", "Weapons"], False),
+        ({}, [], False),
+    ):
+        publish(catalog_updater, item("i", attributes=attributes, categories=categories))
+        assert shown(catalog_updater) == expected, (attributes, categories)
+
+
+def test_attributes_come_with_the_embedding() -> None:
+    catalog_updater = CatalogUpdater(Catalog(DIM, attributes=["author"]), ENCODER, Limits())
+    publish(catalog_updater, item("a", attributes={"author": "Jane", "other": ["x"]}), item("b", title="b"))
+    publish(catalog_updater, item("c", attributes={"author": ["Joe", "Jane", {"no": 1}]}))
+    attributes, row_of = catalog_updater.catalog.attributes, catalog_updater.catalog.row_of
+    jane, joe = attributes.code("author", "Jane"), attributes.code("author", "Joe")
+    assert [attributes.of("author", row_of[one]) for one in "abc"] == [(jane,), (), (joe, jane)]
+    assert catalog_updater.forgiven.counts["attributes", "not_read"] == 1
+    publish(catalog_updater, item("a", attributes={"other": "x"}))
+    assert attributes.of("author", row_of["a"]) == ()
+
+
+@pytest.mark.parametrize("given", [[{"name": "size", "value": 3}], "red", 7])
+def test_attributes_of_another_form_are_passed_over(given: Any) -> None:
+    catalog_updater = CatalogUpdater(Catalog(DIM), ENCODER, Limits())
+    publish(catalog_updater, item("i", title="Red mug", attributes=given))
+    assert shown(catalog_updater)
+    assert catalog_updater.forgiven.counts["attributes", "not_read"] == 1
+
+
+def test_an_item_says_no_more_of_its_attributes_than_its_record_takes() -> None:
+    many = Item("i", categories=["a" * 257, *map(str, range(100))], attributes={"x": "y"})
+    assert many.labels() == {"x": ["y"], "categories": [str(n) for n in range(63)]}
+
+
+def test_a_record_of_an_item_without_attributes_is_as_it_was() -> None:
+    record = orjson.loads(encode_embedding(Item("i", "Red mug"), item_vector(0), SPACE, "f"))
+    assert list(record) == ["item_id", "vector", "dim", "encoder", "hidden", "fingerprint", "title"]
+    found = decode_embedding(b"i", encode_embedding(Item("i", in_stock=False), item_vector(0), SPACE, "f"))
+    assert not isinstance(found, Removed)
+    assert found.withheld
 
 
 def test_a_removed_item_leaves_and_may_come_back(catalog_updater: CatalogUpdater) -> None:

@@ -14,7 +14,7 @@ from streams.flow.decoded import Updated
 from streams.flow.flow import Flow
 from streams.history.evaluate.contender import Request, Rows, Visit
 from streams.history.evaluate.live.learned import LearnedItems
-from streams.history.evaluate.live.questions import Frozen, Questions
+from streams.history.evaluate.live.questions import NOBODY, Frozen, Questions
 from streams.history.evaluate.live.space import Space
 from streams.history.evaluate.memory import NOTHING
 from streams.recommend.base import Learner
@@ -62,8 +62,14 @@ class LiveContender:
         """See `Contender.rank`."""
         self.learned.reach(request.time)
         queries = self._questions.ask(request.user, request.time, request.exclude.tolist())
-        ranked = self.flow.recommender.recommend(self.flow.catalog, queries, k).rows[0]
-        found: Rows = ranked[ranked >= 0].astype(np.int64)
+        users = [self._questions.name(request.user)]
+        shown = None if users == [NOBODY] else self.flow.shown
+        if shown is not None:
+            queries = shown.tell(PARTITION, users, queries)
+        ranked = self.flow.recommender.recommend(self.flow.catalog, queries, k).rows
+        if shown is not None:
+            shown.listed(PARTITION, users, queries, ranked)
+        found: Rows = ranked[0][ranked[0] >= 0].astype(np.int64)
         return found
 
     def learn(self, visit: Visit) -> None:
@@ -101,9 +107,10 @@ class LiveContender:
     def _reveal(self, rows: Rows) -> None:
         self._seen[rows] = True
         for row in rows.tolist():
-            self._put(row, self._items[row], self._items[row].hidden)
+            self._put(row, self._items[row], self._items[row].withheld)
 
     def _put(self, row: int, item: Item, hidden: bool) -> None:
         vector, title = self._space.vectors[row], item.title
-        if self.flow.catalog.put(item.item_id, vector, hidden, title=title) != row:
+        labels = item.labels()
+        if self.flow.catalog.put(item.item_id, vector, hidden, title=title, labels=labels) != row:
             raise ValueError(f"the data set has the item {item.item_id!r} twice")

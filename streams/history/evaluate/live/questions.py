@@ -38,6 +38,10 @@ class Questions:
         """From now on the partition may have this user."""
         self._ids[user] = user_id
 
+    def name(self, user: int) -> str:
+        """The id of a user; NOBODY's before the first event."""
+        return self._ids.get(user, NOBODY)
+
     def ask(self, user: int, time: int, exclude: Collection[int]) -> Queries:
         """A query of one user. time: milliseconds. exclude: catalog rows."""
         queries = self._as_of(user, time)
@@ -58,7 +62,7 @@ class Questions:
         return kept[1]
 
     def _build(self, user: int) -> Queries:
-        user_id = self._ids.get(user, NOBODY)
+        user_id = self.name(user)
         rows = self._part.rows([user_id])
         states = self._flow.layout.view(self._part.read_rows(rows))
         queries = self._builder.build(self._part, rows, states)

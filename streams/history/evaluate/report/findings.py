@@ -11,6 +11,7 @@ import numpy as np
 
 from streams.history.evaluate.judged import Judged
 from streams.history.evaluate.report.intervals import Interval, intervals
+from streams.history.evaluate.tradeoffs.lists import DIVERSITY
 
 # Points of the curve over time.
 STEPS = 20
@@ -31,6 +32,8 @@ class Findings:
     over_time: Mapping[str, Sequence[tuple[int, float]]]
     # By contender, what tuning chose.
     parameters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    # By recommender and setting, the value and the contender of each, where a setting was varied.
+    curves: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -40,6 +43,7 @@ class Findings:
         reference: str,
         seed: int,
         parameters: Mapping[str, Mapping[str, Any]] | None = None,
+        curves: Mapping[str, Sequence[tuple[str, str]]] | None = None,
     ) -> Findings:
         """Raises ValueError, as `intervals`."""
         ndcg, ratio = intervals(all_judged, reference, seed)
@@ -52,6 +56,7 @@ class Findings:
             ratio=ratio,
             over_time={judged.name: over_time(judged) for judged in all_judged},
             parameters=parameters or {},
+            curves=curves or {},
         )
 
     def names(self) -> list[str]:
@@ -63,6 +68,7 @@ class Findings:
         return {
             "about": dict(self.about),
             "reference": self.reference,
+            "curves": {name: [list(point) for point in points] for name, points in self.curves.items()},
             "contenders": {
                 name: {
                     "figures": {key: known(value) for key, value in self.figures[name].items()},
@@ -91,3 +97,10 @@ def over_time(judged: Judged) -> list[tuple[int, float]]:
         chosen[part] = True
         found.append((int(judged.times[part[0]]), judged.per_target("gain", chosen)))
     return found
+
+
+def brought(findings: Findings, curve: str) -> list[str]:
+    """Figures that a curve's setting changes, beside accuracy: of the lists and of the items in them."""
+    judged = [findings.figures[who] for _, who in findings.curves[curve]]
+    names = [name for name in judged[0] if name in (DIVERSITY, "coverage@20") or name.startswith("share of ")]
+    return [name for name in names if len({one[name] for one in judged if math.isfinite(one[name])}) > 1]

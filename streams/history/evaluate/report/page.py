@@ -5,21 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from streams.history.evaluate.report.findings import Findings
+from streams.history.evaluate.report.findings import Findings, brought
+from streams.history.evaluate.tradeoffs.lists import DIVERSITY
 
 # Titles of the tables, and the figures in them; of a name that ends in a space, all that begin so.
 TABLES = (
     ("Accuracy", ("hr@10", "hr@20", "mrr@20", "list ", "rmse", "mae")),
     ("Slices", ("ndcg@10 of ", "hr@20 of ")),
-    ("Kind of items", ("coverage@20", "novelty ", "popularity", "popularity ", "calibration ")),
+    (
+        "Kind of items",
+        ("coverage@20", "novelty ", "popularity", "popularity ", "calibration ", DIVERSITY, "share of "),
+    ),
     ("Cost", ("µs per ", "MB")),
 )
 MEANING = (
     "Each target is a question of its own: NDCG@10 is the mean over targets of 1 / log2(place + 1), 0 behind the tenth "
     "place; HR@k the share of targets among the first k; MRR@20 the mean of 1 / place. A `list` figure takes a visit "
     "as a whole. Intervals hold 95 % of 10,000 resamples of users, the same for all contenders. Popularity is the mean "
-    "number of earlier uses of the items named, its lift the ratio to that of the targets. µs are CPU time of the "
-    "process, MB by how much it grew."
+    "number of earlier uses of the items named, its lift the ratio to that of the targets. Diversity is the mean of "
+    "1 - cosine over the pairs of a list's first ten items; a share is that of a group in the first 20 places, where "
+    "the group `cold` is of items with one or two uses. µs are CPU time of the process, MB by how much it grew."
 )
 
 
@@ -29,6 +34,8 @@ def page(findings: Findings, pictures: Sequence[str]) -> str:
     lines = [f"# {about['dataset']}, {about['task']}", ""]
     lines += [", ".join(f"{name} {value}" for name, value in about.items() if value is not None) + ".", ""]
     lines += _table(("contender", "NDCG@10", f"times {findings.reference}"), _main(findings))
+    for curve in findings.curves:
+        lines += ["", f"## {curve}", "", *_curve(findings, curve)]
     for title, chosen in TABLES:
         lines += ["", f"## {title}", "", *_figures(findings, chosen)]
     lines += ["", MEANING]
@@ -39,6 +46,17 @@ def page(findings: Findings, pictures: Sequence[str]) -> str:
 
 def _main(findings: Findings) -> Iterable[Sequence[str]]:
     return [(name, str(findings.ndcg[name]), str(findings.ratio[name])) for name in findings.names()]
+
+
+def _curve(findings: Findings, curve: str) -> list[str]:
+    """What each value of a setting costs, and what it brings."""
+    points = findings.curves[curve]
+    names = brought(findings, curve)
+    rows = (
+        (value, str(findings.ndcg[who]), *(shown(findings.figures[who][name]) for name in names))
+        for value, who in points
+    )
+    return _table((curve.partition(" ")[2], "NDCG@10", *names), rows)
 
 
 def _figures(findings: Findings, chosen: tuple[str, ...]) -> list[str]:

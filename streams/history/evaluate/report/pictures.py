@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from streams.history.evaluate.report.findings import Findings
+from streams.history.evaluate.report.findings import Findings, brought
 
 # Without the time of making, the same findings give the same file.
 PLAIN = {"Date": None}
@@ -21,6 +21,8 @@ def draw(findings: Findings, folder: Path) -> list[str]:
     matplotlib.use("agg")
     matplotlib.rcParams["svg.hashsalt"] = "interestflow"
     made = {"quality-over-time.svg": _over_time, "quality-per-slice.svg": _per_slice}
+    if any(brought(findings, curve) for curve in findings.curves):
+        made["trade-offs.svg"] = _trade_offs
     for name, make in made.items():
         figure = make(findings)
         figure.savefig(folder / name, metadata=PLAIN)
@@ -64,3 +66,32 @@ def _per_slice(findings: Findings) -> Any:
     axes.set_title(f"{findings.about['dataset']}, {findings.about['task']}: quality per slice")
     axes.legend()
     return figure
+
+
+def _trade_offs(findings: Findings) -> Any:
+    """One row for each curve: accuracy against each figure that its setting changes, each value a point."""
+    from matplotlib.figure import Figure
+
+    panels = {curve: names for curve in findings.curves if (names := brought(findings, curve))}
+    width = max(map(len, panels.values()))
+    figure: Any = Figure(figsize=(3.6 * width, 3.2 * len(panels)), layout="constrained")
+    axes = figure.subplots(len(panels), width, squeeze=False)
+    for row, (curve, names) in zip(axes, panels.items(), strict=True):
+        for one in row[len(names) :]:
+            one.axis("off")
+        for one, name in zip(row, names, strict=False):
+            _curve(one, findings, curve, name)
+        row[0].set_ylabel(f"{curve}\nNDCG@10", fontsize=8)
+    return figure
+
+
+def _curve(axes: Any, findings: Findings, curve: str, name: str) -> None:
+    points = findings.curves[curve]
+    x = [findings.figures[who][name] for _, who in points]
+    found = [findings.ndcg[who] for _, who in points]
+    lengths = [[one.value - one.low for one in found], [one.high - one.value for one in found]]
+    axes.errorbar(x, [one.value for one in found], yerr=lengths, marker="o", capsize=2, linewidth=1)
+    for (value, _), at, one in zip(points, x, found, strict=True):
+        axes.annotate(value, (at, one.value), xytext=(4, 4), textcoords="offset points", fontsize=7)
+    axes.set_xlabel(name, fontsize=8)
+    axes.tick_params(labelsize=7)

@@ -1,0 +1,1 @@
+"""What reads the counts that others keep, whenever the metrics are read, and never steers them."""
