@@ -11,7 +11,7 @@ from streams.bench import peers
 from streams.bench.cluster import Cluster, cluster
 from streams.bench.harness import Samples
 from streams.bench.peers import jvm
-from streams.bench.stream import latency, memory, ours, recommend, recovery, run, scale, throughput
+from streams.bench.stream import checking, latency, memory, ours, recommend, recovery, run, scale, throughput
 from streams.bench.stream.run import Plan
 
 pytestmark = pytest.mark.broker
@@ -57,8 +57,8 @@ def test_every_engine_gives_the_vectors_of_plain_folding(
     if not is_here(name):
         pytest.skip(f"it is not here: run `interestflow bench stream --engine {name}` once")
     # Every user of every engine is compared, at half the promised difference: so any two agree to 1e-4.
-    monkeypatch.setattr(throughput, "CHECK_EVERY", 1)
-    monkeypatch.setattr(throughput, "TOLERANCE", 5e-5)
+    monkeypatch.setattr(checking, "CHECK_EVERY", 1)
+    monkeypatch.setattr(checking, "TOLERANCE", 5e-5)
     monkeypatch.setattr(throughput, "WARM_UP", 200)
     contenders = run.contenders(Plan(1, 1000, engines=(name,)), quiet)
     for contender in contenders:
@@ -88,7 +88,7 @@ def test_recommend_recovery_and_memory(broker: Cluster) -> None:
 
 
 def test_scale_measures_every_axis(broker: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(throughput, "CHECK_EVERY", 1)
+    monkeypatch.setattr(checking, "CHECK_EVERY", 1)
     monkeypatch.setattr(scale, "JOINING_S", 2.0)
     axes = scale.Axes(workers=(2,), partitions=(3,), users=(300,), dims=(16,))
     found = scale.measure(broker, axes, 1, 800, quiet)

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, fields
 
 from streams.bench.cluster import PARTITIONS, Cluster
 from streams.bench.harness import Samples
-from streams.bench.stream import ours, throughput, workload
+from streams.bench.stream import checking, ours, throughput, workload
 from streams.bench.stream.contender import Form, Launch, Wiring
 from streams.bench.stream.throughput import METRICS, Load
 from streams.bench.stream.workload import Workload
@@ -99,7 +99,7 @@ def _run(cluster: Cluster, point: Point, load: Load, name: str) -> tuple[float, 
         topic_embeddings=f"{ours.EMBEDDINGS}-{point.dims}",
     )
     found = throughput.timed(cluster, _times(one, point.workers), wiring, load)
-    throughput.check_topic(cluster, wiring.output, load.events)
+    checking.check_topic(cluster, wiring.output, load.events)
     cluster.delete(name)
     return found
 

@@ -14,8 +14,8 @@ engine is timed from outside, and in the same way:
 4. Only a watcher that asks for end offsets and CPU times 10 times a second runs beside it. CPU is the process
    time of engine and broker between the two moments.
 5. Afterwards the vectors are read: the users' counts must add up to the events written, there must be a vector for
-   each event where that is the form, and a sample of the vectors must be those that plain folding gives, to 1e-4;
-   otherwise the run fails.
+   each event where that is the form, and a sample of the vectors must be those that plain folding gives, to 1e-4
+   (of users with 10**5 events and more somewhat less, see `checking.tolerance`); otherwise the run fails.
 
 An engine gets as many of the same events as make its run about as long as ours, of which its share says how many;
 its cost per event is what counts.
@@ -24,22 +24,18 @@ its cost per event is what counts.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
-
-import numpy as np
 
 from streams.bench import process
 from streams.bench.cluster import Cluster
 from streams.bench.errors import BenchError
 from streams.bench.harness import Samples
-from streams.bench.stream import ours
+from streams.bench.stream import checking, ours
 from streams.bench.stream.contender import Contender, Form, Launch, Wiring, label
-from streams.bench.stream.workload import Floats, Workload
-from streams.flow import vector_formats
-from streams.kafka.reading import Reader, read_all
+from streams.bench.stream.workload import Workload
+from streams.kafka.reading import Reader
 
 CASE = "throughput"
 METRICS = (
@@ -56,9 +52,6 @@ WARM_UP = 500
 WATCH_S = 0.1
 # Without a new vector for so long, a run counts as complete, or as stuck where events are missing.
 QUIET_S, STUCK_S = 1.0, 120.0
-TOLERANCE = 1e-4
-# Every so many users' vectors are compared.
-CHECK_EVERY = 97
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +121,7 @@ def _run(cluster: Cluster, contender: Contender, load: Load, name: str) -> tuple
     assert contender.prepare is not None
     found = timed(cluster, contender.prepare(cluster, wiring), wiring, load)
     written = sum(cluster.ends(wiring.output).values()) if contender.form == Form.EVENT else None
-    check_topic(cluster, wiring.output, load.events, written)
+    checking.check_topic(cluster, wiring.output, load.events, written)
     cluster.delete(name)
     return found
 
@@ -184,7 +177,7 @@ class Counted:
         try:
             reader.start_at(self._read)
             for message in chain.from_iterable(reader.to_end()):
-                self._of_user[message.key()] = _record(message)["count"]
+                self._of_user[message.key()] = checking.record(message)["count"]
                 self._read[message.partition()] = message.offset() + 1
         finally:
             reader.close()
@@ -210,40 +203,3 @@ def _await_vectors(
                 return moments
     problem = f"{engine.name} has vectors of {done:,} of {events:,} events, and no more come"
     raise BenchError(f"{problem}; its log ends with:\n{engine.tail()}")
-
-
-def _record(message: Any) -> dict[str, Any]:
-    return vector_formats.read_vectors(message.value(), message.headers())
-
-
-def read_vectors(cluster: Cluster, topic: str, users: Container[str]) -> dict[str, tuple[int, Floats | None]]:
-    """Of each user the number of events in the newest vector, and the vector, of these users alone."""
-    found: dict[str, tuple[int, Floats | None]] = {}
-    for chunk in read_all(cluster.config, topic):
-        for message in chunk:
-            user, record = message.key().decode(), _record(message)
-            found[user] = record["count"], record["vectors"][0] if user in users else None
-    return found
-
-
-def check_topic(cluster: Cluster, topic: str, load: Workload, written: int | None = None) -> None:
-    """`check` of the vectors in a topic."""
-    check(read_vectors(cluster, topic, set(load.ids(CHECK_EVERY))), load, written)
-
-
-def check(found: Mapping[str, tuple[int, Floats | None]], load: Workload, written: int | None = None) -> None:
-    """Raise BenchError unless every event is in a vector, and the vectors are right.
-
-    written: records in the topic of vectors, where there must be one for each event.
-    """
-    counted = sum(count for count, _ in found.values())
-    if counted != load.count:
-        raise BenchError(f"the vectors hold {counted:,} events, but {load.count:,} were written")
-    if written is not None and written < load.count:
-        raise BenchError(f"there are {written:,} vectors of {load.count:,} events, and not one for each")
-    for user, wanted in load.expected(load.count, CHECK_EVERY).items():
-        vector = found[user][1]
-        assert vector is not None
-        if not np.allclose(vector, wanted, atol=TOLERANCE):
-            worst = float(np.abs(vector - wanted).max())
-            raise BenchError(f"the vector of {user} is wrong by {worst:g}")

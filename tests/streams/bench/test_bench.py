@@ -21,11 +21,13 @@ from streams.bench.peers import environment, jvm
 from streams.bench.peers.arithmetic import Fold, Job, State
 from streams.bench.peers.environment import Packages
 from streams.bench.show import Say, show
-from streams.bench.stream import memory, ours, recommend, run, scale, states, throughput, workload
+from streams.bench.stream import checking, memory, ours, recommend, run, scale, states, throughput, workload
 from streams.bench.stream.contender import INTERVAL_MS, Contender, Form, Launch, Wiring
 from streams.bench.stream.workload import Workload
 from streams.commands.bench import bench_cli
 from streams.events.canonical import decode_stored
+from streams.interest.base import Signals
+from streams.interest.decay import DecayModel, HalfLife
 from streams.local_kafka.install import LocalKafkaError
 from streams.settings.configuration import load
 from streams.state.users.partition import UserPartition
@@ -171,15 +173,31 @@ def test_peers_hold_vectors_back_in_one_form_alone(tmp_path: Path) -> None:
 def test_a_lost_event_and_a_wrong_vector_are_refused() -> None:
     made = Workload(500, users=5)
     right = {user: (100, vector) for user, vector in made.expected(500).items()}
-    throughput.check(right, made)
+    checking.check(right, made)
     user = "user-00000"  # one of those that are compared
     with pytest.raises(BenchError, match="hold 499 events, but 500 were written"):
-        throughput.check({**right, user: (99, right[user][1])}, made)
-    throughput.check(right, made, written=500)
+        checking.check({**right, user: (99, right[user][1])}, made)
+    checking.check(right, made, written=500)
     with pytest.raises(BenchError, match="499 vectors of 500 events"):
-        throughput.check(right, made, written=499)
+        checking.check(right, made, written=499)
     with pytest.raises(BenchError, match=f"the vector of {user} is wrong by"):
-        throughput.check({**right, user: (100, -right[user][1])}, made)
+        checking.check({**right, user: (100, -right[user][1])}, made)
+
+
+def test_vectors_of_many_events_may_differ_by_what_float32_loses() -> None:
+    made = Workload(100_000, users=1, dim=16)
+    model = DecayModel(16, HalfLife(workload.SHORT_EVENTS, "events"), HalfLife(workload.LONG_S))
+    states = np.zeros(1, dtype=model.state_dtype())
+    _, items, actions = made._drawn
+    weights = np.array([workload.WEIGHTS[action] for action in workload.ACTIONS], dtype=np.float32)
+    times = np.arange(made.count) * workload.STEP_MS
+    starts = np.arange(made.count + 1)
+    table = workload.vectors(16)
+    model.update(states, Signals(starts, np.zeros_like(items), times, weights[actions], table, items, items))
+    vector, wanted = model.interest(states).vectors[0, 0], made.expected(made.count)["user-00000"]
+    lost = np.abs(vector - wanted).max()
+    assert 1e-5 < lost < checking.tolerance(made.count, 16) < 1e-3
+    assert checking.tolerance(1000, 128) < 1.1 * checking.TOLERANCE
 
 
 def test_every_event_is_one_that_the_stream_takes() -> None:
