@@ -8,6 +8,8 @@ from difflib import get_close_matches
 from typing import Any
 
 from streams.history.evaluate.baselines.registry import BASELINES, build_baseline
+from streams.history.evaluate.baselines.registry import require as require_baseline
+from streams.history.evaluate.baselines.search import choices
 from streams.history.evaluate.contender import Contender
 from streams.history.evaluate.judge import Task
 from streams.history.evaluate.live.contender import Circumstances, LiveContender
@@ -29,12 +31,14 @@ def known_names() -> list[str]:
 
 
 def require(names: list[str]) -> None:
-    """Raises EvaluateError where a contender does not exist, or is named twice."""
+    """Raises EvaluateError where a contender does not exist or is named twice, UserError where it cannot be run."""
     for name in names:
         if name not in known_names():
             near = get_close_matches(name, known_names(), 1)
             meant = f" Did you mean {near[0]}?" if near else ""
             raise EvaluateError(f"no recommender {name!r}.{meant} There are: {', '.join(known_names())}")
+        if not lives(name):
+            require_baseline(name)
     if len(set(names)) < len(names):
         raise EvaluateError("a recommender is named twice: name each once")
 
@@ -74,6 +78,8 @@ class Builder:
         return LiveContender(name, space, stream.items, self.circumstances)
 
     def tuned(self, name: str, how: Search, progress: Callable[[int, int], None]) -> Mapping[str, Any]:
-        """The parameters of a baseline that did best in the first half."""
+        """The parameters of a baseline that did best in the first half; none where there is nothing to choose."""
+        if not choices(BASELINES[name]):
+            return {}
         vectors = None if self.space is None else self.space.vectors
         return tune(name, self.stream.first_half(), self.task, how, vectors, progress).best.values

@@ -41,21 +41,23 @@ class Judge:
         k: int = LONG,
         watch: Callable[[int, Rows], None] = lambda number, rows: None,
         progress: Callable[[int, int], None] = lambda done, total: None,
+        every: int = 1,
         kinds: ListKinds | None = None,
     ) -> None:
         """k: items asked for. watch: is told each scored visit's number and answer (<= k,). progress: visits, of all.
-        kinds: looks at each answer, too.
+        every: ask about each so-many-th visit of the scored half alone. kinds: looks at each answer, too.
 
         Raises ValueError where k is below 20, for the marks look at so many items.
         """
         if k < LONG:
             raise ValueError(f"k must be at least {LONG}, for the marks look at so many items, not {k}")
         self.stream, self.task, self.k = stream, task, k
-        self._watch, self._progress, self._kinds = watch, progress, kinds
+        self._watch, self._progress, self._every, self._kinds = watch, progress, every, kinds
         self._memory = Memory(stream.items, stream.users)
         self._scored: list[tuple[int, int, int]] = []
         self._marks: list[tuple[float, ...]] = []
         self._errors: list[float] = []
+        self._rater: Rater | None = None
         self._named = np.zeros(len(stream.items), dtype=bool)
         # Seconds by the clock; `_close` makes CPU seconds of them, for asking for those takes long on some machines.
         self._rank_s = self._learn_s = 0.0
@@ -64,11 +66,13 @@ class Judge:
     def run(self, contender: Contender) -> Judged:
         """Judge it. Raises ContractError, and ValueError where the visits are out of order."""
         before, visits, told = resident_bytes(), self.stream.visits, 0
+        # Asked once: to compare with a protocol takes as long as many a baseline's ranking.
+        self._rater = contender if self.stream.rated and isinstance(contender, Rater) else None
         clock, cpu = time.perf_counter(), time.process_time()
         for group in self.stream.groups():
             # All of one time are asked about before any of them is learned.
             for number in group:
-                if number >= self.stream.half:
+                if number >= self.stream.half and (number - self.stream.half) % self._every == 0:
                     self._ask(contender, number, visits[number])
             for number in group:
                 self._teach(contender, visits[number])
@@ -82,7 +86,7 @@ class Judge:
         used = self._memory.used(visit.user)
         targets = visit.rows[visit.chosen]
         if self.task == "novel":
-            targets = targets[~np.isin(targets, used)]
+            targets = targets[self._memory.is_new(visit.user, targets)]
         if not len(targets):
             return
         exclude = used if self.task == "novel" else NOTHING
@@ -97,18 +101,19 @@ class Judge:
         self._named[rows[:LONG]] = True
         self._scored.append((number, visit.user, visit.time))
         self._marks.append(mark(rows, targets, visit.user, self._memory))
-        if self.stream.rated and isinstance(contender, Rater):
-            self._errors += _errors(contender, visit)
+        if self._rater is not None:
+            self._errors += _errors(self._rater, visit)
 
     def _check(self, name: str, request: Request, rows: Rows) -> None:
         listed = rows.tolist()
-        if len(listed) > self.k or len(set(listed)) < len(listed):
-            raise ContractError(f"{name} names {len(listed)} items, {len(set(listed))} distinct, of {self.k}")
+        distinct = set(listed)
+        if len(listed) > self.k or len(distinct) < len(listed):
+            raise ContractError(f"{name} names {len(listed)} items, {len(distinct)} distinct, of {self.k}")
         if listed and not 0 <= min(listed) <= max(listed) < len(self._named):
             raise ContractError(f"{name} names rows {min(listed)} to {max(listed)} of {len(self._named)}")
         if not (self._memory.uses[rows] > 0).all():
             raise ContractError(f"{name} names an item that was in no visit before")
-        if len(request.exclude) and np.isin(rows, request.exclude).any():
+        if self.task == "novel" and self._memory.has_used(request.user, distinct):
             raise ContractError(f"{name} names an item that is excluded")
 
     def _teach(self, contender: Contender, visit: Visit) -> None:

@@ -79,27 +79,30 @@ def mark(ranked: Rows, targets: Rows, user: int, memory: Memory) -> tuple[float,
 
 def _coldness(listed: Sequence[int], targets: Rows, memory: Memory) -> tuple[float, float, float]:
     """cold_targets, cold_hits, new_targets."""
-    uses = memory.uses[targets]
-    cold = targets[(uses > 0) & (uses < COLD_BELOW)].tolist()
-    return len(cold), sum(row in listed for row in cold), int((uses == 0).sum())
+    uses = memory.uses[targets].tolist()
+    cold = [row for row, known in zip(targets.tolist(), uses, strict=True) if 0 < known < COLD_BELOW]
+    return len(cold), sum(row in listed for row in cold), uses.count(0)
 
 
 def _kind(named: Rows, targets: Rows, user: int, memory: Memory) -> tuple[float, ...]:
     """popularity, target_popularity, novelty, calibration."""
-    uses, wanted = memory.uses[named], float(memory.uses[targets].mean())
+    uses, wanted = memory.uses[named], int(memory.uses[targets].sum()) / len(targets)
     if not len(named):
         return math.nan, wanted, math.nan, math.nan
-    novelty = math.log2(memory.total) - float(np.log2(uses).mean())
-    return float(uses.mean()), wanted, novelty, divergence(memory.taste(user), memory.categories[named])
+    novelty = math.log2(memory.total) - float(np.log2(uses).sum()) / len(named)
+    divergent = divergence(memory.taste(user), memory.categories[named])
+    return int(uses.sum()) / len(named), wanted, novelty, divergent
 
 
 def divergence(taste: Doubles, listed: Doubles) -> float:
     """KL divergence of the list's categories (k, C) from the user's (C,), nats; NaN where either has none."""
-    total = taste.sum()
-    named = listed.sum(axis=0)
-    if not total or not named.sum():
+    if not len(taste):
         return math.nan
-    wanted = taste / total
-    given = (1 - SMOOTHING) * named / named.sum() + SMOOTHING * wanted
-    some = wanted > 0
-    return float((wanted[some] * np.log(wanted[some] / given[some])).sum())
+    total, named = taste.sum(), listed.sum(axis=0)
+    whole = named.sum()
+    if not total or not whole:
+        return math.nan
+    some = taste > 0
+    wanted = taste[some] / total
+    given = (1 - SMOOTHING) * named[some] / whole + SMOOTHING * wanted
+    return float((wanted * np.log(wanted / given)).sum())

@@ -22,6 +22,8 @@ Values = dict[str, Any]
 POINTS = 3
 # Trials of a Bayesian search that are drawn by chance before any is learned from.
 FIRST_DRAWN = 4
+# A trial asks about so many visits or a few more, evenly spread: enough to tell parameters apart.
+QUESTIONS = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +158,10 @@ def tune(
     """
     # It is refitted as often as it will be in the whole stream, of which this is half.
     visits = 2 * len(first_half.visits)
+    every = max(1, (len(first_half.visits) - first_half.half) // QUESTIONS)
 
     def score(values: Values) -> float:
         contender = build_baseline(baseline, len(first_half.items), visits, how.seed, vectors, **values)
-        return Judge(first_half, task).run(contender).per_target("gain")
+        return Judge(first_half, task, every=every).run(contender).per_target("gain")
 
     return search(choices(BASELINES[baseline]) if baseline in BASELINES else {}, score, how, progress)

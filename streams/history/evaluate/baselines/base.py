@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from streams.history.evaluate.baselines.histories import DAY_MS, DecayedCounts
 from streams.history.evaluate.baselines.ranking import Scores, Shelf
@@ -21,6 +23,8 @@ class Baseline(ABC):
     tuning chooses.
     """
 
+    # Modules that it imports, each with how to install it.
+    needs: ClassVar[Mapping[str, str]] = {"numba": "install it with `pip install numba`"}
     name: str = field(default="", init=False)
     items: int
     seed: int = 0

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from streams.history.evaluate.baselines.base import Baseline
 from streams.history.evaluate.baselines.histories import DAY_MS, Histories, Past, shares
 from streams.history.evaluate.baselines.ranking import Scores
-from streams.history.evaluate.contender import Rows
+from streams.history.evaluate.contender import Request, Rows
+
+INSTALL = "install it with `pip install 'interestflow[evaluate]'`"
 
 
 @dataclass(kw_only=True, eq=False)
 class Refitted(Baseline):
-    """A baseline that fits all visits so far anew after each `refit_visits`; before the first it says nothing."""
+    """A baseline that fits all visits so far anew when it is asked and `refit_visits` came since it was fitted last.
 
+    Before so many it says nothing. Where nobody asks, as in the half that is learned only, it spares the fit.
+    """
+
+    needs: ClassVar[Mapping[str, str]] = {**Baseline.needs, "scipy": INSTALL}
     refit_visits: int = 2000
 
     def __post_init__(self) -> None:
@@ -25,15 +32,20 @@ class Refitted(Baseline):
         if self.refit_visits < 1:
             raise ValueError(f"refit_visits must be at least 1, not {self.refit_visits}")
         self._histories = Histories()
+        # Since the last fit.
         self._visits = 0
         self._fitted = False
+
+    def rank(self, request: Request, k: int) -> Rows:
+        """See `Baseline.rank`."""
+        if self._visits >= self.refit_visits:
+            self._fit(request.time)
+            self._visits, self._fitted = 0, True
+        return super().rank(request, k)
 
     def _learn(self, user: int, time: int, rows: Rows) -> None:
         self._histories.add(user, rows, time)
         self._visits += 1
-        if self._visits % self.refit_visits == 0:
-            self._fit(time)
-            self._fitted = True
 
     @abstractmethod
     def _fit(self, now: int) -> None:

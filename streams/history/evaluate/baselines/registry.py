@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from importlib import import_module
 from typing import Any
 
 from streams.history.evaluate.baselines.base import Baseline
@@ -30,6 +31,17 @@ BASELINES: dict[str, type[Baseline]] = {one.name: one for one in _ALL}
 REFITS = 20
 
 
+def require(name: str) -> None:
+    """Raises UserError where there is no such baseline, or a library that it needs cannot be loaded."""
+    if name not in BASELINES:
+        raise UserError(f"no baseline {name!r}; there are: {', '.join(BASELINES)}")
+    for module, brought in BASELINES[name].needs.items():
+        try:
+            import_module(module)
+        except ImportError as error:
+            raise UserError(f"{name} needs {module} ({error}): {brought}") from error
+
+
 def build_baseline(
     name: str,
     items: int,
@@ -43,8 +55,7 @@ def build_baseline(
     items: rows of the catalog. visits: how many the whole stream has; by it alone is known when to refit. vectors:
     (items, dim) for `decayed_content`. parameters: as `tune` gives them; defaults for the others. Raises UserError.
     """
-    if name not in BASELINES:
-        raise UserError(f"no baseline {name!r}; there are: {', '.join(BASELINES)}")
+    require(name)
     known = {one.name for one in fields(BASELINES[name])}
     if unknown := parameters.keys() - known:
         raise UserError(f"{name} has no parameter {', '.join(sorted(unknown))}")

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from streams.history.evaluate.baselines.ranking import Scores
-from streams.history.evaluate.baselines.refits import Refitted, latest, matrix, recency
+from streams.history.evaluate.baselines.refits import INSTALL, Refitted, latest, matrix, recency
 from streams.history.evaluate.baselines.search import between, one_of
 from streams.history.evaluate.contender import Request
-from streams.settings.errors import UserError
-
-INSTALL = "install it with `pip install 'interestflow[evaluate]'`"
 
 
 @dataclass(kw_only=True, eq=False)
@@ -25,6 +24,7 @@ class ImplicitALS(Refitted):
     """
 
     name = "implicit_als"
+    needs: ClassVar[Mapping[str, str]] = {**Refitted.needs, "implicit": INSTALL}
     factors: int = one_of(64, (32, 64, 128))
     regularization: float = between(0.05, 0.001, 10.0, log=True)
     alpha: float = between(10.0, 0.5, 100.0, log=True)
@@ -37,10 +37,7 @@ class ImplicitALS(Refitted):
         self._square: npt.NDArray[np.float32] = np.zeros((self.factors, self.factors), dtype=np.float32)
 
     def _fit(self, now: int) -> None:
-        try:
-            from implicit.cpu.als import AlternatingLeastSquares
-        except ImportError as error:
-            raise UserError(f"implicit_als needs the library implicit: {INSTALL}") from error
+        from implicit.cpu.als import AlternatingLeastSquares
 
         parts = []
         for user in self._histories.users():

@@ -27,6 +27,8 @@ def asked(user: int, time: int) -> Request:
 def teach(contender: Any) -> None:
     for user, rows in enumerate(BASKETS):
         contender.learn(visit(user, user, rows))
+    # It is fitted when it is asked.
+    contender.rank(asked(0, len(BASKETS)), 1)
 
 
 def test_ease_is_the_closed_form() -> None:
@@ -45,6 +47,7 @@ def test_old_uses_count_less_in_the_fit() -> None:
     contender = Ease(items=3, refit_visits=2, regularization=1.0, half_life_days=1.0, half_life_events=0.0)
     contender.learn(visit(0, 0, [0, 1]))
     contender.learn(visit(1, DAY_MS, [0, 2]))
+    contender.rank(asked(1, DAY_MS), 1)
     x = np.array([[0.5, 0.5, 0], [1.0, 0, 1.0]])
     p = np.linalg.inv(x.T @ x + np.eye(3))
     expected = np.array([1.0, 0, 1.0]) @ (np.eye(3) - p / np.diag(p))
@@ -125,3 +128,23 @@ def test_content_is_the_cosine_to_the_decayed_sum() -> None:
     assert contender._scores(asked(0, DAY_MS)) == pytest.approx(expected, abs=1e-6)
     with pytest.raises(ValueError, match="one per item, 3"):
         Content(items=3, vectors=vectors)
+
+
+def test_what_nobody_asks_is_not_fitted() -> None:
+    fits: list[int] = []
+
+    class Told(Ease):
+        def _fit(self, now: int) -> None:
+            fits.append(now)
+            super()._fit(now)
+
+    contender = Told(items=5, refit_visits=2)
+    teach(contender)
+    assert fits == [5]
+    contender.learn(visit(0, 6, [1]))
+    contender.rank(asked(0, 7), 1)
+    # One visit since: too few.
+    assert fits == [5]
+    contender.learn(visit(0, 8, [2]))
+    contender.rank(asked(0, 9), 1)
+    assert fits == [5, 9]

@@ -108,6 +108,7 @@ def test_tifu_knn_by_hand() -> None:
     contender = TifuKNN(items=5, refit_visits=5, neighbours=1, within=0.5, across=0.1, group=2, own=0.25)
     for time, user, rows in ((0, 0, [0]), (1, 0, [1]), (2, 0, [2]), (3, 1, [0, 3]), (4, 2, [4])):
         contender.learn(visit(user, time, rows))
+    contender.rank(asked(0, 5), 1)
     own = contender._scores(asked(0, 5))
     # Three visits are two groups of two: the latest visit counts 1, then 0.5, then 0.1 in the next group.
     mine = np.array([0.1, 0.5, 1.0, 0, 0]) / 4
