@@ -25,8 +25,9 @@ from streams.settings.settings import PLACES, Settings
 
 DAY_S = 86_400.0
 DEFAULTS, TUNED = "defaults", "tuned"
-# Sections whose settings change neither the visits nor the items' vectors, which all trials share.
-SECTIONS = ("interest", "user_state", "recommendations", "ranking")
+# What a trial may change: settings on which neither the visits nor the items' vectors depend, which all trials share,
+# and which the judge does not set itself, as it does `exclude_consumed` and `learn_items`.
+SECTIONS, BESIDE = ("interest", "ranking"), ("history_length",)
 # What is searched where nothing is asked for, of every recommender and of `hybrid` beside.
 SEARCHED: dict[str, Choice] = {
     "short_half_life": Between(1.0, 100.0, log=True),
@@ -137,7 +138,12 @@ def space_of(settings: Settings, wanted: tuple[str, ...]) -> dict[str, Choice]:
     """What to search. wanted: as in `Plan`; by default the half-lives and, of `hybrid`, its rates and the length of
     history. Raises TuneError."""
     if wanted:
-        return dict(map(parse, wanted))
+        found = dict(map(parse, wanted))
+        for name, choice in found.items():
+            ends = choice.values if isinstance(choice, OneOf) else (choice.low, choice.high)
+            for value in ends:
+                with_values(settings, {name: value})
+        return found
     found = dict(SEARCHED)
     interest = settings.interest
     if interest.short_half_life_unit == "seconds":
@@ -155,8 +161,8 @@ def parse(text: str) -> tuple[str, Choice]:
     name, equals, rest = text.partition("=")
     if not equals or not rest:
         raise TuneError(f"{text!r}: write NAME=LOW:HIGH, NAME=LOW:HIGH:log or NAME=VALUE,VALUE")
-    if name not in PLACES or PLACES[name][0] not in SECTIONS:
-        known = sorted(flat for flat, (section, _) in PLACES.items() if section in SECTIONS)
+    known = sorted([*BESIDE, *(flat for flat, (section, _) in PLACES.items() if section in SECTIONS)])
+    if name not in known:
         raise TuneError(f"{name!r} cannot be searched; what can: {', '.join(known)}")
     if ":" not in rest:
         return name, OneOf(tuple(map(_value, rest.split(","))))

@@ -52,11 +52,14 @@ def test_the_file_is_taken_as_settings(shop: Path, monkeypatch: pytest.MonkeyPat
         (("--recommender", "popularity"), "do not allow recommender popularity: "),
         (("--search", "short_share=a:2"), "with two numbers"),
         (("--search", "short_share=2:1"), "LOW must not be above HIGH"),
-        (("--search", "encoder=hashing"), "cannot be searched; what can: consumed_per_user"),
+        (("--search", "encoder=hashing"), "cannot be searched; what can: history_length"),
         (
             ("--search", "short_share=7,8", "--recommender", "content"),
             "the settings do not allow short_share",
         ),
+        (("--search", "learn_items=true,false"), "'learn_items' cannot be searched"),
+        (("--search", "exclude_consumed=true,false"), "'exclude_consumed' cannot be searched"),
+        (("--search", "history_length=8:1000", "--recommender", "content"), "history_length 1000"),
         (("--recommender", "contnet"), "contnet"),
     ],
 )
@@ -70,7 +73,7 @@ def test_choices_as_they_are_written() -> None:
     assert parse("history_length=4:9") == ("history_length", Between(4, 9, whole=True))
     assert parse("ranking_rate=0.01:1:log") == ("ranking_rate", Between(0.01, 1, log=True))
     assert parse("ranker=linear,mlp") == ("ranker", OneOf(("linear", "mlp")))
-    assert parse("exclude_consumed=true,false")[1] == OneOf((True, False))
+    assert parse("ranking_exclude_disliked=true,false")[1] == OneOf((True, False))
 
 
 def test_what_is_searched_by_itself_lies_in_what_the_settings_allow() -> None:
