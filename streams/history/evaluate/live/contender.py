@@ -27,11 +27,13 @@ PARTITION = 0
 @dataclass(frozen=True, slots=True)
 class Circumstances:
     """How the contender lives. repeats: a user may be offered what was used before. delay: events by which what is
-    learned of items comes late. frozen: see `questions`."""
+    learned of items comes late. frozen: see `questions`. after_visit: the ranker learns from the list that a worker
+    made behind the user's last visit; who has none teaches nothing."""
 
     repeats: bool = True
     delay: int = 0
     frozen: Frozen | None = None
+    after_visit: bool = False
 
 
 class LiveContender:
@@ -56,6 +58,8 @@ class LiveContender:
         self._questions = Questions(self.flow, self.part, circumstances.frozen)
         self.learned = LearnedItems(self.flow, circumstances.delay, circumstances.frozen)
         self._used: dict[int, Rows] = {}
+        # Of each user's last visit.
+        self._times: dict[int, int] = {}
         self._offset = 0
 
     def rank(self, request: Request, k: int) -> Rows:
@@ -85,9 +89,11 @@ class LiveContender:
     def _teach(self, visit: Visit) -> None:
         """Let the recommender learn from what was used, with the query as it was before."""
         used, chosen = self._used.get(visit.user, NOTHING), visit.rows[visit.chosen]
-        if isinstance(self.flow.recommender, Learner) and len(chosen):
+        last, self._times[visit.user] = self._times.get(visit.user), visit.time
+        asked = last if self._circumstances.after_visit else visit.time
+        if isinstance(self.flow.recommender, Learner) and len(chosen) and asked is not None:
             exclude = NOTHING if self._circumstances.repeats else used
-            queries = self._questions.ask(visit.user, visit.time, exclude.tolist())
+            queries = self._questions.ask(visit.user, asked, exclude.tolist())
             targets = chosen[~np.isin(chosen, exclude)].tolist()
             self.flow.recommender.learn(self.flow.catalog, queries, [targets])
         if not self._circumstances.repeats:

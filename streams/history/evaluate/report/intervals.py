@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,14 +20,17 @@ ENDS = (2.5, 97.5)
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A figure with the interval in which 95 % of the resamples lie."""
+    """A figure with the interval in which 95 % of the resamples lie; NaN for what a resample could not give."""
 
     value: float
     low: float
     high: float
 
     def __str__(self) -> str:
-        return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
+        value, low, high = (
+            f"{one:.4f}" if math.isfinite(one) else "-" for one in (self.value, self.low, self.high)
+        )
+        return value if low == high == "-" else f"{value} [{low}, {high}]"
 
 
 def intervals(

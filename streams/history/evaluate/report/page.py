@@ -33,7 +33,7 @@ def page(findings: Findings, pictures: Sequence[str]) -> str:
     about = findings.about
     lines = [f"# {about['dataset']}, {about['task']}", ""]
     lines += [", ".join(f"{name} {value}" for name, value in about.items() if value is not None) + ".", ""]
-    lines += _table(("contender", "NDCG@10", f"times {findings.reference}"), _main(findings))
+    lines += table(("contender", "NDCG@10", f"times {findings.reference}"), *_main(findings))
     for curve in findings.curves:
         lines += ["", f"## {curve}", "", *_curve(findings, curve)]
     for title, chosen in TABLES:
@@ -56,7 +56,7 @@ def _curve(findings: Findings, curve: str) -> list[str]:
         (value, str(findings.ndcg[who]), *(shown(findings.figures[who][name]) for name in names))
         for value, who in points
     )
-    return _table((curve.partition(" ")[2], "NDCG@10", *names), rows)
+    return table((curve.partition(" ")[2], "NDCG@10", *names), *rows)
 
 
 def _figures(findings: Findings, chosen: tuple[str, ...]) -> list[str]:
@@ -69,11 +69,12 @@ def _figures(findings: Findings, chosen: tuple[str, ...]) -> list[str]:
         and any(math.isfinite(one[name]) for one in findings.figures.values())
     ]
     rows = ((who, *(shown(findings.figures[who][name]) for name in names)) for who in findings.names())
-    return _table(("contender", *names), rows)
+    return table(("contender", *names), *rows)
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+def table(head: Sequence[str], *rows: Sequence[str]) -> list[str]:
+    """The lines of a table in Markdown, all columns but the first to the right."""
+    lines = [head, ("---", *["---:"] * (len(head) - 1)), *rows]
     return [f"| {' | '.join(line)} |" for line in lines]
 
 

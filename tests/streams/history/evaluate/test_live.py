@@ -103,6 +103,18 @@ def test_the_ranker_learns_what_was_chosen_and_could_be_named(
     assert recommender.learned == targets
 
 
+@pytest.mark.usefixtures("used_most")
+def test_the_ranker_learns_from_the_list_behind_the_last_visit(space: Space) -> None:
+    contender = made(space, Circumstances(after_visit=True))
+    recommender: Any = contender.flow.recommender
+    contender.learn(bought(0, 1, 0, 1))
+    # Who had no list teaches nothing.
+    assert recommender.learned == []
+    contender.learn(bought(0, 9, 1, 2))
+    assert recommender.learned == [[1, 2]]
+    assert recommender.asked_as_of == [1]
+
+
 def test_an_item_twice_is_refused(space: Space) -> None:
     with pytest.raises(ValueError, match="has the item 'i0' twice"):
         LiveContender("content", space, [ITEMS[0], ITEMS[1], ITEMS[0]], Circumstances())

@@ -15,6 +15,7 @@ class UsedMost:
     def __init__(self) -> None:
         self.table: Any = None
         self.learned: list[list[int]] = []
+        self.asked_as_of: list[int] = []
 
     def use_items(self, table: ItemTable) -> None:
         self.table = table
@@ -32,6 +33,7 @@ class UsedMost:
 
     def learn(self, catalog: Catalog, queries: Queries, used: Any) -> None:
         self.learned += [sorted(rows) for rows in used]
+        self.asked_as_of += [] if queries.as_of is None else queries.as_of.tolist()
 
 
 def from_settings(settings: Settings) -> UsedMost:
