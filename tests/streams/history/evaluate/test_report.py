@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from streams.history.evaluate.judge import Judge
 from streams.history.evaluate.judged import Judged
 from streams.history.evaluate.report.findings import Findings, over_time
-from streams.history.evaluate.report.intervals import intervals
+from streams.history.evaluate.report.intervals import Interval, intervals
 from streams.history.evaluate.report.page import page, shown
 from tests.streams.history.evaluate.simple import PopularityContender, RandomContender
 from tests.streams.history.evaluate.worlds import drawn
@@ -73,3 +74,9 @@ def test_quality_over_time_is_of_all_visits(two: list[Judged]) -> None:
 )
 def test_figures_are_short(value: float, text: str) -> None:
     assert shown(value) == text
+
+
+def test_what_there_is_no_interval_of_is_a_dash() -> None:
+    assert str(Interval(0.5, 0.25, 0.75)) == "0.5000 [0.2500, 0.7500]"
+    assert str(Interval(0.5, math.nan, math.nan)) == "0.5000"
+    assert str(Interval(math.nan, math.nan, math.nan)) == "-"
