@@ -28,6 +28,10 @@ HELP = {
         "Last.fm (HetRec 2011): tags that listeners gave to artists.",
         "interestflow load lastfm hetrec2011-lastfm-2k",
     ),
+    "files": (
+        "Your own files: items.jsonl and events.jsonl, a catalog record or a native event a line.",
+        "interestflow load files generated",
+    ),
 }
 
 

@@ -14,6 +14,7 @@ from streams.commands.kafka import kafka_cli
 from streams.commands.load import load_cli
 from streams.commands.recommending.evaluate import evaluate_recommenders
 from streams.commands.recommending.ranker import ranker_cli
+from streams.commands.recommending.simulate import simulate_stream
 from streams.commands.recommending.tune import tune_settings
 from streams.commands.replay import verify_replay
 from streams.commands.topics import topics_cli
@@ -39,6 +40,7 @@ app.command("audit")(show_audit)
 app.command("replay")(verify_replay)
 app.command("evaluate")(evaluate_recommenders)
 app.command("tune")(tune_settings)
+app.command("simulate")(simulate_stream)
 app.command("demo")(run_demo)
 
 

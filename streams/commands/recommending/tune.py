@@ -12,7 +12,7 @@ from streams.commands.common import Config, load_settings, or_exit
 
 def tune_settings(
     data: Annotated[Path, typer.Argument(help="The data set's file or folder, as `load` takes it.")],
-    dataset: Annotated[str, typer.Option(help="online-retail, movielens or lastfm.")],
+    dataset: Annotated[str, typer.Option(help="online-retail, movielens, lastfm or files (your own).")],
     out: Annotated[Path, typer.Option(help="TOML file to write.")] = Path("tuned.toml"),
     recommender: Annotated[
         str | None, typer.Option(help="A worker's; default: that of the settings.")

@@ -10,8 +10,10 @@ from typing import Any
 
 import orjson
 import pytest
+from typer.testing import CliRunner
 
 from streams.catalog.items import Item, decode_item
+from streams.commands.main import app
 from streams.datasets import DATASETS, Dataset, DatasetError, read_lastfm, read_movielens, read_online_retail
 from streams.events.adapters import adapter
 from streams.events.canonical import Event
@@ -60,6 +62,14 @@ def movielens(tmp_path: Path) -> Path:
     )
     (tmp_path / "tags.csv").write_text('userId,movieId,tag,timestamp\n1,1,"say ""hi""",964982650\n')
     (tmp_path / "plots.jsonl").write_text('{"movieId": 1, "plot": "Love."}\n\n{"movieId": 2, "plot": null}\n')
+    return tmp_path
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    (tmp_path / "items.jsonl").write_text('{"item_id": "1", "attributes": {"author": "Jane"}}\n\n')
+    clicked = '{"user_id": "u", "item_id": "1", "action": "click", "timestamp": "2026-01-01T00:00:00Z"}\n'
+    (tmp_path / "events.jsonl").write_text(clicked)
     return tmp_path
 
 
@@ -152,6 +162,28 @@ def test_movielens_tags_are_text(movielens: Path) -> None:
     assert [e["text"] for e in read_movielens(movielens).events if e["action"] == "tag"] == ['say "hi"']
 
 
+# --- files of one's own -------------------------------------------------------------------------------------------
+
+
+def test_files_hold_records_as_topics_do(files: Path) -> None:
+    dataset = DATASETS["files"](files)
+    assert dataset.items == [{"item_id": "1", "attributes": {"author": "Jane"}}]
+    assert dataset.total == 1
+    assert told(dataset) == [("u", "1", "click", None)]
+
+
+def test_a_simulated_stream_is_such_files(tmp_path: Path) -> None:
+    found = CliRunner().invoke(
+        app, ["simulate", "news", str(tmp_path / "new"), "--events", "30", "--users", "4"]
+    )
+    assert found.exit_code == 0, found.output
+    assert "30 events" in found.output
+    dataset = DATASETS["files"](tmp_path / "new")
+    assert all(isinstance(one, Event) for one in parsed(dataset))
+    assert all(isinstance(decode_item(Record(orjson.dumps(i), 0), Limits()), Item) for i in dataset.items)
+    assert CliRunner().invoke(app, ["simulate", "news", "/dev/null/x", "--events", "1"]).exit_code == 1
+
+
 # --- what is no data set ------------------------------------------------------------------------------------------
 
 
@@ -173,6 +205,8 @@ DAMAGES: list[tuple[str, str, Callable[[bytes], bytes]]] = [
     ("movielens", "ratings.csv", lambda data: b"a,b\n1,2\n"),
     ("movielens", "ratings.csv", lambda data: data.replace(b"4.5", b"good")),
     ("movielens", "plots.jsonl", lambda data: b"{"),
+    ("files", "events.jsonl", lambda data: data + b"{"),
+    ("files", "items.jsonl", lambda data: b"[1]"),
 ]
 
 
