@@ -61,6 +61,7 @@ class HybridRecommender:
         """See `Recommender.recommend`.
 
         An item's score is its logit and what the steps behind the ranker add. Equal scores rank the smaller row first.
+        Where groups of items have floors, a list also depends on the lists before it.
         """
         queries.check(catalog, k)
         self._k = k

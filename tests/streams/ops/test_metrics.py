@@ -253,3 +253,12 @@ def test_forgiven_fields_and_unknown_actions_are_shown_as_they_are_now() -> None
     shown = generate_latest(metrics.registry).decode()
     assert 'interestflow_forgiven_total{field="value",kind="empty",topic="clicks"} 2.0' in shown
     assert 'interestflow_unknown_actions_total{action="wave"} 4.0' in shown
+
+
+def test_the_exposure_of_groups_is_shown_as_it_is_now() -> None:
+    metrics, shares = Metrics(), {"cold": 0.1, "categories:Drama": 0.25}
+    metrics.watch_exposure(lambda: shares)
+    shares["cold"] = 0.125
+    shown = generate_latest(metrics.registry).decode()
+    assert 'interestflow_exposure_share{group="cold"} 0.125' in shown
+    assert 'interestflow_exposure_share{group="categories:Drama"} 0.25' in shown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import orjson
 import pytest
 
+from encoders.text.hashing import HashingEncoder
 from streams.catalog.items import Item
 from streams.demo.streams import STREAMS, Generated
 from streams.events.canonical import Event
@@ -21,7 +23,7 @@ from streams.settings import configuration
 from streams.settings.settings import Settings
 from streams.state.users.partition import UserPartition
 from streams.wiring.app import build_flow
-from tests.streams.flows import Record, settle
+from tests.streams.flows import T0, Record, settle
 
 FOLDER = Path(__file__).parents[3] / "deploy" / "scenes"
 SCENES = ["advertising", "news", "search", "shop", "video"]
@@ -92,6 +94,28 @@ def test_a_scene_runs_as_a_worker_does(settings: Settings, scene: str) -> None:
         for name, most in caps.items():
             values = [value for one in listed["items"] for value in by_id[one["item_id"]].get(name, [])]
             assert max(map(values.count, values)) <= most
+
+
+def test_the_documented_ordering_of_a_result_list_follows_the_query() -> None:
+    page = (FOLDER.parents[1] / "docs" / "scenes.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    found: dict[str, Any] = {}
+    exec(example, found)
+    encoder = HashingEncoder(256)
+    flow = build_flow(Settings(encoder="hashing", dimensions=256), "hashing@test")
+    flow.partitions[0] = UserPartition(0, flow.layout)
+    query = {"event_id": "1", "user_id": "u", "action": "search", "text": "sourdough flour", "timestamp": T0}
+    decoded = flow.decode([Record(orjson.dumps({**query, "source": "t"}), 0)])
+    updated = flow.update(0, decoded, encoder.encode(decoded.texts()))
+    vector = orjson.loads(updated.vectors[0][1])["vector"]
+    results = {
+        "chess": "chess board clock",
+        "flour": "flour for bread",
+        "dough": "sourdough flour",
+        "rose": "rose",
+    }
+    embeddings = dict(zip(results, encoder.encode(list(results.values())), strict=True))
+    assert found["ordered"](vector, list(results), embeddings)[:2] == ["dough", "flour"]
 
 
 @pytest.mark.parametrize("kind", list(STREAMS))
