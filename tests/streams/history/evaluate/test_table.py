@@ -55,7 +55,7 @@ def test_what_was_judged_is_read_again(tmp_path: Path, monkeypatch: pytest.Monke
     written(tmp_path)
     assert run(tmp_path, *NAMES).exit_code == 0
     first = (tmp_path / "out" / "report.json").read_text()
-    judge = "streams.history.evaluate.evaluate.Judge.run"
+    judge = "streams.history.evaluate.run.Judge.run"
     with monkeypatch.context() as patched:
         patched.setattr(judge, lambda *given: pytest.fail("it was judged again"))
         again = run(tmp_path, *NAMES)
@@ -66,7 +66,7 @@ def test_what_was_judged_is_read_again(tmp_path: Path, monkeypatch: pytest.Monke
         path.write_bytes(path.read_bytes()[:-40])
     judged = []
     monkeypatch.setattr(
-        "streams.history.evaluate.evaluate.Kept.put", lambda kept, question, *rest: judged.append(question)
+        "streams.history.evaluate.run.Kept.put", lambda kept, question, *rest: judged.append(question)
     )
     assert run(tmp_path, *NAMES[:4], "--tune", "3").exit_code == 0
     assert [one.name for one in judged] == ["co_visitation", "popularity"] * 2
@@ -74,7 +74,7 @@ def test_what_was_judged_is_read_again(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_other_code_does_not_read_what_was_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written(tmp_path)
-    code = "streams.history.evaluate.evaluate.fingerprints.of_code"
+    code = "streams.history.evaluate.run.fingerprints.of_code"
     for version in ("one", "two"):
         monkeypatch.setattr(code, lambda name, version=version: version)
         assert run(tmp_path, "--recommender", "popularity").exit_code == 0
