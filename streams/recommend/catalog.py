@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from hashlib import blake2b
 from typing import TypeVar
+from weakref import WeakSet
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,28 @@ def item_key(item_id: str) -> int:
     User states on disk hold these keys, so it is the same on every machine and must never change.
     """
     return int.from_bytes(blake2b(item_id.encode(), digest_size=8).digest(), "little")
+
+
+class Changes:
+    """Rows of one catalog that changed since they were taken last: put, hidden or removed; at first all."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog, self._rows = catalog, set[int]()
+        self._begun = False
+
+    def add(self, row: int) -> None:
+        """This row changed."""
+        if self._begun:
+            self._rows.add(row)
+
+    def take(self) -> npt.NDArray[np.int32]:
+        """(c,) each once, rising; they count as known from now on."""
+        if not self._begun:
+            self._begun = True
+            return np.arange(len(self._catalog.item_ids), dtype=np.int32)
+        found = np.fromiter(self._rows, dtype=np.int32, count=len(self._rows))
+        self._rows.clear()
+        return np.sort(found)
 
 
 class Catalog:
@@ -75,6 +98,7 @@ class Catalog:
         self._removed: dict[str, int] = {}
         self._fingerprints: dict[int, str] = {}
         self._titles: list[str] | None = [] if titles else None
+        self._followers: WeakSet[Changes] = WeakSet()
 
     def __len__(self) -> int:
         """Items known and not removed, hidden ones included. Rows are `len(item_ids)`."""
@@ -104,6 +128,12 @@ class Catalog:
         """(n,) true for the rows that may be recommended: neither removed nor hidden, and admitted."""
         return _view(self._live, len(self.item_ids))
 
+    def follow(self) -> Changes:
+        """Tells its owner, for as long as that keeps it, which rows change."""
+        changes = Changes(self)
+        self._followers.add(changes)
+        return changes
+
     def put(
         self,
         item_id: str,
@@ -132,6 +162,7 @@ class Catalog:
             self._titles[row] = title
         self.max_length = max(self.max_length, length)
         self.changes += 1
+        self._tell(row)
         return row
 
     def remove(self, item_id: str) -> None:
@@ -145,6 +176,7 @@ class Catalog:
             self._removed[item_id] = row
             self.removals += 1
             self._fingerprints.pop(row, None)
+            self._tell(row)
 
     def settle(self) -> None:
         """Share memory that changes have made this process's own, where rows are shared; nothing changes but that the
@@ -172,6 +204,10 @@ class Catalog:
     def title(self, row: int) -> str:
         """The row's title; empty where it has none, or none are kept."""
         return self._titles[row] if self._titles is not None else ""
+
+    def _tell(self, row: int) -> None:
+        for follower in self._followers:
+            follower.add(row)
 
     def _checked(self, item_id: str, vector: Floats) -> tuple[Floats, float]:
         values = np.asarray(vector, dtype=np.float32)

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from streams.recommend.base import Candidates, Floats, Longs, Queries, Rows
 from streams.recommend.catalog import Catalog
 from streams.recommend.content_ranker import CONTENT, ContentRanker, best_first
-from streams.recommend.exact import dots
+from streams.recommend.exact import dots, product_margins
 from streams.recommend.two_stage import TwoStageRecommender
 from streams.settings.settings import Settings
 
@@ -132,19 +132,6 @@ class _Exclusions:
     def of_items(self, tile: slice) -> _Exclusions:
         inside = (self.rows >= tile.start) & (self.rows < tile.stop)
         return _Exclusions(self.users[inside], self.rows[inside] - tile.start)
-
-
-def product_margins(lengths: npt.NDArray[np.float64], catalog: Catalog) -> Floats:
-    """(U,) how far below the k-th best approximate score a fixed-order winner can lie.
-
-    Any order of summing d products errs by at most d·u·|q|·|v| with u = 2**-24 to first order, and by the
-    smallest normal number per operation on underflow (Higham, Accuracy and Stability of Numerical Algorithms,
-    2002, section 3.1). Two orders are compared, and on both sides of the k-th best: 4·d·u; the 16 more cover
-    the second order and the rounding of the bound itself.
-    """
-    relative = (4 * catalog.dim + 16) * 2.0**-24 * lengths * catalog.max_length
-    margins: Floats = (relative + 16 * catalog.dim * float(np.finfo(np.float32).tiny)).astype(np.float32)
-    return margins
 
 
 def _products(vectors: Floats, items: Floats, first: int, group: int) -> Floats:

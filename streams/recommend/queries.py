@@ -79,8 +79,8 @@ class Queries:
         return cls(vectors[:, None], ones, exclude, history_rows, coefficients[:, None])
 
     def only(self, users: Sequence[int]) -> Queries:
-        """Those at these positions, in this order."""
-        at = list(users)
+        """Those at these positions, in this order. Of a range of users, views and no copies."""
+        at = slice(users.start, users.stop) if isinstance(users, range) and users.step == 1 else list(users)
 
         def some(column: Any) -> Any:
             return None if column is None else column[at]
@@ -88,7 +88,7 @@ class Queries:
         return Queries(
             self.vectors[at],
             self.shares[at],
-            [self.exclude[user] for user in at],
+            [self.exclude[user] for user in users],
             self.history_rows[at],
             self.history_coefficients[at],
             some(self.as_of),

@@ -152,8 +152,7 @@ class HybridRecommender:
         return Together(deepcopy(self._begun))
 
     def _remember(self, key: tuple[bytes, int], pool: Pool) -> None:
-        # A copy, for a pool is a part of its whole chunk.
-        self._pools[key] = Pool(pool.rows.copy(), pool.scores.copy(), pool.segment)
+        self._pools[key] = pool
         self._pools.move_to_end(key)
         if len(self._pools) > self._remembered:
             self._pools.popitem(last=False)

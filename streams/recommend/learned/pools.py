@@ -12,6 +12,7 @@ from streams.recommend.base import Candidates, CandidateSource, Floats, Queries,
 from streams.recommend.catalog import Catalog
 from streams.recommend.learned.columns import Columns
 from streams.recommend.learned.segments import segments
+from streams.recommend.sources.reading import NOTHING, distinct
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,45 +30,44 @@ class Pool:
 def pools(
     sources: Sequence[CandidateSource], columns: Columns, catalog: Catalog, queries: Queries, k: int
 ) -> list[Pool]:
-    """What all sources find for each query, each item once; at least k where one source finds so many."""
-    found = [source.candidates(catalog, queries, k) for source in sources]
-    rows, counts = _together([one.rows for one in found], len(queries))
-    scores = np.full((len(queries), len(columns.features), rows.shape[1]), np.nan, dtype=np.float32)
-    by_name: dict[str, Floats] = {}
-    for source, own in zip(sources, found, strict=True):
-        by_name |= _scores(source, own, catalog, queries, rows)
-    for place, feature in enumerate(columns.features):
-        if feature.name in by_name:
-            scores[:, place] = by_name[feature.name]
+    """What all sources find for each query, each item once; at least k where one source finds so many.
+
+    All sources are asked about one user before the next: what they compute of a user is computed once.
+    """
+    places = {feature.name: place for place, feature in enumerate(columns.features)}
     return [
-        Pool(rows[user, :count], scores[user, :, :count], segment)
-        for user, (count, segment) in enumerate(zip(counts, segments(queries).tolist(), strict=True))
+        _pool(sources, places, catalog, queries.only(range(user, user + 1)), k, segment)
+        for user, segment in enumerate(segments(queries).tolist())
     ]
 
 
-def _together(found: Sequence[Rows], users: int) -> tuple[Rows, list[int]]:
-    """(U, c) the distinct rows of each user, rising, then -1; and how many they are."""
-    each = [np.unique(np.concatenate([rows[user] for rows in found])) for user in range(users)]
-    each = [rows[np.searchsorted(rows, 0) :] for rows in each]
-    counts = [len(rows) for rows in each]
-    together = np.full((users, max(counts, default=0)), -1, dtype=np.int32)
-    for user, rows in enumerate(each):
-        together[user, : counts[user]] = rows
-    return together, counts
+def _pool(
+    sources: Sequence[CandidateSource],
+    places: Mapping[str, int],
+    catalog: Catalog,
+    query: Queries,
+    k: int,
+    segment: int,
+) -> Pool:
+    """places: of each score among the pool's."""
+    found = [source.candidates(catalog, query, k) for source in sources]
+    rows = distinct(np.concatenate([one.rows[0] for one in found]))
+    scores = np.full((len(places), len(rows)), NOTHING, dtype=np.float32)
+    for source, own in zip(sources, found, strict=True):
+        # As isinstance(source, Scorer), which costs as much as a source.
+        if hasattr(source, "scores"):
+            for name, said in cast(Scorer, source).scores(catalog, query, rows[None]).items():
+                if name in places:
+                    scores[places[name]] = said[0]
+        else:
+            _place(own, places, rows, scores)
+    return Pool(rows, scores, segment)
 
 
-def _scores(
-    source: CandidateSource, own: Candidates, catalog: Catalog, queries: Queries, rows: Rows
-) -> Mapping[str, Floats]:
-    """A source's scores of all candidates (U, c); of its own alone where it cannot say more."""
-    # As isinstance(source, Scorer), which costs as much as a source.
-    if hasattr(source, "scores"):
-        return cast(Scorer, source).scores(catalog, queries, rows)
-    found = {name: np.full(rows.shape, np.nan, dtype=np.float32) for name in own.scores}
-    for user in range(len(rows)):
-        mine = own.rows[user] >= 0
-        count = int((rows[user] >= 0).sum())
-        places = np.searchsorted(rows[user, :count], own.rows[user][mine])
-        for name, scores in own.scores.items():
-            found[name][user, places] = scores[user][mine]
-    return found
+def _place(own: Candidates, places: Mapping[str, int], rows: Rows, scores: Floats) -> None:
+    """Put the scores of a source that knows those of its own candidates alone among those (S, c) of the rows (c,)."""
+    there = own.rows[0] >= 0
+    at = np.searchsorted(rows, own.rows[0][there])
+    for name, said in own.scores.items():
+        if name in places:
+            scores[places[name], at] = said[0][there]

@@ -9,8 +9,9 @@ from streams.items.table import ItemTable
 from streams.kernels.compiling import compiled
 from streams.recommend.base import Candidates, Floats, Queries, Rows
 from streams.recommend.catalog import Catalog
+from streams.recommend.sources.asked import Asked
 from streams.recommend.sources.content import Products
-from streams.recommend.sources.reading import banned, candidates, counting_vectors, largest_products, top
+from streams.recommend.sources.reading import candidates, counting_vectors, largest_products, top
 
 NAME = "cold"
 FOUND = 60
@@ -22,9 +23,16 @@ class ColdSource:
     Their scores are these products; a user without an interest gets none.
     """
 
-    def __init__(self, table: ItemTable, found: int = FOUND, products: Products | None = None) -> None:
-        """found: candidates, at least. products: shared with other sources."""
-        self._table, self._found, self._products = table, found, products or Products()
+    def __init__(
+        self,
+        table: ItemTable,
+        found: int = FOUND,
+        products: Products | None = None,
+        asked: Asked | None = None,
+    ) -> None:
+        """found: candidates, at least. products, asked: shared with other sources."""
+        self._table, self._found = table, found
+        self._products, self._asked = products or Products(), asked or Asked()
 
     def candidates(self, catalog: Catalog, queries: Queries, k: int) -> Candidates:
         """See `CandidateSource.candidates`; scores under NAME."""
@@ -38,7 +46,7 @@ class ColdSource:
     def _nearest(self, catalog: Catalog, queries: Queries, user: int, k: int) -> tuple[Rows, Floats]:
         if not self._table.latest or not queries.weighted()[user].any():
             return np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32)
-        out = banned(catalog, queries, user) | (self._table.uses >= COLD_BELOW)
+        out = self._asked.banned(catalog, queries, user) | (self._table.uses >= COLD_BELOW)
         if compiled():
             return self._products.best(catalog, queries, user, out, k)
         rows = np.flatnonzero(~out).astype(np.int32)

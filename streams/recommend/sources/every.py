@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from streams.items.table import ItemTable
 from streams.recommend.base import CandidateSource
+from streams.recommend.sources.asked import Asked
 from streams.recommend.sources.cold import ColdSource
 from streams.recommend.sources.content import NearestSource, Products
 from streams.recommend.sources.neighbours import NeighbourSource
@@ -14,12 +15,12 @@ from streams.recommend.sources.sessions import SessionSource
 
 def every_source(table: ItemTable) -> tuple[CandidateSource, ...]:
     """Each source once, reading this table; what two of them need is computed once where one asks after the other."""
-    products = Products()
+    products, asked = Products(), Asked()
     return (
-        NeighbourSource(table),
-        SessionSource(table),
-        PopularitySource(table),
-        OwnSource(table),
-        NearestSource(products=products),
-        ColdSource(table, products=products),
+        NeighbourSource(table, asked=asked),
+        SessionSource(table, asked=asked),
+        PopularitySource(table, asked=asked),
+        OwnSource(table, asked=asked),
+        NearestSource(products=products, asked=asked),
+        ColdSource(table, products=products, asked=asked),
     )

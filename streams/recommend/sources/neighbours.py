@@ -12,14 +12,13 @@ from streams.kernels.compiling import compiled
 from streams.kernels.items import reading
 from streams.recommend.base import Candidates, Floats, Mask, Queries, Rows
 from streams.recommend.catalog import Catalog
+from streams.recommend.sources.asked import Asked
 from streams.recommend.sources.reading import (
     NOTHING,
     Sums,
-    banned,
     candidates,
     each_once,
     moments,
-    newest_items,
     said_of,
     top,
 )
@@ -49,18 +48,21 @@ class NeighbourSource:
     fall^k * weight(i_k, j) / sqrt(uses of i_k + 3) / (uses of j + 5)^0.25.
     """
 
-    def __init__(self, table: ItemTable, found: int = FOUND) -> None:
-        """found: candidates at least, the best by the largest of their scores, each in parts of the user's largest."""
-        self._table, self._found = table, found
+    def __init__(self, table: ItemTable, found: int = FOUND, asked: Asked | None = None) -> None:
+        """found: candidates at least, the best by the largest of their scores, each in parts of the user's largest.
+
+        asked: shared with other sources.
+        """
+        self._table, self._found, self._asked = table, found, asked or Asked()
         self._sums = Sums(len(NAMES))
 
     def candidates(self, catalog: Catalog, queries: Queries, k: int) -> Candidates:
         """See `CandidateSource.candidates`; scores under NAMES."""
         self._table.refresh()
-        newest, when, found = newest_items(queries), moments(queries, self._table), []
+        newest, when, found = self._asked.newest(queries), moments(queries, self._table), []
         for user in range(len(queries)):
             touched = self._gather(queries, user, newest[user], int(when[user]))
-            values = self._values(touched, banned(catalog, queries, user))
+            values = self._values(touched, self._asked.banned(catalog, queries, user))
             places = top(values, touched, max(k, self._found))
             rows = touched[places[values[places] > 0]]
             said = self._sums.values[rows] * self._shares(rows)[:, None]
@@ -70,7 +72,7 @@ class NeighbourSource:
     def scores(self, catalog: Catalog, queries: Queries, rows: Rows) -> Mapping[str, Floats]:
         """See `recommend.base.Scorer`."""
         self._table.refresh()
-        newest, when = newest_items(queries), moments(queries, self._table)
+        newest, when = self._asked.newest(queries), moments(queries, self._table)
         said = np.empty((len(NAMES), *rows.shape), dtype=np.float32)
         for user, own in enumerate(rows):
             self._gather(queries, user, newest[user], int(when[user]))

@@ -12,9 +12,9 @@ from streams.kernels.compiling import compiled
 from streams.kernels.items import reading
 from streams.recommend.base import Candidates, Floats, Queries, Rows
 from streams.recommend.catalog import Catalog
+from streams.recommend.sources.asked import Asked
 from streams.recommend.sources.reading import (
     NOTHING,
-    banned,
     candidates,
     moments,
     said_of,
@@ -32,16 +32,20 @@ FOUND = 150
 class OwnSource:
     """The user's remembered items. Their scores: uses, decayed at each of HALF_LIVES_DAYS, and the number of uses."""
 
-    def __init__(self, table: ItemTable, found: int = FOUND) -> None:
-        """table: its time, where the queries have none. found: candidates, at least, the largest sums at 90 days."""
-        self._table, self._found = table, found
+    def __init__(self, table: ItemTable, found: int = FOUND, asked: Asked | None = None) -> None:
+        """table: its time, where the queries have none. found: candidates, at least, the largest sums at 90 days.
+
+        asked: shared with other sources.
+        """
+        self._table, self._found, self._asked = table, found, asked or Asked()
+        self._kept: tuple[Queries, int, int, tuple[Rows, Floats]] | None = None
 
     def candidates(self, catalog: Catalog, queries: Queries, k: int) -> Candidates:
         """See `CandidateSource.candidates`; scores under NAMES."""
         found = []
         for user in range(len(queries)):
             rows, sums = self._sums(queries, user)
-            allowed = ~banned(catalog, queries, user)[rows]
+            allowed = ~self._asked.banned(catalog, queries, user)[rows]
             rows, sums = rows[allowed], sums[allowed]
             best = top(np.ascontiguousarray(sums[:, CHOOSING]), rows, max(k, self._found))
             found.append((rows[best], dict(zip(NAMES, sums[best].T, strict=True))))
@@ -62,6 +66,12 @@ class OwnSource:
 
     def _sums(self, queries: Queries, user: int) -> tuple[Rows, Floats]:
         """The user's items (c,) of a weight above 0, as they come in the history, and their sums (c, 4)."""
+        kept, latest = self._kept, self._table.latest
+        if kept is None or kept[0] is not queries or kept[1:3] != (user, latest):
+            kept = self._kept = queries, user, latest, self._summed(queries, user)
+        return kept[3]
+
+    def _summed(self, queries: Queries, user: int) -> tuple[Rows, Floats]:
         rows, weights = queries.history_rows[user], use_weights(queries)[user]
         ages = np.zeros(len(rows))
         if queries.history_times is not None:

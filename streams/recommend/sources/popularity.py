@@ -9,7 +9,8 @@ import numpy as np
 from streams.items.table import ItemTable
 from streams.recommend.base import Candidates, Floats, Queries, Rows
 from streams.recommend.catalog import Catalog
-from streams.recommend.sources.reading import NOTHING, banned, candidates, moments, said_of
+from streams.recommend.sources.asked import Asked
+from streams.recommend.sources.reading import NOTHING, candidates, distinct, moments, said_of
 
 # By `items.layout.HALF_LIVES_MS`.
 NAMES = tuple(f"popularity_{half_life}" for half_life in ("10m", "6h", "1d", "7d", "30d", "90d"))
@@ -19,18 +20,17 @@ FOUND = 30
 class PopularitySource:
     """The items of the largest decayed sums of uses at each half-life. Scores are these sums as of the moment."""
 
-    def __init__(self, table: ItemTable, found: int = FOUND) -> None:
-        """found: candidates of each half-life, at least."""
-        self._table, self._found = table, found
+    def __init__(self, table: ItemTable, found: int = FOUND, asked: Asked | None = None) -> None:
+        """found: candidates of each half-life, at least. asked: shared with other sources."""
+        self._table, self._found, self._asked = table, found, asked or Asked()
 
     def candidates(self, catalog: Catalog, queries: Queries, k: int) -> Candidates:
         """See `CandidateSource.candidates`; scores under NAMES."""
         self._table.refresh()
         when, found = moments(queries, self._table), []
         for user in range(len(queries)):
-            first = self._table.leaders.first(max(k, self._found), banned(catalog, queries, user))
-            rows = np.unique(first)
-            rows = rows[rows >= 0]
+            out = self._asked.banned(catalog, queries, user)
+            rows = distinct(self._table.leaders.first(max(k, self._found), out))
             sums = self._table.decayed(rows, int(when[user]))
             found.append((rows, dict(zip(NAMES, sums.T, strict=True))))
         return candidates(found, NAMES)

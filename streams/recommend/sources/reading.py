@@ -10,8 +10,7 @@ import numpy as np
 from streams.items.table import ItemTable
 from streams.kernels.compiling import compiled
 from streams.kernels.items import nearest, reading
-from streams.recommend.base import Candidates, Floats, Longs, Mask, Queries, Rows
-from streams.recommend.catalog import Catalog
+from streams.recommend.base import Candidates, Floats, Longs, Queries, Rows
 from streams.recommend.exact import dots
 
 NOTHING = np.float32(np.nan)
@@ -50,14 +49,6 @@ def newest_items(queries: Queries) -> Rows:
         newest = np.lexsort((np.arange(len(items)), order))[::-1]
         kept = list(dict.fromkeys(int(items[i]) for i in newest if items[i] >= 0 and signed[i] > 0))
         own[: len(kept)] = kept
-    return found
-
-
-def banned(catalog: Catalog, queries: Queries, user: int) -> Mask:
-    """(n,) true for the rows that the user must not get: hidden, removed or excluded ones."""
-    found = ~catalog.live
-    if out := queries.exclude[user]:
-        found[np.fromiter(out, dtype=np.int64, count=len(out))] = True
     return found
 
 
@@ -105,8 +96,17 @@ def candidates(found: Sequence[tuple[Rows, Mapping[str, Floats]]], names: Sequen
 
 def said_of(rows: Rows, names: Sequence[str], said: Any) -> Mapping[str, Floats]:
     """(U, c) of each name, NaN where a row is -1. said: (names, U, c)."""
-    said[:, rows < 0] = NOTHING
+    if (missing := rows < 0).any():
+        said[:, missing] = NOTHING
     return dict(zip(names, said, strict=True))
+
+
+def distinct(rows: Rows) -> Rows:
+    """(c,) the distinct rows of an array of any shape, rising; those of -1 are none."""
+    found = np.sort(rows, axis=None)
+    kept = found >= 0
+    kept[1:] &= found[1:] != found[:-1]
+    return found[kept]
 
 
 def each_once(rows: Rows) -> Rows:

@@ -16,13 +16,12 @@ from streams.kernels.compiling import compiled
 from streams.kernels.items import reading
 from streams.recommend.base import Candidates, Floats, Longs, Queries, Rows
 from streams.recommend.catalog import Catalog
+from streams.recommend.sources.asked import Asked
 from streams.recommend.sources.reading import (
     NOTHING,
     Sums,
-    banned,
     candidates,
     each_once,
-    newest_items,
     said_of,
     top,
 )
@@ -43,9 +42,9 @@ class SessionSource:
     ones, that which had the newer item comes first.
     """
 
-    def __init__(self, table: ItemTable, found: int = FOUND) -> None:
-        """found: candidates, at least."""
-        self._table, self._found, self._sums = table, found, Sums(1)
+    def __init__(self, table: ItemTable, found: int = FOUND, asked: Asked | None = None) -> None:
+        """found: candidates, at least. asked: shared with other sources."""
+        self._table, self._found, self._sums, self._asked = table, found, Sums(1), asked or Asked()
         # Places for the sessions of LAST items, twice as many as there can be.
         self._keys: Keys = np.zeros(2 * LAST * SESSIONS, dtype=np.uint64)
         self._similarities = np.zeros(len(self._keys), dtype=np.float32)
@@ -53,10 +52,10 @@ class SessionSource:
     def candidates(self, catalog: Catalog, queries: Queries, k: int) -> Candidates:
         """See `CandidateSource.candidates`; scores under NAME."""
         self._table.refresh()
-        newest, found = newest_items(queries), []
+        newest, found = self._asked.newest(queries), []
         for user in range(len(queries)):
             touched = self._gather(queries, user, newest[user])
-            touched = touched[~banned(catalog, queries, user)[touched]]
+            touched = touched[~self._asked.banned(catalog, queries, user)[touched]]
             values = self._sums.values[touched, 0]
             places = top(values, touched, max(k, self._found))
             found.append((touched[places], {NAME: values[places]}))
@@ -65,7 +64,7 @@ class SessionSource:
     def scores(self, catalog: Catalog, queries: Queries, rows: Rows) -> Mapping[str, Floats]:
         """See `recommend.base.Scorer`."""
         self._table.refresh()
-        newest = newest_items(queries)
+        newest = self._asked.newest(queries)
         said = np.empty((1, *rows.shape), dtype=np.float32)
         for user, own in enumerate(rows):
             self._gather(queries, user, newest[user])

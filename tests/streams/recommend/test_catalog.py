@@ -156,3 +156,18 @@ def test_the_catalog_is_a_dictionary_with_stable_rows(steps: list[tuple[str, str
     assert [item_id in catalog for item_id in rows] == [item_id in state for item_id in rows]
     assert catalog.live.tolist() == [state.get(item_id) == "put" for item_id in rows]
     assert catalog.max_length >= max(map(abs, values.values()), default=0)
+
+
+def test_a_follower_is_told_each_row_that_changed_once() -> None:
+    catalog, vector = Catalog(2), np.ones(2, dtype=np.float32)
+    catalog.put("a", vector)
+    changes, other = catalog.follow(), catalog.follow()
+    catalog.put("b", vector)
+    assert changes.take().tolist() == [0, 1]
+    assert changes.take().tolist() == []
+    for item_id in ("c", "a", "c"):
+        catalog.put(item_id, vector, hidden=True)
+    catalog.remove("b")
+    catalog.remove("unknown")
+    assert changes.take().tolist() == [0, 1, 2]
+    assert other.take().tolist() == [0, 1, 2]
