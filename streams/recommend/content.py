@@ -21,6 +21,8 @@ from streams.recommend.base import Candidates, Floats, Longs, Queries, Rows
 from streams.recommend.catalog import Catalog
 from streams.recommend.content_ranker import CONTENT, ContentRanker, best_first
 from streams.recommend.exact import dots, product_margins
+from streams.recommend.nearest.products import EXACT, Approximate
+from streams.recommend.nearest.source import IndexedSource
 from streams.recommend.two_stage import TwoStageRecommender
 from streams.settings.settings import Settings
 
@@ -180,11 +182,15 @@ def _best_of_each(rows: Rows, scores: Floats, k: int) -> tuple[Rows, Floats]:
 class ContentRecommender(TwoStageRecommender):
     """Recommends the items that are most like the interest, and says which events made it so."""
 
-    def __init__(self, users_per_chunk: int = 64, items_per_tile: int = 16_384) -> None:
-        """See ContentSource."""
-        super().__init__((ContentSource(users_per_chunk, items_per_tile),), ContentRanker())
+    def __init__(
+        self, users_per_chunk: int = 64, items_per_tile: int = 16_384, approximate: Approximate = EXACT
+    ) -> None:
+        """See ContentSource. approximate: where an index finds the items."""
+        exact = ContentSource(users_per_chunk, items_per_tile)
+        super().__init__((IndexedSource(exact, approximate),), ContentRanker())
 
 
 def from_settings(settings: Settings) -> ContentRecommender:
-    """Ranks the whole catalog by the interest vector; no setting changes how."""
-    return ContentRecommender()
+    """Ranks the whole catalog by the interest vector; a large one by an index, as the settings say."""
+    wanted = settings.recommendations
+    return ContentRecommender(approximate=Approximate(wanted.approximate_above, wanted.approximate_recall))

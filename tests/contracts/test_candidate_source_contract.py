@@ -17,6 +17,8 @@ from streams.kernels.compiling import compiled, numpy_only
 from streams.recommend import Catalog, Queries
 from streams.recommend.base import Candidates, CandidateSource
 from streams.recommend.content import ContentSource
+from streams.recommend.nearest.products import Approximate, Products
+from streams.recommend.nearest.source import IndexedSource
 from streams.recommend.sources.cold import ColdSource
 from streams.recommend.sources.content import NearestSource
 from streams.recommend.sources.neighbours import NeighbourSource
@@ -28,21 +30,26 @@ from tests.contracts.test_recommender_contract import CASES, asked, make_catalog
 T0 = 1_700_000_000_000
 DAY = 86_400_000
 
+# Of nearly every catalog here.
+BY_INDEX = Approximate(above=10, recall=1.0)
 # The content source twice: chunks and tiles of a few users and items must not change its candidates.
 SOURCES: dict[str, Callable[[ItemTable], CandidateSource]] = {
     "content": lambda table: ContentSource(),
     "content in pieces": lambda table: ContentSource(2, 7),
     "nearest": lambda table: NearestSource(5),
+    "nearest by an index": lambda table: NearestSource(5, Products(BY_INDEX)),
+    "indexed": lambda table: IndexedSource(ContentSource(), BY_INDEX),
     "neighbours": lambda table: NeighbourSource(table, 5),
     "sessions": lambda table: SessionSource(table, 5),
     "popularity": lambda table: PopularitySource(table, 2),
     "own": lambda table: OwnSource(table, 2),
     "cold": lambda table: ColdSource(table, 5),
+    "cold by an index": lambda table: ColdSource(table, 5, Products(BY_INDEX)),
 }
 # Those that find nothing where nothing was learned of items.
-OF_THE_TABLE = ("neighbours", "sessions", "popularity", "cold")
+OF_THE_TABLE = ("neighbours", "sessions", "popularity", "cold", "cold by an index")
 # Those that score the candidates of others, too.
-SCORERS = ("nearest", "neighbours", "sessions", "popularity", "own")
+SCORERS = ("nearest", "nearest by an index", "neighbours", "sessions", "popularity", "own")
 each = pytest.mark.parametrize("name", SOURCES)
 scorer = pytest.mark.parametrize("name", SCORERS)
 Case = tuple[int, int, int, int]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import deepcopy
+from functools import partial
 from hashlib import blake2b
 
 import numpy as np
@@ -23,6 +24,7 @@ from streams.recommend.learned.mlp import MlpRanker
 from streams.recommend.learned.parameters import Stored
 from streams.recommend.learned.pools import Pool, pools
 from streams.recommend.learned.sources import FEATURES, sources
+from streams.recommend.nearest.products import Approximate
 from streams.settings.settings import Settings
 
 # Candidate sources that read a table of items, or none.
@@ -186,4 +188,7 @@ def from_settings(settings: Settings) -> HybridRecommender:
         if ranking.ranker == "mlp"
         else LinearRanker(columns, ranking.rate, ranking.segment_rate)
     )
-    return HybridRecommender(sources, ranker, steps_of(ranking), ranking.remembered)
+    wanted = settings.recommendations
+    approximate = Approximate(wanted.approximate_above, wanted.approximate_recall)
+    found = partial(sources, approximate=approximate)
+    return HybridRecommender(found, ranker, steps_of(ranking), ranking.remembered)

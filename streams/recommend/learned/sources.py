@@ -8,6 +8,7 @@ from streams.items.table import ItemTable
 from streams.recommend.base import CandidateSource
 from streams.recommend.content_ranker import CONTENT
 from streams.recommend.learned.columns import Feature
+from streams.recommend.nearest.products import EXACT, Approximate, Products
 from streams.recommend.sources import neighbours, own, popularity, sessions
 from streams.recommend.sources.content import NearestSource
 from streams.recommend.sources.every import every_source
@@ -28,6 +29,8 @@ FEATURES = (
 )
 
 
-def sources(table: ItemTable | None) -> Sequence[CandidateSource]:
+def sources(table: ItemTable | None, approximate: Approximate = EXACT) -> Sequence[CandidateSource]:
     """All that read this table; without one, content alone."""
-    return (NearestSource(),) if table is None else every_source(table)
+    if table is None:
+        return (NearestSource(products=Products(approximate)),)
+    return every_source(table, approximate)

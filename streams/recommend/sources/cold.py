@@ -9,8 +9,8 @@ from streams.items.table import ItemTable
 from streams.kernels.compiling import compiled
 from streams.recommend.base import Candidates, Floats, Queries, Rows
 from streams.recommend.catalog import Catalog
+from streams.recommend.nearest.products import Products
 from streams.recommend.sources.asked import Asked
-from streams.recommend.sources.content import Products
 from streams.recommend.sources.reading import candidates, counting_vectors, largest_products, top
 
 NAME = "cold"
@@ -46,10 +46,10 @@ class ColdSource:
     def _nearest(self, catalog: Catalog, queries: Queries, user: int, k: int) -> tuple[Rows, Floats]:
         if not self._table.latest or not queries.weighted()[user].any():
             return np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32)
-        out = self._asked.banned(catalog, queries, user) | (self._table.uses >= COLD_BELOW)
+        out = self._asked.banned(catalog, queries, user)
         if compiled():
-            return self._products.best(catalog, queries, user, out, k)
-        rows = np.flatnonzero(~out).astype(np.int32)
+            return self._products.best(catalog, queries, user, out, k, self._table.uses)
+        rows = np.flatnonzero(~out & (self._table.uses < COLD_BELOW)).astype(np.int32)
         products = largest_products(counting_vectors(queries, user), catalog.vectors, rows)
         best = top(products, rows, k)
         return rows[best], products[best]

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from streams.items.table import ItemTable
 from streams.recommend.base import CandidateSource
+from streams.recommend.nearest.products import EXACT, Approximate, Products
 from streams.recommend.sources.asked import Asked
 from streams.recommend.sources.cold import ColdSource
-from streams.recommend.sources.content import NearestSource, Products
+from streams.recommend.sources.content import NearestSource
 from streams.recommend.sources.neighbours import NeighbourSource
 from streams.recommend.sources.own import OwnSource
 from streams.recommend.sources.popularity import PopularitySource
 from streams.recommend.sources.sessions import SessionSource
 
 
-def every_source(table: ItemTable) -> tuple[CandidateSource, ...]:
+def every_source(table: ItemTable, approximate: Approximate = EXACT) -> tuple[CandidateSource, ...]:
     """Each source once, reading this table; what two of them need is computed once where one asks after the other."""
-    products, asked = Products(), Asked()
+    products, asked = Products(approximate), Asked()
     return (
         NeighbourSource(table, asked=asked),
         SessionSource(table, asked=asked),

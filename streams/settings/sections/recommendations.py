@@ -58,3 +58,8 @@ class RecommendationSettings(Section):
     learned_interval_s: float = Field(default=1.0, gt=0.0)
     # Events named as reasons of one item.
     reasons: int = Field(default=3, ge=0, le=16)
+    # Where the catalog has more items, an index finds those nearest to a user's vectors; in smaller ones, and with 0 in
+    # all, they are found exactly. 100,000 is where exact gets dearer.
+    approximate_above: int = Field(default=100_000, ge=0)
+    # Share of the nearest items that the index is to find, measured on items of the catalog; more costs more.
+    approximate_recall: float = Field(default=0.97, gt=0.0, le=1.0)
