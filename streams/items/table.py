@@ -16,6 +16,7 @@ from streams.items.slots import Rows, Slots, doubled
 
 Doubles = npt.NDArray[np.float64]
 
+HALF_LIVES = np.array(HALF_LIVES_MS, dtype=np.float64)
 # The two lists of neighbours, by their place along an axis of 2.
 LISTS = ("lasting", "recent")
 LASTING, RECENT = 0, 1
@@ -118,8 +119,7 @@ class ItemTable:
         """(n, 6) the weights of the uses of these items (n,), decayed to a time, milliseconds; a use after it counts
         whole."""
         elapsed = np.maximum(at - self._newest[rows], 0)
-        half_lives = np.array(HALF_LIVES_MS, dtype=np.float64)
-        found: Floats = (self._sums[rows] * np.exp2(-elapsed[:, None] / half_lives)).astype(np.float32)
+        found: Floats = (self._sums[rows] * np.exp2(-elapsed[:, None] / HALF_LIVES)).astype(np.float32)
         return found
 
     def recent_factors(self, rows: Rows, at: int) -> Floats:

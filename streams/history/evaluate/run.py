@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rich.progress import Progress
+from threadpoolctl import threadpool_limits
 
 from streams.history.evaluate.asked import AfterVisit
 from streams.history.evaluate.contenders import Builder, lives, needs_vectors
@@ -102,7 +103,7 @@ class Run:
             with told(self._bar, f"{one.label}, tuning") as tell:
                 how = Search(plan.method, plan.tune, plan.seed)
                 parameters = dict(self._builder.tuned(one.name, how, tell))
-        with told(self._bar, one.label) as tell:
+        with told(self._bar, one.label) as tell, _threads(one.name):
             contender = self._builder.build(one.name, parameters)
             if plan.after_visit:
                 contender = AfterVisit(contender, self._stream, plan.task, plan.k)
@@ -132,3 +133,8 @@ def told(bar: Progress, what: str) -> Iterator[Told]:
     """A bar of this name."""
     task = bar.add_task(what, total=None)
     yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _threads(name: str) -> AbstractContextManager[object]:
+    """What lives in a worker has one thread of numpy's matrix library there; several cost more CPU than they save."""
+    return threadpool_limits(1, user_api="blas") if lives(name) else nullcontext()

@@ -110,12 +110,19 @@ def gather(
     return count
 
 
-@kernel("i4:C1 f4:C2 f4:C1 b1:C1 f4:C1!")
-def weigh(touched: Any, sums: Any, shares: Any, banned: Any, values: Any) -> None:
+@helper
+def _share(uses: Any) -> Any:
+    """(uses + 5)^-0.25"""
+    return np.float32(1) / np.sqrt(np.sqrt(np.float32(uses) + np.float32(5)))
+
+
+@kernel("i4:C1 f4:C2 i8:C1 b1:C1 f4:C1!")
+def weigh(touched: Any, sums: Any, uses: Any, banned: Any, values: Any) -> None:
     """Write the largest of each touched row's scores (c,), each in parts of the largest of its kind; 0 where the row
-    is banned. sums: (n, w). shares: (c,) what a row's sums are multiplied by."""
-    largest = np.zeros(sums.shape[1], np.float32)
+    is banned. sums: (n, w), which a row's share is multiplied by. uses: (n,)."""
+    largest, shares = np.zeros(sums.shape[1], np.float32), np.empty(len(touched), np.float32)
     for i in range(len(touched)):
+        shares[i] = _share(uses[touched[i]])
         if not banned[touched[i]]:
             for at in range(len(largest)):
                 largest[at] = max(largest[at], sums[touched[i], at] * shares[i])
@@ -125,6 +132,18 @@ def weigh(touched: Any, sums: Any, shares: Any, banned: Any, values: Any) -> Non
             for at in range(len(largest)):
                 if largest[at] > 0:
                     values[i] = max(values[i], sums[touched[i], at] * shares[i] / largest[at])
+
+
+@kernel("i4:C1 f4:C2 i8:C1 f4:A2!")
+def tell(rows: Any, sums: Any, uses: Any, said: Any) -> None:
+    """Write the scores (w, c) of rows (c,), as `weigh` sees them; NaN where a row has none."""
+    for i in range(len(rows)):
+        share, some = _share(uses[rows[i]]), False
+        for at in range(sums.shape[1]):
+            said[at, i] = sums[rows[i], at] * share
+            some = some or said[at, i] != 0
+        if not some:
+            said[:, i] = np.nan
 
 
 @kernel("i4:C1 f4:C1 u8:C2 u8:C1! f4:C1! u8:C1! i4:C1!")

@@ -49,13 +49,14 @@ def in_steps(vectors: Floats) -> tuple[Bytes, Floats]:
 
 def queries(vectors: Floats, catalog: Catalog) -> list[Query]:
     """One for each of the vectors (m, dim)."""
-    lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
+    exact = vectors.astype(np.float64)
+    lengths = np.sqrt((exact * exact).sum(axis=1))
     most, found = min(QUERY_STEPS, (2**31 - 1) // (STEPS * catalog.dim)), []
-    for vector, length, margin in zip(vectors, lengths, product_margins(lengths, catalog), strict=True):
+    for vector, length, margin in zip(exact, lengths, product_margins(lengths, catalog), strict=True):
         step = np.float32(max(float(np.abs(vector).max()) / most, 1e-38))
-        steps = np.clip(np.rint(vector / np.float64(step)), -most, most).astype(np.int16)
-        missed = np.linalg.norm(vector.astype(np.float64) - steps * np.float64(step))
+        steps = np.rint(vector / np.float64(step))
+        missed = vector - steps * np.float64(step)
         # Twice the length of an item, which its steps never reach.
-        more = np.float32(missed * 2 * catalog.max_length + margin) * UP
-        found.append(Query(steps, step, np.float32(length) * UP, more))
+        more = np.float32(float(missed @ missed) ** 0.5 * 2 * catalog.max_length + margin) * UP
+        found.append(Query(steps.astype(np.int16), step, np.float32(length) * UP, more))
     return found

@@ -65,8 +65,7 @@ class NeighbourSource:
             values = self._values(touched, self._asked.banned(catalog, queries, user))
             places = top(values, touched, max(k, self._found))
             rows = touched[places[values[places] > 0]]
-            said = self._sums.values[rows] * self._shares(rows)[:, None]
-            found.append((rows, dict(zip(NAMES, said.T, strict=True))))
+            found.append((rows, dict(zip(NAMES, self._said(rows), strict=True))))
         return candidates(found, NAMES)
 
     def scores(self, catalog: Catalog, queries: Queries, rows: Rows) -> Mapping[str, Floats]:
@@ -76,11 +75,18 @@ class NeighbourSource:
         said = np.empty((len(NAMES), *rows.shape), dtype=np.float32)
         for user, own in enumerate(rows):
             self._gather(queries, user, newest[user], int(when[user]))
-            items = own[own >= 0]
-            sums = self._sums.values[items] * self._shares(items)[:, None]
-            sums[~sums.any(axis=1)] = NOTHING
-            said[:, user, own >= 0] = sums.T
+            said[:, user, own >= 0] = self._said(own[own >= 0])
         return said_of(rows, NAMES, said)
+
+    def _said(self, rows: Rows) -> Floats:
+        """(8, c) scores of rows (c,) by the sums that are gathered; NaN where a row has none."""
+        said = np.empty((len(NAMES), len(rows)), dtype=np.float32)
+        if compiled():
+            reading.tell(rows, self._sums.values, self._table.uses, said)
+            return said
+        said[...] = (self._sums.values[rows] * self._shares(rows)[:, None]).T
+        said[:, ~said.any(axis=0)] = NOTHING
+        return said
 
     def _shares(self, rows: Rows) -> Floats:
         """(c,) (uses + 5)^-0.25 of each row."""
@@ -118,11 +124,11 @@ class NeighbourSource:
 
     def _values(self, touched: Rows, out: Mask) -> Floats:
         """(c,) by what the candidates are chosen; 0 for those that are out."""
-        values, shares = np.zeros(len(touched), dtype=np.float32), self._shares(touched)
+        values = np.zeros(len(touched), dtype=np.float32)
         if compiled():
-            reading.weigh(touched, self._sums.values, shares, out, values)
+            reading.weigh(touched, self._sums.values, self._table.uses, out, values)
             return values
-        said, allowed = self._sums.values[touched] * shares[:, None], ~out[touched]
+        said, allowed = self._sums.values[touched] * self._shares(touched)[:, None], ~out[touched]
         largest = said[allowed].max(axis=0, initial=0)
         parts = np.divide(said, largest, out=np.zeros_like(said), where=largest > 0)
         return np.where(allowed, parts.max(axis=1, initial=0), np.float32(0))
