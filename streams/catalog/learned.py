@@ -68,8 +68,12 @@ def read_learned(values: Sequence[bytes | None]) -> tuple[Any, Longs]:
     size = LEARNED_DTYPE.itemsize
     chosen = [at for at, value in enumerate(values) if value is not None and len(value) == size]
     found = np.frombuffer(b"".join(values[at] or b"" for at in chosen), dtype=LEARNED_DTYPE)
-    good = (found["version"] == VERSION) & (found["layout"] == LAYOUT_ID)
-    return found[good], np.array(chosen, dtype=np.int64)[good]
+    good, at = (
+        (found["version"] == VERSION) & (found["layout"] == LAYOUT_ID),
+        np.array(chosen, dtype=np.int64),
+    )
+    # Rows are long: they are copied only where some are left out.
+    return (found, at) if good.all() else (found[good], at[good])
 
 
 def ranker_record(saved: bytes, order: Order) -> tuple[bytes, bytes]:

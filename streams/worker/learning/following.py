@@ -10,7 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from streams.catalog.learned import ORDER, RANKER_KEY, read_learned
-from streams.items.signals import Keys
+from streams.items.signals import Keys, Longs
+from streams.items.slots import doubled
 from streams.kafka.brokers import Brokers
 from streams.kafka.reading import TAIL_WAIT_MS, Reader, ends_of
 from streams.ops.daemon_calls import call_on_daemon_thread
@@ -54,8 +55,10 @@ class LearnedFollower:
         self.topic, self.deadlines, self.brokers, self.model = topic, deadlines, brokers, model
         self.table, self.metrics, self.clock = table, metrics, clock
         self._reader: Reader | None = None
-        # Of each item, what says how new its newest record is.
-        self._known: dict[bytes, tuple[int, ...]] = {}
+        # Of each item by id, a place; there stand its key, and what says how new its newest record is.
+        self._places: dict[bytes, int] = {}
+        self._keys: Keys = np.zeros(0, dtype=np.uint64)
+        self._newest: Longs = np.zeros((0, len(ORDER)), dtype=np.int64)
 
     async def load(self) -> None:
         """Read the topic to its end. Raises ReadError, GaveUpError, StoppedError."""
@@ -64,7 +67,7 @@ class LearnedFollower:
         chunks = await ask(self._reader.to_end, deadlines.recovery_deadline_s, deadlines.retry_deadline_s)
         while (messages := await call_on_daemon_thread(next, chunks, None)) is not None:
             await self.model.run(self.take, messages)
-        log.info("what was learned of %d items is loaded", len(self._known))
+        log.info("what was learned of %d items is loaded", len(self._places))
         if self.ranker.version:
             log.info("the ranker goes on from version %d", self.ranker.version)
 
@@ -88,21 +91,40 @@ class LearnedFollower:
 
     def take(self, messages: Sequence[Any]) -> None:
         """Bring the table up to these records, of which the newest of each item counts; on the model thread."""
-        found, at = read_learned([m.value() if m.key() != RANKER_KEY else None for m in messages])
-        newest: dict[bytes, int] = {}
-        for message in messages:
-            if message.key() == RANKER_KEY:
+        ids = [message.key() for message in messages]
+        values = [m.value() if key != RANKER_KEY else None for key, m in zip(ids, messages, strict=True)]
+        found, at = read_learned(values)
+        for key, message in zip(ids, messages, strict=True):
+            if key == RANKER_KEY:
                 self.ranker.follow(message.value())
         self.metrics.ranker_version.set(self.ranker.version)
-        versions = zip(*(found[name].tolist() for name in ORDER), strict=True)
-        for place, (index, version) in enumerate(zip(at.tolist(), versions, strict=True)):
-            key = messages[index].key()
-            if version >= self._known.get(key, version):
-                self._known[key], newest[key] = version, place
-        if newest:
-            keys = np.array([item_key(key.decode()) for key in newest], dtype=np.uint64)
-            self.table.put(keys, found["item"][list(newest.values())])
-        self.metrics.learned_items.set(len(self._known))
+        places = self._places_of([ids[index] for index in at.tolist()])
+        if len(chosen := self._newer(places, np.stack([found[name] for name in ORDER], axis=1))):
+            self.table.put(self._keys[places[chosen]], found["item"][chosen])
+        self.metrics.learned_items.set(len(self._places))
+
+    def _places_of(self, ids: Sequence[bytes]) -> Longs:
+        known = self._places
+        if new := [key for key in dict.fromkeys(ids) if key not in known]:
+            known.update(zip(new, range(len(known), len(known) + len(new)), strict=True))
+            self._keys = doubled(self._keys, len(known))
+            self._newest = doubled(self._newest, len(known), fill=np.iinfo(np.int64).min)
+            self._keys[len(known) - len(new) : len(known)] = [item_key(key.decode()) for key in new]
+        return np.array([known[key] for key in ids], dtype=np.int64)
+
+    def _newer(self, places: Longs, versions: Longs) -> Longs:
+        """Which of the records (n,) are the newest of their items, and no older than what is known; now they are.
+
+        Of equals the last. places: (n,) of the items. versions: (n, 3) as ORDER has it.
+        """
+        order = np.lexsort((*versions.T[::-1], places))
+        last = order[np.flatnonzero(np.diff(places[order], append=-1))]
+        held, given = self._newest[places[last]], versions[last]
+        where = np.argmax(held != given, axis=1)  # they differ
+        rows = np.arange(len(last))
+        chosen: Longs = np.sort(last[held[rows, where] <= given[rows, where]])
+        self._newest[places[chosen]] = versions[chosen]
+        return chosen
 
 
 def _oldest(messages: Sequence[Any]) -> int:
