@@ -47,6 +47,8 @@ class ItemSignals:
     @classmethod
     def joined(cls, runs: Sequence[ItemSignals]) -> ItemSignals:
         """Signals of one run, one at least, behind those of another."""
+        if len(runs) == 1:
+            return runs[0]
         return cls(*(np.concatenate([getattr(run, name) for run in runs]) for name in COLUMNS))
 
     def only(self, chosen: npt.NDArray[np.bool_] | Longs) -> ItemSignals:

@@ -16,130 +16,37 @@ items stand in one record.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import orjson
 
-from sinks.base import Header, TopicRecords
-from sinks.partitioning import partitions_of
+from sinks.base import TopicRecords
 from streams.events.records import SourceRecord
-from streams.flow.learning.said import Said
-from streams.interest.rounds import distinct
-from streams.items.signals import NO_KEY, ItemSignals, Keys, Longs
-from streams.recommend import Catalog
-from streams.state.changelog import TopicIdentity
+from streams.items.signals import NO_KEY, ItemSignals, Longs
 from streams.state.items.said import SaidOfItems
 
 VERSION = 1
 # Marks a record that says nothing of items: its value is what a worker's ranker has learned.
 RANKER = "interestflow.ranker"
-# Bytes of a value; a record of more events than fit is written as several. Below what every topic takes by default.
-MOST_BYTES = 900_000
 STREAM, PARTITION = "interestflow.signals.of", "interestflow.signals.partition"
 # The columns, in order: of items, of events, of signals.
 OF_ITEMS = ("<u8",)
 OF_EVENTS = ("<i8", "<i8", "<u8")
 OF_SIGNALS = ("<u8", "<f4", "<u4", "<u4")
-NO_ROWS: Longs = np.zeros(0, dtype=np.int64)
 
 
 class NoSignalsError(ValueError):
     """A record is not one of item signals."""
 
 
-class SignalWriter:
-    """Makes records of what batches say; it remembers in which partition the catalog's items lie."""
-
-    def __init__(self, catalog: Catalog, topic: str) -> None:
-        """topic: where the records go."""
-        self._catalog, self._topic = catalog, topic
-        self._count = 0
-        # Of each row of the catalog.
-        self._partitions: Longs = NO_ROWS
-
-    def groups(self, said: Said, source: TopicIdentity, partition: int, count: int) -> list[TopicRecords]:
-        """What a batch says, by partition of items. source, partition: what the batch is of. count: partitions.
-
-        What is said of an item that was removed, so that nobody knows its id, is left out.
-        """
-        if not len(said.signals):
-            return []
-        numbers, of = distinct(said.signals.items.view(np.int64))
-        keys = numbers.view(np.uint64)
-        ids, where = self._found(keys, said.names, count)
-        headers = _headers(source, partition)
-        found, by_signal = list[TopicRecords](), where[of]
-        # Small numbers are sorted by counting.
-        order = np.argsort(by_signal.astype(np.int16), kind="stable")
-        ends = np.searchsorted(by_signal[order], np.arange(-1, count), side="right").tolist()
-        for number, (begin, end) in enumerate(pairwise(ends)):
-            if begin < end:
-                values = _values(said.signals.only(order[begin:end]), of[order[begin:end]], keys, ids)
-                records = [(None, value) for value in values]
-                found.append(TopicRecords(self._topic, records, number, [headers] * len(values)))
-        return found
-
-    def _found(self, keys: Keys, names: Mapping[int, str], count: int) -> tuple[list[str], Longs]:
-        """(K,) id of each key, and its partition, -1 where the id is not known."""
-        catalog, known = self._catalog, self._catalog.row_of_key
-        if count != self._count:
-            self._count, self._partitions = count, NO_ROWS
-        more = [name.encode() for name in catalog.item_ids[len(self._partitions) :]]
-        if more:
-            self._partitions = np.concatenate((self._partitions, partitions_of(more, count)))
-        rows = [known.get(key, -1) for key in keys.tolist()]
-        ids = [catalog.item_ids[row] if row >= 0 else "" for row in rows]
-        where: Longs = np.append(self._partitions, -1)[rows]
-        for at in np.flatnonzero(where < 0).tolist() if names else ():
-            if (name := names.get(int(keys[at]))) is not None:
-                ids[at], where[at] = name, partitions_of([name.encode()], count)[0]
-        return ids, where
-
-
-def _headers(source: TopicIdentity, partition: int) -> Sequence[Header]:
-    stream = f"{source.topic}/{source.topic_id}"
-    return [(STREAM, stream.encode()), (PARTITION, b"%d" % partition)]
-
-
-def _values(signals: ItemSignals, of: Longs, keys: Keys, ids: Sequence[str]) -> list[bytes]:
-    """Records of signals in log order. of: (n,) item of each, among `keys` (K,) and `ids`."""
-    value = _value(signals, of, keys, ids)
-    if len(value) <= MOST_BYTES:
-        return [value]
-    starts = np.flatnonzero(np.diff(signals.offsets, prepend=-1))
-    if len(starts) < 2:
-        return [value]
-    # Between two events, near the middle.
-    cut = int(starts[np.clip(np.searchsorted(starts, len(of) // 2), 1, len(starts) - 1)])
-    front, back = np.arange(cut), np.arange(cut, len(of))
-    return [value for half in (front, back) for value in _values(signals.only(half), of[half], keys, ids)]
-
-
-def _value(signals: ItemSignals, of: Longs, keys: Keys, ids: Sequence[str]) -> bytes:
-    spoken = np.zeros(len(ids), dtype=bool)
-    spoken[of] = True
-    used, items = np.flatnonzero(spoken), (np.cumsum(spoken) - 1)[of]
-    starts = np.flatnonzero(np.diff(signals.offsets, prepend=-1))
-    events = np.zeros(len(of), dtype=np.uint32)
-    events[starts[1:]] = 1
-    events = np.cumsum(events, dtype=np.uint32)
-    head = {
-        "version": VERSION,
-        "items": [ids[at] for at in used.tolist()],
-        "events": len(starts),
-        "signals": len(of),
-    }
+def value_of(ids: Sequence[str], columns: Sequence[npt.NDArray[Any]]) -> bytes:
+    """A record's value. ids: (K,) of the items. columns: in order, those of items, of events and of signals."""
+    head = {"version": VERSION, "items": ids, "events": len(columns[1]), "signals": len(columns[-1])}
     text = orjson.dumps(head)
     text += b" " * (-(len(text) + 4) % 8)
-    sessions = np.maximum.reduceat(signals.sessions, starts)
-    columns: tuple[npt.NDArray[Any], ...] = (
-        *(keys[used], signals.offsets[starts], signals.times[starts], sessions),
-        *(signals.others, signals.weights, items, events),
-    )
     kinds = (*OF_ITEMS, *OF_EVENTS, *OF_SIGNALS)
     packed = [column.astype(kind, copy=False).tobytes() for column, kind in zip(columns, kinds, strict=True)]
     return b"".join((len(text).to_bytes(4, "little"), text, *packed))
@@ -168,7 +75,7 @@ def read_signals(record: SourceRecord) -> SaidOfItems:
     own = np.where(others == NO_KEY, sessions[events], np.uint64(NO_KEY))
     signals = ItemSignals(keys[items], others, weights, times[events], own, offsets[events])
     of = items.astype(np.int64), events.astype(np.int64)
-    return SaidOfItems(record.offset, stream, partition, ids, *of, offsets, signals)
+    return SaidOfItems(record.offset, stream, partition, ids, keys, *of, offsets, signals)
 
 
 def _columns(value: bytes) -> tuple[list[str], list[npt.NDArray[Any]]]:

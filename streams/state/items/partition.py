@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from streams.interest.base import Longs
-from streams.interest.rounds import distinct
 from streams.items.fold import update
 from streams.items.signals import ItemSignals
+from streams.items.slots import Slots
 from streams.state.changelog import Progress
 from streams.state.items.layout import ItemLayout
 from streams.state.items.origins import Mask, take
@@ -60,6 +60,8 @@ class ItemPartition(PartitionState):
         self._changed: list[Longs] = []
         # Up to which offset the last progress record goes.
         self._recorded = NO_OFFSET
+        # Rows by key, of those that were looked up: a key is found faster than an id.
+        self._slots, self._row_of_place = Slots(), np.zeros(0, dtype=np.int64)
 
     @property
     def resume_offset(self) -> int:
@@ -71,50 +73,61 @@ class ItemPartition(PartitionState):
 
         What a row took in before a recovery, behind the last progress record, it does not take in again.
         """
-        outcomes, parts = Counter[str](), list[tuple[Longs, Longs, ItemSignals]]()
+        outcomes, parts = Counter[str](), list[tuple[Longs, ItemSignals]]()
         for one in said:
             if one.offset <= self.processed_offset:
                 continue
             self.processed_offset = one.offset
-            outcomes[READ] += len(one.signals)
-            fresh = take(self.origins, one.stream, one.partition, one.offsets)[one.events]
-            outcomes[REPEATED] += len(fresh) - int(np.count_nonzero(fresh))
-            rows = self._rows_of(one, fresh)
-            held = self.offsets(rows) >= one.offset
-            outcomes[RECOVERED] += int(np.count_nonzero(held))
-            chosen = np.flatnonzero(fresh)[~held]
-            parts.append((rows[~held], np.full(len(chosen), one.offset), one.signals.only(chosen)))
-        self._take_in(parts)
+            fresh = take(self.origins, one.stream, one.partition, one.offsets)
+            parts.append(self._choose(one, fresh, outcomes))
+        if any(len(rows) for rows, _ in parts):
+            # In place: a batch touches most of the rows that are touched at all, and they are long.
+            rows = np.concatenate([rows for rows, _ in parts])
+            signals = ItemSignals.joined([signals for _, signals in parts])
+            update(self.layout.view(self.arena), rows, signals, within="item")
         outcomes[APPLIED] = outcomes[READ] - outcomes[REPEATED] - outcomes[RECOVERED]
         self.books.update(outcomes)
         return outcomes
 
-    def _rows_of(self, said: SaidOfItems, fresh: Mask) -> Longs:
-        """The row of the item of each fresh signal."""
-        of = said.items[fresh]
-        spoken = np.zeros(len(said.ids), dtype=bool)
-        spoken[of] = True
-        rows = np.zeros(len(said.ids), dtype=np.int64)
-        rows[spoken] = self.rows([said.ids[at] for at in np.flatnonzero(spoken).tolist()])
-        return rows[of]
+    def _choose(self, said: SaidOfItems, fresh: Mask, outcomes: Counter[str]) -> tuple[Longs, ItemSignals]:
+        """The signals of a record that count, and the row of each; the rows' headers say that they are taken in."""
+        chosen = np.flatnonzero(fresh[said.events]) if not fresh.all() else np.arange(len(said.items))
+        of = said.items[chosen]
+        rows = self._rows_of(said, np.bincount(of, minlength=len(said.ids)) > 0)
+        outcomes[READ] += len(said.items)
+        outcomes[REPEATED] += len(said.items) - len(of)
+        if (held := self.offsets(rows) >= said.offset).any():
+            kept = np.flatnonzero(~held[of])
+            outcomes[RECOVERED] += len(of) - len(kept)
+            chosen, of = chosen[kept], of[kept]
+        counts = np.bincount(of, minlength=len(rows))
+        self._note(rows[counts > 0], counts[counts > 0], said.offset)
+        # Most often all count.
+        return rows[of], said.signals if len(of) == len(said.items) else said.signals.only(chosen)
 
-    def _take_in(self, parts: Sequence[tuple[Longs, Longs, ItemSignals]]) -> None:
-        """parts: of each record, the row of each signal, the record's offset for each, and the signals."""
-        if not any(len(rows) for rows, _, _ in parts):
-            return
-        rows, offsets = (np.concatenate(column) for column in list(zip(*parts, strict=True))[:2])
-        signals = ItemSignals.joined([signals for _, _, signals in parts])
-        touched, position = distinct(rows)
-        # In place: a batch touches most of the rows that are touched at all, and they are long.
+    def _rows_of(self, said: SaidOfItems, spoken: Mask) -> Longs:
+        """The row of each item that is spoken of (K,); of the others, any number."""
+        places, _ = self._slots.rows(said.keys)
+        rows = np.append(self._row_of_place, NO_OFFSET)[places]
+        if len(new := np.flatnonzero(spoken & (places < 0))):
+            rows[new] = self.rows([said.ids[at] for at in new.tolist()])
+            self._slots.enter(said.keys[new])
+            self._row_of_place = np.append(self._row_of_place, rows[new])
+        return rows
+
+    def _note(self, rows: Longs, counts: Longs, offset: int) -> None:
+        """The rows (m,) take in so many signals each, of the record at an offset."""
         states = self.layout.view(self.arena)
-        update(states, rows, signals, within="item")
-        counts = np.bincount(position, minlength=len(touched))
-        last = np.zeros(len(touched), dtype=np.int64)
-        np.maximum.at(last, position, offsets)
-        states["offset"][touched] = last
-        states["applied"][touched] += counts
-        states["accepted"][touched] += counts
-        self._changed.append(touched)
+        states["offset"][rows] = offset
+        states["applied"][rows] += counts
+        states["accepted"][rows] += counts
+        self.touch(rows)
+
+    def leave(self, rows: Longs) -> None:
+        """See PartitionState."""
+        super().leave(rows)
+        if len(rows):
+            self._slots, self._row_of_place = Slots(), np.zeros(0, dtype=np.int64)
 
     def mark(self, rows: Longs) -> None:
         """Give these rows the number of the change that the next progress record completes."""
@@ -134,9 +147,11 @@ class ItemPartition(PartitionState):
     def changed(self) -> Longs:
         """(m,) the rows that have changed since they were asked for last; to be written with a progress record."""
         self._recorded = self.processed_offset
-        rows = np.unique(np.concatenate(self._changed)) if self._changed else np.zeros(0, dtype=np.int64)
+        changed = np.zeros(len(self.keys), dtype=bool)
+        for rows in self._changed:
+            changed[rows] = True
         self._changed.clear()
-        return rows
+        return np.flatnonzero(changed)
 
     def resume(self, progress: Progress | None, epoch: int, read_to: int) -> None:
         """See PartitionState."""

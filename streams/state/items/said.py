@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from streams.interest.base import Longs
-from streams.items.signals import ItemSignals
+from streams.items.signals import ItemSignals, Keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,14 +14,15 @@ class SaidOfItems:
     """n signals of K items, that come from E events of one canonical partition.
 
     offset: of the record, in the topic of signals. stream, partition: the canonical topic, as "topic/topic id", and the
-    partition of it that the events are of. ids: (K,) of the items. items, events: (n,) place of each signal's item and
-    event; events rise. offsets: (E,) of the events, rising.
+    partition of it that the events are of. ids, keys: (K,) of the items. items, events: (n,) place of each signal's
+    item and event; events rise. offsets: (E,) of the events, rising.
     """
 
     offset: int
     stream: str
     partition: int
     ids: Sequence[str]
+    keys: Keys
     items: Longs
     events: Longs
     offsets: Longs

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sinks.base import Delivery, Log, TopicRecords
-from streams.flow.learning.records import SignalWriter
 from streams.flow.learning.said import Said
+from streams.flow.learning.writing import SignalWriter
 from streams.recommend import Catalog
 from streams.state.changelog import TopicIdentity
 from streams.worker.learning.held import HeldBack

@@ -12,9 +12,10 @@ import pytest
 from sinks.base import TopicRecords
 from sinks.partitioning import partitions_of
 from streams.events.records import Record
-from streams.flow.learning import records
-from streams.flow.learning.records import NoSignalsError, SignalWriter, read_signals
+from streams.flow.learning import writing
+from streams.flow.learning.records import NoSignalsError, read_signals
 from streams.flow.learning.said import Said
+from streams.flow.learning.writing import SignalWriter
 from streams.items.signals import COLUMNS, ItemSignals
 from streams.kernels.compiling import numpy_only
 from streams.state.changelog import TopicIdentity
@@ -77,7 +78,7 @@ def test_an_items_signals_stay_in_order() -> None:
 
 def test_what_is_too_large_for_a_record_is_split_between_events(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = read(written()[1])
-    monkeypatch.setattr(records, "MOST_BYTES", 600)
+    monkeypatch.setattr(writing, "MOST_BYTES", 600)
     _, groups, _ = written()
     split = read(groups)
     assert len(split) > len(whole)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from streams.events.records import Record
-from streams.flow.learning.records import SignalWriter, read_signals
+from streams.flow.learning.records import read_signals
+from streams.flow.learning.writing import SignalWriter
 from streams.items.signals import NO_KEY
 from streams.state.changelog import TopicIdentity
 from streams.state.items.layout import ItemLayout
@@ -40,7 +41,7 @@ def log_of(size: int = 10, count: int = 60, first: int = 0) -> list[SaidOfItems]
 
 def moved(log: list[SaidOfItems], first: int) -> list[SaidOfItems]:
     """The same records at later offsets."""
-    names = ("stream", "partition", "ids", "items", "events", "offsets", "signals")
+    names = ("stream", "partition", "ids", "keys", "items", "events", "offsets", "signals")
     return [SaidOfItems(first + n, *(getattr(one, name) for name in names)) for n, one in enumerate(log)]
 
 
