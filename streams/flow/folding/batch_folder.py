@@ -19,6 +19,7 @@ from streams.flow.learning.speaking import speak
 from streams.flow.signals import times
 from streams.interest.base import Change, Floats, ItemDeltas, Longs, Signals, States
 from streams.interest.steps import Steps, update_each
+from streams.items.drawing import drawing
 from streams.kernels.compiling import compiled
 from streams.kernels.rings import take_in
 from streams.state.layout import Rows
@@ -98,8 +99,9 @@ class BatchFolder:
         before = self.model.counts(moving).copy()
         signals, indices = self._signals(batch, states, texts)
         found = NOTHING_SAID
-        if self.options.recommendations.learn_items:
-            found = speak(part, batch, states, signals, indices, before, aside, self.catalog)
+        if (wanted := self.options.recommendations).learn_items:
+            drawn = drawing(wanted.learned_pairs)
+            found = speak(part, batch, states, signals, indices, before, aside, self.catalog, drawn)
         change, steps = self._update(moving, signals)
         actions = batch.new.events.actions.only(indices)
         self.history.write(states["history"], batch.plan, signals, actions, before, batch.base[indices] > 0)
