@@ -23,7 +23,8 @@ from streams.events.rejections import Limits, Reason
 from streams.flow.learning.next_uses import NextUses
 from streams.flow.outputs import Writer
 from streams.interest.base import Interests
-from streams.ops.metrics import ENCODER_COUNTS, PREFIX, Metrics
+from streams.ops.collectors import PREFIX
+from streams.ops.metrics import ENCODER_COUNTS, Metrics
 from streams.recommend import Catalog
 from streams.settings.action_rules import DEFAULT_ACTIONS
 from streams.settings.configuration import CONFIG_VARIABLE
@@ -142,6 +143,7 @@ def test_metrics_are_documented() -> None:
     metrics.watch_counts({}, {})
     metrics.watch_lists(NextUses(NoLearner(), Catalog(1), 1))
     metrics.watch_exposure(dict)
+    metrics.watch_feedback({})
     families = [(family.name, family.type) for family in metrics.registry.collect()]
     families += [(f"{PREFIX}encoder_{name}", "counter") for name in ENCODER_COUNTS]
     names = {name + ("_total" if kind == "counter" else "") for name, kind in families}

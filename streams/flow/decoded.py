@@ -15,6 +15,7 @@ from streams.events.columns.records import RecordColumns
 from streams.events.provenance import Origin, OriginReader
 from streams.events.records import SourceRecord
 from streams.events.rejections import Rejected
+from streams.flow.feedback.impressions import Joined
 from streams.flow.learning.said import NOTHING_SAID, Said
 from streams.interest.base import Floats, ItemDeltas, Longs
 
@@ -201,6 +202,9 @@ class Updated:
     said: Said = NOTHING_SAID
     # Users' rows (m,) and the catalog rows (m,) that they used, where a recommender learns from them.
     used: list[tuple[Longs, Longs]] = field(default_factory=list)
+    # What became of impressions; and whether that is counted in the partition, to be written ahead of `state`.
+    joined: list[Joined] = field(default_factory=list)
+    counted: bool = False
 
     @classmethod
     def of(cls, runs: Sequence[Updated]) -> Updated:
@@ -217,5 +221,14 @@ class Updated:
             [delta for run in runs for delta in run.item_deltas],
             Said.of([run.said for run in runs]),
         )
-        used = [one for run in runs for one in run.used]
-        return cls(list(state.items()), vectors, outcomes, rows, item_deltas=deltas, said=said, used=used)
+        used, joined = (
+            [one for run in runs for one in run.used],
+            [one for run in runs for one in run.joined],
+        )
+        return cls(
+            *(list(state.items()), vectors, outcomes, rows),
+            item_deltas=deltas,
+            said=said,
+            used=used,
+            joined=joined,
+        )

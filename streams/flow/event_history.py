@@ -67,8 +67,11 @@ class EventHistory:
 
     def rendered(self, history: Any, rows: Rows, quoted: Quoted) -> list[list[str]]:
         """What `rendering.remembered` makes of the ring (U, H). rows: of its items, from `rows`."""
-        words = {key: word for word, key in self._key_of.items()}
-        return remembered(history, rows, self._catalog.item_ids, words, quoted)
+        return remembered(history, rows, self._catalog.item_ids, self.words(), quoted)
+
+    def words(self) -> dict[int, str]:
+        """The action word behind each checksum in a ring; those that were never met are not there."""
+        return {key: word for word, key in self._key_of.items()}
 
     def _action_keys(self, actions: Names) -> npt.NDArray[np.uint32]:
         known, found = self._key_of, np.zeros(len(actions.known), dtype=np.uint32)

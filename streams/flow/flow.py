@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from encoders.core.base import Encoder
 from streams.events.canonical import Event, good_record
@@ -22,18 +23,19 @@ from streams.flow.decoded import Decoded, KeyValues, Updated
 from streams.flow.encoding import STAGE as ENCODE_STAGE
 from streams.flow.encoding import Scoring, encode_isolating, score_texts
 from streams.flow.event_history import EventHistory
+from streams.flow.explaining.explainer import Explainer
+from streams.flow.feedback.feedback import Feedback
 from streams.flow.folding.folder import EventFolder
 from streams.flow.folding.parts import FoldParts
 from streams.flow.folding.waiting import ready_events, still_waiting
 from streams.flow.learning.next_uses import NextUses
-from streams.flow.learning.shown import Shown
 from streams.flow.options import FlowOptions
 from streams.flow.outputs import Writer
 from streams.flow.queries import QueryBuilder
-from streams.flow.rendering import Quoted, ranked_items
+from streams.flow.rendering import NOTHING_BESIDE, Beside, Quoted, ranked_items
 from streams.flow.signals import EventWeights
 from streams.interest.base import Floats, InterestModel, Longs
-from streams.recommend import Catalog, Recommender
+from streams.recommend import Catalog, Queries, Ranked, Recommender
 from streams.recommend.base import Learner
 from streams.state.changelog import TopicIdentity
 from streams.state.users.layout import UserLayout
@@ -59,35 +61,35 @@ class Flow:
         options: FlowOptions,
     ) -> None:
         self.model, self.layout, self.catalog = model, layout, catalog
-        self.recommender, self.event_weights, self.writer, self.options = (
-            recommender,
-            event_weights,
-            writer,
-            options,
-        )
+        self.recommender, self.event_weights = recommender, event_weights
+        self.writer, self.options = writer, options
         self.partitions: dict[int, UserPartition] = {}
         # The canonical topic, and the reader of the origins in it; see `reads_from`.
         self.source = TopicIdentity(options.topics.canonical, 0)
         self._origins = OriginReader("")
         self._history = EventHistory(layout.history, catalog, event_weights.weight_of)
-        self._folder = EventFolder(
-            FoldParts(
-                *(model, layout, catalog, event_weights, writer, options, self._history),
-                tells_uses=isinstance(recommender, Learner),
-            )
-        )
-        self._queries = QueryBuilder(model, catalog, self._history, options.recommendations.exclude_consumed)
+        told = options.recommendations
+        self._queries = QueryBuilder(model, catalog, self._history, told.exclude_consumed)
         self._quoted = Quoted()
+        self._explainer = Explainer(catalog, recommender, self._history, told, self._quoted)
+        # What is remembered of what users were shown; None where it does not matter.
+        self.shown = options.shown
         # Lists that wait for what their users do next; None where nobody learns from it.
         self.next_uses = (
             NextUses(recommender, catalog, options.lists) if isinstance(recommender, Learner) else None
         )
+        # What becomes of what was shown; None where nobody asks.
+        self.feedback = Feedback.wanted(catalog, recommender, options.feedback, self.next_uses, options.lists)
+        self._folder = EventFolder(self._fold_parts())
         self.forgiven = Forgiven()
 
-    @property
-    def shown(self) -> Shown | None:
-        """What is remembered of what users were shown; None where it does not matter."""
-        return self.options.shown
+    def _fold_parts(self) -> FoldParts:
+        return FoldParts(
+            *(self.model, self.layout, self.catalog, self.event_weights, self.writer, self.options),
+            self._history,
+            tells_uses=self.next_uses is not None,
+            feedback=None if self.feedback is None else self.feedback.join,
+        )
 
     # --- the four verbs ---------------------------------------------------------------------------------
 
@@ -120,6 +122,8 @@ class Flow:
             items = decoded.events.items
             part.waiting.release({items.known[number] for number in items.used()})
         updated = self._folder.fold(part, decoded, texts)
+        if self.feedback is not None:
+            self.feedback.take(self.partitions, partition, updated, decoded.last_offset)
         self._book(part, decoded, updated.outcomes)
         if updated.used:
             self._used(part, _by_user(part, updated))
@@ -136,12 +140,10 @@ class Flow:
         wanted = self.options.recommendations
         ranked = self.recommender.recommend(catalog, queries, wanted.top_k, wanted.reasons)
         events = self._history.rendered(states["history"], queries.history_rows, self._quoted)
-        items = ranked_items(catalog.item_ids, ranked, events, self._quoted)
+        beside = self._beside(partition, users, queries, ranked, states)
+        items = ranked_items(catalog.item_ids, ranked, events, self._quoted, beside)
+        self._listed(part, users, queries, ranked, states)
         model = states["model"]
-        if self.next_uses is not None:
-            self.next_uses.listed(partition, part.deliveries.epoch, users, queries, ranked.rows)
-        if self.shown is not None:
-            self.shown.listed(partition, users, queries, ranked.rows)
         counts, times = self.model.counts(model), self.model.times(model)
         return self.writer.recommendations(partition, users, states, counts, times, items)
 
@@ -195,12 +197,34 @@ class Flow:
             at_once=lambda: decode_canonical_batch(records, limits, self.forgiven),
         )
 
+    def _listed(
+        self, part: UserPartition, users: Sequence[str], queries: Queries, ranked: Ranked, states: Any
+    ) -> None:
+        """Users get these lists."""
+        if self.next_uses is not None:
+            epoch, offsets = part.deliveries.epoch, states["offset"]
+            self.next_uses.listed(part.partition, epoch, users, queries, ranked.rows, offsets)
+        if self.shown is not None:
+            self.shown.listed(part.partition, users, queries, ranked.rows)
+
     def _used(self, part: UserPartition, used: Mapping[str, Collection[int]]) -> None:
         """Users used items, by catalog row."""
         if self.next_uses is not None:
             self.next_uses.used(part.partition, part.deliveries.epoch, used)
         if self.shown is not None:
             self.shown.used(part.partition, used)
+
+    def _beside(
+        self, partition: int, users: Sequence[str], queries: Queries, ranked: Ranked, states: Any
+    ) -> Beside:
+        """What is published of each item beside its score and reasons."""
+        beside = NOTHING_BESIDE
+        if self._explainer.wanted:
+            beside = self._explainer.told(queries, ranked, states["history"])
+        if self.feedback is not None:
+            list_ids = self.writer.list_ids(partition, users, states)
+            beside = beside.and_items(self.feedback.ids(queries, ranked, list_ids))
+        return beside
 
     def _book(self, part: UserPartition, decoded: Decoded, outcomes: Counter[str]) -> None:
         if decoded.waited:

@@ -9,9 +9,11 @@ from streams.events.rejections import Limits
 from streams.flow.behaviour_text import Templates
 from streams.flow.learning.shown import Shown
 from streams.settings.sections.interest import WeightSettings
-from streams.settings.sections.recommendations import RecommendationSettings
+from streams.settings.sections.recommendations import FeedbackSettings, RecommendationSettings
 from streams.settings.sections.state import UserStateSettings
 from streams.settings.sections.topics import TopicSettings
+
+NO_FEEDBACK = FeedbackSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +35,9 @@ class FlowOptions:
     lists: int = 0
     # What is remembered of what users were shown; None where it does not matter.
     shown: Shown | None = None
+    feedback: FeedbackSettings = NO_FEEDBACK
+
+    @property
+    def needs_titles(self) -> bool:
+        """Whether something is written with items' titles."""
+        return self.templates is not None or self.recommendations.reason_language != "none"

@@ -93,6 +93,14 @@ class Writer:
         filled = zip(names, offsets, versions, names, offsets, versions, *others, ranked, strict=True)
         return list(zip(keys, [template % row for row in filled], strict=True))
 
+    def list_ids(self, partition: int, users: Sequence[str], states: Any) -> list[str]:
+        """The `recommendation_id` of each user's list."""
+        columns = states["offset"].tolist(), (states["applied"] + 1).tolist()
+        return [
+            f"{self.generation}-{partition}-{offset}-{version}-{user}"
+            for offset, version, user in zip(*columns, users, strict=True)
+        ]
+
     def _filled(
         self, partition: int, names: Sequence[bytes], columns: Sequence[Longs], interests: Interests
     ) -> list[bytes]:

@@ -8,6 +8,7 @@ written by the column.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,27 @@ from streams.interest.base import Floats, Longs
 from streams.recommend.base import Ranked, Rows
 
 Doubles = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What else is published, as pieces of JSON that begin with a comma, or are empty.
+
+    items: U * k of them, one behind each item's other fields; none where `items` is empty. reasons: of each of r slots
+    the same, behind its contribution; none where `reasons` is empty.
+    """
+
+    items: Sequence[str] = ()
+    reasons: Sequence[Sequence[str]] = ()
+
+    def and_items(self, pieces: Sequence[str]) -> Beside:
+        """With these (U * k) behind each item, too."""
+        if not self.items:
+            return Beside(pieces, self.reasons)
+        return Beside([a + b for a, b in zip(self.items, pieces, strict=True)], self.reasons)
+
+
+NOTHING_BESIDE = Beside()
 
 
 class Quoted(dict[str, str]):
@@ -50,7 +72,11 @@ def remembered(
 
 
 def ranked_items(
-    item_ids: Sequence[str], ranked: Ranked, events: Sequence[Sequence[str]], quoted: Quoted
+    item_ids: Sequence[str],
+    ranked: Ranked,
+    events: Sequence[Sequence[str]],
+    quoted: Quoted,
+    beside: Beside = NOTHING_BESIDE,
 ) -> list[str]:
     """Per user a JSON array of items with scores and reasons; contributions and `other` add up to the score.
 
@@ -60,7 +86,7 @@ def ranked_items(
     if reasons.features:
         features = [f'{{"feature":{quoted[name]},"contribution":' for name in reasons.features]
         events = [[*own, *features] for own in events]
-    columns = _columns(item_ids, ranked, events, quoted)
+    columns = _columns(item_ids, ranked, events, quoted, beside)
     width = len(columns)
     pieces = [""] * (users * k * width)
     for place, column in enumerate(columns):
@@ -73,7 +99,11 @@ def ranked_items(
 
 
 def _columns(
-    item_ids: Sequence[str], ranked: Ranked, events: Sequence[Sequence[str]], quoted: Quoted
+    item_ids: Sequence[str],
+    ranked: Ranked,
+    events: Sequence[Sequence[str]],
+    quoted: Quoted,
+    beside: Beside,
 ) -> list[list[str]]:
     """The pieces of all items, by column, U * k in each."""
     (users, k), reasons = ranked.rows.shape, ranked.reasons
@@ -86,10 +116,11 @@ def _columns(
         [',"score":'] * (users * k),
         _numbers(scores),
         [',"reasons":['] * (users * k),
-        *_reason_columns(reasons.index, parts, events),
+        *_reason_columns(reasons.index, parts, events, beside.reasons),
         ['],"other":'] * (users * k),
         _numbers(_rounded(scores - parts.sum(axis=-1))),
         *_propensity_columns(ranked.propensities),
+        *([list(beside.items)] if beside.items else []),
         ["}"] * (users * k),
     ]
 
@@ -101,8 +132,11 @@ def _propensity_columns(propensities: Floats | None) -> list[list[str]]:
     return [[',"propensity":'] * propensities.size, _numbers(_rounded(propensities))]
 
 
-def _reason_columns(index: Rows, parts: Doubles, events: Sequence[Sequence[str]]) -> list[list[str]]:
-    """Two columns per reason: its event, behind a comma where it is not the first, and its contribution."""
+def _reason_columns(
+    index: Rows, parts: Doubles, events: Sequence[Sequence[str]], behind: Sequence[Sequence[str]]
+) -> list[list[str]]:
+    """Two columns per reason: its event, behind a comma where it is not the first, and its contribution with what is
+    behind it."""
     # The empty piece stands last, where an index of -1 finds it.
     first = [*(event for own in events for event in own), ""]
     further = [*(f",{event}" for own in events for event in own), ""]
@@ -114,6 +148,8 @@ def _reason_columns(index: Rows, parts: Doubles, events: Sequence[Sequence[str]]
         heads = further if slot else first
         columns.append([heads[i] for i in at])
         numbers = _numbers(parts[:, :, slot])
+        if behind:
+            numbers = [number + more for number, more in zip(numbers, behind[slot], strict=True)]
         columns.append([f"{part}}}" if i >= 0 else "" for i, part in zip(at, numbers, strict=True)])
     return columns
 

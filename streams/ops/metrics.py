@@ -16,7 +16,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from encoders.core.base import counts, layers, timings
-from streams.ops.collectors.lists import Exposures, Judged
+from streams.ops.collectors import PREFIX
+from streams.ops.collectors.lists import Answered, Exposures, Judged
 
 if TYPE_CHECKING:
     # They bring numba, for which who only shows others' metrics has no use.
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 LAG_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 60, 600, 3600, 86_400, 864_000)
-PREFIX = "interestflow_"
 ENCODER_COUNTS = {
     "cache": "Texts by what had them: memory (hit), disk or nothing (miss); evicted from memory; not asked of a disk",
     "remote": "Requests to the encoder's server, those of them that were retries, and those not sent while it rests",
@@ -131,11 +131,15 @@ class Metrics:
 
     def watch_lists(self, lists: NextUses) -> None:
         """Show how the lists do that users had, whenever the metrics are read."""
-        self.registry.register(Judged(PREFIX, lists))
+        self.registry.register(Judged(lists))
 
     def watch_exposure(self, exposure: Callable[[], Mapping[str, float]]) -> None:
         """Show which share of places groups of items have, by group, whenever the metrics are read."""
-        self.registry.register(Exposures(PREFIX, exposure))
+        self.registry.register(Exposures(exposure))
+
+    def watch_feedback(self, partitions: Mapping[int, UserPartition]) -> None:
+        """Show what became of items that were shown, whenever the metrics are read."""
+        self.registry.register(Answered(partitions))
 
     def watch_counts(
         self, forgiven: Mapping[str, Mapping[tuple[str, str], int]], unknown: Mapping[str, int]

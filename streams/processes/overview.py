@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from streams.ops.metrics import PREFIX
+from streams.ops.collectors import PREFIX
 from streams.processes.line import Report, ask
 from streams.processes.member import Member
 from streams.processes.totals import Totals

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from prometheus_client.core import Metric
 
-from streams.ops.metrics import PREFIX
+from streams.ops.collectors import PREFIX
 from streams.processes.line import Family, Report
 
 # Family, sample and labels.
@@ -26,7 +26,11 @@ HIGHEST = frozenset(
     )
 )
 ADDED = frozenset(
-    PREFIX + name for name in ("users", "waiting_events", "recovered_users", "encoder_queued_texts")
+    PREFIX + name
+    for name in (
+        *("users", "waiting_events", "recovered_users", "encoder_queued_texts"),
+        "feedback_impressions",
+    )
 )
 
 

@@ -18,8 +18,10 @@ from streams.recommend.queries import Floats, Longs, Mask, Queries, Rows
 __all__ = [
     "CandidateSource",
     "Candidates",
+    "Explores",
     "Floats",
     "Learner",
+    "LearnsIgnored",
     "Longs",
     "Merger",
     "Mask",
@@ -80,6 +82,8 @@ class Ranked:
     # (U, k) float32, the probability with which each item would stand in the list; None where nothing was left to
     # chance.
     propensities: Floats | None = None
+    # (U, k) true for items that chance has put there; None where nothing was left to chance.
+    explored: Mask | None = None
 
 
 class CandidateSource(Protocol):
@@ -151,6 +155,29 @@ class Learner(Protocol):
         queries: as they were before. used: per user the catalog rows, perhaps none of them a candidate.
         Deterministic in the order of calls.
         """
+        ...
+
+
+@runtime_checkable
+class LearnsIgnored(Protocol):
+    """A learner that learns from what was shown and passed over, too."""
+
+    def ignore(
+        self, catalog: Catalog, queries: Queries, ignored: Sequence[Collection[int]], weight: float
+    ) -> None:
+        """Learn which rows each user did not use, though they were shown.
+
+        queries: as they were when the lists were made. weight: how much it teaches, where a use teaches 1.
+        """
+        ...
+
+
+@runtime_checkable
+class Explores(Protocol):
+    """A recommender that leaves some places to chance."""
+
+    def explore(self, factor: float) -> None:
+        """From now on, explore this factor times as much as the settings say."""
         ...
 
 

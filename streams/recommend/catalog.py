@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from streams.recommend.attributes import Admission, Attributes, Labels
 from streams.recommend.rows.base import Floats, OwnRows, Rows
+from streams.recommend.rows.changes import Changes
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -27,28 +28,6 @@ def item_key(item_id: str) -> int:
     User states on disk hold these keys, so it is the same on every machine and must never change.
     """
     return int.from_bytes(blake2b(item_id.encode(), digest_size=8).digest(), "little")
-
-
-class Changes:
-    """Rows of one catalog that changed since they were taken last: put, hidden or removed; at first all."""
-
-    def __init__(self, catalog: Catalog) -> None:
-        self._catalog, self._rows = catalog, set[int]()
-        self._begun = False
-
-    def add(self, row: int) -> None:
-        """This row changed."""
-        if self._begun:
-            self._rows.add(row)
-
-    def take(self) -> npt.NDArray[np.int32]:
-        """(c,) each once, rising; they count as known from now on."""
-        if not self._begun:
-            self._begun = True
-            return np.arange(len(self._catalog.item_ids), dtype=np.int32)
-        found = np.fromiter(self._rows, dtype=np.int32, count=len(self._rows))
-        self._rows.clear()
-        return np.sort(found)
 
 
 class Catalog:
@@ -130,7 +109,7 @@ class Catalog:
 
     def follow(self) -> Changes:
         """Tells its owner, for as long as that keeps it, which rows change."""
-        changes = Changes(self)
+        changes = Changes(self.item_ids)
         self._followers.add(changes)
         return changes
 

@@ -140,7 +140,9 @@ def _products(vectors: Floats, items: Floats, first: int, group: int) -> Floats:
     """(U, w) approximate scores of a tile's items, filled with -inf to a multiple of the group size."""
     count = len(items)
     products = np.empty((len(vectors), -(-count // group) * group), dtype=np.float32)
-    np.matmul(vectors, items.T, out=products[:, :count])
+    # The matrix library computes lanes beyond the arrays, too, which may hold anything; the vectors were checked.
+    with np.errstate(invalid="ignore"):
+        np.matmul(vectors, items.T, out=products[:, :count])
     products[:, count:] = BANNED
     # All items tie for a zero query: falling numbers nominate the first rows instead of every row.
     for user in np.flatnonzero(~vectors.any(axis=1)):

@@ -17,7 +17,7 @@ from streams.settings.sections.limits import LimitSettings
 from streams.settings.sections.media import MediaSettings
 from streams.settings.sections.output import OutputSettings
 from streams.settings.sections.ranking import RankingSettings
-from streams.settings.sections.recommendations import RecommendationSettings
+from streams.settings.sections.recommendations import FeedbackSettings, RecommendationSettings
 from streams.settings.sections.state import MemorySettings, UserStateSettings
 from streams.settings.sections.topics import TopicSettings
 from streams.settings.sections.worker import ObservationSettings, WorkerSettings
@@ -45,6 +45,7 @@ class Settings(BaseModel):
     memory: MemorySettings
     recommendations: RecommendationSettings
     ranking: RankingSettings
+    feedback: FeedbackSettings
     output: OutputSettings
     worker: WorkerSettings
     observation: ObservationSettings

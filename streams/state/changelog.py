@@ -53,6 +53,22 @@ class OutputProgress(msgspec.Struct, frozen=True, rename={"epoch": "term", "sequ
 NOTHING = OutputProgress(NO_EPOCH, 0, 0)
 
 
+class FeedbackCounts(msgspec.Struct, frozen=True):
+    """What became of recommendations that were shown, by all events of the source up to `offset`.
+
+    It stands in the changelog before the rows that these events change. So a row never holds what is not counted, and
+    events that are read again, up to `offset`, are not counted again (see `flow.feedback.joining`). Of two, the one
+    with the higher offset is newer, whoever wrote it, for the log alone decides the counts.
+    """
+
+    offset: int
+    # By outcome, arm and source, as `used.explore.neighbours`.
+    counts: dict[str, int]
+
+
+Counted = FeedbackCounts | msgspec.UnsetType
+
+
 class Progress(msgspec.Struct, rename={"epoch": "term", "sequence": "change", "deferred": "recommended"}):
     """The progress record of a partition: the effects of every event up to `offset` are in the changelog."""
 
@@ -74,6 +90,8 @@ class Progress(msgspec.Struct, rename={"epoch": "term", "sequence": "change", "d
     books: dict[str, int]
     # The highest rank read of each source partition, by stream and partition (see `origins`).
     origins: dict[str, dict[int, int]] = msgspec.field(default_factory=dict)
+    # Not there where nobody asks for feedback.
+    feedback: Counted = msgspec.UNSET
 
     @classmethod
     def newest(cls, known: Progress | None, record: bytes) -> Progress:
@@ -86,8 +104,18 @@ class Progress(msgspec.Struct, rename={"epoch": "term", "sequence": "change", "d
         return msgspec.json.decode(record, type=cls)
 
     def or_newer(self, known: Progress | None) -> Progress:
-        """The higher of both; this one where they are equal."""
-        return self if known is None or self.order >= known.order else known
+        """The higher of both, this one where they are equal; with the higher feedback of both."""
+        if known is None:
+            return self
+        higher, lower = (self, known) if self.order >= known.order else (known, self)
+        if higher.counted >= lower.counted:
+            return higher
+        return msgspec.structs.replace(higher, feedback=lower.feedback)
+
+    @property
+    def counted(self) -> int:
+        """Source offset up to which feedback is counted."""
+        return self.feedback.offset if isinstance(self.feedback, FeedbackCounts) else -1
 
     @property
     def order(self) -> tuple[int, int, int]:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from streams.interest.base import Longs
 from streams.settings.errors import UserError
-from streams.state.changelog import NOTHING, PROGRESS_KEY, OutputProgress, Progress, TopicIdentity
+from streams.state.changelog import NOTHING, PROGRESS_KEY, Counted, OutputProgress, Progress, TopicIdentity
 from streams.state.deliveries import Deliveries
 from streams.state.layout import Layout, Rows
 from streams.state.mapped import zeros
@@ -70,6 +70,7 @@ class PartitionState:
         self.processed_offset = NO_OFFSET
         self.books: Counter[str] = Counter()
         self.origins = Origins()
+        self.feedback: Counted = msgspec.UNSET
         # The newest that is known, of whatever epoch.
         self.progress: Progress | None = None
         # Changes in this epoch, each completed by a progress record.
@@ -181,9 +182,18 @@ class PartitionState:
             source=source,
             books=dict(self.books),
             origins=self.origins.copy(),
+            feedback=self.feedback,
         )
         self.progress = progress.or_newer(self.progress)
         return PROGRESS_KEY, msgspec.json.encode(progress)
+
+    def feedback_record(self) -> list[tuple[bytes, bytes]]:
+        """The changelog record that goes before a batch's records where the batch has counted feedback: the newest
+        progress record once more, with the counts. None before the first one."""
+        if self.progress is None:
+            return []
+        self.progress = msgspec.structs.replace(self.progress, feedback=self.feedback)
+        return [(PROGRESS_KEY, msgspec.json.encode(self.progress))]
 
     def set_version(self, states: Any) -> None:
         """Give rows that have changed the number of the change that the next progress record completes."""
@@ -208,7 +218,7 @@ class PartitionState:
         if progress is not None:
             self.progress, self.processed_offset = progress, progress.offset
             self.books.update(progress.books)
-            self.origins = Origins(progress.origins)
+            self.origins, self.feedback = Origins(progress.origins), progress.feedback
             published, resume = progress.published, progress.resume
         self.deliveries = Deliveries(epoch, read_to, published, resume)
 

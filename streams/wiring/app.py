@@ -55,8 +55,9 @@ def build_flow(settings: Settings, space: str, rows: Rows | None = None) -> Flow
             space,
             settings.user_state.consumed_per_user,
             settings.user_state.dedupe_window,
+            settings.feedback.shown,
         ),
-        build_catalog(settings, options.templates is not None, rows),
+        build_catalog(settings, options.needs_titles, rows),
         RECOMMENDERS.build(settings.recommendations.recommender, settings),
         EventWeights(
             settings.weights.action_rules,
@@ -115,6 +116,7 @@ def build_options(settings: Settings) -> FlowOptions:
         vector_per_event=settings.output.vectors_per == "event",
         lists=settings.ranking.lists,
         shown=build_shown(settings),
+        feedback=settings.feedback,
     )
 
 

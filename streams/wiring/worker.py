@@ -131,6 +131,8 @@ def show(settings: Settings, parts: Parts, metrics: Metrics) -> None:
         metrics.watch_lists(flow.next_uses)
     if isinstance(flow.recommender, ShowsExposure):
         metrics.watch_exposure(flow.recommender.exposure)
+    if flow.feedback is not None:
+        metrics.watch_feedback(flow.partitions)
     metrics.watch_counts(forgiven, flow.event_weights.unknown.counts)
 
 

@@ -43,10 +43,11 @@ class Publisher:
         return self._publish_change(outputs.change, groups)
 
     def _publish_change(self, change: StateChange, others: Sequence[TopicRecords] = ()) -> Delivery:
-        """Publish changelog records, behind them the progress record that says they are complete, and the change's
-        outputs."""
+        """Publish changelog records, before them what was counted of feedback, behind them the progress record that
+        says they are complete, and the change's outputs."""
         part, updated = change.part, change.updated
-        records = [*updated.state, part.progress_record(self.flow.source)]
+        counts = part.feedback_record() if updated.counted else []
+        records = [*counts, *updated.state, part.progress_record(self.flow.source)]
         state = TopicRecords(self.topics.state, records, part.partition)
         vectors = self.flow.writer.topic_records(self.topics.vectors, updated.vectors)
         groups = [vectors, *others]
@@ -56,7 +57,9 @@ class Publisher:
             delivery = self.signals.publish(updated.said, self.flow.source, part.partition, state, groups)
         pending = PendingChange(part.sequence, change.resume, len(records), delivery)
         # A snapshot holds where each row's record stands.
-        part.deliveries.add(with_record_offsets(pending, part, updated.rows) if self.snapshots else pending)
+        if self.snapshots:
+            pending = with_record_offsets(pending, part, updated.rows, first=len(counts))
+        part.deliveries.add(pending)
         return delivery
 
     def write_owner_records(self, partitions: Sequence[int], owner: str) -> Delivery:

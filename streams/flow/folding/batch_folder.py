@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from streams.flow.decoded import Decoded, KeyValues, Updated
+from streams.flow.feedback.impressions import Joined
 from streams.flow.folding.batch import Batch
 from streams.flow.folding.each_event import vector_per_event
 from streams.flow.folding.item_rows import ItemRows
@@ -44,6 +45,8 @@ class Folded:
     steps: Steps | None
     # What the events say of items.
     said: Said
+    # What became of impressions.
+    joined: list[Joined]
 
 
 class BatchFolder:
@@ -53,7 +56,7 @@ class BatchFolder:
         self.model, self.layout, self.catalog = parts.model, parts.layout, parts.catalog
         self.event_weights, self.writer = parts.event_weights, parts.writer
         self.options, self.history, self.tells_uses = parts.options, parts.history, parts.tells_uses
-        self.item_rows = ItemRows(parts.catalog)
+        self.item_rows, self.feedback = ItemRows(parts.catalog), parts.feedback
 
     def fold(self, part: UserPartition, decoded: Decoded, texts: Floats) -> Updated:
         """Fold the events. texts (t, dim): vectors of `decoded.texts()`. Where it raises, no trace is left."""
@@ -71,7 +74,7 @@ class BatchFolder:
             raise
         self._enter(part, batch, folded)
         records = part.records(batch.touched, folded.changed)
-        updated = Updated(records, vectors, outcomes, batch.touched, said=folded.said)
+        updated = Updated(records, vectors, outcomes, batch.touched, said=folded.said, joined=folded.joined)
         if (deltas := folded.deltas) is not None:
             updated.item_deltas = [(batch.new.offsets[folded.indices[deltas.signals]], deltas)]
         if self.tells_uses:
@@ -109,7 +112,8 @@ class BatchFolder:
         outcomes["applied"] += len(signals) - change.late
         outcomes["late"] += change.late
         outcomes["neutral"] += int(np.count_nonzero(~aside.events)) - len(signals)
-        return Folded(changed, states, signals, indices, aside, change.deltas, steps, found)
+        joined = [] if self.feedback is None else self.feedback.join(batch, states)
+        return Folded(changed, states, signals, indices, aside, change.deltas, steps, found, joined)
 
     def _update(self, states: States, signals: Signals) -> tuple[Change, Steps | None]:
         if self.options.vector_per_event:

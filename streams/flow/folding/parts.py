@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from streams.flow.event_history import EventHistory
+from streams.flow.feedback.joining import FeedbackJoin
 from streams.flow.options import FlowOptions
 from streams.flow.outputs import Writer
 from streams.flow.signals import EventWeights
@@ -26,3 +27,5 @@ class FoldParts:
     history: EventHistory
     # Whether a batch tells which items each user used.
     tells_uses: bool = False
+    # Joins what was shown with what was used; None where nobody asks.
+    feedback: FeedbackJoin | None = None

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from streams.recommend import Catalog, Queries
-from streams.recommend.base import Learner, Rows
+from streams.recommend.base import Learner, Longs, Rows
 from streams.recommend.gains import LONG, gain_of, ideal, places
 
 # Of so many lists the means are, more or less: with each list, those before it lose one part of so many.
@@ -19,9 +19,13 @@ MEAN_OVER = 1000
 
 
 class _Listed(NamedTuple):
-    """The last list of a user. epoch: in which the partition was taken over. query: of this user alone."""
+    """The last list of a user. epoch: in which the partition was taken over. query: of this user alone.
+
+    offset: of the state that it was made of.
+    """
 
     epoch: int
+    offset: int
     query: Queries
     rows: list[int]
 
@@ -53,14 +57,31 @@ class NextUses:
         """Mean share of the last lists with an item in the first 20 that was used next; None before the first."""
         return self._hits / self._weight if self._weight else None
 
-    def listed(self, partition: int, epoch: int, users: Sequence[str], queries: Queries, rows: Rows) -> None:
-        """Users were recommended to. queries: what was asked for them (U). rows: (U, k) their lists, -1 for none."""
+    def listed(
+        self,
+        partition: int,
+        epoch: int,
+        users: Sequence[str],
+        queries: Queries,
+        rows: Rows,
+        offsets: Longs | None = None,
+    ) -> None:
+        """Users were recommended to. queries: what was asked for them (U). rows: (U, k) their lists, -1 for none.
+
+        offsets: (U,) of the states, where lists are asked for by them.
+        """
+        known = [-1] * len(users) if offsets is None else offsets.tolist()
         for at, (user, row) in enumerate(zip(users, rows[:, :LONG].tolist(), strict=True)):
-            key = partition, user
-            self._lists[key] = _Listed(epoch, queries.only([at]), [item for item in row if item >= 0])
+            key, shown = (partition, user), [item for item in row if item >= 0]
+            self._lists[key] = _Listed(epoch, known[at], queries.only([at]), shown)
             self._lists.move_to_end(key)
         while len(self._lists) > self._most:
             self._lists.popitem(last=False)
+
+    def query_of(self, partition: int, user: str, offset: int) -> Queries | None:
+        """What was asked for a user's last list, if that was made of the state at this offset."""
+        listed = self._lists.get((partition, user))
+        return listed.query if listed is not None and listed.offset == offset else None
 
     def used(self, partition: int, epoch: int, used: Mapping[str, Collection[int]]) -> None:
         """What users used in a batch, as catalog rows, at least one each: judge their lists, then let it be learned.

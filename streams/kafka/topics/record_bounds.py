@@ -74,6 +74,7 @@ def _in_steps(size: int) -> int:
 def _state(settings: Settings) -> int:
     """Bytes of the largest state: row, items consumed, events that wait."""
     model, kept = MODELS.build(settings.interest.model, settings), settings.user_state
-    row = UserLayout(model, kept.history_length, "", kept.consumed_per_user, kept.dedupe_window).size
+    bounds = kept.consumed_per_user, kept.dedupe_window, settings.feedback.shown
+    row = UserLayout(model, kept.history_length, "", *bounds).size
     consumed = CONSUMED_BYTES * kept.consumed_per_user
     return row + consumed + kept.waiting_bytes_per_user + JSON_BYTES

@@ -34,6 +34,13 @@ class LearnedRanker(Protocol):
         for the remainder and float32 rounding."""
         ...
 
+    def towards(self, columns: Floats, segment: int, targets: Floats, times: float) -> None:
+        """Make a step by `times` the gradient of the cross entropy between the softmax of the logits and `targets`.
+
+        columns: (K, c). targets: (c,) what the probabilities ought to be, adding up to 1.
+        """
+        ...
+
     def learn(self, columns: Floats, segment: int, used: Longs) -> None:
         """Learn that of candidates with columns (K, c) those at `used` were used, at least one, each once."""
         ...

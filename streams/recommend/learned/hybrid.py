@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
 
@@ -16,6 +17,7 @@ from streams.recommend.after.facts import Facts
 from streams.recommend.after.steps import Steps, steps_of
 from streams.recommend.base import CandidateSource, Mask, Queries, Ranked, Rows
 from streams.recommend.catalog import Catalog
+from streams.recommend.learned import arithmetic
 from streams.recommend.learned.base import LearnedRanker, Together, resume, stored, sums_of
 from streams.recommend.learned.columns import Columns
 from streams.recommend.learned.linear import LinearRanker
@@ -25,6 +27,7 @@ from streams.recommend.learned.parameters import Stored
 from streams.recommend.learned.pools import Pool, pools
 from streams.recommend.learned.sources import FEATURES, sources
 from streams.recommend.nearest.products import Approximate
+from streams.recommend.why.paths import Path, paths
 from streams.settings.settings import Settings
 
 # Candidate sources that read a table of items, or none.
@@ -50,6 +53,7 @@ class HybridRecommender:
         """
         self.table: ItemTable | None = None
         self.ranker, self.steps, self._begun = ranker, steps, deepcopy(ranker)
+        self._exploration = steps.exploration
         self._make, self._sources = make, make(None)
         self._pools: OrderedDict[tuple[bytes, int], Pool] = OrderedDict()
         self._remembered, self._k = remembered, 20
@@ -80,34 +84,66 @@ class HybridRecommender:
             self._remember(key, pool)
         return lists.ranked(catalog, queries, reasons)
 
+    def paths(
+        self, catalog: Catalog, queries: Queries, user: int, rows: Rows, feature: str
+    ) -> list[Path | None]:
+        """See `FindsPaths.paths`."""
+        return paths(self.table, queries, user, rows, feature)
+
     def learn(self, catalog: Catalog, queries: Queries, used: Sequence[Collection[int]]) -> None:
         """See `Learner.learn`.
 
         It learns from what `recommend` has found for the same query; for another query it finds the candidates now,
         as for the last list. A user none of whose items was a candidate teaches nothing.
         """
+        self._teach(catalog, queries, used, self._learn)
+
+    def ignore(
+        self, catalog: Catalog, queries: Queries, ignored: Sequence[Collection[int]], weight: float
+    ) -> None:
+        """See `LearnsIgnored.ignore`. By the loss -log(1 - P), P being the probability of all that was ignored; what it
+        teaches goes with the root of their number, as of a basket."""
+        self._teach(catalog, queries, ignored, lambda pool, rows: self._unlearn(pool, rows, weight))
+
+    def explore(self, factor: float) -> None:
+        """See `Explores.explore`."""
+        self.steps = replace(self.steps, exploration=min(self._exploration * factor, 1.0))
+
+    def _teach(
+        self,
+        catalog: Catalog,
+        queries: Queries,
+        told: Sequence[Collection[int]],
+        lesson: Callable[[Pool, Collection[int]], None],
+    ) -> None:
         for first in range(0, len(queries), USERS):
             part = range(first, min(first + USERS, len(queries)))
-            self._learn_some(catalog, queries.only(part), [used[user] for user in part])
+            self._teach_some(catalog, queries.only(part), [told[user] for user in part], lesson)
 
-    def _learn_some(self, catalog: Catalog, queries: Queries, used: Sequence[Collection[int]]) -> None:
+    def _teach_some(
+        self,
+        catalog: Catalog,
+        queries: Queries,
+        told: Sequence[Collection[int]],
+        lesson: Callable[[Pool, Collection[int]], None],
+    ) -> None:
         asked = keys(queries)
-        missing = [user for user, key in enumerate(asked) if key not in self._pools and used[user]]
+        missing = [user for user, key in enumerate(asked) if key not in self._pools and told[user]]
         known = {
             asked[user]: self._pools[asked[user]] for user in range(len(asked)) if asked[user] in self._pools
         }
         if missing:
             own = self._found(catalog, queries.only(missing), self._k)
             known |= {asked[user]: pool for user, pool in zip(missing, own, strict=True)}
-        for key, rows in zip(asked, used, strict=True):
+        for key, rows in zip(asked, told, strict=True):
             if rows:
-                self._learn(known[key], rows)
+                lesson(known[key], rows)
 
     def _found(self, catalog: Catalog, queries: Queries, k: int) -> list[Pool]:
         return pools(self._sources, self.ranker.columns, catalog, self.steps.before(queries), k)
 
     def _learn(self, pool: Pool, used: Collection[int]) -> None:
-        targets = np.flatnonzero(np.isin(pool.rows, np.fromiter(used, dtype=np.int64, count=len(used))))
+        targets = pool.places(used)
         if len(targets):
             self.ranker.learn(self.ranker.columns.of(pool.scores), pool.segment, targets)
 
@@ -119,6 +155,18 @@ class HybridRecommender:
             )
             shown = np.array([counts.get(row, 0.0) for row in rows.tolist()], dtype=np.float32)
         return Facts(rows, self._cold(rows), shown, catalog.vectors, catalog.attributes)
+
+    def _unlearn(self, pool: Pool, ignored: Collection[int], weight: float) -> None:
+        places = pool.places(ignored)
+        if not 0 < len(places) < len(pool.rows):
+            return
+        columns = self.ranker.columns.of(pool.scores)
+        logits = self.ranker.logits(columns, pool.segment)
+        # The gradient of that loss is the one towards the ranker's own probabilities, of the others alone.
+        targets, _ = arithmetic.gradient(columns, logits, np.zeros_like(logits))
+        targets[places] = 0
+        if (total := targets.sum()) > 0:
+            self.ranker.towards(columns, pool.segment, targets / total, weight * len(places) ** 0.5)
 
     def _cold(self, rows: Rows) -> Mask:
         """(c,) true for items of the table that are hardly used."""

@@ -55,8 +55,12 @@ class LinearRanker:
 
     def learn(self, columns: Floats, segment: int, used: Longs) -> None:
         """See `LearnedRanker.learn`."""
-        _, gradient = arithmetic.gradient(columns, self.logits(columns, segment), shares(columns, used))
-        gradient *= np.float32(len(used) ** 0.5)
+        self.towards(columns, segment, shares(columns, used), len(used) ** 0.5)
+
+    def towards(self, columns: Floats, segment: int, targets: Floats, times: float) -> None:
+        """See `LearnedRanker.towards`."""
+        _, gradient = arithmetic.gradient(columns, self.logits(columns, segment), targets)
+        gradient *= np.float32(times)
         self.parameters.step({ALL: (slice(None), gradient), SEGMENTS: (segment, gradient)})
 
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from streams.recommend.after.exploration import EXPLORATION
 from streams.recommend.after.facts import Facts
 from streams.recommend.after.picked import Picked
 from streams.recommend.after.steps import Steps
-from streams.recommend.base import Floats, Queries, Ranked, Reasons, Rows
+from streams.recommend.base import Floats, Mask, Queries, Ranked, Reasons, Rows
 from streams.recommend.catalog import Catalog
 from streams.recommend.learned.base import LearnedRanker
 from streams.recommend.learned.pools import Pool
@@ -29,12 +30,14 @@ class Lists:
     rows: Rows = field(init=False)
     scores: Floats = field(init=False)
     _propensities: Floats = field(init=False)
+    _explored: Mask = field(init=False)
     _terms: list[Terms] = field(init=False)
 
     def __post_init__(self) -> None:
         self.rows = np.full((self.users, self.k), -1, dtype=np.int32)
         self.scores = np.zeros((self.users, self.k), dtype=np.float32)
         self._propensities = np.zeros((self.users, self.k), dtype=np.float32)
+        self._explored = np.zeros((self.users, self.k), dtype=np.bool_)
         nothing = Terms(np.zeros((len(self._called()), self.k), np.float32), np.zeros(self.k, np.float32))
         self._terms = [nothing] * self.users
 
@@ -49,6 +52,8 @@ class Lists:
         self.rows[user, :count], self.scores[user, :count] = pool.rows[picked.places], picked.scores
         if picked.propensities is not None:
             self._propensities[user, :count] = picked.propensities
+            # What is drawn gets the score of the item before it, by a term of its own.
+            self._explored[user, :count] = picked.terms[EXPLORATION] != 0
         if self.explained:
             self._terms[user] = self._explained(pool, columns, logits, picked)
 
@@ -58,7 +63,8 @@ class Lists:
         if self.explained and self.users:
             called = self._called()
             why = reasons(catalog, queries, self.rows, self.scores, self._terms, called, top)
-        return Ranked(self.rows, self.scores, why, self._propensities if self.steps.exploration else None)
+        chance = (self._propensities, self._explored) if self.steps.exploration else (None, None)
+        return Ranked(self.rows, self.scores, why, *chance)
 
     def _called(self) -> tuple[str, ...]:
         return (*names(self.ranker), *self.steps.names)
@@ -77,6 +83,7 @@ def joined(parts: Sequence[Ranked]) -> Ranked:
         return parts[0]
     why = [part.reasons for part in parts]
     propensities = [part.propensities for part in parts if part.propensities is not None]
+    explored = [part.explored for part in parts if part.explored is not None]
     return Ranked(
         np.concatenate([part.rows for part in parts]),
         np.concatenate([part.scores for part in parts]),
@@ -87,4 +94,5 @@ def joined(parts: Sequence[Ranked]) -> Ranked:
             why[0].features,
         ),
         np.concatenate(propensities) if propensities else None,
+        np.concatenate(explored) if explored else None,
     )

@@ -68,15 +68,18 @@ class MlpRanker:
 
     def learn(self, columns: Floats, segment: int, used: Longs) -> None:
         """See `LearnedRanker.learn`."""
-        targets = shares(columns, used)
+        self.towards(columns, segment, shares(columns, used), len(used) ** 0.5)
+
+    def towards(self, columns: Floats, segment: int, targets: Floats, times: float) -> None:
+        """See `LearnedRanker.towards`."""
         errors, direct = arithmetic.gradient(columns, self.logits(columns, segment), targets)
-        times = np.float32(len(used) ** 0.5)
-        errors, units, values = errors * times, self._units(columns, segment), self.parameters.values
+        factor = np.float32(times)
+        errors, units, values = errors * factor, self._units(columns, segment), self.parameters.values
         # (units, c)
         back = np.where(units > 0, values[OUT][:, None] * errors, np.float32(0))
         every = slice(None)
         gradients: dict[str, tuple[int | slice, Floats]] = {
-            DIRECT: (every, direct * times),
+            DIRECT: (every, direct * factor),
             HIDDEN: (every, back @ columns.T),
             CONTEXT: (segment, back.sum(axis=1)),
             OUT: (every, np.maximum(units, 0) @ errors),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
 
-from streams.recommend.base import Candidates, CandidateSource, Floats, Queries, Rows, Scorer
+from streams.recommend.base import Candidates, CandidateSource, Floats, Longs, Queries, Rows, Scorer
 from streams.recommend.catalog import Catalog
 from streams.recommend.learned.columns import Columns
 from streams.recommend.learned.segments import segments
@@ -25,6 +25,10 @@ class Pool:
     rows: Rows
     scores: Floats
     segment: int
+
+    def places(self, rows: Collection[int]) -> Longs:
+        """Which of the candidates these catalog rows are; others are left out."""
+        return np.flatnonzero(np.isin(self.rows, np.fromiter(rows, dtype=np.int64, count=len(rows))))
 
 
 def pools(

@@ -1,1 +1,1 @@
-"""Where the vectors of a catalog stand: in memory of this process, or once for several processes of one machine."""
+"""Where the vectors of a catalog stand: in memory of this process, or once for several; and which of them changed."""

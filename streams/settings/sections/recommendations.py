@@ -1,8 +1,8 @@
-"""What is recommended, and how often."""
+"""What is recommended, how often, and what becomes of it."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -67,3 +67,35 @@ class RecommendationSettings(Section):
     approximate_above: int = Field(default=100_000, ge=0)
     # Share of the nearest items that the index is to find, measured on items of the catalog; more costs more.
     approximate_recall: float = Field(default=0.97, gt=0.0, le=1.0)
+    # A sentence for each item, from its strongest reason: `en` (English), `zh` (Chinese) or `none`. The worker then
+    # keeps the items' titles in memory.
+    reason_language: Literal["none", "en", "zh"] = "none"
+    # The path of each reason (event, list of neighbours, item), for whoever draws it.
+    reason_paths: bool = False
+
+
+class FeedbackSettings(Section):
+    """Which events say that an item was shown, and how long a use of it counts as an answer."""
+
+    # Give each recommended item an id of its own, and join the events that bring it back with what the user uses.
+    # Another generation, for what was shown is kept in the users' states.
+    enabled: bool = Field(default=False, alias="feedback")
+    # Actions that say that an item was shown. Their events carry the item's `recommendation_id`.
+    impression_actions: CommaSeparated = ("impression",)
+    # The attribution window: seconds of event time in which a use answers an impression of the same item. An hour or
+    # so where people decide at once, a day or more where they come back.
+    window_s: float = Field(default=86_400.0, gt=0.0, allow_inf_nan=False, alias="feedback_window_s")
+    # Impressions per user that wait for an answer; beyond it the oldest is dropped, unjudged. 32 bytes each, in memory
+    # and in every changelog record of the user. Twice INTERESTFLOW_TOP_K or so.
+    remembered: int = Field(default=40, ge=1, le=1000, alias="feedback_remembered")
+    # What an impression without an answer teaches the ranker against the item, where a use teaches 1 for it; 0 for
+    # nothing.
+    ignored_weight: float = Field(default=0.1, ge=0.0, le=1.0, alias="feedback_ignored_weight")
+    # Let the share of exploration follow its click-through rate against that of the other places: between a quarter
+    # and twice INTERESTFLOW_RANKING_EXPLORATION.
+    adapt_exploration: bool = Field(default=False, alias="feedback_adapts_exploration")
+
+    @property
+    def shown(self) -> int:
+        """Impressions that a user's state holds."""
+        return self.remembered if self.enabled else 0

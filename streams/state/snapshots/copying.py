@@ -21,14 +21,17 @@ from streams.state.store import PartitionState
 BLOCK = 4_000
 
 
-def with_record_offsets(pending: PendingChange, part: PartitionState, rows: Longs) -> PendingChange:
-    """The same, but once delivered it writes each record's offset into its row. rows: (n,) of the first n records."""
+def with_record_offsets(
+    pending: PendingChange, part: PartitionState, rows: Longs, first: int = 0
+) -> PendingChange:
+    """The same, but once delivered it writes each record's offset into its row. rows: (n,) of n records from `first`
+    on."""
 
     def on_offset(begin: int) -> None:
         states = part.layout.view(part.arena)
         kept = states["sequence"][rows] == pending.sequence
         kept &= states["epoch"][rows] == part.deliveries.epoch
-        states["record_offset"][rows[kept]] = begin + np.flatnonzero(kept)
+        states["record_offset"][rows[kept]] = begin + first + np.flatnonzero(kept)
 
     return replace(pending, on_offset=on_offset)
 

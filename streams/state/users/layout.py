@@ -22,7 +22,24 @@ HISTORY_DTYPE = np.dtype(
     ]
 )
 
-DEPENDS_ON = "model, half-life, encoder, projection, dimension, history length or window of event ids"
+# What was shown to a user and waits for an answer, in the order of the log; zeros behind the last.
+SHOWN_DTYPE = np.dtype(
+    [
+        ("item", "<u8"),
+        ("time", "<i8"),
+        # Offset in the canonical topic of the state that the list was made of; -1 where unknown.
+        ("list", "<i8"),
+        # Checksum of the name of the source that the item was credited to.
+        ("source", "<u4"),
+        ("place", "<u2"),
+        ("arm", "<u2"),
+    ]
+)
+
+DEPENDS_ON = (
+    "model, half-life, encoder, projection, dimension, history length, window of event ids "
+    "or impressions remembered"
+)
 
 # Names that fields had first. A layout's id is made of these, so that states of before are read as they are.
 FIRST_NAMES = {
@@ -53,7 +70,13 @@ class UserLayout(Layout):
     """How a user's state is laid out for one model and one history length."""
 
     def __init__(
-        self, model: InterestModel, history: int, space: str, consumed: int = 2000, window: int = 16
+        self,
+        model: InterestModel,
+        history: int,
+        space: str,
+        consumed: int = 2000,
+        window: int = 16,
+        shown: int = 0,
     ) -> None:
         """history: item events in the ring.
 
@@ -61,6 +84,7 @@ class UserLayout(Layout):
         those of two versions of the model, whose half-lives are in every sum.
         consumed: items remembered as consumed, at most; beyond it a user's oldest are forgotten.
         window: ids of recent events, by which duplicates are recognised (see `duplicates`).
+        shown: impressions that wait for an answer.
         """
         dtype = np.dtype(
             [
@@ -78,6 +102,7 @@ class UserLayout(Layout):
                 ("rating_count", "<i8"),
                 ("model", model.state_dtype()),
                 ("history", HISTORY_DTYPE, (history,)),
+                *([("shown", SHOWN_DTYPE, (shown,))] if shown else []),
             ]
         )
         self.history, self.consumed = history, consumed

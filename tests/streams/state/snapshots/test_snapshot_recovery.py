@@ -132,7 +132,7 @@ def test_a_snapshot_and_the_rest_are_the_whole(seed: int) -> None:
 
 
 def no_places(patch: Patch) -> None:
-    patch.setattr("streams.worker.publishing.with_record_offsets", lambda pending, part, rows: pending)
+    patch.setattr("streams.worker.publishing.with_record_offsets", lambda pending, part, rows, first: pending)
 
 
 def gaps_are_contained(patch: Patch) -> None:

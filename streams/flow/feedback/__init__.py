@@ -1,0 +1,1 @@
+"""What becomes of recommendations that were shown: their ids, the join, the counts, and what these teach."""
