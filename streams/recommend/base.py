@@ -19,6 +19,7 @@ __all__ = [
     "CandidateSource",
     "Candidates",
     "Explores",
+    "Finder",
     "Floats",
     "Learner",
     "LearnsIgnored",
@@ -112,6 +113,18 @@ class Scorer(Protocol):
 
         The same bits as in its own `candidates`, and a user's depend on the user's own query and rows alone.
         """
+        ...
+
+
+class Finder(Protocol):
+    """A scorer that finds its candidates without their scores, which costs less."""
+
+    def rows(self, catalog: Catalog, queries: Queries, k: int) -> Rows:
+        """(U, c) the candidates' rows, as in its `candidates`."""
+        ...
+
+    def scores(self, catalog: Catalog, queries: Queries, rows: Rows) -> Mapping[str, Floats]:
+        """See `Scorer.scores`."""
         ...
 
 

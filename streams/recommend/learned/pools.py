@@ -8,7 +8,7 @@ from typing import cast
 
 import numpy as np
 
-from streams.recommend.base import Candidates, CandidateSource, Floats, Longs, Queries, Rows, Scorer
+from streams.recommend.base import Candidates, CandidateSource, Finder, Floats, Longs, Queries, Rows, Scorer
 from streams.recommend.catalog import Catalog
 from streams.recommend.learned.columns import Columns
 from streams.recommend.learned.segments import segments
@@ -54,7 +54,7 @@ def _pool(
     segment: int,
 ) -> Pool:
     """places: of each score among the pool's."""
-    found = [source.candidates(catalog, query, k) for source in sources]
+    found = [_found(source, catalog, query, k) for source in sources]
     rows = distinct(np.concatenate([one.rows[0] for one in found]))
     scores = np.full((len(places), len(rows)), NOTHING, dtype=np.float32)
     for source, own in zip(sources, found, strict=True):
@@ -66,6 +66,13 @@ def _pool(
         else:
             _place(own, places, rows, scores)
     return Pool(rows, scores, segment)
+
+
+def _found(source: CandidateSource, catalog: Catalog, query: Queries, k: int) -> Candidates:
+    """What a source finds; without scores where it gives them for all candidates."""
+    if hasattr(source, "rows"):
+        return Candidates(cast(Finder, source).rows(catalog, query, k), {})
+    return source.candidates(catalog, query, k)
 
 
 def _place(own: Candidates, places: Mapping[str, int], rows: Rows, scores: Floats) -> None:

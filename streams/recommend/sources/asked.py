@@ -6,7 +6,7 @@ import numpy as np
 
 from streams.recommend.base import Mask, Queries, Rows
 from streams.recommend.catalog import Catalog
-from streams.recommend.sources.reading import newest_items
+from streams.recommend.sources.reading import banned, newest_items
 
 
 class Asked:
@@ -27,19 +27,17 @@ class Asked:
         return self._newest[1]
 
     def banned(self, catalog: Catalog, queries: Queries, user: int) -> Mask:
-        """(n,) true for the rows that the user must not get: hidden, removed or excluded ones.
+        """See `banned`.
 
         Good until the next call. Costs as much as the user excludes, and the whole catalog only where that changed.
         """
-        of, content = self._of, (catalog, catalog.changes, catalog.removals)
+        of, content, out = self._of, (catalog, catalog.changes, catalog.removals), queries.exclude[user]
         if self._catalog is None or self._catalog[0] is not catalog or self._catalog[1:] != content[1:]:
-            self._catalog, self._banned = content, ~catalog.live
+            self._catalog, self._banned = content, banned(catalog, queries, user)
         elif of is not None and of[0] is queries and of[1] == user:
             return self._banned
         else:
             self._banned[self._excluded] = ~catalog.live[self._excluded]
-        out = queries.exclude[user]
-        self._excluded = np.fromiter(out, dtype=np.int32, count=len(out))
+        self._of, self._excluded = (queries, user), np.fromiter(out, dtype=np.int32, count=len(out))
         self._banned[self._excluded] = True
-        self._of = queries, user
         return self._banned

@@ -16,10 +16,11 @@ from streams.recommend.sources.asked import Asked
 from streams.recommend.sources.reading import (
     NOTHING,
     Sums,
-    candidates,
     each_once,
     moments,
     said_of,
+    scored,
+    stacked,
     top,
 )
 
@@ -58,15 +59,18 @@ class NeighbourSource:
 
     def candidates(self, catalog: Catalog, queries: Queries, k: int) -> Candidates:
         """See `CandidateSource.candidates`; scores under NAMES."""
+        return scored(self, catalog, queries, k)
+
+    def rows(self, catalog: Catalog, queries: Queries, k: int) -> Rows:
+        """See `recommend.base.Finder`."""
         self._table.refresh()
         newest, when, found = self._asked.newest(queries), moments(queries, self._table), []
         for user in range(len(queries)):
             touched = self._gather(queries, user, newest[user], int(when[user]))
             values = self._values(touched, self._asked.banned(catalog, queries, user))
             places = top(values, touched, max(k, self._found))
-            rows = touched[places[values[places] > 0]]
-            found.append((rows, dict(zip(NAMES, self._said(rows), strict=True))))
-        return candidates(found, NAMES)
+            found.append(touched[places[values[places] > 0]])
+        return stacked(found)
 
     def scores(self, catalog: Catalog, queries: Queries, rows: Rows) -> Mapping[str, Floats]:
         """See `recommend.base.Scorer`."""

@@ -15,9 +15,10 @@ from streams.recommend.catalog import Catalog
 from streams.recommend.sources.asked import Asked
 from streams.recommend.sources.reading import (
     NOTHING,
-    candidates,
     moments,
     said_of,
+    scored,
+    stacked,
     top,
     use_weights,
 )
@@ -42,14 +43,18 @@ class OwnSource:
 
     def candidates(self, catalog: Catalog, queries: Queries, k: int) -> Candidates:
         """See `CandidateSource.candidates`; scores under NAMES."""
+        return scored(self, catalog, queries, k)
+
+    def rows(self, catalog: Catalog, queries: Queries, k: int) -> Rows:
+        """See `recommend.base.Finder`."""
         found = []
         for user in range(len(queries)):
             rows, sums = self._sums(queries, user)
             allowed = ~self._asked.banned(catalog, queries, user)[rows]
             rows, sums = rows[allowed], sums[allowed]
             best = top(np.ascontiguousarray(sums[:, CHOOSING]), rows, max(k, self._found))
-            found.append((rows[best], dict(zip(NAMES, sums[best].T, strict=True))))
-        return candidates(found, NAMES)
+            found.append(rows[best])
+        return stacked(found)
 
     def scores(self, catalog: Catalog, queries: Queries, rows: Rows) -> Mapping[str, Floats]:
         """See `recommend.base.Scorer`."""

@@ -10,7 +10,7 @@ from streams.items.table import ItemTable
 from streams.recommend.base import Candidates, Floats, Queries, Rows
 from streams.recommend.catalog import Catalog
 from streams.recommend.sources.asked import Asked
-from streams.recommend.sources.reading import NOTHING, candidates, distinct, moments, said_of
+from streams.recommend.sources.reading import NOTHING, distinct, moments, said_of, scored, stacked
 
 # By `items.layout.HALF_LIVES_MS`.
 NAMES = tuple(f"popularity_{half_life}" for half_life in ("10m", "6h", "1d", "7d", "30d", "90d"))
@@ -26,14 +26,16 @@ class PopularitySource:
 
     def candidates(self, catalog: Catalog, queries: Queries, k: int) -> Candidates:
         """See `CandidateSource.candidates`; scores under NAMES."""
+        return scored(self, catalog, queries, k)
+
+    def rows(self, catalog: Catalog, queries: Queries, k: int) -> Rows:
+        """See `recommend.base.Finder`."""
         self._table.refresh()
-        when, found = moments(queries, self._table), []
+        found = []
         for user in range(len(queries)):
             out = self._asked.banned(catalog, queries, user)
-            rows = distinct(self._table.leaders.first(max(k, self._found), out))
-            sums = self._table.decayed(rows, int(when[user]))
-            found.append((rows, dict(zip(NAMES, sums.T, strict=True))))
-        return candidates(found, NAMES)
+            found.append(distinct(self._table.leaders.first(max(k, self._found), out)))
+        return stacked(found)
 
     def scores(self, catalog: Catalog, queries: Queries, rows: Rows) -> Mapping[str, Floats]:
         """See `recommend.base.Scorer`; it says nothing of items that were never used."""

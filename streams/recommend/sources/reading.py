@@ -10,7 +10,8 @@ import numpy as np
 from streams.items.table import ItemTable
 from streams.kernels.compiling import compiled
 from streams.kernels.items import nearest, reading
-from streams.recommend.base import Candidates, Floats, Longs, Queries, Rows
+from streams.recommend.base import Candidates, Finder, Floats, Longs, Mask, Queries, Rows
+from streams.recommend.catalog import Catalog
 from streams.recommend.exact import dots
 
 NOTHING = np.float32(np.nan)
@@ -49,6 +50,14 @@ def newest_items(queries: Queries) -> Rows:
         newest = np.lexsort((np.arange(len(items)), order))[::-1]
         kept = list(dict.fromkeys(int(items[i]) for i in newest if items[i] >= 0 and signed[i] > 0))
         own[: len(kept)] = kept
+    return found
+
+
+def banned(catalog: Catalog, queries: Queries, user: int) -> Mask:
+    """(n,) true for the rows that the user must not get: hidden, removed or excluded ones."""
+    found = ~catalog.live
+    if out := queries.exclude[user]:
+        found[np.fromiter(out, dtype=np.int64, count=len(out))] = True
     return found
 
 
@@ -92,6 +101,22 @@ def candidates(found: Sequence[tuple[Rows, Mapping[str, Floats]]], names: Sequen
         for name in names:
             scores[name][user, : len(own)] = said[name]
     return Candidates(rows, scores)
+
+
+def stacked(found: Sequence[Rows]) -> Rows:
+    """(U, c) the rows (c,) of each user, -1 after the last."""
+    if len(found) == 1:
+        return found[0][None]
+    rows = np.full((len(found), max(map(len, found), default=0)), -1, dtype=np.int32)
+    for own, one in zip(rows, found, strict=True):
+        own[: len(one)] = one
+    return rows
+
+
+def scored(source: Finder, catalog: Catalog, queries: Queries, k: int) -> Candidates:
+    """What a source finds, with its scores."""
+    rows = source.rows(catalog, queries, k)
+    return Candidates(rows, source.scores(catalog, queries, rows))
 
 
 def said_of(rows: Rows, names: Sequence[str], said: Any) -> Mapping[str, Floats]:

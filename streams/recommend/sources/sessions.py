@@ -20,9 +20,10 @@ from streams.recommend.sources.asked import Asked
 from streams.recommend.sources.reading import (
     NOTHING,
     Sums,
-    candidates,
     each_once,
     said_of,
+    scored,
+    stacked,
     top,
 )
 
@@ -51,15 +52,18 @@ class SessionSource:
 
     def candidates(self, catalog: Catalog, queries: Queries, k: int) -> Candidates:
         """See `CandidateSource.candidates`; scores under NAME."""
+        return scored(self, catalog, queries, k)
+
+    def rows(self, catalog: Catalog, queries: Queries, k: int) -> Rows:
+        """See `recommend.base.Finder`."""
         self._table.refresh()
         newest, found = self._asked.newest(queries), []
         for user in range(len(queries)):
             touched = self._gather(queries, user, newest[user])
             touched = touched[~self._asked.banned(catalog, queries, user)[touched]]
-            values = self._sums.values[touched, 0]
-            places = top(values, touched, max(k, self._found))
-            found.append((touched[places], {NAME: values[places]}))
-        return candidates(found, (NAME,))
+            places = top(self._sums.values[touched, 0], touched, max(k, self._found))
+            found.append(touched[places])
+        return stacked(found)
 
     def scores(self, catalog: Catalog, queries: Queries, rows: Rows) -> Mapping[str, Floats]:
         """See `recommend.base.Scorer`."""
