@@ -36,7 +36,7 @@ from streams.flow.rendering import NOTHING_BESIDE, Beside, Quoted, ranked_items
 from streams.flow.signals import EventWeights
 from streams.interest.base import Floats, InterestModel, Longs
 from streams.recommend import Catalog, Queries, Ranked, Recommender
-from streams.recommend.base import Learner
+from streams.recommend.abilities import Learner
 from streams.state.changelog import TopicIdentity
 from streams.state.users.layout import UserLayout
 from streams.state.users.partition import UserPartition

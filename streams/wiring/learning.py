@@ -8,7 +8,7 @@ from typing import Any
 from streams.items.table import ItemTable
 from streams.kafka.brokers import Brokers
 from streams.ops.metrics import Metrics
-from streams.recommend.base import SharesLearning
+from streams.recommend.abilities import SharesLearning
 from streams.settings.settings import Settings
 from streams.worker.guard import Guard
 from streams.worker.learning.flushing import ItemFlusher

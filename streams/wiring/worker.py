@@ -22,7 +22,7 @@ from streams.ops.endpoints import Health
 from streams.ops.log_lines import with_log
 from streams.ops.metrics import Metrics
 from streams.ops.process import fail
-from streams.recommend.base import ShowsExposure
+from streams.recommend.abilities import ShowsExposure
 from streams.settings.settings import Settings
 from streams.wiring.app import build_faust_app, build_flow, build_rows, state_space
 from streams.wiring.destinations import build_log

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import settings as examples
 
 from streams.recommend import RECOMMENDERS, Queries, Recommender
-from streams.recommend.base import UsesItems
+from streams.recommend.abilities import UsesItems
 from streams.recommend.learned.columns import Columns
 from streams.recommend.learned.linear import LinearRanker
 from streams.recommend.learned.mlp import MlpRanker

@@ -14,7 +14,7 @@ from streams.flow.feedback.joining import FeedbackJoin
 from streams.flow.feedback.shown_lists import ShownLists
 from streams.flow.learning.next_uses import NextUses
 from streams.recommend import Catalog, Queries, Ranked, Recommender
-from streams.recommend.base import Explores, LearnsIgnored
+from streams.recommend.abilities import Explores, LearnsIgnored
 from streams.recommend.content_ranker import CONTENT
 from streams.recommend.why.sentences import OTHER
 from streams.settings.sections.recommendations import FeedbackSettings

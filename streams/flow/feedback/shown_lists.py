@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from streams.flow.feedback.impressions import IGNORED, SHOWN, Joined
 from streams.flow.learning.next_uses import NextUses
 from streams.recommend import Catalog, Queries
-from streams.recommend.base import LearnsIgnored
+from streams.recommend.abilities import LearnsIgnored
 from streams.state.users.partition import UserPartition
 
 # Partition, user, and the offset of the state that the list was made of.

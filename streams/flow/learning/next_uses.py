@@ -11,7 +11,8 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from streams.recommend import Catalog, Queries
-from streams.recommend.base import Learner, Longs, Rows
+from streams.recommend.abilities import Learner
+from streams.recommend.base import Longs, Rows
 from streams.recommend.gains import LONG, gain_of, ideal, places
 
 # Of so many lists the means are, more or less: with each list, those before it lose one part of so many.

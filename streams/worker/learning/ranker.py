@@ -14,7 +14,7 @@ import logging
 from sinks.base import Delivery, Log, TopicRecords
 from streams.catalog.learned import Order, RankerError, ranker_record, read_ranker
 from streams.flow.learning.records import ranker_sums
-from streams.recommend.base import Merger, SharesLearning
+from streams.recommend.abilities import Merger, SharesLearning
 from streams.settings.errors import UserError
 from streams.settings.sections.topics import TopicSettings
 from streams.state.items.partition import ItemPartition

@@ -17,7 +17,7 @@ from streams.history.evaluate.live.learned import LearnedItems
 from streams.history.evaluate.live.questions import NOBODY, Frozen, Questions
 from streams.history.evaluate.live.space import Space
 from streams.history.evaluate.memory import NOTHING
-from streams.recommend.base import Learner
+from streams.recommend.abilities import Learner
 from streams.state.users.partition import UserPartition
 from streams.wiring.app import build_flow
 

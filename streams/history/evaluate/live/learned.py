@@ -9,7 +9,7 @@ from streams.history.evaluate.live.questions import SPAN_MS, Frozen
 from streams.items.signals import ItemSignals
 from streams.items.states import ItemStates
 from streams.items.table import ItemTable
-from streams.recommend.base import UsesItems
+from streams.recommend.abilities import UsesItems
 
 
 class LearnedItems:

@@ -12,8 +12,9 @@ from streams.items.signals import NO_KEY, ItemSignals
 from streams.items.states import ItemStates
 from streams.items.table import ItemTable
 from streams.recommend import RECOMMENDERS
+from streams.recommend.abilities import Learner, UsesItems
 from streams.recommend.after.picked import best
-from streams.recommend.base import Candidates, CandidateSource, Floats, Learner, Queries, Rows, UsesItems
+from streams.recommend.base import Candidates, CandidateSource, Floats, Queries, Rows
 from streams.recommend.catalog import Catalog
 from streams.recommend.content import ContentSource
 from streams.recommend.content_ranker import CONTENT

@@ -14,7 +14,7 @@ from streams.events.records import Record
 from streams.kafka.member.batches import RecordBatch
 from streams.ops.metrics import Metrics
 from streams.recommend import RECOMMENDERS
-from streams.recommend.base import SharesLearning
+from streams.recommend.abilities import SharesLearning
 from streams.recommend.learned.hybrid import HybridRecommender
 from streams.settings.settings import Settings
 from streams.state.items.layout import ItemLayout
