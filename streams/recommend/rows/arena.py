@@ -30,8 +30,9 @@ HEADER, LENGTH = Struct("<5Q"), Struct("<I")
 IDS = 4096
 # Of one edition at most, and of all; files with holes, which cost nothing.
 EDITION_BYTES, ALL_BYTES = 1 << 40, 1 << 62
-# Seconds for which the header may be held by another process: it is held for microseconds, unless one is stopped there.
-PATIENCE_S, PAUSE_S = 1.0, 0.0005
+# Seconds for which the header may be held by another process: microseconds of work, unless one is stopped there, or
+# gets no CPU.
+PATIENCE_S, PAUSE_S = 5.0, 0.0005
 # Bytes of vectors written at once.
 CHUNK = 8 << 20
 
