@@ -104,9 +104,14 @@ def behind(settings: Settings, events: list[tuple[int, dict[str, Any]]], lists: 
     times = [event["timestamp"] for _, event in events]
     stamps = [one.timestamp()[1] for one in lists]
     folded = np.maximum.accumulate([orjson.loads(one.value())["offset"] for one in lists])
-    found = []
+    found, before = [], dict[bytes, int]()
     for message, row in zip(messages, rows, strict=True):
-        used = events[bisect_left(times, int(row["item"]["time"]) + 1) - 1][0]
+        # Most records are of an item that was not used itself: another one was, by a user of both.
+        uses, known = int(row["item"]["uses"]), before.get(message.key(), 0)
+        before[message.key()] = uses
+        if uses == known:
+            continue
+        used = events[bisect_left(times, int(row["item"]["newest"]) + 1) - 1][0]
         at = bisect_left(stamps, message.timestamp()[1]) - 1
         if at >= 0:
             found.append(max(0, int(folded[at]) - used))

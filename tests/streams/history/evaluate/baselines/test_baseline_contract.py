@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 
 from streams.history.evaluate.baselines.base import Baseline
-from streams.history.evaluate.baselines.registry import BASELINES, build_baseline
+from streams.history.evaluate.baselines.registry import BASELINES, build_baseline, require
 from streams.history.evaluate.baselines.search import Between, OneOf, choices
 from streams.history.evaluate.contender import Request, Rows, Visit
 from streams.history.evaluate.judge import Judge
@@ -109,3 +111,16 @@ def test_a_wrong_name_or_parameter_is_told() -> None:
         build_baseline("popularity", 3, 10, depth=4)
     with pytest.raises(UserError, match="decayed_content needs the items' vectors"):
         build_baseline("decayed_content", 3, 10)
+
+
+@pytest.mark.parametrize(
+    ("name", "module"), [("ease", "scipy"), ("implicit_als", "implicit"), ("popularity", "numba")]
+)
+def test_a_library_that_is_not_there_is_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, module: str
+) -> None:
+    # Whatever else it needs is there.
+    for other in BASELINES[name].needs:
+        monkeypatch.setitem(sys.modules, other, None if other == module else ModuleType(other))
+    with pytest.raises(UserError, match=rf"{name} needs {module} .*: install it with"):
+        require(name)
