@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Container, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -10,11 +11,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from streams.history.evaluate.contenders import EvaluateError, lives, require
 from streams.history.evaluate.judged import Judged
+from streams.history.evaluate.live_tuning import with_values
 from streams.history.evaluate.report.findings import Findings
 from streams.history.evaluate.report.page import page
 from streams.history.evaluate.report.pictures import draw
 from streams.history.evaluate.run import Plan, Run, told
-from streams.history.evaluate.tradeoffs.varying import curves, entrants
+from streams.history.evaluate.tradeoffs.varying import Entrant, curves, entrants
 from streams.settings.settings import Settings
 
 PAGE, FILE = "report.md", "report.json"
@@ -27,8 +29,7 @@ def evaluate(settings: Settings, plan: Plan) -> Findings:
 
     Raises EvaluateError, VaryError, TuneError, DatasetError, SettingsError, EncoderError.
     """
-    require(plan.names)
-    entered = entrants(plan.names, [name for name in plan.names if lives(name)], plan.vary)
+    entered = _entered(settings, plan)
     labels = [one.label for one in entered]
     reference = plan.reference or labels[0]
     if reference not in (*labels, BEST):
@@ -44,16 +45,29 @@ def evaluate(settings: Settings, plan: Plan) -> Findings:
         raise EvaluateError("the second half holds no target: give more events, or another task")
     about = {**_about(plan), "items": len(stream.items), "users": stream.users, "visits": len(stream.visits)}
     chosen = {judged.name: parameters for judged, parameters in outcomes}
-    compared = best_method(all_judged) if reference == BEST else reference
+    methods = {one.label for one in entered if not lives(one.name)}
+    compared = best_method(all_judged, methods) if reference == BEST else reference
     findings = Findings.of(about, all_judged, compared, plan.seed, chosen, curves(entered))
     write(findings, plan.out)
     return findings
 
 
-def best_method(all_judged: list[Judged]) -> str:
-    """The method to compare with that has the highest NDCG@10; of all contenders where none is such a method."""
-    methods = [judged for judged in all_judged if not lives(judged.name)] or all_judged
-    return max(methods, key=lambda judged: judged.per_target("gain")).name
+def _entered(settings: Settings, plan: Plan) -> list[Entrant]:
+    """Who is judged. Raises EvaluateError, VaryError, and TuneError where the settings do not allow a value."""
+    require(plan.names)
+    found = entrants(plan.names, [name for name in plan.names if lives(name)], plan.vary)
+    for one in found:
+        with_values(settings, one.values)
+    return found
+
+
+def best_method(all_judged: Sequence[Judged], methods: Container[str]) -> str:
+    """Of the methods to compare with, the one of the highest NDCG@10; of all contenders where none is judged.
+
+    methods: names of these methods.
+    """
+    compared = [judged for judged in all_judged if judged.name in methods] or all_judged
+    return max(compared, key=lambda judged: judged.per_target("gain")).name
 
 
 def write(findings: Findings, folder: Path) -> None:

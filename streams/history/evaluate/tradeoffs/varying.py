@@ -7,11 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from streams.history.evaluate.live_tuning import BESIDE, SECTIONS
 from streams.settings.errors import UserError
 from streams.settings.settings import PLACES
-
-# Sections whose settings change neither the visits nor the items' vectors, which all contenders share.
-SECTIONS = ("interest", "user_state", "recommendations", "ranking")
 
 
 class VaryError(UserError):
@@ -46,8 +44,8 @@ def parse(text: str) -> tuple[str, list[Any]]:
     values = [_value(one) for one in rest.split(",") if one.strip()]
     if not values or len(set(values)) < len(values):
         raise VaryError(f"{text!r}: write NAME=VALUE,VALUE, each value once")
-    if name not in PLACES or PLACES[name][0] not in SECTIONS:
-        known = sorted(flat for flat, (section, _) in PLACES.items() if section in SECTIONS)
+    known = sorted([*BESIDE, *(flat for flat, (section, _) in PLACES.items() if section in SECTIONS)])
+    if name not in known:
         raise VaryError(f"{name!r} cannot be varied; what can: {', '.join(known)}")
     return name, values
 

@@ -49,9 +49,17 @@ def test_each_value_is_a_contender_of_its_own() -> None:
     assert curves(judged)["hybrid ranking_diversity"][1] == ("0.5", "hybrid ranking_diversity=0.5")
 
 
-@pytest.mark.parametrize(
-    "wrong", ["ranking_diversity", "ranking_diversity=", "top_kk=1", "encoder=a,b", "top_k=5,5"]
-)
+WRONG = [
+    "ranking_diversity",
+    "ranking_diversity=",
+    "top_kk=1",
+    "encoder=a,b",
+    "exclude_consumed=true",
+    "ranking_rate=1,1",
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
 def test_what_cannot_be_varied_is_said(wrong: str) -> None:
     with pytest.raises(VaryError, match=r"VALUE|can:"):
         parse(wrong)
@@ -79,6 +87,7 @@ def test_a_report_of_a_varied_setting(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_value_that_no_setting_takes_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INTERESTFLOW_ENCODER", "hashing")
     command = ["evaluate", str(shop_file(tmp_path)), "--dataset", "online-retail", "--out", str(tmp_path)]
-    result = CliRunner().invoke(app, [*command, "--recommender", "hybrid", "--vary", "ranking_diversity=-1"])
-    assert result.exit_code == 1
-    assert "ranking_diversity -1" in result.output
+    for varied in ("ranking_diversity=-1", "ranking_caps=categories"):
+        result = CliRunner().invoke(app, [*command, "--recommender", "hybrid", "--vary", varied])
+        assert result.exit_code == 1
+        assert varied.replace("=", " ") in result.output
