@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from xxhash import xxh3_64_intdigest
 
-from streams.items.drawing import CERTAIN, Drawing
 from streams.items.layout import SESSION_MS
 from streams.items.signals import NO_KEY, Floats, ItemSignals, Keys, Longs
 from streams.kernels.compiling import compiled
 from streams.kernels.items.signals import emit
 
-GOLDEN, WORD = 0x9E3779B97F4A7C15, 2**64 - 1
+# Items used before one that it forms pairs with, at most.
+PREVIOUS = 20
+# What the item before learns of the one after it is 1 / (1 + FALL * (k - 1)) for the k-th before; what the one after
+# learns of it is this times BACKWARD.
+FALL, BACKWARD = 0.25, 0.3
+
+WORD = 2**64 - 1
+
+
+@lru_cache
+def nearness(pairs: int) -> Floats:
+    """(2, PREVIOUS) weights of the pairs, forward and backward; 0 for those that are not made.
+
+    pairs: of one use, at most. Three of four are forward: with them most is learned of as many, more than with pairs
+    that are drawn by chance.
+    """
+    forward = 1 / (1 + FALL * np.arange(PREVIOUS))
+    found = np.stack((forward, BACKWARD * forward)).astype(np.float32)
+    most = min(PREVIOUS, -(-3 * pairs // 4))
+    found[0, most:], found[1, max(0, pairs - most) :] = 0, 0
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,23 +80,24 @@ def user_key(user_id: str) -> int:
     return int(xxh3_64_intdigest(user_id.encode()))
 
 
-def item_signals(remembered: Remembered, uses: Uses, drawn: Drawing) -> ItemSignals:
-    """What the uses say, use by use: of the item, then of the pairs with the last items before it that are drawn.
+def item_signals(remembered: Remembered, uses: Uses, near: Floats) -> ItemSignals:
+    """What the uses say, use by use: of the item, then of the pairs with the last items before it.
+
+    near: as `nearness` has it.
 
     A use of weight above 1 counts as 1. The items before are those among the user's last H signals that had a weight
     above 0, each once, by its newest use, without the item itself; so the signals do not depend on where batches end.
-    Nor does what is drawn: it depends on the user, the item and the time alone.
     """
     weights = np.minimum(uses.weights, np.float32(1))
     columns = (uses.users, uses.items, uses.times, weights, uses.ordinals, uses.offsets)
     if compiled():
         rings = (remembered.items, remembered.weights, remembered.ordinals, remembered.users)
         whole = (np.ascontiguousarray(column) for column in columns)
-        return ItemSignals(*emit(*rings, *whole, drawn.weights, drawn.chances, SESSION_MS))
-    return _plainly(remembered, Uses(*columns), drawn)
+        return ItemSignals(*emit(*rings, *whole, near, SESSION_MS))
+    return _plainly(remembered, Uses(*columns), near)
 
 
-def _plainly(remembered: Remembered, uses: Uses, drawn: Drawing) -> ItemSignals:
+def _plainly(remembered: Remembered, uses: Uses, near: Floats) -> ItemSignals:
     """The same without compiled code."""
     known: dict[int, dict[int, int]] = {}
     rows: list[tuple[int, int, np.float32, int, int, int]] = []
@@ -90,31 +110,12 @@ def _plainly(remembered: Remembered, uses: Uses, drawn: Drawing) -> ItemSignals:
         rows.append((item, NO_KEY, np.float32(weight), time, session_key(keys[user], time), offset))
         oldest = ordinal - length
         before = [other for other in reversed(own) if other != item and own[other] >= oldest]
-        for other, forward, said in _drawn(before, _start(keys[user], item, time), drawn):
-            pair = (other, item) if forward else (item, other)
-            rows.append((*pair, said, time, NO_KEY, offset))
+        for k, other in enumerate(before[:PREVIOUS]):
+            pairs = zip(((other, item), (item, other)), near[:, k], strict=True)
+            rows += [(*pair, said, time, NO_KEY, offset) for pair, said in pairs if said > 0]
         own.pop(item, None)
         own[item] = ordinal
     return _columns(rows)
-
-
-def _drawn(before: list[int], at: int, drawn: Drawing) -> Iterator[tuple[int, bool, np.float32]]:
-    """Of the pairs with the items before, the newest first: the item, True for forward, and the weight.
-
-    at: in [0, CERTAIN). A pair is kept where the sum of it and the chances so far passes a multiple of CERTAIN; so
-    their number is the one expected, but for less than one.
-    """
-    for k, other in enumerate(before[: drawn.weights.shape[1]]):
-        for way in (0, 1):
-            at += int(drawn.chances[way, k])
-            if at >= CERTAIN:
-                at -= CERTAIN
-                yield other, way == 0, drawn.weights[way, k]
-
-
-def _start(user: int, item: int, time: int) -> int:
-    """A random number in [0, CERTAIN) of a use."""
-    return _mixed(user ^ _mixed(item + time * GOLDEN & WORD)) % CERTAIN
 
 
 def _items(remembered: Remembered, user: int) -> dict[int, int]:
@@ -135,7 +136,7 @@ def _items(remembered: Remembered, user: int) -> dict[int, int]:
 
 def session_key(user: int, time: int) -> int:
     """Key of the session of a user, by `user_key`, at a time, milliseconds; never NO_KEY."""
-    day = (time // SESSION_MS + 1) * GOLDEN & WORD
+    day = (time // SESSION_MS + 1) * 0x9E3779B97F4A7C15 & WORD
     return _mixed(user ^ _mixed(day)) or 1
 
 

@@ -20,7 +20,7 @@ from streams.flow.learning.speaking import speak
 from streams.flow.signals import times
 from streams.interest.base import Change, Floats, ItemDeltas, Longs, Signals, States
 from streams.interest.steps import Steps, update_each
-from streams.items.drawing import drawing
+from streams.items.signaller import nearness
 from streams.kernels.compiling import compiled
 from streams.kernels.rings import take_in
 from streams.state.layout import Rows
@@ -103,8 +103,8 @@ class BatchFolder:
         signals, indices = self._signals(batch, states, texts)
         found = NOTHING_SAID
         if (wanted := self.options.recommendations).learn_items:
-            drawn = drawing(wanted.learned_pairs)
-            found = speak(part, batch, states, signals, indices, before, aside, self.catalog, drawn)
+            near = nearness(wanted.learned_pairs)
+            found = speak(part, batch, states, signals, indices, before, aside, self.catalog, near)
         change, steps = self._update(moving, signals)
         actions = batch.new.events.actions.only(indices)
         self.history.write(states["history"], batch.plan, signals, actions, before, batch.base[indices] > 0)

@@ -17,8 +17,7 @@ from streams.flow.folding.batch import Batch
 from streams.flow.folding.waiting import SetAside
 from streams.flow.learning.said import NOTHING_SAID, Said
 from streams.flow.signals import times
-from streams.interest.base import Longs, Signals
-from streams.items.drawing import Drawing
+from streams.interest.base import Floats, Longs, Signals
 from streams.items.signaller import Remembered, Uses, item_signals, session_key, user_key
 from streams.items.signals import NO_KEY, ItemSignals
 from streams.recommend import Catalog
@@ -35,7 +34,7 @@ def speak(
     before: Longs,
     aside: SetAside,
     catalog: Catalog,
-    drawn: Drawing,
+    near: Floats,
 ) -> Said:
     """What a batch says, while the histories in the states (U,) are those of before it.
 
@@ -43,7 +42,7 @@ def speak(
     """
     if batch.waited:
         return NOTHING_SAID
-    known = _of_signals(part, batch, states, signals, indices, before, catalog, drawn)
+    known = _of_signals(part, batch, states, signals, indices, before, catalog, near)
     if not aside.events.any():
         return Said(known)
     unknown, names = _of_unknown(batch, aside)
@@ -61,7 +60,7 @@ def _of_signals(
     indices: Longs,
     before: Longs,
     catalog: Catalog,
-    drawn: Drawing,
+    near: Floats,
 ) -> ItemSignals:
     base = batch.base[indices]
     chosen = np.flatnonzero((signals.items >= 0) & (base > 0))
@@ -79,7 +78,7 @@ def _of_signals(
         ordinals=before[users] + batch.plan.occurrence[chosen],
         offsets=batch.new.offsets[indices[chosen]],
     )
-    return item_signals(Remembered.of(states["history"][batch.moved], keys), uses, drawn)
+    return item_signals(Remembered.of(states["history"][batch.moved], keys), uses, near)
 
 
 def _of_unknown(batch: Batch, aside: SetAside) -> tuple[ItemSignals, dict[int, str]]:

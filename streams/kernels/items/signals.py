@@ -10,8 +10,6 @@ from streams.kernels.compiling import helper, kernel
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-# A chance is a whole number of so many.
-_CERTAIN = np.uint64(2**32)
 
 
 @helper
@@ -67,39 +65,29 @@ def _use(user: int, item: Any, ordinal: int, count: int, known: Any, numbers: An
 
 
 @helper
-def _start(user: Any, item: Any, time: Any) -> Any:
-    """A random number of a use, of as many bits as a chance has."""
-    return _mixed(user ^ _mixed(item + np.uint64(time) * _GOLDEN)) & (_CERTAIN - np.uint64(1))
-
-
-@helper
-def _pairs(use: Any, item: Any, before: Any, drawn: Any, at: Any, columns: Any, n: int) -> int:
-    """Write the pairs of a use that are drawn; returns where the next signal goes.
+def _pairs(use: Any, item: Any, before: Any, nearness: Any, columns: Any, n: int) -> int:
+    """Write the pairs of a use; returns where the next signal goes.
 
     before: how many items, their keys, the numbers of their uses, and the least of these that counts.
     """
     count, known, numbers, oldest = before
-    (weights, chances), (keys, others, said, source) = drawn, columns
+    keys, others, said, source = columns
     near = 0
     for place in range(count):
         other = known[place]
-        if other == item or near == weights.shape[1] or numbers[place] < oldest:
+        if other == item or near == nearness.shape[1] or numbers[place] < oldest:
             continue
-        at += chances[0, near]
-        if at >= _CERTAIN:
-            at -= _CERTAIN
-            keys[n], others[n], said[n], source[n] = other, item, weights[0, near], use
+        if nearness[0, near] > 0:
+            keys[n], others[n], said[n], source[n] = other, item, nearness[0, near], use
             n += 1
-        at += chances[1, near]
-        if at >= _CERTAIN:
-            at -= _CERTAIN
-            keys[n], others[n], said[n], source[n] = item, other, weights[1, near], use
+        if nearness[1, near] > 0:
+            keys[n], others[n], said[n], source[n] = item, other, nearness[1, near], use
             n += 1
         near += 1
     return n
 
 
-@kernel("u8:A2 f4:A2 u4:A2 u8:C1 i8:C1 u8:C1 i8:C1 f4:C1 i8:C1 i8:C1 f4:C2 u8:C2 i8")
+@kernel("u8:A2 f4:A2 u4:A2 u8:C1 i8:C1 u8:C1 i8:C1 f4:C1 i8:C1 i8:C1 f4:C2 i8")
 def emit(
     ring_items: Any,
     ring_weights: Any,
@@ -112,18 +100,17 @@ def emit(
     ordinals: Any,
     offsets: Any,
     nearness: Any,
-    chances: Any,
     session_ms: int,
 ) -> Any:
     """The columns of `items.signals.ItemSignals`; see `items.signaller`.
 
-    ring_*: (U, H). user_keys: (U,). users to offsets: (n,) of the uses. nearness, chances: (2, m) weight of the pair
-    with the k-th item before, in either direction, where it is kept, and the chance that it is.
+    ring_*: (U, H). user_keys: (U,). users to offsets: (n,) of the uses. nearness: (2, m) weight of the pair with the
+    k-th item before, in either direction; 0 where there is none.
     """
     length, most = ring_items.shape[1], nearness.shape[1]
     known = np.zeros((len(user_keys), most + 1), np.uint64)
     numbers, counts = np.zeros(known.shape, np.int64), np.full(len(user_keys), -1, np.int64)
-    size = len(users) * (int(chances.sum() >> np.uint64(32)) + 2)
+    size = len(users) * (int((nearness > 0).sum()) + 1)
     keys, others, sessions = np.empty(size, np.uint64), np.empty(size, np.uint64), np.zeros(size, np.uint64)
     said, source, n = np.empty(size, np.float32), np.empty(size, np.int64), 0
     for use in range(len(users)):
@@ -133,8 +120,7 @@ def emit(
         keys[n], others[n], said[n], source[n] = item, 0, weights[use], use
         sessions[n] = _session(user_keys[user], times[use] // session_ms)
         before = (counts[user], known[user], numbers[user], ordinals[use] - length)
-        start = _start(user_keys[user], item, times[use])
-        n = _pairs(use, item, before, (nearness, chances), start, (keys, others, said, source), n + 1)
+        n = _pairs(use, item, before, nearness, (keys, others, said, source), n + 1)
         counts[user] = _use(user, item, ordinals[use], counts[user], known, numbers)
     used = source[:n]
     return keys[:n], others[:n], said[:n], times[used], sessions[:n], offsets[used]

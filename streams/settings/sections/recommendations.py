@@ -53,12 +53,11 @@ class RecommendationSettings(Section):
     # Learn of items from all users' events (how often each was used, by whom, and what beside it) and give every worker
     # what was learned; needs three more topics: run `interestflow topics create`.
     learn_items: bool = False
-    # What is learned beside an item: with how many of the items used before it an event pairs it, on average of users
-    # who used 20 others. Pairs are drawn, near ones more often, so that their sums are right on average; fewer cost
-    # less. 40 or more: all, in either direction.
-    learned_pairs: float = Field(default=40.0, gt=0.0)
+    # What is learned beside an item: its pairs with the items that its user used before, so many of an event at most.
+    # Three of four say what comes after, the rest what comes before. 40, with the last 20 items: all that are made.
+    learned_pairs: int = Field(default=16, ge=0, le=40)
     # Seconds between two writings of an item that changes, at least: what is learned is as old, and so many records
-    # of 3 to 4 KB are saved.
+    # of 3 to 4 KB are saved. Longer by itself where so many items change that writing takes a tenth of the time.
     learned_interval_s: float = Field(default=1.0, gt=0.0)
     # Events named as reasons of one item.
     reasons: int = Field(default=3, ge=0, le=16)

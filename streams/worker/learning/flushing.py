@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+import time
+from collections.abc import Callable, Collection
 
 from sinks.base import Delivery, Log, TopicRecords
 from streams.catalog.learned import learned_records
@@ -15,6 +16,9 @@ from streams.state.items.partition import ItemPartition
 from streams.worker.learning.ranker import MERGED_IN, NoRanker
 from streams.worker.stages.learn import Learn
 from streams.worker.threads import ModelThread
+
+# Of all time, what writing may take. An item is 6 KB, so many that change cost more than all that changes them.
+WRITING_SHARE = 0.1
 
 
 class ItemFlusher:
@@ -28,10 +32,11 @@ class ItemFlusher:
         model: ModelThread,
         interval_s: float,
         ranker: NoRanker | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """ranker: tells what it has learned, and writes what was merged."""
+        """ranker: tells what it has learned, and writes what was merged. clock: seconds."""
         self.topics, self.learn, self.sink, self.model = topics, learn, sink, model
-        self.interval, self.ranker = interval_s, ranker or NoRanker()
+        self.interval, self.ranker, self.clock = interval_s, ranker or NoRanker(), clock
         # The topic of signals, which the states are built from.
         self.source = TopicIdentity(topics.item_signals, 0)
 
@@ -42,12 +47,18 @@ class ItemFlusher:
         return not any(part.has_changed or part.deliveries.under_way for part in parts)
 
     async def run(self) -> None:
-        """For ever. What was written last is delivered before the next is written: so a slow broker is given less."""
+        """For ever. What was written last is delivered before the next is written: so a slow broker is given less.
+
+        Where many items change, so that writing takes long, it is done less often.
+        """
+        took = 0.0
         while True:
-            await asyncio.sleep(self.interval)
+            await asyncio.sleep(max(self.interval, took * (1 / WRITING_SHARE - 1)))
+            begun = self.clock()
             for delivered in await self.model.run(self.flush):
                 await asyncio.wrap_future(delivered)
             await self.model.run(self._settle)
+            took = self.clock() - begun
 
     def flush(self) -> list[Delivery]:
         """Write all that has changed, and what the ranker has learned; on the model thread."""

@@ -10,9 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.items.drawing import PREVIOUS, drawing
 from streams.items.layout import SESSION_MS
-from streams.items.signaller import Remembered, Uses, item_signals, session_key, user_key
+from streams.items.signaller import (
+    PREVIOUS,
+    Remembered,
+    Uses,
+    item_signals,
+    nearness,
+    session_key,
+    user_key,
+)
 from streams.items.signals import NO_KEY, ItemSignals
 from streams.kernels.compiling import compiled, numpy_only
 from tests.streams.items.parts import T0
@@ -21,7 +28,7 @@ EVENTS = st.lists(
     st.tuples(st.integers(0, 3), st.integers(0, 30), st.sampled_from([-1.0, 0.5, 1, 7])), max_size=90
 )
 Event = tuple[int, int, float]
-ALL = 2.0 * PREVIOUS
+ALL = 2 * PREVIOUS
 
 
 class Rings:
@@ -35,7 +42,7 @@ class Rings:
         self.counts = [0] * users
         self.keys = np.array([user_key(f"u{user}") for user in range(users)], dtype=np.uint64)
 
-    def fold(self, events: list[Event], first: int, pairs: float = ALL) -> ItemSignals:
+    def fold(self, events: list[Event], first: int, pairs: int = ALL) -> ItemSignals:
         """Signals of a batch of (user, item, weight), item 0 for none, and its events into the rings."""
         remembered = Remembered(self.items.copy(), self.weights.copy(), self.ordinals.copy(), self.keys)
         uses = []
@@ -46,7 +53,7 @@ class Rings:
             if item and weight > 0:
                 uses.append((user, item, T0 + 1000 * at, weight, self.counts[user], at))
             self.counts[user] += 1
-        return item_signals(remembered, columns(uses), drawing(pairs))
+        return item_signals(remembered, columns(uses), nearness(pairs))
 
 
 def columns(uses: list[tuple[int, int, int, float, int, int]]) -> Uses:
@@ -78,11 +85,11 @@ def rows(signals: ItemSignals) -> list[tuple[Any, ...]]:
     events=EVENTS,
     cuts=st.lists(st.integers(0, 90), max_size=4),
     length=st.sampled_from([1, 3, 16, 40]),
-    pairs=st.sampled_from([0.1, 7.0, 20.0, ALL]),
+    pairs=st.sampled_from([0, 1, 16, ALL]),
 )
 @settings(max_examples=80, deadline=None)
 def test_signals_do_not_depend_on_where_batches_end_or_on_compiled_code(
-    events: list[Event], cuts: list[int], length: int, pairs: float
+    events: list[Event], cuts: list[int], length: int, pairs: int
 ) -> None:
     whole = rows(Rings(4, length).fold(events, 0, pairs))
     ends = [0, *sorted(min(cut, len(events)) for cut in cuts), len(events)]
@@ -117,19 +124,14 @@ def test_a_use_pairs_with_the_last_positive_items_before_it(events: list[Event],
     assert rows(Rings(4, length).fold(events, 0)) == expected
 
 
-@pytest.mark.parametrize("pairs", [4.0, 13.0, 25.0])
-def test_what_is_drawn_is_right_on_average(pairs: float) -> None:
-    # Each user uses 21 items, the last of which pairs with the others.
-    users = 4000
-    events = [(user, 1 + number, 1.0) for number in range(21) for user in range(users)]
-    signals = Rings(users, 21).fold(events, 0, pairs)
-    last = signals.only((signals.offsets >= 20 * users) & (signals.others != NO_KEY))
-    assert len(last) == pytest.approx(users * pairs, rel=0.001)
-    forward = last.others == 21
-    for chosen, before, share in ((forward, last.items, 1.0), (~forward, last.others, 0.3)):
-        for k in range(20):
-            said = last.weights[chosen & (before == 20 - k)]
-            assert said.sum() / users == pytest.approx(share / (1 + 0.25 * k), rel=0.2, abs=0.02)
+@pytest.mark.parametrize(("pairs", "forward", "backward"), [(0, 0, 0), (1, 1, 0), (16, 12, 4), (26, 20, 6)])
+def test_of_fewer_pairs_the_nearest_are_made(pairs: int, forward: int, backward: int) -> None:
+    events = [(0, 1 + number, 1.0) for number in range(25)]
+    found, whole = (Rings(1, 30).fold(events, 0, number) for number in (pairs, ALL))
+    assert set(rows(found)) <= set(rows(whole))
+    last = found.only((found.offsets == 24) & (found.others != NO_KEY))
+    assert last.items[last.others == 25].tolist() == [24 - k for k in range(forward)]
+    assert last.others[last.items == 25].tolist() == [24 - k for k in range(backward)]
 
 
 def test_a_session_is_a_users_day() -> None:
