@@ -15,7 +15,7 @@ from streams.events.columns.records import RecordColumns
 from streams.events.provenance import Origin, OriginReader
 from streams.events.records import SourceRecord
 from streams.events.rejections import Rejected
-from streams.flow.feedback.impressions import Joined
+from streams.flow.feedback.impressions import NOTHING_JOINED, Joined
 from streams.flow.learning.said import NOTHING_SAID, Said
 from streams.interest.base import Floats, ItemDeltas, Longs
 
@@ -203,7 +203,7 @@ class Updated:
     # Users' rows (m,) and the catalog rows (m,) that they used, where a recommender learns from them.
     used: list[tuple[Longs, Longs]] = field(default_factory=list)
     # What became of impressions; and whether that is counted in the partition, to be written ahead of `state`.
-    joined: list[Joined] = field(default_factory=list)
+    joined: Joined = NOTHING_JOINED
     counted: bool = False
 
     @classmethod
@@ -221,14 +221,11 @@ class Updated:
             [delta for run in runs for delta in run.item_deltas],
             Said.of([run.said for run in runs]),
         )
-        used, joined = (
-            [one for run in runs for one in run.used],
-            [one for run in runs for one in run.joined],
-        )
+        used = [one for run in runs for one in run.used]
         return cls(
             *(list(state.items()), vectors, outcomes, rows),
             item_deltas=deltas,
             said=said,
             used=used,
-            joined=joined,
+            joined=Joined.of([run.joined for run in runs]),
         )

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
-from streams.flow.feedback.ids import ARMS
-from streams.flow.feedback.impressions import SHOWN, USED, Joined
+import numpy as np
+
+from streams.flow.feedback.ids import ARMS, source_of
+from streams.flow.feedback.impressions import OUTCOMES, Joined
 from streams.state.changelog import FeedbackCounts
 from streams.state.store import PartitionState
 
+SHOWN, USED, *_ = OUTCOMES
 
-def count(part: PartitionState, joined: Sequence[Joined], last_offset: int) -> list[Joined]:
-    """Count what the events of a batch up to `last_offset` said; returns what was not counted before."""
+
+def count(part: PartitionState, joined: Joined, last_offset: int) -> bool:
+    """Count what the events of a batch up to `last_offset` said; false where they said nothing new."""
     before = counts_of(part)
-    new = [one for one in joined if one.offset > before.offset]
+    new = joined.only(joined.offsets > before.offset)
     counts = Counter(before.counts)
-    for one in new:
-        counts[f"{one.outcome}.{one.impression.name}"] += 1
+    columns = new.outcomes, new.impressions["arm"], new.impressions["source"]
+    said, numbers = np.unique(np.stack(columns, axis=1).astype(np.int64), axis=0, return_counts=True)
+    for (outcome, arm, source), number in zip(said.tolist(), numbers.tolist(), strict=True):
+        name = ARMS[min(arm, len(ARMS) - 1)]
+        counts[f"{OUTCOMES[outcome]}.{name}.{source_of(source)}"] += number
     part.feedback = FeedbackCounts(max(before.offset, last_offset), dict(counts))
-    return new
+    return len(new) > 0
 
 
 def counts_of(part: PartitionState) -> FeedbackCounts:

@@ -62,11 +62,10 @@ class Feedback:
         parts: all of this worker. last_offset: of the batch.
         """
         part = parts[partition]
-        new = count(part, updated.joined, last_offset)
-        updated.counted = bool(new)
-        if new and self._explores is not None:
+        updated.counted = count(part, updated.joined, last_offset)
+        if updated.counted and self._explores is not None:
             self._explores.explore(exploration_factor(total(parts.values())))
-        if self._lists is not None and updated.joined:
+        if self._lists is not None and len(updated.joined):
             self._lists.hear(part, updated.joined)
 
     def ids(self, queries: Queries, ranked: Ranked, list_ids: Sequence[str]) -> list[str]:

@@ -22,18 +22,20 @@ come behind its own counts, so the same holds of them, as long as compaction lea
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from streams.flow.feedback.ids import ShownItem, checksum, read_id
-from streams.flow.feedback.impressions import DISPLACED, IGNORED, SHOWN, USED, Impression, Joined
+from streams.flow.feedback.ids import checksum, read_id
+from streams.flow.feedback.impressions import NOTHING_JOINED, Joined
 from streams.flow.folding.batch import Batch
 from streams.flow.folding.item_rows import UNKNOWN_ITEM
 from streams.flow.signals import times
 from streams.interest.base import Longs
+from streams.kernels.compiling import compiled
+from streams.kernels.rings import DISPLACED, IGNORED, IMPRESSION, OTHER_ACT, SHOWN, USE, USED, join
 from streams.recommend import Catalog
 from streams.recommend.catalog import item_key
 from streams.settings.action_words import ActionSet
@@ -41,15 +43,20 @@ from streams.settings.sections.recommendations import FeedbackSettings
 from streams.state.users.duplicates import Keys, Mask
 from streams.state.users.layout import SHOWN_DTYPE
 
+FIELDS = SHOWN_DTYPE.names or ()
+ITEM, TIME = FIELDS.index("item"), FIELDS.index("time")
 
-class Act(NamedTuple):
-    """What an event means here. item: its key, 0 for none. used: whether it is a use."""
 
-    time: int
-    offset: int
-    item: int
-    used: bool
-    shown: ShownItem | None
+@dataclass(frozen=True, slots=True)
+class Acts:
+    """What n events mean here, in the order of the log. position: (n,) of each one's user. kinds: (n,).
+
+    said: (n,) of SHOWN_DTYPE: item and time of each event, and the rest of an impression.
+    """
+
+    position: Longs
+    kinds: npt.NDArray[np.uint8]
+    said: Any
 
 
 @dataclass
@@ -65,53 +72,67 @@ class FeedbackJoin:
         self._impressions = ActionSet(self.settings.impression_actions, ())
         self._window = int(self.settings.window_s * 1000)
 
-    def join(self, batch: Batch, states: Any) -> list[Joined]:
-        """What a batch says, in the order of its users and of the log; changes the impressions in the states (U,)."""
+    def join(self, batch: Batch, states: Any) -> Joined:
+        """What a batch says; changes the impressions in the states (U,)."""
         if batch.waited or not len(batch.new.offsets):
-            return []
+            return NOTHING_JOINED
         shown = self._is_impression(batch)
         # Users who have impressions that wait, or a new one; nobody else's events mean anything here.
-        meant = (states["shown"]["item"] != 0).any(axis=1)
+        meant = states["shown"]["item"][:, 0] != 0
         meant[batch.position[shown]] = True
-        found: list[Joined] = []
-        for user, acts in self._acts(batch, shown, np.flatnonzero(meant[batch.position])):
-            before = [Impression(*one) for one in states["shown"][user].tolist() if one[0]]
-            after = self._of_user(before, acts, int(batch.touched[user]), found)
-            kept = np.zeros(self.settings.remembered, dtype=SHOWN_DTYPE)
-            kept[: len(after)] = after
-            states["shown"][user] = kept
-        return found
+        indices = np.flatnonzero(meant[batch.position])
+        if not len(indices):
+            return NOTHING_JOINED
+        acts = self._acts(batch, shown, indices)
+        found = self._compiled(acts, states) if compiled() else self._one_by_one(acts, states)
+        events, outcomes, impressions = found
+        rows = batch.touched[acts.position[events]]
+        return Joined(outcomes, rows, batch.new.offsets[indices[events]], impressions)
 
-    def _of_user(
-        self, waiting: list[Impression], acts: list[Act], row: int, found: list[Joined]
-    ) -> list[Impression]:
-        """What waits after a user's events. waiting: before them, the oldest first."""
-        for act in acts:
-            left = []
-            for one in waiting:
-                if (outcome := self._outcome(one, act)) is None:
-                    left.append(one)
-                else:
-                    found.append(Joined(outcome, row, act.offset, one))
-            waiting = left
-            if act.shown is not None:
-                if len(waiting) == self.settings.remembered:
-                    found.append(Joined(DISPLACED, row, act.offset, waiting.pop(0)))
-                said = act.shown
-                new = Impression(act.item, act.time, said.offset, checksum(said.source), said.place, said.arm)
-                waiting.append(new)
-                found.append(Joined(SHOWN, row, act.offset, new))
-        return waiting
+    def _compiled(self, acts: Acts, states: Any) -> tuple[Longs, npt.NDArray[np.uint8], Any]:
+        """Of each outcome the event, by its index among the acts; the outcome; and the impression."""
+        waits = states["shown"]
+        most = int(np.count_nonzero(waits["item"])) + 2 * int(np.count_nonzero(acts.kinds == IMPRESSION))
+        events, outcomes = np.empty(most, dtype=np.int64), np.empty(most, dtype=np.uint8)
+        told = np.zeros(most, dtype=SHOWN_DTYPE)
+        count = join(
+            *(acts.position, acts.kinds, *(acts.said[name] for name in FIELDS), self._window),
+            *(waits[name] for name in FIELDS),
+            *(events, outcomes, *(told[name] for name in FIELDS)),
+        )
+        return events[:count], outcomes[:count], told[:count]
 
-    def _outcome(self, one: Impression, act: Act) -> str | None:
+    def _one_by_one(self, acts: Acts, states: Any) -> tuple[Longs, npt.NDArray[np.uint8], Any]:
+        """The same, without compiled code."""
+        waits, most = dict[int, list[Any]](), states["shown"].shape[1]
+        found: list[tuple[int, int, Any]] = []
+        columns = acts.position.tolist(), acts.kinds.tolist(), acts.said.tolist()
+        for event, (user, kind, said) in enumerate(zip(*columns, strict=True)):
+            if user not in waits:
+                waits[user] = [one for one in states["shown"][user].tolist() if one[ITEM]]
+            told = [(self._outcome(one, kind, said), one) for one in waits[user]]
+            found += [(event, outcome, one) for outcome, one in told if outcome is not None]
+            waits[user] = [one for outcome, one in told if outcome is None]
+            if kind == IMPRESSION:
+                if len(waits[user]) == most:
+                    found.append((event, DISPLACED, waits[user].pop(0)))
+                waits[user].append(said)
+                found.append((event, SHOWN, said))
+        for user, left in waits.items():
+            states["shown"][user] = np.array([*left, *[(0,) * len(FIELDS)] * (most - len(left))], SHOWN_DTYPE)
+        events, outcomes = ([one[place] for one in found] for place in (0, 1))
+        impressions = np.array([one for *_, one in found], dtype=SHOWN_DTYPE)
+        return np.array(events, dtype=np.int64), np.array(outcomes, dtype=np.uint8), impressions
+
+    def _outcome(self, one: Any, kind: int, said: Any) -> int | None:
         """What an event makes of an impression that waits; None where it waits on."""
-        if one.time + self._window < act.time:
+        if one[TIME] + self._window < said[TIME]:
             return IGNORED
-        if one.item != act.item:
+        if one[ITEM] != said[ITEM] or kind == OTHER_ACT:
             return None
-        if act.shown is not None:
+        if kind == IMPRESSION:
             return DISPLACED
-        return USED if act.used and act.time >= one.time else None
+        return USED if said[TIME] >= one[TIME] else None
 
     def _is_impression(self, batch: Batch) -> Mask:
         """(n,) true for events that say that an item was shown."""
@@ -120,20 +141,20 @@ class FeedbackJoin:
         found: Mask = said[actions.of]
         return found
 
-    def _acts(self, batch: Batch, shown: Mask, indices: Longs) -> Iterator[tuple[int, list[Act]]]:
-        """By user, what the events of these indices mean, in the order of the log."""
-        new, found = batch.new, dict[int, list[Act]]()
-        when = times(new.events.times, new.recorded).tolist()
-        keys, positions, offsets = self._keys(batch, indices), batch.position.tolist(), new.offsets.tolist()
-        used = (batch.base > 0) & ~shown
-        for index, key in zip(indices.tolist(), keys.tolist(), strict=True):
-            said = None
-            if shown[index] and key:
-                event = new.events[index]
-                said = read_id(event.recommendation_id or "", event.user_id)
-            act = Act(when[index], offsets[index], key, bool(used[index]), said)
-            found.setdefault(positions[index], []).append(act)
-        yield from found.items()
+    def _acts(self, batch: Batch, shown: Mask, indices: Longs) -> Acts:
+        """What the events of these indices mean."""
+        new = batch.new
+        said = np.zeros(len(indices), dtype=SHOWN_DTYPE)
+        said["item"] = self._keys(batch, indices)
+        said["time"] = times(new.events.times[indices], new.recorded[indices])
+        kinds = np.where((batch.base[indices] > 0) & ~shown[indices], USE, OTHER_ACT).astype(np.uint8)
+        for at in np.flatnonzero(shown[indices] & (said["item"] != 0)).tolist():
+            event = new.events[int(indices[at])]
+            if (own := read_id(event.recommendation_id or "", event.user_id)) is not None:
+                key, time = said[at]["item"], said[at]["time"]
+                said[at] = key, time, own.offset, checksum(own.source), own.place, own.arm
+                kinds[at] = IMPRESSION
+        return Acts(np.ascontiguousarray(batch.position[indices]), kinds, said)
 
     def _keys(self, batch: Batch, indices: Longs) -> Keys:
         """(m,) key of the item of each of these events; 0 for none."""

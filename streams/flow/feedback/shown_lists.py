@@ -6,11 +6,11 @@ Lists are kept in memory alone. A crash loses them, and so some lessons; the cou
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from streams.flow.feedback.impressions import IGNORED, SHOWN, Joined
+from streams.flow.feedback.impressions import Joined
 from streams.flow.learning.next_uses import NextUses
+from streams.kernels.rings import IGNORED, SHOWN
 from streams.recommend import Catalog, Queries
 from streams.recommend.abilities import LearnsIgnored
 from streams.state.users.partition import UserPartition
@@ -33,15 +33,17 @@ class ShownLists:
     def __len__(self) -> int:
         return len(self._queries)
 
-    def hear(self, part: UserPartition, joined: Sequence[Joined]) -> None:
+    def hear(self, part: UserPartition, joined: Joined) -> None:
         """What became of impressions in a batch, before the batch's uses are told to `uses`."""
         ignored: dict[Key, list[int]] = {}
-        for one in joined:
-            key = part.partition, part.users[one.row], one.impression.list
-            if one.outcome == SHOWN:
+        shown = joined.impressions
+        columns = joined.outcomes, joined.rows, shown["list"], shown["item"]
+        for outcome, user, offset, item in zip(*(column.tolist() for column in columns), strict=True):
+            key = part.partition, part.users[user], offset
+            if outcome == SHOWN:
                 self._keep(key)
-            elif one.outcome == IGNORED and key in self._queries:
-                row = self.catalog.row_of_key.get(one.impression.item)
+            elif outcome == IGNORED and key in self._queries:
+                row = self.catalog.row_of_key.get(item)
                 ignored.setdefault(key, []).extend([] if row is None else [row])
         for key, rows in ignored.items():
             self.learner.ignore(self.catalog, self._queries[key], [rows], self.weight)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from streams.flow.decoded import Decoded, KeyValues, Updated
-from streams.flow.feedback.impressions import Joined
+from streams.flow.feedback.impressions import NOTHING_JOINED, Joined
 from streams.flow.folding.batch import Batch
 from streams.flow.folding.each_event import vector_per_event
 from streams.flow.folding.item_rows import ItemRows
@@ -46,7 +46,7 @@ class Folded:
     # What the events say of items.
     said: Said
     # What became of impressions.
-    joined: list[Joined]
+    joined: Joined
 
 
 class BatchFolder:
@@ -112,7 +112,7 @@ class BatchFolder:
         outcomes["applied"] += len(signals) - change.late
         outcomes["late"] += change.late
         outcomes["neutral"] += int(np.count_nonzero(~aside.events)) - len(signals)
-        joined = [] if self.feedback is None else self.feedback.join(batch, states)
+        joined = NOTHING_JOINED if self.feedback is None else self.feedback.join(batch, states)
         return Folded(changed, states, signals, indices, aside, change.deltas, steps, found, joined)
 
     def _update(self, states: States, signals: Signals) -> tuple[Change, Steps | None]:

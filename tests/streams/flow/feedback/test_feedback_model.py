@@ -24,6 +24,7 @@ from tests.faults.model import Rules
 from tests.faults.model_oracle import folded
 from tests.faults.model_parts import DIM, new_flow, recovered
 from tests.faults.model_schedule import Schedule
+from tests.faults.trials import trials
 
 # A mutation must be found within so many schedules.
 ENOUGH = 600
@@ -96,7 +97,7 @@ def breaches(seed: str, rules: Rules) -> Problems:
 @pytest.mark.parametrize("learns", [False, True])
 def test_schedules(learns: bool) -> None:
     """With items' signals, whose delivery holds the states and the counts back, and without."""
-    for number in range(250):
+    for number in range(trials(2000, 120)):
         assert breaches(f"feedback {number}", Rules(learns=learns)) == {}
 
 

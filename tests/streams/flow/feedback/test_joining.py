@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import nullcontext
 from itertools import pairwise
 from typing import Any
 
@@ -156,6 +157,24 @@ def rows(flow: Flow) -> dict[str, Any]:
     part = flow.partitions[0]
     view = part.layout.view(part.arena)
     return {user: view[row] for user, row in part.row_of.items()}
+
+
+@given(acts=ACTS, cut=st.integers(0, 40))
+@examples(max_examples=60, deadline=None)
+def test_compiled_code_says_the_same(acts: list[tuple[bool, int, int, int]], cut: int) -> None:
+    log = log_of(acts)
+    found = []
+    for numpy in (False, True):
+        flow = make_flow(feedback=True, feedback_window_s=WINDOW_S, feedback_remembered=3)
+        with compiling.numpy_only() if numpy else nullcontext():
+            joined = [apply(flow, some).joined for some in (log[:cut], log[cut:]) if some]
+        columns = [
+            [getattr(one, name).tolist() for name in ("outcomes", "rows", "offsets", "impressions")]
+            for one in joined
+        ]
+        found.append((columns, counted(flow), {user: row.tobytes() for user, row in rows(flow).items()}))
+    assert compiling.compiled()
+    assert found[0] == found[1]
 
 
 def counted_by_hand(acts: list[tuple[bool, int, int, int]]) -> Counter[str]:
