@@ -92,6 +92,48 @@ def encoders(
     _or_exit(measure)
 
 
+@bench_cli.command("requests")
+def requests(
+    json_file: JsonFile = None,
+    items: Annotated[
+        list[int] | None, typer.Option(min=500, help="Items of the catalog; may be repeated. Default: 10000.")
+    ] = None,
+    runs: Annotated[int, typer.Option(min=1, help="Rounds.")] = 5,
+    case: Annotated[list[str] | None, typer.Option(help="`list` or `nearest`; may be repeated.")] = None,
+    peer: Annotated[
+        list[str] | None,
+        typer.Option(help="usearch, faiss or hnswlib beside ours, where installed; may be repeated."),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder that holds uci-online-retail and ml-latest-small: vectors of their titles.",
+            file_okay=False,
+            exists=True,
+        ),
+    ] = None,
+    vectors: Annotated[
+        Path | None, typer.Option(help="Folder in which encoded titles are kept.", file_okay=False)
+    ] = None,
+) -> None:
+    """CPU of a recommendation as the catalog grows, and how many of the nearest items the index finds; no Kafka.
+
+    Vectors are made up, or those of titles by the settings' encoder and of copies that are moved a little. A million
+    items need 5 GB. Example: interestflow bench requests --items 10000 --items 1000000
+    """
+    settings = load_settings()
+
+    def measure() -> None:
+        from streams.bench.requests.run import Plan, run
+        from streams.wiring.encoder import build_raw_encoder
+
+        names = tuple(case or ()), tuple(peer or ())
+        plan = Plan(runs, tuple(items or (10_000,)), *names, data=data, kept=vectors)
+        run(plan, settings, lambda: build_raw_encoder(settings.encoder), json_file)
+
+    _or_exit(measure)
+
+
 @bench_cli.command("projections")
 def projections(
     data: Annotated[

@@ -141,10 +141,12 @@ def _take(
     return number
 
 
-@kernel("i8:C1 i8 i8 i8 i2:C1 f4 f4 f4 b1:C1 i8:C1 i8 i1:C3 f4:C3 i4:C2 i4:C1 i4:C1 i4:C1 i4:C1! f4:C1!")
+@kernel(
+    "i8:C1 f4:C1 i8 i8 i2:C1 f4 f4 f4 b1:C1 i8:C1 i8 i1:C3 f4:C3 i4:C2 i4:C1 i4:C1 i4:C1 i4:C1! f4:C1! i8:C1!"
+)
 def scan(
     order: Any,
-    wanted: int,
+    likely: Any,
     most: int,
     k: int,
     query: Any,
@@ -162,17 +164,19 @@ def scan(
     counts: Any,
     found: Any,
     upper: Any,
+    looked: Any,
 ) -> int:
     """Write the rows that may be among the k nearest of the first cells of `order`; returns how many.
 
-    wanted: rows to look at, at least; further cells are looked at until k are found, of `most` rows in all. query,
-    step, length, more: as in `coarse.bounds`. banned: (n,). uses: (n,) of each row, which must be below `below`; of
-    no length where they do not matter. found, upper: room for all rows and their upper bounds.
+    likely: (c,) by cell, above which products in it are unlikely, falling in this order: the cells are looked into
+    until k rows are nearer than that, or `most` rows were looked at. query, step, length, more: as in
+    `coarse.bounds`. banned: (n,). uses: (n,) of each row, which must be below `below`; of no length where they do not
+    matter. found, upper: room for all rows and their upper bounds. looked: (1,) takes how many were looked at.
     """
     heap, totals = np.full(k, -np.inf, np.float32), np.empty(WIDTH, np.int32)
     seen, number = 0, 0
     for cell in order:
-        if seen >= most or (seen >= wanted and number >= k):
+        if seen >= most or likely[cell] < heap[0]:
             break
         block, filled = first[cell], (counts[cell] - 1) % WIDTH + 1
         while block >= 0:
@@ -184,7 +188,7 @@ def scan(
             )
             seen += filled
             block, filled = after[block], WIDTH
-    kept = 0
+    looked[0], kept = seen, 0
     for i in range(number):
         if upper[i] >= heap[0]:
             found[kept] = found[i]

@@ -1,9 +1,11 @@
 """The nearest items of a large catalog, without a look at most of them.
 
-Items lie in cells around centres; of a query, the cells with the largest products of their centres are looked into.
-How many items it takes to find the wished share of the 100 nearest is measured whenever the cells are cut: on queries
-made of several items, as users' interests are. What comes, changes or goes moves into or out of its cell at once. The
-cells are cut anew when there are twice or half as many items, or when all have changed.
+Items lie in cells around centres. A product with an item is that with its centre, give or take what items of the cell
+are away from it. Cells are looked into in the order of the largest product that is likely in them, until the k-th
+nearest item found is larger than that. What is likely is measured whenever the cells are cut, so that the wished share
+of the 100 nearest is found: on queries made of several items, as users' interests are. So a query for which no item is
+near looks at more items than one in the middle of a cell. What comes, changes or goes moves into or out of its cell at
+once. The cells are cut anew when there are twice or half as many items, or when all have changed.
 """
 
 from __future__ import annotations
@@ -19,24 +21,31 @@ from streams.recommend.catalog import Catalog
 from streams.recommend.nearest.cells import centres, nearest
 from streams.recommend.nearest.steps import in_steps, queries
 
-# Of the measurement: queries, items that each is made of, what each counts of the one before, and the nearest sought.
-MEASURED, MADE_OF, FALL, SOUGHT = 64, 16, 0.85, 100
+# Of the measurement: queries, items that each is made of, and what each counts of the one before.
+MEASURED, MADE_OF, FALL = 64, 16, 0.85
+# The nearest that are sought, at least: those of which the share is measured.
+SOUGHT = 100
 # Rows at a time, which bounds memory.
 CHUNK = 65_536
+# Where perhaps too few can be found: one item in PART is looked at, or FEW.
+PART, FEW = 20, 2_000
 ANY: Longs = np.zeros(0, dtype=np.int64)
 
 
 class CellIndex:
     """Follows one catalog: its live items. Needs compiled code.
 
-    wanted: items that are looked at for a query. recall: the share of the nearest that was wished.
+    recall: the share of the nearest that was wished. reach: how many times as far as items of a cell are away from its
+    centre in one direction, for most, a product in it is likely. looked: items that the last search looked at.
     """
 
     def __init__(self, catalog: Catalog, recall: float = 0.97, seed: int = 0) -> None:
         """recall: above 0, at most 1; 1 looks at all items. seed: of the cells."""
-        self.catalog, self.recall, self.wanted = catalog, recall, 0
+        self.catalog, self.recall, self.reach = catalog, recall, 0.0
         self._changes, self._seed = catalog.follow(), seed
         self._centres: Floats = np.zeros((0, catalog.dim), dtype=np.float32)
+        self._spreads: Floats = np.zeros(0, dtype=np.float32)
+        self._seen: Longs = np.zeros(1, dtype=np.int64)
         self._cells: Rows = np.zeros(0, dtype=np.int32)
         self._places: Rows = np.zeros(0, dtype=np.int32)
         self._items = self._cut_at = self._changed = 0
@@ -45,6 +54,11 @@ class CellIndex:
     def __len__(self) -> int:
         """Live items."""
         return self._items
+
+    @property
+    def looked(self) -> int:
+        """See the class."""
+        return int(self._seen[0])
 
     @property
     def bytes(self) -> int:
@@ -78,16 +92,19 @@ class CellIndex:
         """(c,) distinct rows that may be among the k items of the largest products with one of the vectors (m, dim).
 
         banned: (n,) true for rows that must not be found. uses: (n,) of each row; where it is given, only rows of
-        uses below `below` are found. enough: further cells are looked into until k rows are found.
+        uses below `below` are found. enough: look on until k rows are found; otherwise at one item in PART at most.
         """
         if not self._items:
             return np.zeros(0, dtype=np.int32)
-        most = self._items if enough else min(4 * self.wanted, self._items)
+        most = self._items if enough else max(self._items // PART, FEW)
         found = []
         for query, products in zip(queries(vectors, self.catalog), vectors @ self._centres.T, strict=True):
-            order = np.argsort(-products, kind="stable")
+            far = self._spreads * (np.float32(self.reach) * query.length)
+            likely = products + (far if self.recall < 1 else np.float32(np.inf))
+            order = np.argsort(-likely, kind="stable")
             asked = query.steps, query.step, query.length, query.more, banned, uses, below
-            count = scan(order, self.wanted, most, k, *asked, *self._chains(), self._found, self._upper)
+            out = self._found, self._upper, self._seen
+            count = scan(order, likely, most, max(k, SOUGHT), *asked, *self._chains(), *out)
             found.append(self._found[:count].copy())
         return found[0] if len(found) == 1 else np.unique(np.concatenate(found))
 
@@ -96,7 +113,7 @@ class CellIndex:
         live = np.flatnonzero(self.catalog.live).astype(np.int32)
         self._items, self._cut_at, self._changed = 0, len(live), 0
         self._cells[:] = -1
-        number = max(1, round(2 * len(live) ** 0.5))
+        number = max(1, min(len(live), round(2 * len(live) ** 0.5)))
         self._empty(number)
         if not len(live):
             return
@@ -104,7 +121,8 @@ class CellIndex:
         some = live[np.sort(rng.permutation(len(live))[: 32 * number])]
         self._centres = centres(self.catalog.vectors[some], number, self._seed)
         self._insert(live)
-        self.wanted = self._measured(live, rng)
+        self._spreads = self._spread(live)
+        self.reach = self._measured(live, rng)
 
     def _empty(self, cells: int) -> None:
         dim = self.catalog.dim
@@ -138,8 +156,18 @@ class CellIndex:
         self._found = doubled(self._found, self._items + 1)
         self._upper = doubled(self._upper, self._items + 1)
 
-    def _measured(self, live: Rows, rng: np.random.Generator) -> int:
-        """Items to look at so that the wished share of the nearest are among them."""
+    def _spread(self, live: Rows) -> Floats:
+        """(c,) how far the items of each cell are away from its centre in one direction, as a root of mean squares."""
+        squares = np.zeros(len(self._centres))
+        for begin in range(0, len(live), CHUNK):
+            some = live[begin : begin + CHUNK]
+            away = self.catalog.vectors[some] - self._centres[self._cells[some]]
+            own = np.einsum("nd,nd->n", away, away)
+            squares += np.bincount(self._cells[some], own, minlength=len(squares))
+        return np.sqrt(squares / np.maximum(self._counts, 1) / self.catalog.dim).astype(np.float32)
+
+    def _measured(self, live: Rows, rng: np.random.Generator) -> float:
+        """How far a product must be likely so that the wished share of the nearest are found."""
         vectors = self.catalog.vectors
         made = vectors[rng.choice(live, (MEASURED, MADE_OF))]
         asked = (made * (FALL ** np.arange(MADE_OF, dtype=np.float32))[:, None]).sum(axis=1)
@@ -153,8 +181,10 @@ class CellIndex:
             chosen = np.argpartition(-products, sought - 1, axis=1)[:, :sought]
             best = np.take_along_axis(products, chosen, axis=1)
             rows = np.take_along_axis(all_rows, chosen, axis=1)
-        order = np.argsort(-(asked @ self._centres.T), axis=1)
-        seen = np.empty(order.shape, dtype=np.int64)
-        np.put_along_axis(seen, order, np.cumsum(self._counts[order], axis=1), axis=1)
-        needed = np.take_along_axis(seen, self._cells[rows].astype(np.int64), axis=1)
-        return int(np.quantile(needed, self.recall, method="higher"))
+        cells = self._cells[rows]
+        centred = np.take_along_axis(asked @ self._centres.T, cells.astype(np.int64), axis=1)
+        lengths = np.linalg.norm(asked, axis=1, keepdims=True)
+        beyond = (best.min(axis=1, keepdims=True) - centred) / np.maximum(
+            self._spreads[cells] * lengths, 1e-30
+        )
+        return max(0.0, float(np.quantile(beyond, self.recall, method="higher")))

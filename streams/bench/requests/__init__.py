@@ -1,0 +1,1 @@
+"""What a recommendation costs as the catalog grows, and how many of the nearest items an index finds."""
