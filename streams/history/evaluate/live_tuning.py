@@ -35,7 +35,7 @@ SEARCHED: dict[str, Choice] = {
     "short_share": Between(0.0, 1.0),
 }
 LEARNED: dict[str, Choice] = {
-    "history_length": OneOf((8, 16, 32, 64)),
+    "history_length": OneOf((16, 64, 256, 1024)),
     "ranking_rate": Between(0.005, 0.5, log=True),
     "ranking_segment_rate": Between(0.002, 0.2, log=True),
 }

@@ -20,11 +20,12 @@ class Asked:
         self._banned: Mask = np.zeros(0, dtype=np.bool_)
         self._excluded: Rows = np.zeros(0, dtype=np.int32)
 
-    def newest(self, queries: Queries) -> Rows:
+    def newest(self, queries: Queries, most: int) -> Rows:
         """See `newest_items`."""
-        if self._newest is None or self._newest[0] is not queries:
-            self._newest = queries, newest_items(queries)
-        return self._newest[1]
+        wide = min(most, queries.history_rows.shape[1])
+        if self._newest is None or self._newest[0] is not queries or self._newest[1].shape[1] < wide:
+            self._newest = queries, newest_items(queries, most)
+        return self._newest[1][:, :wide]
 
     def banned(self, catalog: Catalog, queries: Queries, user: int) -> Mask:
         """See `banned`.

@@ -64,7 +64,7 @@ class NeighbourSource:
     def rows(self, catalog: Catalog, queries: Queries, k: int) -> Rows:
         """See `recommend.base.Finder`."""
         self._table.refresh()
-        newest, when, found = self._asked.newest(queries), moments(queries, self._table), []
+        newest, when, found = self._asked.newest(queries, len(STEPS)), moments(queries, self._table), []
         for user in range(len(queries)):
             touched = self._gather(queries, user, newest[user], int(when[user]))
             values = self._values(touched, self._asked.banned(catalog, queries, user))
@@ -75,7 +75,7 @@ class NeighbourSource:
     def scores(self, catalog: Catalog, queries: Queries, rows: Rows) -> Mapping[str, Floats]:
         """See `recommend.base.Scorer`."""
         self._table.refresh()
-        newest, when = self._asked.newest(queries), moments(queries, self._table)
+        newest, when = self._asked.newest(queries, len(STEPS)), moments(queries, self._table)
         said = np.empty((len(NAMES), *rows.shape), dtype=np.float32)
         for user, own in enumerate(rows):
             self._gather(queries, user, newest[user], int(when[user]))
@@ -104,8 +104,7 @@ class NeighbourSource:
         sums, table = self._sums, self._table
         if sums.hold(queries, user, table):
             return sums.touched
-        items = newest[: len(STEPS)]
-        items = items[items >= 0]
+        items = newest[newest >= 0]
         scales = np.empty((len(items), 2), dtype=np.float32)
         scales[:] = (1 / np.sqrt(table.uses[items] + 3.0))[:, None]
         scales[:, RECENT] *= table.recent_factors(items, when)

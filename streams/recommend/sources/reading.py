@@ -34,21 +34,22 @@ def use_weights(queries: Queries) -> Floats:
     return queries.history_weights
 
 
-def newest_items(queries: Queries) -> Rows:
-    """(U, H) the items of each user's remembered events of a weight above 0, newest first, each once, then -1.
+def newest_items(queries: Queries, most: int) -> Rows:
+    """(U, min(most, H)) the items of each user's remembered events of a weight above 0, newest first, each once,
+    at most so many; then -1.
 
     Without ordinals, the later column is the newer one.
     """
     rows, weights, ordinals = queries.history_rows, use_weights(queries), queries.history_ordinals
     if ordinals is None:
         ordinals = np.broadcast_to(np.arange(rows.shape[1]), rows.shape)
-    found = np.full(rows.shape, -1, dtype=np.int32)
+    found = np.full((len(rows), min(most, rows.shape[1])), -1, dtype=np.int32)
     if compiled():
         reading.newest_first(rows, weights, ordinals, found)
         return found
     for own, items, signed, order in zip(found, rows, weights, ordinals, strict=True):
         newest = np.lexsort((np.arange(len(items)), order))[::-1]
-        kept = list(dict.fromkeys(int(items[i]) for i in newest if items[i] >= 0 and signed[i] > 0))
+        kept = list(dict.fromkeys(int(items[i]) for i in newest if items[i] >= 0 and signed[i] > 0))[:most]
         own[: len(kept)] = kept
     return found
 

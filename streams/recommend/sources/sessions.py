@@ -57,7 +57,7 @@ class SessionSource:
     def rows(self, catalog: Catalog, queries: Queries, k: int) -> Rows:
         """See `recommend.base.Finder`."""
         self._table.refresh()
-        newest, found = self._asked.newest(queries), []
+        newest, found = self._asked.newest(queries, LAST), []
         for user in range(len(queries)):
             touched = self._gather(queries, user, newest[user])
             touched = touched[~self._asked.banned(catalog, queries, user)[touched]]
@@ -68,7 +68,7 @@ class SessionSource:
     def scores(self, catalog: Catalog, queries: Queries, rows: Rows) -> Mapping[str, Floats]:
         """See `recommend.base.Scorer`."""
         self._table.refresh()
-        newest = self._asked.newest(queries)
+        newest = self._asked.newest(queries, LAST)
         said = np.empty((1, *rows.shape), dtype=np.float32)
         for user, own in enumerate(rows):
             self._gather(queries, user, newest[user])
@@ -81,8 +81,7 @@ class SessionSource:
         sums, table = self._sums, self._table
         if sums.hold(queries, user, table):
             return sums.touched
-        items = newest[:LAST]
-        keys, similarities = self._similar(items[items >= 0])
+        keys, similarities = self._similar(newest[newest >= 0])
         nearest = top(similarities, np.arange(len(keys), dtype=np.int32), NEAREST)
         rows, ends = table.sessions.items(keys[nearest], ITEMS)
         sums.touched = self._spread(rows, ends, similarities[nearest])

@@ -13,8 +13,9 @@ from streams.settings.section import Section
 class UserStateSettings(Section):
     """How much is kept per user."""
 
-    # Recent item events kept per user to explain recommendations; 32 bytes each.
-    history_length: int = Field(default=16, ge=1, le=256)
+    # Recent item events kept per user, by which recommendations are found and explained; 32 bytes each, in memory and
+    # in every changelog record of the user. What a user buys again and again wants many.
+    history_length: int = Field(default=16, ge=1, le=4096)
     # Ids of the last events kept per user, by which a producer's repeats are told; 8 bytes each.
     dedupe_window: int = Field(default=16, ge=1, le=1024)
     # Items kept per user as consumed, so that they are not recommended again; the oldest is forgotten. 8 bytes
