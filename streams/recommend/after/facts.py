@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from streams.recommend.attributes import Attributes
-from streams.recommend.base import Floats, Mask, Rows
+from streams.recommend.base import Floats, Mask, Queries, Rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +23,11 @@ class Facts:
     shown: Floats
     vectors: Floats
     attributes: Attributes
+
+
+def shown_counts(queries: Queries, user: int, rows: Rows, wanted: bool) -> Floats:
+    """`Facts.shown` of the rows (c,); zeros where nobody wants it or nothing is remembered."""
+    if not wanted or queries.shown_rows is None or queries.shown_counts is None:
+        return np.zeros(len(rows), dtype=np.float32)
+    counts = dict(zip(queries.shown_rows[user].tolist(), queries.shown_counts[user].tolist(), strict=True))
+    return np.array([counts.get(row, 0.0) for row in rows.tolist()], dtype=np.float32)

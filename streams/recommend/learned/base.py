@@ -8,6 +8,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 
 from streams.recommend.base import Floats, Longs
+from streams.recommend.learned import arithmetic
 from streams.recommend.learned.columns import Columns
 from streams.recommend.learned.parameters import GRADIENT, SQUARES, Parameters, ParametersError, Stored
 
@@ -44,6 +45,19 @@ class LearnedRanker(Protocol):
     def learn(self, columns: Floats, segment: int, used: Longs) -> None:
         """Learn that of candidates with columns (K, c) those at `used` were used, at least one, each once."""
         ...
+
+
+def turn_away(ranker: LearnedRanker, columns: Floats, segment: int, places: Longs, weight: float) -> None:
+    """Learn that these places (p,) of the candidates were ignored, some but not all. columns: (K, c).
+
+    By the loss -log(1 - P), P being their probability together: its gradient is the one towards the ranker's own
+    probabilities, of the others alone. weight: how much it teaches, where a use teaches 1; it goes with the root of p.
+    """
+    logits = ranker.logits(columns, segment)
+    targets, _ = arithmetic.gradient(columns, logits, np.zeros_like(logits))
+    targets[places] = 0
+    if (total := targets.sum()) > 0:
+        ranker.towards(columns, segment, targets / total, weight * len(places) ** 0.5)
 
 
 def stored(ranker: LearnedRanker) -> Stored:

@@ -13,12 +13,12 @@ import numpy as np
 
 from streams.items.layout import COLD_BELOW
 from streams.items.table import ItemTable
-from streams.recommend.after.facts import Facts
+from streams.recommend.abilities import Learner
+from streams.recommend.after.facts import Facts, shown_counts
 from streams.recommend.after.steps import Steps, steps_of
 from streams.recommend.base import CandidateSource, Mask, Queries, Ranked, Rows
 from streams.recommend.catalog import Catalog
-from streams.recommend.learned import arithmetic
-from streams.recommend.learned.base import LearnedRanker, Together, resume, stored, sums_of
+from streams.recommend.learned.base import LearnedRanker, Together, resume, stored, sums_of, turn_away
 from streams.recommend.learned.columns import Columns
 from streams.recommend.learned.linear import LinearRanker
 from streams.recommend.learned.lists import Lists, joined
@@ -54,14 +54,20 @@ class HybridRecommender:
         self.table: ItemTable | None = None
         self.ranker, self.steps, self._begun = ranker, steps, deepcopy(ranker)
         self._exploration = steps.exploration
-        self._make, self._sources = make, make(None)
+        self._make = make
+        self._read(None)
         self._pools: OrderedDict[tuple[bytes, int], Pool] = OrderedDict()
         self._remembered, self._k = remembered, 20
 
     def use_items(self, table: ItemTable) -> None:
         """See `UsesItems.use_items`."""
-        self.table, self._sources = table, self._make(table)
+        self.table = table
+        self._read(table)
         self._pools.clear()
+
+    def _read(self, table: ItemTable | None) -> None:
+        self._sources = self._make(table)
+        self._taught = [source for source in self._sources if isinstance(source, Learner)]
 
     def recommend(self, catalog: Catalog, queries: Queries, k: int, reasons: int = 0) -> Ranked:
         """See `Recommender.recommend`.
@@ -97,6 +103,8 @@ class HybridRecommender:
         as for the last list. A user none of whose items was a candidate teaches nothing.
         """
         self._teach(catalog, queries, used, self._learn)
+        for source in self._taught:
+            source.learn(catalog, queries, used)
 
     def ignore(
         self, catalog: Catalog, queries: Queries, ignored: Sequence[Collection[int]], weight: float
@@ -148,25 +156,14 @@ class HybridRecommender:
             self.ranker.learn(self.ranker.columns.of(pool.scores), pool.segment, targets)
 
     def _facts(self, catalog: Catalog, queries: Queries, user: int, rows: Rows) -> Facts:
-        shown = np.zeros(len(rows), dtype=np.float32)
-        if self.steps.shown and queries.shown_rows is not None and queries.shown_counts is not None:
-            counts = dict(
-                zip(queries.shown_rows[user].tolist(), queries.shown_counts[user].tolist(), strict=True)
-            )
-            shown = np.array([counts.get(row, 0.0) for row in rows.tolist()], dtype=np.float32)
+        shown = shown_counts(queries, user, rows, wanted=bool(self.steps.shown))
         return Facts(rows, self._cold(rows), shown, catalog.vectors, catalog.attributes)
 
     def _unlearn(self, pool: Pool, ignored: Collection[int], weight: float) -> None:
         places = pool.places(ignored)
-        if not 0 < len(places) < len(pool.rows):
-            return
-        columns = self.ranker.columns.of(pool.scores)
-        logits = self.ranker.logits(columns, pool.segment)
-        # The gradient of that loss is the one towards the ranker's own probabilities, of the others alone.
-        targets, _ = arithmetic.gradient(columns, logits, np.zeros_like(logits))
-        targets[places] = 0
-        if (total := targets.sum()) > 0:
-            self.ranker.towards(columns, pool.segment, targets / total, weight * len(places) ** 0.5)
+        if 0 < len(places) < len(pool.rows):
+            columns = self.ranker.columns.of(pool.scores)
+            turn_away(self.ranker, columns, pool.segment, places, weight)
 
     def _cold(self, rows: Rows) -> Mask:
         """(c,) true for items of the table that are hardly used."""
@@ -238,5 +235,5 @@ def from_settings(settings: Settings) -> HybridRecommender:
     )
     wanted = settings.recommendations
     approximate = Approximate(wanted.approximate_above, wanted.approximate_recall)
-    found = partial(sources, approximate=approximate)
+    found = partial(sources, approximate=approximate, towers=ranking.towers)
     return HybridRecommender(found, ranker, steps_of(ranking), ranking.remembered)

@@ -9,7 +9,7 @@ from streams.recommend.base import CandidateSource
 from streams.recommend.content_ranker import CONTENT
 from streams.recommend.learned.columns import Feature
 from streams.recommend.nearest.products import EXACT, Approximate, Products
-from streams.recommend.sources import neighbours, own, popularity, sessions
+from streams.recommend.sources import neighbours, own, popularity, sessions, two_tower
 from streams.recommend.sources.content import NearestSource
 from streams.recommend.sources.every import every_source
 
@@ -26,11 +26,15 @@ FEATURES = (
     *_equal("sessions", (sessions.NAME,)),
     *_equal("popularity", popularity.NAMES),
     *_equal("own", own.NAMES),
+    # Untaught, its vectors say what the content says already.
+    *(Feature(name, "towers", signed=True) for name in two_tower.NAMES),
 )
 
 
-def sources(table: ItemTable | None, approximate: Approximate = EXACT) -> Sequence[CandidateSource]:
-    """All that read this table; without one, content alone."""
+def sources(
+    table: ItemTable | None, approximate: Approximate = EXACT, towers: bool = True
+) -> Sequence[CandidateSource]:
+    """All that read this table; without one, content alone. towers: false to leave the two-tower vectors out."""
     if table is None:
         return (NearestSource(products=Products(approximate)),)
-    return every_source(table, approximate)
+    return every_source(table, approximate, towers)

@@ -12,10 +12,16 @@ from streams.recommend.sources.neighbours import NeighbourSource
 from streams.recommend.sources.own import OwnSource
 from streams.recommend.sources.popularity import PopularitySource
 from streams.recommend.sources.sessions import SessionSource
+from streams.recommend.sources.two_tower import TwoTowerSource
 
 
-def every_source(table: ItemTable, approximate: Approximate = EXACT) -> tuple[CandidateSource, ...]:
-    """Each source once, reading this table; what two of them need is computed once where one asks after the other."""
+def every_source(
+    table: ItemTable, approximate: Approximate = EXACT, towers: bool = True
+) -> tuple[CandidateSource, ...]:
+    """Each source once, reading this table; what two of them need is computed once where one asks after the other.
+
+    towers: false to leave `TwoTowerSource` out.
+    """
     products, asked = Products(approximate), Asked()
     return (
         NeighbourSource(table, asked=asked),
@@ -24,4 +30,5 @@ def every_source(table: ItemTable, approximate: Approximate = EXACT) -> tuple[Ca
         OwnSource(table, asked=asked),
         NearestSource(products=products, asked=asked),
         ColdSource(table, products=products, asked=asked),
+        *((TwoTowerSource(),) if towers else ()),
     )

@@ -25,7 +25,7 @@ from streams.recommend.sources.reading import (
 )
 
 # Of each score: the last so many items, of which the next older one counts so much of the one after it.
-WINDOWS = ((1, 1.0), (3, 1.0), (10, 0.8), (30, 0.9))
+WINDOWS = ((1, 1.0), (3, 1.0), (10, 0.8), (30, 0.9), (256, 1.0))
 NAMES = tuple(f"neighbours_{name}_{last}" for name in LISTS for last, _ in WINDOWS)
 FOUND = 220
 # A weight below this counts as none, for sums of it may be 0.
@@ -33,7 +33,7 @@ FAINT = np.float32(1e-30)
 
 
 def _steps() -> Floats:
-    """(30, 4) what the k-th newest item counts in each window."""
+    """(256, 5) what the k-th newest item counts in each window."""
     ages = np.arange(max(last for last, _ in WINDOWS))
     steps = np.stack([np.where(ages < last, fall**ages, 0.0) for last, fall in WINDOWS], axis=1)
     return np.ascontiguousarray(steps, dtype=np.float32)

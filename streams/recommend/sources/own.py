@@ -9,7 +9,7 @@ import numpy as np
 from streams.items.layout import DAY_MS
 from streams.items.table import ItemTable
 from streams.kernels.compiling import compiled
-from streams.kernels.items import reading
+from streams.kernels.items import histories
 from streams.recommend.base import Candidates, Floats, Queries, Rows
 from streams.recommend.catalog import Catalog
 from streams.recommend.sources.asked import Asked
@@ -86,7 +86,7 @@ class OwnSource:
         sums = np.zeros(decays.shape, dtype=np.float32)
         if compiled():
             items = np.empty(len(rows), dtype=np.int32)
-            count = reading.frequencies(rows, weights, decays, items, sums)
+            count = histories.frequencies(rows, weights, decays, items, sums)
             return items[:count], sums[:count]
         used = np.flatnonzero((rows >= 0) & (weights > 0))
         items, first, place = np.unique(rows[used], return_index=True, return_inverse=True)

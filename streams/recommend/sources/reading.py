@@ -9,7 +9,7 @@ import numpy as np
 
 from streams.items.table import ItemTable
 from streams.kernels.compiling import compiled
-from streams.kernels.items import nearest, reading
+from streams.kernels.items import histories, nearest, reading
 from streams.recommend.base import Candidates, Finder, Floats, Longs, Mask, Queries, Rows
 from streams.recommend.catalog import Catalog
 from streams.recommend.exact import dots
@@ -45,7 +45,7 @@ def newest_items(queries: Queries, most: int) -> Rows:
         ordinals = np.broadcast_to(np.arange(rows.shape[1]), rows.shape)
     found = np.full((len(rows), min(most, rows.shape[1])), -1, dtype=np.int32)
     if compiled():
-        reading.newest_first(rows, weights, ordinals, found)
+        histories.newest_first(rows, weights, ordinals, found)
         return found
     for own, items, signed, order in zip(found, rows, weights, ordinals, strict=True):
         newest = np.lexsort((np.arange(len(items)), order))[::-1]

@@ -131,7 +131,7 @@ FINDERS: Mapping[str, Finder] = {
 
 
 def _newest(queries: Queries, user: int) -> Rows:
-    newest = newest_items(queries.only([user]))[0]
+    newest = newest_items(queries.only([user]), queries.history_rows.shape[1])[0]
     found: Rows = newest[newest >= 0]
     return found
 

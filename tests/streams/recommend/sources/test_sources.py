@@ -203,5 +203,5 @@ def test_items_are_cold_until_their_third_use(catalog: Catalog) -> None:
 def test_no_source_has_the_name_of_another(catalog: Catalog) -> None:
     table = fed(catalog, uses(3, 8))
     names = [n for s in every_source(table) for n in s.candidates(catalog, asking([3], catalog), 5).scores]
-    assert len(set(names)) == len(names) == 8 + 1 + 6 + 4 + 1 + 1
+    assert len(set(names)) == len(names) == 10 + 1 + 6 + 4 + 1 + 1 + 2
     assert NEIGHBOURS == 100

@@ -1,0 +1,64 @@
+"""What is likely to be used after the user's last items, by vectors that are learned from such uses."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+
+from streams.recommend.base import Candidates, Floats, Queries, Rows
+from streams.recommend.catalog import Catalog
+from streams.recommend.sources.reading import NOTHING, newest_items, said_of
+from streams.recommend.sources.towers import Towers
+
+# Of each score: the user's last so many items, of which the next older one counts so much of the one after it. Films
+# want few items, baskets many.
+WINDOWS = ((10, 0.8), (256, 0.99))
+NAMES = tuple(f"towers_{last}" for last, _ in WINDOWS)
+
+# Uses before which the vectors say nothing.
+SILENT = 2000
+
+
+class TwoTowerSource:
+    """Scores the candidates of others by `Towers` of each window; it finds none of its own.
+
+    It learns where it is told what users used next. What it has learned lives and ends with it: so it says nothing
+    before it was told of enough uses, in a worker that goes on from what a ranker has learned elsewhere.
+    """
+
+    def __init__(self, silent: int = SILENT) -> None:
+        """silent: uses before which it says nothing."""
+        self._silent = silent
+        self.towers = tuple(Towers(fall=fall) for _, fall in WINDOWS)
+
+    def candidates(self, catalog: Catalog, queries: Queries, k: int) -> Candidates:
+        """None. See `CandidateSource.candidates`."""
+        nothing = np.zeros((len(queries), 0), dtype=np.float32)
+        return Candidates(nothing.astype(np.int32), dict.fromkeys(NAMES, nothing))
+
+    def scores(self, catalog: Catalog, queries: Queries, rows: Rows) -> Mapping[str, Floats]:
+        """See `recommend.base.Scorer`; of a user without an item it says nothing."""
+        said = np.full((len(NAMES), *rows.shape), NOTHING, dtype=np.float32)
+        for place, history in enumerate(self._histories(catalog, queries)):
+            for user, newest in enumerate(history):
+                there = rows[user] >= 0
+                own = self.towers[place]
+                if len(newest) and own.uses >= self._silent:
+                    said[place, user, there] = own.products(own.interest(newest), rows[user, there])
+        return said_of(rows, NAMES, said)
+
+    def learn(self, catalog: Catalog, queries: Queries, used: Sequence[Collection[int]]) -> None:
+        """See `Learner.learn`."""
+        for towers, history in zip(self.towers, self._histories(catalog, queries), strict=True):
+            for newest, rows in zip(history, used, strict=True):
+                towers.learn(newest, rows)
+
+    def _histories(self, catalog: Catalog, queries: Queries) -> list[list[Rows]]:
+        """For each window, each user's last items, newest first. The towers have a row for each item then."""
+        newest = newest_items(queries, max(last for last, _ in WINDOWS))
+        found = []
+        for towers, (last, _) in zip(self.towers, WINDOWS, strict=True):
+            towers.grow(catalog.vectors)
+            found.append([own[:last][own[:last] >= 0] for own in newest])
+        return found
