@@ -60,8 +60,9 @@ class Workload:
     def table(self, catalog: Catalog) -> ItemTable:
         """What was learned of them."""
         table, rng = ItemTable(catalog), np.random.default_rng(self.seed + 1)
-        for first in range(0, self.items, CHUNK):
-            rows = np.arange(first, min(first + CHUNK, self.items))
+        used = int((_uses(np.arange(self.items)) > 0).sum())
+        for first in range(0, used, CHUNK):
+            rows = np.arange(first, min(first + CHUNK, used))
             table.put(catalog.keys[rows], self._learned(rows, catalog, rng))
         return table
 
@@ -92,8 +93,8 @@ class Workload:
         )
 
     def _learned(self, rows: Longs, catalog: Catalog, rng: np.random.Generator) -> States:
-        states, uses = empty(len(rows)), np.rint(MOST_USES / (rows + 1.0) ** 0.8).astype(np.int64)
-        states["uses"], states["newest"] = uses, np.where(uses, NOW - rng.integers(0, DAY_MS, len(rows)), 0)
+        states, uses = empty(len(rows)), _uses(rows)
+        states["uses"], states["newest"] = uses, NOW - rng.integers(0, DAY_MS, len(rows))
         spans = np.minimum(1.0, np.array(HALF_LIVES_MS) / (365 * DAY_MS))
         states["sums"] = uses[:, None] * spans * rng.uniform(0.5, 1.5, (len(rows), len(spans)))
         there = np.arange(NEIGHBOURS) < np.minimum(3 * uses, NEIGHBOURS)[:, None]
@@ -121,3 +122,9 @@ class Workload:
         keys = (rows[:, None] % self.kinds * 4_096).astype(np.uint64) + of_kind
         keys *= np.uint64(0x9E3779B97F4A7C15)
         return np.where(np.arange(SESSIONS) < np.minimum(uses, SESSIONS)[:, None], keys, np.uint64(0))
+
+
+def _uses(rows: Longs) -> Longs:
+    """(n,) of each of these rows (n,), falling; none of the last ones of a large catalog."""
+    found: Longs = np.rint(MOST_USES / (rows + 1.0) ** 0.8).astype(np.int64)
+    return found
