@@ -13,7 +13,8 @@ from streams.bench.harness import Samples
 from streams.bench.requests import indexes, spaces
 from streams.bench.requests.workload import Workload
 from streams.items.table import ItemTable
-from streams.recommend.base import Floats, Recommender, UsesItems
+from streams.recommend.abilities import UsesItems
+from streams.recommend.base import Floats, Recommender
 from streams.settings.registries import RECOMMENDERS
 from streams.settings.settings import Settings
 
