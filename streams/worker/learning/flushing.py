@@ -19,6 +19,8 @@ from streams.worker.threads import ModelThread
 
 # Of all time, what writing may take. An item is 6 KB, so many that change cost more than all that changes them.
 WRITING_SHARE = 0.1
+# What it may be put off by: a process that was stopped meanwhile took no such time.
+MOST_INTERVALS = 10
 
 
 class ItemFlusher:
@@ -53,7 +55,8 @@ class ItemFlusher:
         """
         took = 0.0
         while True:
-            await asyncio.sleep(max(self.interval, took * (1 / WRITING_SHARE - 1)))
+            rest = min(took * (1 / WRITING_SHARE - 1), MOST_INTERVALS * self.interval)
+            await asyncio.sleep(max(self.interval, rest))
             begun = self.clock()
             for delivered in await self.model.run(self.flush):
                 await asyncio.wrap_future(delivered)
