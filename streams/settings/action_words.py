@@ -24,6 +24,7 @@ REMEMBERED = 4096
 _HUMPS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 # Only between letters and digits: "-1" and "+1" are two words.
 _BETWEEN = re.compile(r"(?<=\w)[\s_./:\-]+(?=\w)")
+_ENDS = re.compile(r"^[_\s]+|[_\s]+$")
 
 
 @lru_cache(maxsize=REMEMBERED)
@@ -31,7 +32,8 @@ def spell(word: str) -> str:
     """`Add To Cart`, `add-to-cart` and `AddToCart` as `add_to_cart`; folded again it stays the same."""
     folded = normalize("NFC", word).strip()
     folded = _BETWEEN.sub("_", _HUMPS.sub("_", folded)).lower()
-    folded = re.sub(r"_{2,}", "_", normalize("NFC", folded)).strip("_ ")
+    # What a stripped underscore leaves at the end may be a space of any kind.
+    folded = _ENDS.sub("", re.sub(r"_{2,}", "_", normalize("NFC", folded)))
     return folded if len(folded) <= max(LONGEST, len(word)) else word
 
 

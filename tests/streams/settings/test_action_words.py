@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streams.events.canonical import Event
@@ -47,6 +47,7 @@ def test_every_synonym_weighs_as_its_word_in_every_spelling(spelling: str) -> No
 
 
 @given(st.text(max_size=70))
+@example("\x1b\x1f_")
 @settings(max_examples=300)
 def test_a_folded_word_stays_as_it_is(word: str) -> None:
     folded = spell(word)
