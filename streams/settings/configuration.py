@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +53,9 @@ def load(config: Path | None = None, **options: Any) -> Settings:
     try:
         settings = Settings(**_given(file, options))
     except ValidationError as error:
-        lines += [_sentence(problem) for problem in error.errors()]
+        lines += [_sentence(problem, file) for problem in error.errors()]
     except ValueError as error:
-        lines.append(_unparsed(error))
+        lines.append(_unparsed(error, file))
     if lines:
         raise SettingsError("wrong settings:\n  " + "\n  ".join(lines))
     return settings
@@ -87,11 +88,11 @@ def _merged(low: Mapping[str, Any], high: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _unparsed(error: ValueError) -> str:
+def _unparsed(error: ValueError, file: str | None) -> str:
     """What is wrong with the file's TOML, with its line, or with the JSON of a variable."""
     if (field := FIELD.search(str(error))) is not None:
         return f"{ENV_PREFIX}{field[1].upper()}: it is not JSON ({error.__cause__})"
-    return f"settings file does not parse: {error}"
+    return f"settings file {file} does not parse: {error}"
 
 
 def is_secret(name: str) -> bool:
@@ -99,9 +100,13 @@ def is_secret(name: str) -> bool:
     return any(word in name for word in ("password", "api_key", "secret"))
 
 
-def _sentence(problem: Any) -> str:
-    """What is wrong with one setting; a secret is never repeated."""
+def _sentence(problem: Any, file: str | None) -> str:
+    """What is wrong with one setting; a secret is never repeated. file: in which an unknown one stands."""
     first, *rest = problem["loc"]
+    if problem["type"] == "extra_forbidden":
+        near = get_close_matches(str(problem["loc"][-1]), PLACES, 1)
+        meant = f" Did you mean {near[0]}?" if near else ""
+        return f"{file}: no setting {problem['loc'][-1]}.{meant} See `interestflow settings` for the names"
     path = rest if first in SECTIONS else [first, *rest]
     field = ".".join(str(part) for part in path)
     if not field:

@@ -24,6 +24,7 @@ from streams.ops.metrics import Metrics
 from streams.ops.process import fail
 from streams.recommend.abilities import ShowsExposure
 from streams.settings.settings import Settings
+from streams.wiring import combinations
 from streams.wiring.app import build_faust_app, build_flow, build_rows, state_space
 from streams.wiring.destinations import build_log
 from streams.wiring.encoder import build_encoder, build_scoring
@@ -71,6 +72,8 @@ def build_worker(settings: Settings, shared: tuple[int, ...] = ()) -> Worker:
     shared: see `build_rows`.
     """
     security.require(settings.kafka)
+    combinations.require(settings)
+    combinations.tell_of_idle(settings)
     kafka = with_log(security.librdkafka_config(settings.kafka, settings.topics.group))
     encoder, scoring = build_encoder(settings), build_scoring(settings)
     flow = build_flow(settings, state_space(encoder, scoring), build_rows(settings, shared))

@@ -33,7 +33,7 @@ def evaluate(settings: Settings, plan: Plan) -> Findings:
     labels = [one.label for one in entered]
     reference = plan.reference or labels[0]
     if reference not in (*labels, BEST):
-        raise EvaluateError(f"the reference {reference!r} is not judged; what is: {', '.join(labels)}")
+        raise EvaluateError(f"the reference {reference!r} is not judged: name it with --recommender, too")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         with told(bar, "events") as tell:

@@ -75,7 +75,8 @@ def test_a_file_that_the_environment_names_must_be_there(environment: Any, tmp_p
 
 
 def test_a_file_that_does_not_parse_is_said_to(toml: Any) -> None:
-    assert "does not parse" in wrong(config=toml("top_k = = 2"))
+    file = toml("top_k = = 2")
+    assert f"{file} does not parse" in wrong(config=file)
 
 
 @pytest.mark.parametrize(
@@ -151,15 +152,19 @@ def test_tables_of_file_and_environment_are_merged(environment: Any, toml: Any) 
 def test_all_wrong_settings_are_named_at_once(environment: Any, toml: Any) -> None:
     environment(partitions="many", generation="0", colour="red", sources="[{")
     said = wrong(config=toml('top_k = "few"\nsize = 3\n'), model=5)
-    for name in ("PARTITIONS", "GENERATION", "COLOUR", "SOURCES", "TOP_K", "SIZE", "MODEL"):
+    for name in ("PARTITIONS", "GENERATION", "COLOUR", "SOURCES", "TOP_K", "MODEL"):
         assert f"INTERESTFLOW_{name}: " in said
+    assert "no setting size." in said
 
 
 @pytest.mark.parametrize("name", ["colour", *sorted(SECTIONS.keys() - PLACES.keys())])
 def test_an_unknown_name_of_the_file_is_named_though_it_be_a_sections(name: str, toml: Any) -> None:
-    assert f"INTERESTFLOW_{name.upper()}: Extra inputs are not permitted" in wrong(
-        config=toml(f"{name} = 1\n")
-    )
+    file = toml(f"{name} = 1\n")
+    assert f"{file}: no setting {name}." in wrong(config=file)
+
+
+def test_a_misspelt_name_of_the_file_is_answered_with_the_near_one(toml: Any) -> None:
+    assert "no setting ranking_cap. Did you mean ranking_caps?" in wrong(config=toml('ranking_cap = "a=1"\n'))
 
 
 def test_problems_of_several_sections_are_named_at_once() -> None:

@@ -28,6 +28,10 @@ class Entrant:
 def entrants(names: Sequence[str], live: Sequence[str], wanted: Sequence[str]) -> list[Entrant]:
     """One for each name; of a live one, one for each value that is wanted, as `NAME=VALUE,VALUE`. Raises VaryError."""
     varied = dict(map(parse, wanted))
+    if varied and not set(names) & set(live):
+        raise VaryError(
+            f"nobody judged here reads {next(iter(varied))}: judge content or hybrid with --vary, too"
+        )
     found = []
     for name in names:
         if name not in live or not varied:

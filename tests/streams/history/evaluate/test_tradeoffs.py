@@ -91,3 +91,8 @@ def test_a_value_that_no_setting_takes_is_said(tmp_path: Path, monkeypatch: pyte
         result = CliRunner().invoke(app, [*command, "--recommender", "hybrid", "--vary", varied])
         assert result.exit_code == 1
         assert varied.replace("=", " ") in result.output
+
+
+def test_what_nobody_reads_cannot_be_varied() -> None:
+    with pytest.raises(VaryError, match="nobody judged here reads ranking_diversity"):
+        entrants(["popularity"], [], ["ranking_diversity=0,1"])
