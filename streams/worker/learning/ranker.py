@@ -1,7 +1,9 @@
 """What rankers learn, by all workers together: each tells what it has learned, one merges, and all follow.
 
 Every so often a worker writes its sums of gradients to one partition of the topic of signals. Whoever owns that
-partition merges them, and writes what came of it to the topic of what was learned. Every worker goes on from there.
+partition merges them, and writes what came of it to the topic of what was learned. Every worker goes on from there,
+with its own sums on top that are not in it yet: else it would forget for a while what it has just learned, learn it
+again, and so learn each thing several times.
 
 Sums are merged at least once where nothing crashes. A crash may merge some twice, or lose some: a step of learning more
 or less, never a use of an item.
@@ -10,6 +12,8 @@ or less, never a use of an item.
 from __future__ import annotations
 
 import logging
+from collections import deque
+from math import inf
 
 from sinks.base import Delivery, Log, TopicRecords
 from streams.catalog.learned import Order, RankerError, ranker_record, read_ranker
@@ -23,6 +27,8 @@ log = logging.getLogger(__name__)
 
 # Of the topic of signals: whoever owns it merges.
 MERGED_IN = 0
+# Of a worker's sums that are under way the newest so many are on top of what is followed.
+UNDER_WAY = 256
 
 
 class NoRanker:
@@ -62,12 +68,17 @@ class SharedRanker(NoRanker):
         self._merger: Merger | None = None
         # Version that was written last.
         self._written = 0
+        # Sums that were told, and what says at which offset they lie.
+        self._under_way: deque[tuple[Delivery, bytes]] = deque(maxlen=UNDER_WAY)
         self._told: set[str] = set()
 
     def share(self) -> list[Delivery]:
         """See NoRanker."""
-        sums = self.recommender.learned()
-        return [self.sink.publish([ranker_sums(self.topics.item_signals, MERGED_IN, sums)])] if sums else []
+        if not (sums := self.recommender.learned()):
+            return []
+        delivery = self.sink.publish([ranker_sums(self.topics.item_signals, MERGED_IN, sums)])
+        self._under_way.append((delivery, sums))
+        return [delivery]
 
     def own(self, mine: bool) -> None:
         """See NoRanker."""
@@ -101,13 +112,30 @@ class SharedRanker(NoRanker):
             order, saved = read_ranker(value)
             if order < self._order:
                 return
-            self.recommender.load(saved)
+            version = self._load(saved, order.offset)
         except (RankerError, UserError) as error:
             self._tell("the ranker in the topic is left out, and ours goes on from where it is: %s", error)
             return
-        self._newest, self._order, self.version = saved, order, self.recommender.version
+        self._newest, self._order, self.version = saved, order, version
+
+    def _load(self, saved: bytes, merged: int) -> int:
+        """Go on from what was saved, which holds the sums up to an offset; returns its version."""
+        together = self.recommender.merger()
+        together.load(saved)
+        version = together.version
+        while self._under_way and _offset(self._under_way[0][0]) <= merged:
+            self._under_way.popleft()
+        for _, sums in self._under_way:
+            together.merge(sums)
+        self.recommender.load(together.save())
+        return version
 
     def _tell(self, message: str, error: Exception) -> None:
         if str(error) not in self._told:
             self._told.add(str(error))
             log.warning(message, error)
+
+
+def _offset(delivery: Delivery) -> float:
+    """Of the record that was published; infinite while nobody knows."""
+    return delivery.result()[0] if delivery.done() and delivery.exception() is None else inf

@@ -119,6 +119,22 @@ def test_all_workers_go_on_from_what_all_have_learned(ranker: str) -> None:
     assert first.values() == third.values()
 
 
+def test_what_is_not_merged_yet_stays_on_top_of_what_is_followed() -> None:
+    log = MemoryLog()
+    owner, worker = Worker(log, True), Worker(log, False)
+    teach(owner.recommender, 1)
+    owner.step()
+    teach(worker.recommender, 2)
+    worker.flusher.flush()
+    worker.follow()
+    before = worker.values()
+    assert (before != owner.values(), worker.shared.version) == (True, 1)
+    owner.step()
+    assert owner.values() == before
+    worker.follow()
+    assert (worker.values(), worker.shared.version, worker.recommender.version) == (before, 2, 2)
+
+
 def test_sums_are_merged_beside_signals_and_only_once() -> None:
     log = MemoryLog()
     worker, other = Worker(log, True), Worker(MemoryLog(), False)
