@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from confluent_kafka import Message
 
-from streams.bench.stream.throughput import read_vectors as read_bench
+from streams.bench.stream.checking import read_vectors as read_bench
 from streams.flow.vector_formats import read_vectors
 from streams.history import replay
 from streams.history.audit import audit

@@ -59,7 +59,7 @@ def test_the_file_is_taken_as_settings(shop: Path, monkeypatch: pytest.MonkeyPat
         ),
         (("--search", "learn_items=true,false"), "'learn_items' cannot be searched"),
         (("--search", "exclude_consumed=true,false"), "'exclude_consumed' cannot be searched"),
-        (("--search", "history_length=8:1000", "--recommender", "content"), "history_length 1000"),
+        (("--search", "history_length=8:5000", "--recommender", "content"), "history_length 5000"),
         (("--recommender", "contnet"), "contnet"),
     ],
 )
