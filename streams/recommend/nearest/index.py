@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from streams.items.slots import doubled
-from streams.kernels.items.cells import WIDTH, insert, remove, scan
+from streams.kernels.items.cells import WIDTH, insert, remove
+from streams.kernels.items.coarse import scan
 from streams.recommend.base import Floats, Longs, Mask, Rows
 from streams.recommend.catalog import Catalog
 from streams.recommend.nearest.cells import centres, nearest
