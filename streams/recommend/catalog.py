@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from hashlib import blake2b
-from typing import TypeVar
 from weakref import WeakSet
 
 import numpy as np
 import numpy.typing as npt
 
 from streams.recommend.attributes import Admission, Attributes, Labels
-from streams.recommend.rows.base import Floats, OwnRows, Rows
+from streams.recommend.rows.base import Floats, OwnRows, Rows, Scalar, enlarged
 from streams.recommend.rows.changes import Changes
-
-Scalar = TypeVar("Scalar", bound=np.generic)
 
 # Two vectors of at most this length have a dot product that float32 holds without overflow.
 MAX_LENGTH = 1e15
@@ -220,17 +217,11 @@ class Catalog:
         """Take in all new rows."""
         count = len(self.item_ids)
         if count > len(self._keys):
-            self._keys, self._live = _enlarged(self._keys, 2 * count), _enlarged(self._live, 2 * count)
+            self._keys, self._live = enlarged(self._keys, 2 * count), enlarged(self._live, 2 * count)
         self._keys[self._filled : count] = [item_key(item_id) for item_id in self.item_ids[self._filled :]]
         if self._titles is not None:
             self._titles += [""] * (count - self._filled)
         self._filled = count
-
-
-def _enlarged(old: npt.NDArray[Scalar], capacity: int) -> npt.NDArray[Scalar]:
-    new = np.zeros((capacity, *old.shape[1:]), dtype=old.dtype)
-    new[: len(old)] = old
-    return new
 
 
 def _view(array: npt.NDArray[Scalar], rows: int) -> npt.NDArray[Scalar]:

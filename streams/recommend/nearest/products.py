@@ -9,11 +9,13 @@ import numpy as np
 from streams.items.layout import COLD_BELOW
 from streams.items.signals import Longs
 from streams.kernels.compiling import compiled
-from streams.recommend.base import Floats, Mask, Queries, Rows
+from streams.recommend.base import Candidates, Floats, Mask, Queries, Rows
 from streams.recommend.catalog import Catalog
+from streams.recommend.content_ranker import CONTENT
 from streams.recommend.nearest.coarse import Coarse, within
 from streams.recommend.nearest.index import ANY, CellIndex
-from streams.recommend.sources.reading import counting_vectors, largest_products, top
+from streams.recommend.sources.asked import Asked
+from streams.recommend.sources.reading import candidates, counting_vectors, largest_products, top
 
 NOTHING = np.zeros(0, dtype=np.float32)
 
@@ -46,6 +48,15 @@ class Products:
         self._index: CellIndex | None = None
         self._vectors: Floats = np.zeros((0, 0), dtype=np.float32)
         self._bounds = NOTHING, NOTHING
+
+    def candidates(self, catalog: Catalog, queries: Queries, k: int, asked: Asked) -> Candidates:
+        """The k best of each user, under CONTENT. asked: says who may not be recommended."""
+        found = []
+        for user in range(len(queries)):
+            out = asked.banned(catalog, queries, user)
+            rows, scores = self.best(catalog, queries, user, out, k)
+            found.append((rows, {CONTENT: scores}))
+        return candidates(found, (CONTENT,))
 
     def best(
         self, catalog: Catalog, queries: Queries, user: int, out: Mask, k: int, uses: Longs = ANY

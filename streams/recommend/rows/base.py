@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+
+def enlarged(old: npt.NDArray[Scalar], rows: int) -> npt.NDArray[Scalar]:
+    """A copy in plain memory, with zeros up to so many rows, at least as many as there are."""
+    new = np.zeros((rows, *old.shape[1:]), dtype=old.dtype)
+    new[: len(old)] = old
+    return new
 
 
 class Rows(Protocol):
@@ -50,9 +58,7 @@ class OwnRows:
         """See Rows."""
         row = len(self.item_ids)
         if row == len(self.vectors):
-            grown = np.zeros((2 * row, self.vectors.shape[1]), dtype=np.float32)
-            grown[:row] = self.vectors
-            self.vectors = grown
+            self.vectors = enlarged(self.vectors, 2 * row)
         self.item_ids.append(item_id)
         self.vectors[row] = values
         return row

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.recommend.rows.arena import Arena, BusyError
-from streams.recommend.rows.base import Floats
+from streams.recommend.rows.base import Floats, enlarged
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +126,7 @@ class SharedRows:
     def _grow(self) -> None:
         rows = 2 * len(self.item_ids)
         if self._arena is None:
-            self.vectors = _copied(self.vectors, rows)
+            self.vectors = enlarged(self.vectors, rows)
         else:
             self._move(self._arena, self._edition, rows)
 
@@ -157,14 +157,7 @@ class SharedRows:
             "now on, until it is started again"
         )
         self._arena = None
-        self.vectors = _copied(self.vectors, len(self.vectors))
-
-
-def _copied(vectors: Floats, rows: int) -> Floats:
-    """The vectors in plain memory, with zeros up to so many rows."""
-    made = np.zeros((rows, vectors.shape[1]), dtype=np.float32)
-    made[: len(vectors)] = vectors
-    return made
+        self.vectors = enlarged(self.vectors, len(self.vectors))
 
 
 def _carry_over(old: Floats, new: Floats) -> npt.NDArray[np.int64]:

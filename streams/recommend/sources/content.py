@@ -13,7 +13,7 @@ from streams.recommend.content import ContentSource
 from streams.recommend.content_ranker import CONTENT, content_scores
 from streams.recommend.nearest.products import Products
 from streams.recommend.sources.asked import Asked
-from streams.recommend.sources.reading import candidates, counting_vectors, largest_products, said_of
+from streams.recommend.sources.reading import counting_vectors, largest_products, said_of
 
 FOUND = 50
 # For more users at once, one product of two matrices is cheaper than one of a matrix and a vector for each.
@@ -39,12 +39,7 @@ class NearestSource:
         many = len(queries) > FEW and not self._products.approximate.of(catalog)
         if not compiled() or many:
             return self._all.candidates(catalog, queries, k)
-        found = []
-        for user in range(len(queries)):
-            out = self._asked.banned(catalog, queries, user)
-            rows, scores = self._products.best(catalog, queries, user, out, k)
-            found.append((rows, {CONTENT: scores}))
-        return candidates(found, (CONTENT,))
+        return self._products.candidates(catalog, queries, k, self._asked)
 
     def scores(self, catalog: Catalog, queries: Queries, rows: Rows) -> Mapping[str, Floats]:
         """See `recommend.base.Scorer`."""

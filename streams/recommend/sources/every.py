@@ -30,5 +30,5 @@ def every_source(
         OwnSource(table, asked=asked),
         NearestSource(products=products, asked=asked),
         ColdSource(table, products=products, asked=asked),
-        *((TwoTowerSource(),) if towers else ()),
+        *((TwoTowerSource(asked=asked),) if towers else ()),
     )

@@ -8,7 +8,8 @@ import numpy as np
 
 from streams.recommend.base import Candidates, Floats, Queries, Rows
 from streams.recommend.catalog import Catalog
-from streams.recommend.sources.reading import NOTHING, newest_items, said_of
+from streams.recommend.sources.asked import Asked
+from streams.recommend.sources.reading import NOTHING, said_of
 from streams.recommend.sources.towers import Towers
 
 # Of each score: the user's last so many items, of which the next older one counts so much of the one after it. Films
@@ -27,9 +28,9 @@ class TwoTowerSource:
     before it was told of enough uses, in a worker that goes on from what a ranker has learned elsewhere.
     """
 
-    def __init__(self, silent: int = SILENT) -> None:
-        """silent: uses before which it says nothing."""
-        self._silent = silent
+    def __init__(self, silent: int = SILENT, asked: Asked | None = None) -> None:
+        """silent: uses before which it says nothing. asked: shared with other sources."""
+        self._silent, self._asked = silent, asked or Asked()
         self.towers = tuple(Towers(fall=fall) for _, fall in WINDOWS)
 
     def candidates(self, catalog: Catalog, queries: Queries, k: int) -> Candidates:
@@ -56,7 +57,7 @@ class TwoTowerSource:
 
     def _histories(self, catalog: Catalog, queries: Queries) -> list[list[Rows]]:
         """For each window, each user's last items, newest first. The towers have a row for each item then."""
-        newest = newest_items(queries, max(last for last, _ in WINDOWS))
+        newest = self._asked.newest(queries, max(last for last, _ in WINDOWS))
         found = []
         for towers, (last, _) in zip(self.towers, WINDOWS, strict=True):
             towers.grow(catalog.vectors)
