@@ -12,10 +12,14 @@ import typer
 from streams.ops.process_start import STATUS, leave_at_once
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
     # Settings take most of the time in which `--help` is there.
     from streams.settings.settings import Settings
 
 Config = Annotated[Path | None, typer.Option("--config", help="TOML file of settings.")]
+NO_LIMIT = 10_000  # characters in a line
 Servers = Annotated[str | None, typer.Option("--bootstrap-servers", help="host:port of the brokers.")]
 
 
@@ -46,6 +50,13 @@ def or_exit(run: Callable[[], None]) -> None:
         fail(describe(error), 1)
     except KeyboardInterrupt:
         raise typer.Exit(STATUS) from None
+
+
+def show_whole(console: Console, table: Table) -> None:
+    """Print a table with whole words and numbers in a terminal that is too narrow, or a pipe, too."""
+    free = console.options.update(max_width=NO_LIMIT)
+    console.width = max(console.width, console.measure(table, options=free).minimum)
+    console.print(table)
 
 
 def fail(message: str, status: int) -> NoReturn:

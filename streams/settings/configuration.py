@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from streams.settings.errors import did_you_mean
 from streams.settings.section import ENV_PREFIX
 from streams.settings.settings import PLACES, SECTIONS, Settings, SettingsError
 
@@ -104,9 +104,8 @@ def _sentence(problem: Any, file: str | None) -> str:
     """What is wrong with one setting; a secret is never repeated. file: in which an unknown one stands."""
     first, *rest = problem["loc"]
     if problem["type"] == "extra_forbidden":
-        near = get_close_matches(str(problem["loc"][-1]), PLACES, 1)
-        meant = f" Did you mean {near[0]}?" if near else ""
-        return f"{file}: no setting {problem['loc'][-1]}.{meant} See `interestflow settings` for the names"
+        name = str(problem["loc"][-1])
+        return f"{file}: no setting {name}.{did_you_mean(name, PLACES)} See `interestflow settings` for the names"
     path = rest if first in SECTIONS else [first, *rest]
     field = ".".join(str(part) for part in path)
     if not field:

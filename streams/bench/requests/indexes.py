@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from streams.bench.requests.workload import catalog_of
 from streams.recommend.base import Floats, Rows
 from streams.recommend.catalog import Catalog
 from streams.recommend.nearest.coarse import Coarse, within
@@ -30,14 +31,6 @@ class Built:
     search: Callable[[Floats], npt.NDArray[Any]]
     cpu_s: float
     bytes: int | None
-
-
-def catalog_of(vectors: Floats) -> Catalog:
-    """A catalog of these items, none hidden."""
-    catalog = Catalog(vectors.shape[1], capacity=len(vectors))
-    for row, vector in enumerate(vectors):
-        catalog.put(f"item-{row}", vector)
-    return catalog
 
 
 def cells(vectors: Floats, recall: float = 0.97) -> Built:

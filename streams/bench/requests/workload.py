@@ -52,10 +52,7 @@ class Workload:
 
     def catalog(self) -> Catalog:
         """With all of them, none hidden."""
-        catalog = Catalog(self.dim, capacity=self.items)
-        for row, vector in enumerate(self.vectors):
-            catalog.put(f"item-{row}", vector)
-        return catalog
+        return catalog_of(self.vectors)
 
     def table(self, catalog: Catalog) -> ItemTable:
         """What was learned of them."""
@@ -122,6 +119,14 @@ class Workload:
         keys = (rows[:, None] % self.kinds * 4_096).astype(np.uint64) + of_kind
         keys *= np.uint64(0x9E3779B97F4A7C15)
         return np.where(np.arange(SESSIONS) < np.minimum(uses, SESSIONS)[:, None], keys, np.uint64(0))
+
+
+def catalog_of(vectors: Floats) -> Catalog:
+    """A catalog of items with these vectors, none hidden."""
+    catalog = Catalog(vectors.shape[1], capacity=len(vectors))
+    for row, vector in enumerate(vectors):
+        catalog.put(f"item-{row}", vector)
+    return catalog
 
 
 def _uses(rows: Longs) -> Longs:

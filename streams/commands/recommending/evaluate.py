@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from streams.commands.common import Config, Servers, fail, load_settings, or_exit
+from streams.commands.common import Config, Servers, fail, load_settings, or_exit, show_whole
 
 if TYPE_CHECKING:
     from streams.history.evaluate.run import Plan
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from streams.settings.settings import Settings
 
 Frozen = Literal["hour", "day"]
-NO_LIMIT = 10_000  # characters in a line
 
 
 def evaluate_recommenders(
@@ -124,8 +123,5 @@ def _judge_table(settings: Settings, plan: Plan, file: Path) -> None:
         shown = Shown(*head)
         for line in lines:
             shown.add_row(*line)
-        # Whole words and numbers in a pipe and a narrow terminal, too.
-        free = console.options.update(max_width=NO_LIMIT)
-        console.width = max(console.width, console.measure(shown, options=free).minimum)
-        console.print(shown)
+        show_whole(console, shown)
     console.print(str(plan.out / PAGE))

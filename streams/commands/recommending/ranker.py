@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from streams.commands.common import Config, Servers, fail, load_settings, or_exit
+from streams.commands.common import Config, Servers, fail, load_settings, or_exit, show_whole
 
 if TYPE_CHECKING:
     from streams.recommend.learned.parameters import Stored
@@ -17,8 +17,6 @@ File = Annotated[Path | None, typer.Argument(help="What the `save` of the recomm
 Topic = Annotated[
     bool, typer.Option("--topic", help="What the workers have learned together, from its topic.")
 ]
-
-NO_LIMIT = 10_000  # characters in a line
 
 
 @ranker_cli.callback()
@@ -43,10 +41,7 @@ def show_ranker(
         kept = Stored.from_bytes(_in_topic(config, bootstrap_servers) if topic else _in_file(file))
         console, table = Console(soft_wrap=True), _table(kept)
         console.print(f"{kept.kind} ranker, version {kept.version}, {len(kept.columns)} columns")
-        # A terminal that is too narrow, or a pipe, gets whole words and numbers all the same.
-        free = console.options.update(max_width=NO_LIMIT)
-        console.width = max(console.width, console.measure(table, options=free).minimum)
-        console.print(table)
+        show_whole(console, table)
 
     or_exit(run)
 

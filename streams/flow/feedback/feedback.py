@@ -36,8 +36,9 @@ class Feedback:
     ) -> None:
         """uses: keeps the last lists, where the recommender learns. most: lists that are kept until they are judged."""
         self.join = FeedbackJoin(catalog, settings)
-        adapts = settings.adapt_exploration and isinstance(recommender, Explores)
-        self._explores = recommender if adapts and isinstance(recommender, Explores) else None
+        self._explores = (
+            recommender if settings.adapt_exploration and isinstance(recommender, Explores) else None
+        )
         self._lists = None
         if uses is not None and settings.ignored_weight and isinstance(recommender, LearnsIgnored):
             self._lists = ShownLists(recommender, uses, catalog, most, settings.ignored_weight)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import Any
 
 from streams.history.evaluate.baselines.registry import BASELINES, build_baseline
@@ -17,7 +16,7 @@ from streams.history.evaluate.live.space import Space
 from streams.history.evaluate.live_tuning import with_values
 from streams.history.evaluate.tuning import Search, tune
 from streams.history.evaluate.visits import Stream
-from streams.settings.errors import UserError
+from streams.settings.errors import UserError, did_you_mean
 from streams.settings.registries import RECOMMENDERS
 
 
@@ -34,8 +33,7 @@ def require(names: list[str]) -> None:
     """Raises EvaluateError where a contender does not exist or is named twice, UserError where it cannot be run."""
     for name in names:
         if name not in known_names():
-            near = get_close_matches(name, known_names(), 1)
-            meant = f" Did you mean {near[0]}?" if near else ""
+            meant = did_you_mean(name, known_names())
             raise EvaluateError(f"no recommender {name!r}.{meant} There are: {', '.join(known_names())}")
         if not lives(name):
             require_baseline(name)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from streams.history.evaluate.contender import Rows
-from streams.history.evaluate.marks import COLUMNS, Doubles
+from streams.history.evaluate.marks import COLUMNS, Doubles, ratio
 from streams.items.layout import COLD_BELOW
 
 # Least numbers of events of the slices of users.
@@ -52,7 +52,7 @@ class Judged:
     def per_target(self, name: str, visits: npt.NDArray[np.bool_] | None = None) -> float:
         """The sum of these marks over all targets, per target; of a mask (n,) of visits."""
         chosen = np.ones(len(self), dtype=bool) if visits is None else visits
-        return _ratio(self.column(name)[chosen].sum(), self.column("targets")[chosen].sum())
+        return ratio(self.column(name)[chosen].sum(), self.column("targets")[chosen].sum())
 
     def figures(self) -> dict[str, float]:
         """The summary by name; NaN for what there was nothing to measure by."""
@@ -77,8 +77,8 @@ class Judged:
             **{
                 f"ndcg@10 of {name}": self.per_target("gain", some) for name, some in self.histories().items()
             },
-            f"hr@20 of items with 1-{COLD_BELOW - 1} uses": _ratio(cold_hits, cold),
-            "hr@20 of other items": _ratio(hits - cold_hits, targets - cold),
+            f"hr@20 of items with 1-{COLD_BELOW - 1} uses": ratio(cold_hits, cold),
+            "hr@20 of other items": ratio(hits - cold_hits, targets - cold),
         }
 
     def histories(self) -> dict[str, npt.NDArray[np.bool_]]:
@@ -93,18 +93,18 @@ class Judged:
     def _kinds(self) -> dict[str, float]:
         named, wanted = (_mean(self.column(name)) for name in ("popularity", "target_popularity"))
         return {
-            "coverage@20": _ratio(self.named.sum(), self.known),
+            "coverage@20": ratio(self.named.sum(), self.known),
             "novelty bits": _mean(self.column("novelty")),
             "popularity": named,
-            "popularity lift": _ratio(named, wanted),
+            "popularity lift": ratio(named, wanted),
             "calibration nats": _mean(self.column("calibration")),
             **self.kinds,
         }
 
     def _costs(self) -> dict[str, float]:
         return {
-            "µs per request": _ratio(self.rank_s * 1e6, self.requests),
-            "µs per event": _ratio(self.learn_s * 1e6, self.events),
+            "µs per request": ratio(self.rank_s * 1e6, self.requests),
+            "µs per event": ratio(self.learn_s * 1e6, self.events),
             "MB": self.grown / 1e6,
         }
 
@@ -112,7 +112,3 @@ class Judged:
 def _mean(values: Doubles) -> float:
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else float("nan")
-
-
-def _ratio(part: float, whole: float) -> float:
-    return float(part) / float(whole) if whole else float("nan")

@@ -161,13 +161,12 @@ def parse(text: str) -> tuple[str, Choice]:
     name, equals, rest = text.partition("=")
     if not equals or not rest:
         raise TuneError(f"{text!r}: write NAME=LOW:HIGH, NAME=LOW:HIGH:log or NAME=VALUE,VALUE")
-    known = sorted([*BESIDE, *(flat for flat, (section, _) in PLACES.items() if section in SECTIONS)])
-    if name not in known:
+    if name not in (known := changeable()):
         raise TuneError(f"{name!r} cannot be searched; what can: {', '.join(known)}")
     if ":" not in rest:
-        return name, OneOf(tuple(map(_value, rest.split(","))))
+        return name, OneOf(tuple(map(value_of, rest.split(","))))
     low, high, *kind = (part.strip() for part in rest.split(":"))
-    numbers = _value(low), _value(high)
+    numbers = value_of(low), value_of(high)
     if kind not in ([], ["log"]) or not all(type(one) in (int, float) for one in numbers):
         raise TuneError(f"{text!r}: write NAME=LOW:HIGH or NAME=LOW:HIGH:log with two numbers")
     if not numbers[0] <= numbers[1] or (kind and numbers[0] <= 0):
@@ -175,7 +174,12 @@ def parse(text: str) -> tuple[str, Choice]:
     return name, Between(*numbers, log=bool(kind), whole=all(isinstance(one, int) for one in numbers))
 
 
-def _value(text: str) -> Any:
+def changeable() -> list[str]:
+    """Flat names of the settings that a trial may change, sorted."""
+    return sorted([*BESIDE, *(flat for flat, (section, _) in PLACES.items() if section in SECTIONS)])
+
+
+def value_of(text: str) -> Any:
     """A number or true or false where it reads like one, else the text."""
     try:
         return json.loads(text.strip())

@@ -106,3 +106,8 @@ def divergence(taste: Doubles, listed: Doubles) -> float:
     wanted = taste[some] / total
     given = (1 - SMOOTHING) * named[some] / whole + SMOOTHING * wanted
     return float((wanted * np.log(wanted / given)).sum())
+
+
+def ratio(part: float, whole: float) -> float:
+    """NaN where there is nothing to divide by."""
+    return float(part) / float(whole) if whole else math.nan

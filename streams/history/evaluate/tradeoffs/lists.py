@@ -8,11 +8,11 @@ import numpy as np
 
 from streams.catalog.items import Item
 from streams.history.evaluate.contender import Floats, Mask, Rows
+from streams.history.evaluate.marks import ratio
 from streams.items.layout import COLD_BELOW
+from streams.recommend.after.floors import COLD_ITEMS
 from streams.recommend.gains import LONG, SHORT
 
-# As the groups of INTERESTFLOW_RANKING_FLOORS.
-COLD_ITEMS = "cold"
 DIVERSITY = f"diversity@{SHORT}"
 
 
@@ -43,8 +43,8 @@ class ListKinds:
 
     def figures(self) -> dict[str, float]:
         """Mean of 1 - cosine over the pairs of a list's first ten; share of the first 20 places by group."""
-        shares = {f"share of {group}": _ratio(had, self._places) for group, had in self._had.items()}
-        return {DIVERSITY: _ratio(self._unlike, self._lists), **shares}
+        shares = {f"share of {group}": ratio(had, self._places) for group, had in self._had.items()}
+        return {DIVERSITY: ratio(self._unlike, self._lists), **shares}
 
 
 def _unit(vectors: Floats) -> Floats:
@@ -62,7 +62,3 @@ def _likeness(unit: Floats) -> float:
 def _members(items: Sequence[Item], group: str) -> Mask:
     name, _, value = group.partition(":")
     return np.array([value in item.labels().get(name, ()) for item in items], dtype=np.bool_)
-
-
-def _ratio(part: float, whole: float) -> float:
-    return part / whole if whole else float("nan")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from streams.history.evaluate.live_tuning import BESIDE, SECTIONS
+from streams.history.evaluate.live_tuning import changeable, value_of
 from streams.settings.errors import UserError
-from streams.settings.settings import PLACES
 
 
 class VaryError(UserError):
@@ -45,11 +43,10 @@ def entrants(names: Sequence[str], live: Sequence[str], wanted: Sequence[str]) -
 def parse(text: str) -> tuple[str, list[Any]]:
     """A setting's flat name and its values. Raises VaryError."""
     name, _, rest = text.partition("=")
-    values = [_value(one) for one in rest.split(",") if one.strip()]
+    values = [value_of(one) for one in rest.split(",") if one.strip()]
     if not values or len(set(values)) < len(values):
         raise VaryError(f"{text!r}: write NAME=VALUE,VALUE, each value once")
-    known = sorted([*BESIDE, *(flat for flat, (section, _) in PLACES.items() if section in SECTIONS)])
-    if name not in known:
+    if name not in (known := changeable()):
         raise VaryError(f"{name!r} cannot be varied; what can: {', '.join(known)}")
     return name, values
 
@@ -61,11 +58,3 @@ def curves(judged: Sequence[Entrant]) -> dict[str, list[tuple[str, str]]]:
         for setting, value in one.values.items():
             found.setdefault(f"{one.name} {setting}", []).append((str(value), one.label))
     return found
-
-
-def _value(text: str) -> Any:
-    """A number or true or false where it reads like one, else the text."""
-    try:
-        return json.loads(text.strip())
-    except ValueError:
-        return text.strip()
