@@ -39,6 +39,10 @@ class Store(Protocol):
         """What went wrong so far: kind -> texts."""
         ...
 
+    def close(self) -> None:
+        """Give back what it holds; from then on it forgets all."""
+        ...
+
 
 class CachedEncoder:
     """An encoder with a bounded memory. Any thread may call; none waits for what another encodes.
@@ -87,6 +91,11 @@ class CachedEncoder:
         """Texts that memory had, that the disk had, that nothing had; what memory evicted (see base.counts)."""
         kinds = {"hit": self.hits, "miss": self.misses, "evicted": self.evictions}
         return {"cache": kinds | ({"disk": self.found, **self.store.counts()} if self.store else {})}
+
+    def close(self) -> None:
+        """Give the store back to whoever opens it next."""
+        if self.store is not None:
+            self.store.close()
 
     def __len__(self) -> int:
         return len(self._rows)

@@ -87,8 +87,9 @@ class VectorStore:
 
     def close(self) -> None:
         """Give the folder back to whoever opens it next; the end of the process does so too."""
-        if self._db is not None:
-            self._db.close()
+        db, self._db = self._db, None
+        if db is not None:
+            db.close()
 
     def _vector(self, value: bytes) -> Vectors:
         if len(value) != 4 * self.dim:

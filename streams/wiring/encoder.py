@@ -57,7 +57,7 @@ def _require_no_effect_lost(options: EncoderSettings, name: str) -> None:
 def build_fused(settings: Settings, fitted: Path | None) -> FusedEncoder | None:
     """The encoder of contents, of unrelated dimensions where nothing is fitted; None where media are ignored."""
     options = settings.encoder
-    return fuse(settings, fitted, lambda: _cached(_pooled(build_raw_encoder(options), options), options))
+    return fuse(settings, fitted, lambda: served(build_raw_encoder(options), options))
 
 
 def build_encoder(settings: Settings) -> Encoder:
@@ -81,6 +81,12 @@ def build_encoder(settings: Settings) -> Encoder:
             f"{options.name} gives {encoder.dim} dimensions, not {options.dimensions}: run `interestflow fit "
             f"projection` and set INTERESTFLOW_PROJECTION to its file, or set INTERESTFLOW_DIMENSIONS={encoder.dim}"
         )
+    return served(encoder, options)
+
+
+def served(encoder: Encoder, options: EncoderSettings) -> Encoder:
+    """An encoder behind its queue, its workers and its cache. Close it, so that another one can open the cache's
+    folder. Raises SettingsError."""
     return _cached(_pooled(encoder, options), options)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from encoders.core.base import Encoder
+from encoders.core.base import Encoder, close
 from encoders.fitted.moments import Moments
 from encoders.fitted.projection import Projection
 from encoders.media.content import ContentEncoder
@@ -17,7 +17,7 @@ from streams.flow.encoding import Scoring, encode_contents, encode_isolating
 from streams.history.evaluate.contender import Floats
 from streams.settings.settings import Settings
 from streams.wiring.app import state_space
-from streams.wiring.encoder import build_encoder, build_raw_encoder, build_scoring
+from streams.wiring.encoder import build_encoder, build_raw_encoder, build_scoring, served
 
 # Items that are encoded between two steps of the progress bar.
 CHUNK = 256
@@ -52,6 +52,7 @@ def build_space(
         vectors = _encoded(encoder, items, progress)
     else:
         found = _encoded(raw, items, progress)
+        close(raw)
         projection = Projection.of(Moments.of(found), settings.encoder.dimensions)
         path = folder / "projection.safetensors"
         projection.save(path)
@@ -62,12 +63,12 @@ def build_space(
 
 
 def _unprojected(settings: Settings) -> Encoder | None:
-    """The encoder of texts where a projection must be fitted first."""
+    """The encoder of texts where a projection must be fitted first, with its cache; to be closed."""
     options, media = settings.encoder, settings.media
     if options.projection is not None or media.image_encoder or media.speech_encoder:
         return None
     raw = build_raw_encoder(options)
-    return raw if raw.dim > options.dimensions else None
+    return served(raw, options) if raw.dim > options.dimensions else None
 
 
 def _encoded(encoder: Encoder, items: Sequence[Item], progress: Callable[[int, int], None]) -> Floats:
