@@ -200,8 +200,8 @@ class Updated:
     item_deltas: list[tuple[Longs, ItemDeltas]] = field(default_factory=list)
     # What its events say of items, where the stream learns of them.
     said: Said = NOTHING_SAID
-    # Users' rows (m,) and the catalog rows (m,) that they used, where a recommender learns from them.
-    used: list[tuple[Longs, Longs]] = field(default_factory=list)
+    # Users' rows (m,), the catalog rows (m,) that they used and when (m,), where a recommender learns from them.
+    used: list[tuple[Longs, Longs, Longs]] = field(default_factory=list)
     # What became of impressions; and whether that is counted in the partition, to be written ahead of `state`.
     joined: Joined = NOTHING_JOINED
     counted: bool = False

@@ -7,7 +7,7 @@ the replay and the tests, which is why they give the same vectors bit for bit. O
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from encoders.core.base import Encoder
@@ -207,8 +207,8 @@ class Flow:
         if self.shown is not None:
             self.shown.listed(part.partition, users, queries, ranked.rows)
 
-    def _used(self, part: UserPartition, used: Mapping[str, Collection[int]]) -> None:
-        """Users used items, by catalog row."""
+    def _used(self, part: UserPartition, used: Mapping[str, Mapping[int, int]]) -> None:
+        """Users used items, by catalog row, at these times."""
         if self.next_uses is not None:
             self.next_uses.used(part.partition, part.deliveries.epoch, used)
         if self.shown is not None:
@@ -236,10 +236,10 @@ class Flow:
         part.books.update(outcomes)
 
 
-def _by_user(part: UserPartition, updated: Updated) -> dict[str, set[int]]:
-    """The catalog rows that each user used."""
-    found: dict[str, set[int]] = {}
-    for users, rows in updated.used:
-        for user, row in zip(users.tolist(), rows.tolist(), strict=True):
-            found.setdefault(part.users[user], set()).add(row)
+def _by_user(part: UserPartition, updated: Updated) -> dict[str, dict[int, int]]:
+    """The catalog rows that each user used, with their event times."""
+    found: dict[str, dict[int, int]] = {}
+    for columns in updated.used:
+        for user, row, time in zip(*(column.tolist() for column in columns), strict=True):
+            found.setdefault(part.users[user], {})[row] = time
     return found

@@ -198,13 +198,14 @@ class BatchFolder:
             consume(row, key)
 
 
-def _used(batch: Batch, folded: Folded) -> list[tuple[Longs, Longs]]:
-    """Who used what. An event that waited for its item is not what its user did next: it came before."""
+def _used(batch: Batch, folded: Folded) -> list[tuple[Longs, Longs, Longs]]:
+    """Who used what, and when. An event that waited for its item is not what its user did next: it came before."""
     if batch.waited:
         return []
     signals = folded.signals
     chosen = np.flatnonzero((signals.items >= 0) & (batch.base[folded.indices] > 0))
-    return [(batch.touched[signals.users[chosen]], signals.items[chosen])] if len(chosen) else []
+    users = batch.touched[signals.users[chosen]]
+    return [(users, signals.items[chosen], signals.times[chosen])] if len(chosen) else []
 
 
 def _require_finite(models: States) -> None:

@@ -2,12 +2,17 @@
 
 A list is kept until its user uses an item, and is then judged once. So the marks are of lists that had not learned of
 what they are judged by (prequential evaluation).
+
+All that a user uses at one event time is a visit: a basket is one answer to the list that its user had before it,
+however many batches it comes in. So it is judged and learned when the partition's time goes on; lists that are made
+within a visit teach nothing.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from streams.recommend import Catalog, Queries
@@ -17,6 +22,8 @@ from streams.recommend.gains import LONG, gain_of, ideal, places
 
 # Of so many lists the means are, more or less: with each list, those before it lose one part of so many.
 MEAN_OVER = 1000
+# Of so many visits at once the end is waited for: of many users at one time, where times are days or so.
+OPEN_VISITS = 256
 
 
 class _Listed(NamedTuple):
@@ -31,6 +38,16 @@ class _Listed(NamedTuple):
     rows: list[int]
 
 
+@dataclass(slots=True)
+class _Visit:
+    """What a user used at one time. epoch: as of `_Listed`. listed: the list before it, if any. used: catalog rows."""
+
+    epoch: int
+    time: int
+    listed: _Listed | None
+    used: set[int]
+
+
 class NextUses:
     """Of one flow. Not thread-safe: whoever recommends and folds tells it.
 
@@ -42,6 +59,8 @@ class NextUses:
         self._learner, self._catalog, self._most = learner, catalog, most
         # By partition and user, the oldest first.
         self._lists: OrderedDict[tuple[int, str], _Listed] = OrderedDict()
+        # By the same, those that may go on, the oldest first.
+        self._visits: OrderedDict[tuple[int, str], _Visit] = OrderedDict()
         self.judged = 0
         self._weight = self._ndcg = self._hits = 0.0
 
@@ -84,18 +103,47 @@ class NextUses:
         listed = self._lists.get((partition, user))
         return listed.query if listed is not None and listed.offset == offset else None
 
-    def used(self, partition: int, epoch: int, used: Mapping[str, Collection[int]]) -> None:
-        """What users used in a batch, as catalog rows, at least one each: judge their lists, then let it be learned.
+    def used(self, partition: int, epoch: int, used: Mapping[str, Mapping[int, int]]) -> None:
+        """What users used in a batch: catalog rows with their event times, at least one each. Visits that are over are
+        judged, then learned.
 
         A list that was made before the partition was taken over (another epoch) is dropped: more may have happened.
         """
-        asked, rows = list[Queries](), list[Collection[int]]()
+        over = list[_Visit]()
         for user, own in used.items():
-            listed = self._lists.pop((partition, user), None)
-            if listed is not None and listed.epoch == epoch:
-                self._judge(listed, own)
-                asked.append(listed.query)
-                rows.append(own)
+            key = partition, user
+            if new := self._goes_on(key, epoch, own):
+                if (visit := self._visits.pop(key, None)) is not None:
+                    over.append(visit)
+                listed = self._lists.pop(key, None)
+                known = listed if listed is not None and listed.epoch == epoch else None
+                self._visits[key] = _Visit(epoch, max(new.values()), known, set(new))
+        newest = max((time for own in used.values() for time in own.values()), default=0)
+        self._end(over + self._ended(partition, newest))
+
+    def _goes_on(self, key: tuple[int, str], epoch: int, used: Mapping[int, int]) -> Mapping[int, int]:
+        """Let what is of the user's open visit be a part of it; returns the rest."""
+        visit = self._visits.get(key)
+        if visit is None or visit.epoch != epoch:
+            return used
+        visit.used |= {row for row, time in used.items() if time == visit.time}
+        return {row: time for row, time in used.items() if time != visit.time}
+
+    def _ended(self, partition: int, newest: int) -> list[_Visit]:
+        """Visits of the partition that are not of its newest time, and the oldest where too many are open."""
+        keys = [key for key, visit in self._visits.items() if key[0] == partition and visit.time != newest]
+        found = [self._visits.pop(key) for key in keys]
+        while len(self._visits) > OPEN_VISITS:
+            found.append(self._visits.popitem(last=False)[1])
+        return found
+
+    def _end(self, visits: Sequence[_Visit]) -> None:
+        asked, rows = list[Queries](), list[Collection[int]]()
+        for visit in visits:
+            if visit.listed is not None:
+                self._judge(visit.listed, visit.used)
+                asked.append(visit.listed.query)
+                rows.append(visit.used)
         if asked:
             self._learner.learn(self._catalog, Queries.joined(asked), rows)
 
