@@ -25,8 +25,8 @@ from streams.demo.children import Child, child, environment, temporary_folder
 from streams.demo.judge import Judge, Vector
 from streams.demo.simulate import World
 from streams.flow.vector_formats import read_vectors
+from streams.kafka.clients import client_config
 from streams.kafka.reading import partition_ids, read_all
-from streams.kafka.security import librdkafka_config
 from streams.kafka.topics import specifications as topics
 from streams.local_kafka import local_kafka
 from streams.local_kafka.local_kafka import LocalKafkaError
@@ -92,7 +92,7 @@ class _Client:
     """What the company's services would have: a producer of events, and a subscriber."""
 
     def __init__(self, settings: Settings) -> None:
-        config = librdkafka_config(settings.kafka, settings.topics.group)
+        config = client_config(settings)
         self.sink = KafkaLog(config)
         self._consumer = Consumer({**config, "group.id": "interestflow-demo", "enable.auto.commit": False})
         names = (settings.topics.vectors, settings.topics.recommendations, settings.topics.rejected)
@@ -218,7 +218,7 @@ class Simulation:
 
     def _item_vectors(self) -> dict[str, Vector]:
         """(dim,) of each item, as the worker published them."""
-        config = librdkafka_config(self.settings.kafka, self.settings.topics.group)
+        config = client_config(self.settings)
         records = (m for chunk in read_all(config, self.settings.topics.embeddings) for m in chunk)
         found = (decode_embedding(record.key(), record.value()) for record in records)
         return {e.item_id: e.array().astype(np.float64) for e in found if isinstance(e, Embedding)}

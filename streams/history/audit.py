@@ -30,7 +30,7 @@ from streams.history.books.ledger import OUTCOMES, Books
 from streams.history.books.offsets import HIGHEST
 from streams.history.books.shown import show
 from streams.history.books.sources import Ingest, Partition, SourcePartition
-from streams.kafka.security import librdkafka_config
+from streams.kafka.clients import client_config
 from streams.kafka.topics.admin import TopicAdmin
 from streams.kafka.topics.ids import ids_now
 from streams.settings.settings import Settings
@@ -47,7 +47,7 @@ def audit(settings: Settings) -> Books:
     topics = settings.topics
     client = TopicAdmin(settings.kafka, topics.group)
     metadata = client.topics()  # says within seconds, and by name, that there is no broker
-    config, books = librdkafka_config(settings.kafka, topics.group), Books()
+    config, books = client_config(settings), Books()
     raw = [source.topic for source in topics.raw_sources]
     ids = ids_now(AdminClient(config), [*raw, topics.canonical, topics.items])
     offsets = read_so_far(config, topics.group, metadata, {*raw, topics.items}, ids)
@@ -85,7 +85,7 @@ def _events(
     books: Books,
 ) -> None:
     actions = Actions(settings.weights.action_rules)
-    config, topic = librdkafka_config(settings.kafka, settings.topics.group), settings.topics.canonical
+    config, topic = client_config(settings), settings.topics.canonical
     partitions = topics_read.canonical(config, topic, progress_by_partition, ingest, actions, books)
     balance_events(topic, partitions, progress_by_partition, anywhere, books)
     ingest.cut(topic, {number: HIGHEST if anywhere else found.begin for number, found in partitions.items()})

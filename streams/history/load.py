@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sinks.base import Log, TopicRecords
 from sinks.kafka import KafkaLog
 from streams.datasets import DATASETS, Dataset, DatasetError
-from streams.kafka.security import librdkafka_config
+from streams.kafka.clients import client_config
 from streams.kafka.topics.specifications import partition_count
 from streams.settings.sections.topics import TopicSettings
 from streams.settings.settings import Settings, SettingsError
@@ -101,7 +101,7 @@ def load(settings: Settings, name: str, path: Path, speed: str, limit: int | Non
     # Else records for a Kafka or a topic that is not there would wait for minutes.
     for topic in (settings.topics.items, native_topic(settings.topics)):
         partition_count(settings, topic)
-    sink = KafkaLog(librdkafka_config(settings.kafka, settings.topics.group))
+    sink = KafkaLog(client_config(settings))
     columns = (TextColumn(name), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(name, total=min(dataset.total, limit or dataset.total))

@@ -26,9 +26,9 @@ from streams.flow.vector_formats import read_vectors
 from streams.history.books.origins import rejected_origin
 from streams.history.books.waiting import waiting_offsets
 from streams.interest.base import Floats, Longs
+from streams.kafka.clients import client_config
 from streams.kafka.log_bounds import log_starts
 from streams.kafka.reading import read_all
-from streams.kafka.security import librdkafka_config
 from streams.kafka.topics.admin import TopicAdmin
 from streams.kafka.topics.specifications import partition_count
 from streams.ops.log_lines import without_log
@@ -109,7 +109,7 @@ def replay_topic(settings: Settings) -> tuple[dict[bytes, Any], int]:
     number of events."""
     # This says within seconds, and by name, that there is no broker.
     TopicAdmin(settings.kafka, settings.topics.group).topics()
-    config = librdkafka_config(settings.kafka, settings.topics.group)
+    config = client_config(settings)
     encoder, scoring = build_encoder(settings), build_scoring(settings)
     # In full precision, whatever is published.
     plain = settings.model_copy(update={"vector_format": "base64"})
@@ -165,7 +165,7 @@ def verify(settings: Settings) -> Verdict:
 def cut_beginnings(settings: Settings) -> dict[int, int]:
     """First offset of each partition of the canonical topic of which records were removed."""
     topic = settings.topics.canonical
-    admin = AdminClient(without_log(librdkafka_config(settings.kafka, settings.topics.group)))
+    admin = AdminClient(without_log(client_config(settings)))
     starts = log_starts(admin, [(topic, number) for number in range(partition_count(settings, topic))])
     return {number: start for (_, number), start in sorted(starts.items()) if start > 0}
 
@@ -173,9 +173,7 @@ def cut_beginnings(settings: Settings) -> dict[int, int]:
 def newest_published(settings: Settings) -> dict[bytes, Any]:
     """The vector record of each user with the highest generation, count, epoch, offset and version."""
     newest: dict[bytes, Any] = {}
-    for messages in read_all(
-        librdkafka_config(settings.kafka, settings.topics.group), settings.topics.vectors
-    ):
+    for messages in read_all(client_config(settings), settings.topics.vectors):
         for message in messages:
             if message.value() is None:
                 continue

@@ -8,7 +8,9 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+from streams.kafka.security import librdkafka_config
 from streams.kafka.tokens import TokenError
+from streams.settings.settings import Settings
 
 Client = TypeVar("Client")
 # librdkafka asks for a token as soon as a client is made, but only while the client is polled.
@@ -16,6 +18,12 @@ TOKEN_WITHIN_S = 15.0
 POLL_S = 0.1
 # A client that nobody polls is asked for a new token so often.
 TEND_EVERY_S = 1.0
+
+
+def client_config(settings: Settings) -> dict[str, Any]:
+    """The librdkafka properties of all clients of these settings; the group names us to the brokers. Raises
+    SecurityError."""
+    return librdkafka_config(settings.kafka, settings.topics.group)
 
 
 def make(

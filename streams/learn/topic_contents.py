@@ -8,8 +8,8 @@ from streams.catalog.items import Item, Removed, decode_item
 from streams.events.canonical import Event
 from streams.events.decoding import decode_canonical
 from streams.events.records import Record
+from streams.kafka.clients import client_config
 from streams.kafka.reading import ReadError, read_all
-from streams.kafka.security import librdkafka_config
 from streams.settings.settings import Settings
 from streams.wiring.app import build_limits
 
@@ -17,7 +17,7 @@ from streams.wiring.app import build_limits
 def changes(settings: Settings) -> Iterator[Item | Removed]:
     """Items and removals of the catalog topic, up to its end now; other records are left to the worker."""
     limits = build_limits(settings.limits)
-    for messages in read_all(librdkafka_config(settings.kafka, settings.topics.group), settings.topics.items):
+    for messages in read_all(client_config(settings), settings.topics.items):
         for message in messages:
             item = decode_item(_Record(message.key(), message.value()), limits)
             if isinstance(item, Item | Removed):
@@ -43,9 +43,7 @@ def texts(settings: Settings) -> dict[str, str]:
 def events(settings: Settings) -> Iterator[Event]:
     """The events of the canonical topic, up to its end now; other records are left out. Raises ReadError if all are."""
     limits, found = build_limits(settings.limits), False
-    for messages in read_all(
-        librdkafka_config(settings.kafka, settings.topics.group), settings.topics.canonical
-    ):
+    for messages in read_all(client_config(settings), settings.topics.canonical):
         for message in messages:
             event = decode_canonical(Record.of(message), limits)
             if isinstance(event, Event):

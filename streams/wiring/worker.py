@@ -17,6 +17,7 @@ from streams.flow.flow import Flow
 from streams.flow.future import Future
 from streams.kafka import security
 from streams.kafka.brokers import Brokers
+from streams.kafka.clients import client_config
 from streams.ops.backoff import Backoff
 from streams.ops.endpoints import Health
 from streams.ops.log_lines import with_log
@@ -74,7 +75,7 @@ def build_worker(settings: Settings, shared: tuple[int, ...] = ()) -> Worker:
     security.require(settings.kafka)
     combinations.require(settings)
     combinations.tell_of_idle(settings)
-    kafka = with_log(security.librdkafka_config(settings.kafka, settings.topics.group))
+    kafka = with_log(client_config(settings))
     encoder, scoring = build_encoder(settings), build_scoring(settings)
     flow = build_flow(settings, state_space(encoder, scoring), build_rows(settings, shared))
     adapters = {source.topic: adapter(source.format, settings) for source in settings.topics.raw_sources}

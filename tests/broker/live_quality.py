@@ -22,8 +22,8 @@ import numpy as np
 import orjson
 
 from streams.catalog.learned import RANKER_KEY, read_learned
+from streams.kafka.clients import client_config
 from streams.kafka.reading import read_all
-from streams.kafka.security import librdkafka_config
 from streams.settings import configuration
 from streams.settings.settings import Settings
 
@@ -43,7 +43,7 @@ class Visit:
 
 
 def records(settings: Settings, topic: str) -> list[Any]:
-    config = librdkafka_config(settings.kafka, settings.topics.group)
+    config = client_config(settings)
     return [message for messages in read_all(config, topic) for message in messages]
 
 

@@ -25,6 +25,7 @@ from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 from sinks.base import TopicRecords
 from sinks.kafka import KafkaLog
 from streams.kafka import security
+from streams.kafka.clients import client_config
 from streams.kafka.reading import Reader, ReadError
 from streams.kafka.tokens import TokenError
 from streams.kafka.topics import rights
@@ -175,7 +176,7 @@ def test_a_right_that_is_taken_away_ends_a_worker_that_runs(
 
 def test_reading_needs_no_right_on_a_group(guarded: SimpleNamespace, deployed: Settings) -> None:
     forbid(guarded.admin, rights.needs(deployed)[-1])
-    reader = Reader(security.librdkafka_config(deployed.kafka, deployed.topics.group), deployed.topics.items)
+    reader = Reader(client_config(deployed), deployed.topics.items)
     assert sum(len(chunk) for chunk in reader.to_end(30.0)) == 1
     reader.close()
 
@@ -185,17 +186,13 @@ def test_a_topic_that_may_not_be_read_is_named(guarded: SimpleNamespace, deploye
     forbid(guarded.admin, need)
     with pytest.raises(ReadError, match=f"topic {deployed.topics.items}.*TOPIC_AUTHORIZATION_FAILED"):
         eventually(
-            lambda: (
-                not Reader(
-                    security.librdkafka_config(deployed.kafka, deployed.topics.group), deployed.topics.items
-                )
-            ),
+            lambda: not Reader(client_config(deployed), deployed.topics.items),
             "the refusal",
         )
 
 
 def test_the_sink_logs_in_by_token(deployed: Settings) -> None:
-    sink = KafkaLog(security.librdkafka_config(deployed.kafka, deployed.topics.group))
+    sink = KafkaLog(client_config(deployed))
     sink.publish([TopicRecords(deployed.topics.rejected, [(b"k", b"v")])]).result(TIMEOUT_S)
     assert sink.close(5.0) == 0
 

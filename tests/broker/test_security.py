@@ -23,6 +23,7 @@ from confluent_kafka.admin import AdminClient
 from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 
 from streams.kafka import security
+from streams.kafka.clients import client_config
 from streams.kafka.topics import specifications as topics
 from streams.settings.settings import Settings
 
@@ -57,7 +58,7 @@ def mutual_settings(secured: SimpleNamespace, **fields: Any) -> Settings:
 def ask_librdkafka(make: Callable[[dict[str, Any]], Any], settings: Settings, patience_s: float) -> Any:
     """A client that has seen the topic; raises what librdkafka reported where it cannot connect."""
     errors: list[KafkaError] = []
-    config = security.librdkafka_config(settings.kafka, settings.topics.group)
+    config = client_config(settings)
     client = make({**config, "log_level": 0, "error_cb": errors.append})
     try:
         assert TOPIC in client.list_topics(timeout=patience_s).topics

@@ -14,7 +14,7 @@ from encoders.core.base import identity
 from streams.catalog.updater import CatalogUpdater
 from streams.events.records import Record
 from streams.history.replay import replay
-from streams.kafka.security import librdkafka_config
+from streams.kafka.clients import client_config
 from streams.settings.settings import Settings
 from streams.wiring.app import build_flow
 from streams.wiring.encoder import build_encoder
@@ -31,7 +31,7 @@ class Oracle:
         self.flow = build_flow(settings, identity(self.encoder))
         self.flow.reads_from(
             topic_identity(
-                AdminClient(librdkafka_config(settings.kafka, settings.topics.group)),
+                AdminClient(client_config(settings)),
                 settings.topics.canonical,
             )
         )

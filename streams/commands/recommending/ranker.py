@@ -57,12 +57,12 @@ def _in_file(file: Path | None) -> bytes:
 def _in_topic(config: Path | None, bootstrap_servers: str | None) -> bytes:
     """The newest in the topic of what was learned."""
     from streams.catalog.learned import RANKER_KEY, read_ranker
+    from streams.kafka.clients import client_config
     from streams.kafka.reading import read_all
-    from streams.kafka.security import librdkafka_config
 
     settings = load_settings(config, kafka_bootstrap_servers=bootstrap_servers)
     name, found = settings.topics.learned, []
-    for messages in read_all(librdkafka_config(settings.kafka, settings.topics.group), name):
+    for messages in read_all(client_config(settings), name):
         found += [read_ranker(one.value()) for one in messages if one.key() == RANKER_KEY]
     if not found:
         fail(

@@ -15,8 +15,8 @@ from confluent_kafka import Message
 from streams.history.books.near_misses import NearMisses, differences
 from streams.history.books.topics_read import Pass
 from streams.interest.base import Longs
+from streams.kafka.clients import client_config
 from streams.kafka.reading import ReadError
-from streams.kafka.security import librdkafka_config
 from streams.settings.settings import Settings
 from streams.state.changelog import CONTROL_KEYS
 from streams.state.restore import ORDER
@@ -65,9 +65,7 @@ class Report:
 def waiting_for(settings: Settings, most: int) -> Report:
     """Read the state topic and the embeddings. most: ids to list. Raises ReadError, SettingsError."""
     report = summed(_states(settings).waiting(), most)
-    embeddings = Pass(
-        librdkafka_config(settings.kafka, settings.topics.group), settings.topics.embeddings
-    ).chunks()
+    embeddings = Pass(client_config(settings), settings.topics.embeddings).chunks()
     compare(report.waiting, ((m.key() or b"", m.value() is not None) for chunk in embeddings for m in chunk))
     return report
 
@@ -82,7 +80,7 @@ def waiting_offsets(settings: Settings) -> dict[int, Longs]:
 
 def _states(settings: Settings) -> States:
     config, states = (
-        librdkafka_config(settings.kafka, settings.topics.group),
+        client_config(settings),
         States(build_flow(settings, "").layout, settings.topics.state),
     )
     # Twice: of two records of a user the newer counts, whichever stands behind, and few users wait.

@@ -18,8 +18,8 @@ from streams.history.evaluate.live.space import Space
 from streams.history.evaluate.sources.files import Told
 from streams.history.evaluate.visits import Stream, build_stream
 from streams.history.replay import refused_for_their_time
+from streams.kafka.clients import client_config
 from streams.kafka.reading import bounds_of, read_all
-from streams.kafka.security import librdkafka_config
 from streams.kafka.topics.admin import TopicAdmin
 from streams.ops.log_lines import without_log
 from streams.recommend import Catalog
@@ -99,4 +99,4 @@ def _events(settings: Settings, told: Told) -> Iterator[Event]:
 
 
 def _config(settings: Settings) -> dict[str, Any]:
-    return librdkafka_config(settings.kafka, settings.topics.group)
+    return client_config(settings)
