@@ -13,6 +13,10 @@ from streams.events.near_misses import ITEM_NAMES, hint, recognised
 from streams.events.rejections import Reason
 from streams.events.wrappings import load
 
+NO_ATTRIBUTE = "holds what is no text, number or boolean; that is left out: send texts, or a list of them"
+NO_ATTRIBUTES = (
+    'are no object and are left out: send names with values, as {"brand": "Acme", "colours": ["red"]}'
+)
 # Fields by which an object among the categories or the media is named.
 CATEGORY_NAMES, MEDIA_NAMES = ("name", "title", "label"), ("url", "uri", "src", "href")
 
@@ -50,18 +54,19 @@ def _in_stock(fields: Fields) -> bool:
 
 
 def _attributes(fields: Fields, forgiven: Forgiven) -> dict[str, str | list[str]]:
-    """Texts, numbers and booleans, alone or in lists, as texts; what else there is, is passed over and counted."""
-    given = fields.present("attributes")
+    """Texts, numbers and booleans, alone or in lists, as texts; what else there is, is left out, counted and told."""
+    given, item = fields.present("attributes"), fields.given["item_id"]
     found: dict[str, str | list[str]] = {}
     for name, values in given.items() if isinstance(given, dict) else ():
         listed = values if isinstance(values, list) else [values]
         known = [one if isinstance(one, str) else orjson.dumps(one).decode() for one in listed if _plain(one)]
         if len(known) < len(listed):
-            forgiven.note("attributes", kinds.NOT_READ)
+            said = f"attribute {name!r} of item {item!r} {NO_ATTRIBUTE}"
+            forgiven.log_once("attributes", kinds.NOT_READ, said, name)
         if known:
             found[name] = known
     if given is not None and not isinstance(given, dict):
-        forgiven.note("attributes", kinds.NOT_READ)
+        forgiven.log_once("attributes", kinds.NOT_READ, f"the attributes of item {item!r} {NO_ATTRIBUTES}")
     return found
 
 

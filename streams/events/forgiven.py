@@ -26,6 +26,8 @@ NOTHING_TO_LEARN = "nothing_to_learn"
 
 # Kinds by field are few; a bound all the same, since they are labels of a metric.
 MOST = 500
+# Names that producers chose and that are told apart in the log.
+MOST_NAMES = 20
 
 
 class Forgiven:
@@ -33,16 +35,18 @@ class Forgiven:
 
     def __init__(self) -> None:
         self.counts: Counter[tuple[str, str]] = Counter()
-        self._logged: set[tuple[str, str]] = set()
+        self._logged: set[tuple[str, str, str]] = set()
 
     def note(self, field: str, kind: str) -> None:
         """Count one."""
         if (field, kind) in self.counts or len(self.counts) < MOST:
             self.counts[field, kind] += 1
 
-    def log_once(self, field: str, kind: str, message: str) -> None:
-        """Count one, and tell the first of its field and kind in the log."""
+    def log_once(self, field: str, kind: str, message: str, name: str = "") -> None:
+        """Count one, and tell the first of its field and kind in the log. name: the producer's, of a part of the
+        field; the first of each name is told, of MOST_NAMES names."""
         self.note(field, kind)
-        if (field, kind) not in self._logged and len(self._logged) < MOST:
-            self._logged.add((field, kind))
+        about = field, kind, name
+        if about not in self._logged and len(self._logged) < (MOST_NAMES if name else MOST):
+            self._logged.add(about)
             log.warning("%s (logged once; interestflow_forgiven_total counts)", message)

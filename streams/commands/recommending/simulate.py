@@ -27,11 +27,15 @@ def simulate_stream(
 
     from streams.demo.streams import STREAMS
 
-    made = STREAMS[kind](seed, users, events)
+    paths = [folder / f"{name}.jsonl" for name in ("items", "events")]
     try:
+        # Asked first: to generate takes minutes.
         folder.mkdir(parents=True, exist_ok=True)
-        for name, records in (("items", made.items), ("events", made.events)):
-            (folder / f"{name}.jsonl").write_bytes(b"".join(orjson.dumps(one) + b"\n" for one in records))
+        for path in paths:
+            path.open("ab").close()
+        made = STREAMS[kind](seed, users, events)
+        for path, records in zip(paths, made, strict=True):
+            path.write_bytes(b"".join(orjson.dumps(one) + b"\n" for one in records))
     except OSError as error:
         fail(f"{folder} cannot be written ({error}): give another folder", 1)
     typer.echo(f"{folder}: {len(made.items)} items, {len(made.events)} events")

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from streams.history.evaluate.baselines.registry import BASELINES
 from streams.history.evaluate.baselines.search import Between, Choice, OneOf
 from streams.history.evaluate.judge import Judge, Task
 from streams.history.evaluate.judged import Judged
@@ -21,6 +22,7 @@ from streams.history.evaluate.report.intervals import Interval, intervals
 from streams.history.evaluate.tuning import Found, Search, Values, search
 from streams.history.evaluate.visits import Stream, read_stream
 from streams.settings.errors import UserError
+from streams.settings.registries import RECOMMENDERS
 from streams.settings.settings import PLACES, Settings
 
 DAY_S = 86_400.0
@@ -82,8 +84,9 @@ class Outcome:
 def tune_live(settings: Settings, plan: Plan) -> Outcome:
     """Search, with progress on standard error, and write the best settings.
 
-    Raises TuneError, DatasetError, SettingsError, EncoderError.
+    Raises TuneError, RegistryError, DatasetError, SettingsError, EncoderError.
     """
+    require(plan.recommender)
     settings = settings.model_copy(update={"recommender": plan.recommender})
     space = space_of(settings, plan.wanted)
     if not plan.out.parent.is_dir():
@@ -108,6 +111,16 @@ def tune_live(settings: Settings, plan: Plan) -> Outcome:
         judged.append(replace(_judge(vectors, stream, plan, found.best.values), name=TUNED))
         told(2, 2)
     return Outcome(found, *intervals(judged, DEFAULTS, plan.how.seed))
+
+
+def require(recommender: str) -> None:
+    """Raises TuneError or RegistryError where it is none that a worker may run: it has no settings."""
+    if recommender in BASELINES and recommender not in RECOMMENDERS:
+        raise TuneError(
+            f"{recommender} is a method to compare with, which has no settings of a worker: `interestflow evaluate "
+            f"--recommender {recommender} --tune 8` tunes it. For this name one of: {', '.join(RECOMMENDERS)}"
+        )
+    RECOMMENDERS.require(recommender)
 
 
 def _bar(bar: Progress, what: str) -> Callable[[int, int], None]:

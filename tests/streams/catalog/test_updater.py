@@ -150,6 +150,27 @@ def test_attributes_of_another_form_are_passed_over(given: Any) -> None:
     assert catalog_updater.forgiven.counts["attributes", "not_read"] == 1
 
 
+def test_attributes_that_cannot_be_read_are_told_once_by_name(caplog: pytest.LogCaptureFixture) -> None:
+    catalog_updater = CatalogUpdater(Catalog(DIM), ENCODER, Limits())
+    publish(catalog_updater, item("a", attributes={"size": {"cm": 3}, "brand": "Acme"}))
+    publish(
+        catalog_updater, item("b", attributes={"size": [{"cm": 3}], "hue": {}}), item("c", attributes="red")
+    )
+    told = [line.getMessage() for line in caplog.records]
+    assert ["'size' of item 'a'" in told[0], "'hue' of item 'b'" in told[1], "of item 'c'" in told[2]] == [
+        *[True] * 3
+    ]
+    assert len(told) == 3
+    assert all("send " in one for one in told)
+    assert catalog_updater.forgiven.counts["attributes", "not_read"] == 4
+
+
+def test_what_producers_call_attributes_does_not_flood_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    catalog_updater = CatalogUpdater(Catalog(DIM), ENCODER, Limits())
+    publish(catalog_updater, item("a", attributes={f"name {n}": {} for n in range(50)}))
+    assert len(caplog.records) == 20
+
+
 def test_an_item_says_no_more_of_its_attributes_than_its_record_takes() -> None:
     many = Item("i", categories=["a" * 257, *map(str, range(100))], attributes={"x": "y"})
     assert many.labels() == {"x": ["y"], "categories": [str(n) for n in range(63)]}

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from streams.catalog.items import Item, decode_item
 from streams.commands.main import app
 from streams.datasets import DATASETS, Dataset, DatasetError, read_lastfm, read_movielens, read_online_retail
+from streams.demo.streams import STREAMS, Generated
 from streams.events.adapters import adapter
 from streams.events.canonical import Event
 from streams.events.rejections import Limits, Reason, Rejected
@@ -181,7 +182,20 @@ def test_a_simulated_stream_is_such_files(tmp_path: Path) -> None:
     dataset = DATASETS["files"](tmp_path / "new")
     assert all(isinstance(one, Event) for one in parsed(dataset))
     assert all(isinstance(decode_item(Record(orjson.dumps(i), 0), Limits()), Item) for i in dataset.items)
-    assert CliRunner().invoke(app, ["simulate", "news", "/dev/null/x", "--events", "1"]).exit_code == 1
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_a_stream_is_generated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: int) -> Generated:
+        raise AssertionError("nothing is to be generated")
+
+    monkeypatch.setitem(STREAMS, "news", never)
+    (tmp_path / "items.jsonl").mkdir()
+    for folder in ("/dev/null/x", str(tmp_path)):
+        result = CliRunner().invoke(app, ["simulate", "news", folder])
+        assert result.exit_code == 1
+        assert "give another folder" in " ".join(result.output.split())
 
 
 # --- what is no data set ------------------------------------------------------------------------------------------

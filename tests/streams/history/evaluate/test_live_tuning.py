@@ -49,7 +49,8 @@ def test_the_file_is_taken_as_settings(shop: Path, monkeypatch: pytest.MonkeyPat
     ("options", "message"),
     [
         (("--search", "short_share"), "write NAME=LOW:HIGH"),
-        (("--recommender", "popularity"), "do not allow recommender popularity: "),
+        (("--recommender", "popularity"), "--recommender popularity --tune 8` tunes it"),
+        (("--recommender", "popularity", "--search", "short_share=0:1"), "which has no settings of a worker"),
         (("--search", "short_share=a:2"), "with two numbers"),
         (("--search", "short_share=2:1"), "LOW must not be above HIGH"),
         (("--search", "encoder=hashing"), "cannot be searched; what can: history_length"),
@@ -67,6 +68,16 @@ def test_what_is_wrong_is_told(shop: Path, options: tuple[str, ...], message: st
     result = run(shop, *options)
     assert result.exit_code == 1
     assert message in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize("name", ["popularity", "contnet"])
+def test_a_recommender_that_cannot_be_tuned_is_told_before_any_data_is_read(
+    tmp_path: Path, name: str
+) -> None:
+    result = run(tmp_path / "nothing.csv", "--recommender", name)
+    assert result.exit_code == 1
+    assert "content" in result.output
+    assert "nothing.csv" not in result.output
 
 
 def test_choices_as_they_are_written() -> None:
