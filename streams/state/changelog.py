@@ -92,6 +92,8 @@ class Progress(msgspec.Struct, rename={"epoch": "term", "sequence": "change", "d
     origins: dict[str, dict[int, int]] = msgspec.field(default_factory=dict)
     # Not there where nobody asks for feedback.
     feedback: Counted = msgspec.UNSET
+    # What the rows are built with (see `built_with`); earlier versions did not say.
+    built_with: dict[str, str] = msgspec.field(default_factory=dict)
 
     @classmethod
     def newest(cls, known: Progress | None, record: bytes) -> Progress:

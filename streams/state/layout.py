@@ -12,6 +12,8 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
+from streams.state.built_with import BuiltWith
+
 Rows = npt.NDArray[np.uint8]
 
 # What the store itself reads and writes of a row; the rest is its owner's.
@@ -28,16 +30,19 @@ STORE_FIELDS = (
 class Layout:
     """The fields of a row, and an identity that keeps rows of two layouts apart."""
 
-    def __init__(self, dtype: np.dtype[Any], described: str, depends_on: str) -> None:
+    def __init__(
+        self, dtype: np.dtype[Any], described: str, depends_on: str, built_with: BuiltWith | None = None
+    ) -> None:
         """dtype: structured, with all of STORE_FIELDS, each a little-endian int64.
 
         described: everything, beside the fields, by which two layouts differ. depends_on: the same in words, for
-        whoever meets rows of another layout.
+        whoever meets rows of another layout. built_with: the settings that it depends on.
         """
         missing = [name for name in STORE_FIELDS if name not in (dtype.names or ())]
         if missing:
             raise ValueError(f"the layout lacks {missing}")
         self.dtype, self.depends_on = dtype, depends_on
+        self.built_with = built_with or BuiltWith()
         self.size = dtype.itemsize
         self.id = f"{crc32(described.encode()):08x}"
 

@@ -39,6 +39,8 @@ class Restoring(Generic[P]):
         if evictor is not None:
             empty.evicted, evictor.variable_parts = evictor, self._tails
         self._read_to = 0
+        # Whether a record was shorter than a row.
+        self._misfit = False
 
     def __len__(self) -> int:
         return self._state.known
@@ -55,14 +57,17 @@ class Restoring(Generic[P]):
         self._progress, self._read_to = found.progress, found.offset
 
     def add(self, keys: Sequence[bytes], values: Sequence[bytes | None], offsets: Sequence[int]) -> None:
-        """Take records with their changelog offsets. Raises StateError where they are not this layout's."""
+        """Take records with their changelog offsets. Raises StateError where they are not this layout's, as soon as a
+        progress record says what they are built with."""
         self._read_to = max(self._read_to, offsets[-1] + 1) if offsets else self._read_to
         if None in values or not CONTROL_KEYS.isdisjoint(keys):
             records = zip(keys, values, offsets, strict=True)
             kept = [(k, v, o) for k, v, o in records if v is not None and not self._control(k, v)]
             keys, offsets = [key for key, _, _ in kept], [offset for _, _, offset in kept]
             values = [value for _, value, _ in kept]
-        if keys:
+        if self._misfit and self._progress is not None:
+            self._check_layout(self._progress)
+        if keys and not self._misfit:
             given = [value for value in values if value is not None]
             self._enter([key.decode() for key in keys], given, np.array(offsets, dtype=np.int64))
 
@@ -76,7 +81,10 @@ class Restoring(Generic[P]):
         state, evictor = self._state, self._evictor
         # First: variable parts behind rows of another layout are cut at a wrong place, and cannot be read.
         if self._progress is not None:
+            self._check_layout(self._progress)
             self._check(self._progress, source)
+        if self._misfit:
+            raise StateError(self._mismatch("holds records of another size"))
         state.variable_parts.load(self._tails)
         state.resume(self._progress, epoch, self._read_to)
         if evictor is not None:
@@ -86,9 +94,11 @@ class Restoring(Generic[P]):
         return state
 
     def _enter(self, keys: list[str], values: list[bytes], record_offsets: Longs) -> None:
-        size, arena_rows = self._layout.size, self._state.rows(keys)
+        size = self._layout.size
         if min(map(len, values)) < size:
-            raise StateError(self._mismatch("records of another size"))
+            self._misfit = True
+            return
+        arena_rows = self._state.rows(keys)
         # Views, so that each row is copied once.
         payload = b"".join([memoryview(value)[:size] for value in values])
         rows = np.frombuffer(payload, dtype=np.uint8).reshape(-1, size)
@@ -129,9 +139,16 @@ class Restoring(Generic[P]):
         last = np.append(np.diff(arena_rows[order]) != 0, True)[: len(order)]
         return np.sort(order[last])
 
+    def _check_layout(self, progress: Progress) -> None:
+        if progress.layout == self._layout.id:
+            return
+        told = progress.built_with
+        differing = self._layout.built_with.differences(told) if told else []
+        if differing:
+            raise StateError(self._mismatch(f"was built with {', '.join(differing)}"))
+        raise StateError(self._mismatch(f"holds another {self._layout.depends_on}"))
+
     def _check(self, progress: Progress, source: TopicIdentity) -> None:
-        if progress.layout != self._layout.id:
-            raise StateError(self._mismatch(f"another {self._layout.depends_on}"))
         built = progress.source
         if (built.topic, built.partitions) != (source.topic, source.partitions):
             raise StateError(
@@ -150,6 +167,6 @@ class Restoring(Generic[P]):
 
     def _mismatch(self, why: str) -> str:
         return (
-            f"the state changelog of partition {self._state.partition} holds {why}. Restore the old settings, or "
+            f"the state changelog of partition {self._state.partition} {why}. Restore the old settings, or "
             f"raise INTERESTFLOW_GENERATION, run `interestflow topics create` and let the worker replay the events"
         )

@@ -183,6 +183,7 @@ class PartitionState:
             books=dict(self.books),
             origins=self.origins.copy(),
             feedback=self.feedback,
+            built_with=self.layout.built_with.told(),
         )
         self.progress = progress.or_newer(self.progress)
         return PROGRESS_KEY, msgspec.json.encode(progress)
@@ -197,11 +198,8 @@ class PartitionState:
 
     def set_version(self, states: Any) -> None:
         """Give rows that have changed the number of the change that the next progress record completes."""
-        states["epoch"], states["sequence"], states["record_offset"] = (
-            self.deliveries.epoch,
-            self.sequence + 1,
-            0,
-        )
+        states["epoch"], states["sequence"] = self.deliveries.epoch, self.sequence + 1
+        states["record_offset"] = 0
 
     @property
     def resume_offset(self) -> int:

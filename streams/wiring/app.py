@@ -31,6 +31,7 @@ from streams.settings.action_words import ActionSet, known_word, spell
 from streams.settings.sections.limits import LimitSettings
 from streams.settings.settings import Settings, SettingsError
 from streams.state.users.layout import UserLayout
+from streams.wiring.built_with import built_with
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ def build_flow(settings: Settings, space: str, rows: Rows | None = None) -> Flow
             settings.user_state.consumed_per_user,
             settings.user_state.dedupe_window,
             settings.feedback.shown,
+            built_with(settings, model, space),
         ),
         build_catalog(settings, options.needs_titles, rows),
         RECOMMENDERS.build(settings.recommendations.recommender, settings),

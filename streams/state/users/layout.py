@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from streams.interest.base import InterestModel
+from streams.state.built_with import BuiltWith
 from streams.state.layout import Layout
 from streams.state.users.variable_parts import TAIL_FORMAT
 
@@ -77,6 +78,7 @@ class UserLayout(Layout):
         consumed: int = 2000,
         window: int = 16,
         shown: int = 0,
+        built_with: BuiltWith | None = None,
     ) -> None:
         """history: item events in the ring.
 
@@ -85,6 +87,7 @@ class UserLayout(Layout):
         consumed: items remembered as consumed, at most; beyond it a user's oldest are forgotten.
         window: ids of recent events, by which duplicates are recognised (see `duplicates`).
         shown: impressions that wait for an answer.
+        built_with: the settings that all this comes of.
         """
         dtype = np.dtype(
             [
@@ -106,6 +109,5 @@ class UserLayout(Layout):
             ]
         )
         self.history, self.consumed = history, consumed
-        super().__init__(
-            dtype, f"{TAIL_FORMAT} {model.name} {model.version} {named_first(dtype)!r} {space}", DEPENDS_ON
-        )
+        described = f"{TAIL_FORMAT} {model.name} {model.version} {named_first(dtype)!r} {space}"
+        super().__init__(dtype, described, DEPENDS_ON, built_with)

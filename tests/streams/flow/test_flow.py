@@ -6,6 +6,7 @@ from base64 import b64decode
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import numpy as np
 import orjson
 import pytest
@@ -13,10 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.flow.flow import Flow
-from streams.state.changelog import TopicIdentity
+from streams.settings.settings import Settings
+from streams.state.changelog import Progress, TopicIdentity
 from streams.state.restore import Restoring
 from streams.state.store import StateError
 from streams.state.users.partition import UserPartition
+from streams.wiring.app import build_flow
 from tests.streams.flows import DIM, T0, Record, apply, item_vector, make_flow, record, settle, vectors
 
 USERS = [f"u{i}" for i in range(9)]
@@ -168,23 +171,54 @@ def restore(flow: Flow, log: dict[bytes, bytes]) -> None:
 
 
 @pytest.mark.parametrize(
-    "changed",
+    ("changed", "told"),
     [
-        {"short_half_life": 6},
-        {"short_half_life_unit": "seconds"},
-        {"long_half_life": 3600},
-        {"long_half_life_unit": "events"},
-        {"short_share": 0.4},
+        ({"short_half_life": 6}, "INTERESTFLOW_SHORT_HALF_LIFE={} (now 6.0)"),
+        ({"short_half_life_unit": "seconds"}, "INTERESTFLOW_SHORT_HALF_LIFE_UNIT={} (now seconds)"),
+        ({"long_half_life": 3600}, "INTERESTFLOW_LONG_HALF_LIFE={} (now 3600.0)"),
+        ({"long_half_life_unit": "events"}, "INTERESTFLOW_LONG_HALF_LIFE_UNIT={} (now events)"),
+        ({"short_share": 0.4}, "INTERESTFLOW_SHORT_SHARE={} (now 0.4)"),
+        ({"history_length": 64}, "INTERESTFLOW_HISTORY_LENGTH={} (now 64)"),
+        ({"history_length": 5}, "INTERESTFLOW_HISTORY_LENGTH={} (now 5)"),
+        ({"dedupe_window": 4, "feedback": True}, "INTERESTFLOW_DEDUPE_WINDOW={} (now 4)"),
     ],
 )
-def test_a_state_of_other_half_lives_is_refused_with_what_to_do(changed: dict[str, Any]) -> None:
+def test_a_state_of_other_settings_is_refused_with_their_names_and_what_to_do(
+    changed: dict[str, Any], told: str
+) -> None:
     """Its sums were decayed by others; read on, they would be neither the old interest nor the new one."""
     flow = make_flow()
     state = dict(apply(flow, [record(0)]).state)
     progress_key, progress = flow.partitions[0].progress_record(TopicIdentity("t", 1))
     restore(make_flow(), {**state, progress_key: progress})
-    with pytest.raises(StateError, match=r"another model, half-life, .* raise INTERESTFLOW_GENERATION"):
+    with pytest.raises(StateError, match=r" was built with .* raise INTERESTFLOW_GENERATION") as refused:
         restore(make_flow(**changed), {**state, progress_key: progress})
+    (name, *_) = changed
+    assert told.format(Settings().flat()[name]) in str(refused.value)
+    assert str(refused.value).count("(now ") == len(changed)
+    # As an earlier version wrote it.
+    unsaid = msgspec.json.encode(msgspec.structs.replace(Progress.of(progress), built_with={}))
+    with pytest.raises(StateError, match=r"another model, half-life, .* raise INTERESTFLOW_GENERATION"):
+        restore(make_flow(**changed), {**state, progress_key: unsaid})
+
+
+def test_a_state_of_another_encoder_version_is_refused_with_both() -> None:
+    flow = make_flow()
+    state = dict(apply(flow, [record(0)]).state)
+    key, progress = flow.partitions[0].progress_record(TopicIdentity("t", 1))
+    other = build_flow(Settings(dimensions=DIM, encoder="hashing"), "hashing@other")
+    with pytest.raises(
+        StateError, match=r"built with the encoder hashing@test \(now hashing@other\)\. Restore"
+    ):
+        restore(other, {**state, key: progress})
+
+
+def test_no_secret_is_written_beside_a_state() -> None:
+    remote = Settings(encoder="https://me:secret@host/v1", encoder_remote_api_key="secret")
+    part = UserPartition(0, build_flow(remote, "remote@test").layout)
+    _, progress = part.progress_record(TopicIdentity("t", 1))
+    assert b"secret" not in progress
+    assert Progress.of(progress).built_with["INTERESTFLOW_ENCODER"] == "remote"
 
 
 def test_a_crash_between_release_and_update_loses_no_waiting_event() -> None:
