@@ -140,6 +140,7 @@ class NoLearner:
 def test_metrics_are_documented() -> None:
     metrics = Metrics()
     metrics.watch_users({})
+    metrics.watch_items({})
     metrics.watch_counts({}, {})
     metrics.watch_lists(NextUses(NoLearner(), Catalog(1), 1))
     metrics.watch_exposure(dict)

@@ -17,11 +17,13 @@ from prometheus_client.registry import Collector
 
 from encoders.core.base import counts, layers, timings
 from streams.ops.collectors import PREFIX
+from streams.ops.collectors.items import ItemStates
 from streams.ops.collectors.lists import Answered, Exposures, Judged
 
 if TYPE_CHECKING:
     # They bring numba, for which who only shows others' metrics has no use.
     from streams.flow.learning.next_uses import NextUses
+    from streams.state.items.partition import ItemPartition
     from streams.state.users.partition import UserPartition
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -141,6 +143,10 @@ class Metrics:
         """Show what became of items that were shown, whenever the metrics are read."""
         self.registry.register(Answered(partitions))
 
+    def watch_items(self, partitions: Mapping[int, ItemPartition]) -> None:
+        """Show how much is kept of items, whenever the metrics are read."""
+        self.registry.register(ItemStates(partitions))
+
     def watch_counts(
         self, forgiven: Mapping[str, Mapping[tuple[str, str], int]], unknown: Mapping[str, int]
     ) -> None:
@@ -224,9 +230,8 @@ class _Users(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Of our partitions: users by place, moves between the places, and events that wait for their item."""
-        users = GaugeMetricFamily(
-            f"{PREFIX}users", "Users in the state, by place", labels=["partition", "place"]
-        )
+        about = "Users in the state, by place"
+        users = GaugeMetricFamily(f"{PREFIX}users", about, labels=["partition", "place"])
         moved = CounterMetricFamily(
             f"{PREFIX}users_moved", "Users evicted to the local file and returned", labels=["partition", "to"]
         )

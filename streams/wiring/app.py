@@ -50,15 +50,7 @@ def build_flow(settings: Settings, space: str, rows: Rows | None = None) -> Flow
         space = f"{space} {options.templates.version}"
     return Flow(
         model,
-        UserLayout(
-            model,
-            settings.user_state.history_length,
-            space,
-            settings.user_state.consumed_per_user,
-            settings.user_state.dedupe_window,
-            settings.feedback.shown,
-            built_with(settings, model, space),
-        ),
+        _layout(settings, model, space),
         build_catalog(settings, options.needs_titles, rows),
         RECOMMENDERS.build(settings.recommendations.recommender, settings),
         EventWeights(
@@ -68,6 +60,14 @@ def build_flow(settings: Settings, space: str, rows: Rows | None = None) -> Flow
         ),
         Writer(settings.interest.model, settings.topics.generation, settings.output.vector_format),
         options,
+    )
+
+
+def _layout(settings: Settings, model: InterestModel, space: str) -> UserLayout:
+    state, shown = settings.user_state, settings.feedback.shown
+    return UserLayout(
+        *(model, state.history_length, space, state.consumed_per_user, state.dedupe_window, shown),
+        built_with=built_with(settings, model, space),
     )
 
 

@@ -35,6 +35,7 @@ def build_learning(
     )
     learn, interval = Learn(ranker.merge), settings.recommendations.learned_interval_s
     runner.read(app, learn, [topics.item_signals])
+    metrics.watch_items(learn.partitions)
     flusher = ItemFlusher(topics, learn, publisher.sink, runner.model, interval, ranker)
     table = ItemTable(publisher.flow.catalog)
     give(publisher.flow.recommender, table)

@@ -28,7 +28,7 @@ from streams.settings import configuration
 from streams.settings.settings import Settings
 
 # The worker may still be starting; later, a visit that moves nothing has no list.
-FIRST_S, OTHER_S = 600.0, 20.0
+FIRST_S, OTHER_S = 600.0, 8.0
 
 
 def visits(events: Iterable[dict[str, Any]]) -> Iterator[tuple[str, list[dict[str, Any]]]]:

@@ -25,6 +25,8 @@ from sinks.memory import MemoryLog
 from streams.ops.endpoints import Health, PortError, serve
 from streams.ops.metrics import Metrics
 from streams.settings.settings import Settings
+from streams.state.items.layout import ItemLayout
+from streams.state.items.partition import ItemPartition
 from streams.wiring.worker import show
 from tests.encoders.media.media import HashedPictures
 from tests.streams.flows import DIM, T0, Record, make_flow, record
@@ -262,3 +264,12 @@ def test_the_exposure_of_groups_is_shown_as_it_is_now() -> None:
     shown = generate_latest(metrics.registry).decode()
     assert 'interestflow_exposure_share{group="cold"} 0.125' in shown
     assert 'interestflow_exposure_share{group="categories:Drama"} 0.25' in shown
+
+
+def test_how_much_is_kept_of_items_is_shown_as_it_is_now() -> None:
+    metrics, part, layout = Metrics(), ItemPartition(3, ItemLayout()), ItemLayout()
+    metrics.watch_items({3: part})
+    part.rows(["a", "b"])
+    shown = generate_latest(metrics.registry).decode()
+    assert 'interestflow_item_states{partition="3"} 2.0' in shown
+    assert f'interestflow_item_states_bytes{{partition="3"}} {2 * layout.size:.1f}' in shown
