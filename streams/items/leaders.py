@@ -60,6 +60,8 @@ class Leaders:
             for own, rows, count in zip(found, self._rows, self._counts.tolist(), strict=True):
                 allowed = rows[:count][~banned[rows[:count]]][:number]
                 own[: len(allowed)] = allowed
+        if found[:, -1:].min(initial=0) == 0:
+            return found
         for which in np.flatnonzero((found[:, -1] < 0) & (self._counts == LEADERS)).tolist():
             # The user has used nearly all of them.
             found[which] = self._search(which, number, banned)

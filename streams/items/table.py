@@ -84,6 +84,11 @@ class ItemTable:
         return self._sums[: len(self)]
 
     @property
+    def blocks(self) -> Longs:
+        """(n,) begin of the weights of `recent`, in BLOCK_MS since the epoch."""
+        return self._blocks[: len(self)]
+
+    @property
     def neighbours(self) -> Rows:
         """(n, 2, NEIGHBOURS) catalog rows of the neighbours in both lists; -1 for none."""
         return self._neighbours[: len(self)]

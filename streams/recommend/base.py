@@ -17,7 +17,6 @@ from streams.recommend.queries import Floats, Longs, Mask, Queries, Rows
 __all__ = [
     "CandidateSource",
     "Candidates",
-    "Finder",
     "Floats",
     "Longs",
     "Mask",
@@ -105,18 +104,6 @@ class Scorer(Protocol):
 
         The same bits as in its own `candidates`, and a user's depend on the user's own query and rows alone.
         """
-        ...
-
-
-class Finder(Protocol):
-    """A scorer that finds its candidates without their scores, which costs less."""
-
-    def rows(self, catalog: Catalog, queries: Queries, k: int) -> Rows:
-        """(U, c) the candidates' rows, as in its `candidates`."""
-        ...
-
-    def scores(self, catalog: Catalog, queries: Queries, rows: Rows) -> Mapping[str, Floats]:
-        """See `Scorer.scores`."""
         ...
 
 

@@ -124,16 +124,19 @@ class Queries:
                 f"query vectors have {dim} dimensions, the catalog {catalog.dim}: "
                 f"use the interest model and the catalog of one generation"
             )
-        lengths = np.linalg.norm(self.weighted().astype(np.float64), axis=2)
-        if len(wrong := np.flatnonzero(~(lengths <= MAX_LENGTH).all(axis=1))):
+        weighted = self.weighted().astype(np.float64)
+        lengths = np.sqrt(np.einsum("und,und->un", weighted, weighted))
+        if not (lengths <= MAX_LENGTH).all():
+            wrong = np.flatnonzero(~(lengths <= MAX_LENGTH).all(axis=1))
             raise ValueError(
                 f"the query vectors at positions {wrong[:5].tolist()} (the first 5) are not finite or "
                 f"longer than {MAX_LENGTH:g}: check these users' states"
             )
-        rows, items = self.excluded()[1], len(catalog.item_ids)
-        if len(rows) and not 0 <= rows.min() <= rows.max() < items:
+        out, items = [one for one in self.exclude if len(one)], len(catalog.item_ids)
+        low, high = min(map(min, out), default=0), max(map(max, out), default=-1)
+        if out and not 0 <= low <= high < items:
             raise ValueError(
-                f"excluded rows go from {rows.min()} to {rows.max()}, the catalog has 0 to {items - 1}: "
+                f"excluded rows go from {low} to {high}, the catalog has 0 to {items - 1}: "
                 f"look them up in this catalog's row_of and leave out what is unknown"
             )
 

@@ -1,4 +1,4 @@
-"""Rows in cells, each a chain of blocks of WIDTH places; `coarse.scan` looks into them.
+"""Rows in cells, each a chain of blocks of WIDTH places; `requests.scan` looks into them.
 
 All places of a chain are taken but those of its first block, which fills from the front: a new row comes behind the
 last one, and the last one takes the place of a row that goes. So nothing is left behind by what went.

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from streams.kernels.compiling import compiled
+from streams.kernels.requests.choosing import top
 from streams.recommend.base import Floats, Mask, Rows
 
 
@@ -35,6 +37,9 @@ class Picked:
 
 def best(scores: Floats, k: int) -> Rows:
     """(n,) places of the k largest scores (c,), n = min(k, c): the largest first, of equal ones the first place."""
+    if compiled() and k < len(scores):
+        first: Rows = top(scores, np.arange(len(scores), dtype=np.int32), k).astype(np.int32)
+        return first
     places = np.arange(len(scores))
     if len(scores) > k:
         places = np.flatnonzero(scores >= np.partition(scores, len(scores) - k)[len(scores) - k])

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from streams.kernels import ranking
 from streams.kernels.compiling import compiled
 from streams.kernels.ranking import EXP, HALF, LITTLE, LN2_HIGH, LN2_LOW, LOG, LOG2_E, LOWEST, ONE, SQRT_2
+from streams.kernels.requests.decays import EXP2, LEAST, ROUNDER
 from streams.recommend.base import Floats, Mask
 
 Doubles = npt.NDArray[np.float64]
@@ -18,7 +19,7 @@ Doubles = npt.NDArray[np.float64]
 def columns(scores: Floats, signed: Mask) -> Floats:
     """(K, c) the columns of scores (S, c); see `Columns.of`."""
     # Three of a score that is at least 0, one of a signed one.
-    out = np.empty((3 * len(signed) - 2 * int(signed.sum()), scores.shape[1]), dtype=np.float32)
+    out = np.empty((3 * len(signed) - 2 * np.count_nonzero(signed), scores.shape[1]), dtype=np.float32)
     if not out.size:
         return out
     if compiled():
@@ -114,4 +115,16 @@ def _exp(values: Floats) -> Floats:
         y = y * x + term
     found: Floats = (y * (x * x) + x) + ONE
     found *= ((whole.astype(np.int32) + 127) << 23).view(np.float32)
+    return found
+
+
+def decays(elapsed: Doubles, half_life: float) -> Doubles:
+    """2^-(elapsed / half_life), as `kernels.requests.decays` has it."""
+    x: Doubles = np.maximum(elapsed / -half_life, LEAST)
+    whole = x + ROUNDER
+    x = x - (whole - ROUNDER)
+    y: Any = EXP2[0]
+    for term in EXP2[1:]:
+        y = y * x + term
+    found: Doubles = y * ((whole.view(np.int64) << 52) + (1023 << 52)).view(np.float64)
     return found

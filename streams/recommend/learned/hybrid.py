@@ -24,7 +24,7 @@ from streams.recommend.learned.linear import LinearRanker
 from streams.recommend.learned.lists import Lists, joined
 from streams.recommend.learned.mlp import MlpRanker
 from streams.recommend.learned.parameters import Stored
-from streams.recommend.learned.pools import Pool, pools
+from streams.recommend.learned.pools import Pool, Pooling
 from streams.recommend.learned.sources import FEATURES, sources
 from streams.recommend.nearest.products import Approximate
 from streams.recommend.why.paths import Path, paths
@@ -66,8 +66,9 @@ class HybridRecommender:
         self._pools.clear()
 
     def _read(self, table: ItemTable | None) -> None:
-        self._sources = self._make(table)
-        self._taught = [source for source in self._sources if isinstance(source, Learner)]
+        sources = self._make(table)
+        self._pooling = Pooling(sources, self.ranker.columns)
+        self._taught = [source for source in sources if isinstance(source, Learner)]
 
     def recommend(self, catalog: Catalog, queries: Queries, k: int, reasons: int = 0) -> Ranked:
         """See `Recommender.recommend`.
@@ -77,6 +78,8 @@ class HybridRecommender:
         """
         queries.check(catalog, k)
         self._k = k
+        if 0 < len(queries) <= USERS:
+            return self._some(catalog, queries, k, reasons)
         chunks = range(0, max(len(queries), 1), USERS)
         parts = [range(first, min(first + USERS, len(queries))) for first in chunks]
         return joined([self._some(catalog, queries.only(part), k, reasons) for part in parts])
@@ -148,7 +151,7 @@ class HybridRecommender:
                 lesson(known[key], rows)
 
     def _found(self, catalog: Catalog, queries: Queries, k: int) -> list[Pool]:
-        return pools(self._sources, self.ranker.columns, catalog, self.steps.before(queries), k)
+        return self._pooling.of(catalog, self.steps.before(queries), k)
 
     def _learn(self, pool: Pool, used: Collection[int]) -> None:
         targets = pool.places(used)

@@ -8,11 +8,14 @@ from typing import cast
 
 import numpy as np
 
-from streams.recommend.base import Candidates, CandidateSource, Finder, Floats, Longs, Queries, Rows, Scorer
+from streams.recommend.base import Candidates, CandidateSource, Floats, Longs, Queries, Rows, Scorer
 from streams.recommend.catalog import Catalog
+from streams.recommend.finding.finder import Finder
 from streams.recommend.learned.columns import Columns
 from streams.recommend.learned.segments import segments
-from streams.recommend.sources.reading import NOTHING, distinct
+from streams.recommend.sources.reading import NOTHING, distinct, stacked
+
+NO_ROWS: Rows = np.zeros(0, dtype=np.int32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,58 +30,89 @@ class Pool:
     segment: int
 
     def places(self, rows: Collection[int]) -> Longs:
-        """Which of the candidates these catalog rows are; others are left out."""
-        return np.flatnonzero(np.isin(self.rows, np.fromiter(rows, dtype=np.int64, count=len(rows))))
+        """Which of the candidates these catalog rows are, rising; others are left out."""
+        wanted = np.array(sorted(set(rows)), dtype=np.int64)
+        at = np.searchsorted(self.rows, wanted)
+        known = at < len(self.rows)
+        known[known] = self.rows[at[known]] == wanted[known]
+        found: Longs = at[known]
+        return found
 
 
-def pools(
-    sources: Sequence[CandidateSource], columns: Columns, catalog: Catalog, queries: Queries, k: int
-) -> list[Pool]:
-    """What all sources find for each query, each item once; at least k where one source finds so many.
+class Pooling:
+    """All sources together.
 
-    All sources are asked about one user before the next: what they compute of a user is computed once.
+    Those that are asked about one user at a time are asked about one user before the next: what they compute of a user
+    is computed once.
     """
-    places = {feature.name: place for place, feature in enumerate(columns.features)}
-    return [
-        _pool(sources, places, catalog, queries.only(range(user, user + 1)), k, segment)
-        for user, segment in enumerate(segments(queries).tolist())
-    ]
+
+    def __init__(self, sources: Sequence[CandidateSource], columns: Columns) -> None:
+        """columns: made of the scores that are wanted. Raises ValueError where those of one source stand otherwise."""
+        self._places = {feature.name: place for place, feature in enumerate(columns.features)}
+        self._finders = [source for source in sources if isinstance(source, Finder)]
+        self._parts = [_part(source.names, self._places) for source in self._finders]
+        self._others = [source for source in sources if not isinstance(source, Finder)]
+        told = {name for source in self._finders for name in source.names}
+        self._rest = [place for name, place in self._places.items() if name not in told]
+
+    def of(self, catalog: Catalog, queries: Queries, k: int) -> list[Pool]:
+        """What all sources find for each query, each item once; at least k where one source finds so many."""
+        given = [source.candidates(catalog, queries, k) for source in self._others]
+        found = []
+        for user, segment in enumerate(segments(queries).tolist()):
+            rows = [source.find(catalog, queries, user, k) for source in self._finders]
+            rows += [own.rows[user] for own in given]
+            found.append(self._told(catalog, queries, user, distinct([NO_ROWS, *rows]), segment))
+        for source, own in zip(self._others, given, strict=True):
+            _tell(source, own, self._places, catalog, queries, found)
+        return found
+
+    def _told(self, catalog: Catalog, queries: Queries, user: int, rows: Rows, segment: int) -> Pool:
+        """One user's candidates (c,) with the scores of the sources that are asked about one user at a time."""
+        scores = np.empty((len(self._places), len(rows)), dtype=np.float32)
+        scores[self._rest] = NOTHING
+        for source, part in zip(self._finders, self._parts, strict=True):
+            if part is not None:
+                source.tell(catalog, queries, user, rows, scores[part])
+        return Pool(rows, scores, segment)
 
 
-def _pool(
-    sources: Sequence[CandidateSource],
+def _part(names: Sequence[str], places: Mapping[str, int]) -> slice | None:
+    """Where the scores of these names stand, one after the other; None where no feature has these names."""
+    at = [places[name] for name in names if name in places]
+    if not at:
+        return None
+    if at != list(range(at[0], at[0] + len(names))):
+        raise ValueError(f"the features of one source stand together, in its order: {list(names)}")
+    return slice(at[0], at[0] + len(names))
+
+
+def _tell(
+    source: CandidateSource,
+    own: Candidates,
     places: Mapping[str, int],
     catalog: Catalog,
-    query: Queries,
-    k: int,
-    segment: int,
-) -> Pool:
-    """places: of each score among the pool's."""
-    found = [_found(source, catalog, query, k) for source in sources]
-    rows = distinct(np.concatenate([one.rows[0] for one in found]))
-    scores = np.full((len(places), len(rows)), NOTHING, dtype=np.float32)
-    for source, own in zip(sources, found, strict=True):
-        # As isinstance(source, Scorer), which costs as much as a source.
-        if hasattr(source, "scores"):
-            for name, said in cast(Scorer, source).scores(catalog, query, rows[None]).items():
-                if name in places:
-                    scores[places[name]] = said[0]
-        else:
-            _place(own, places, rows, scores)
-    return Pool(rows, scores, segment)
+    queries: Queries,
+    found: Sequence[Pool],
+) -> None:
+    """Put the scores of a source that is asked about all users at once into their pools."""
+    # As isinstance(source, Scorer), which costs as much as a source.
+    if hasattr(source, "scores"):
+        rows = stacked([pool.rows for pool in found])
+        said = cast(Scorer, source).scores(catalog, queries, rows)
+        for name, scores in said.items():
+            if name in places:
+                for pool, one in zip(found, scores, strict=True):
+                    pool.scores[places[name]] = one[: len(pool.rows)]
+        return
+    for user, pool in enumerate(found):
+        _place(own, user, places, pool)
 
 
-def _found(source: CandidateSource, catalog: Catalog, query: Queries, k: int) -> Candidates:
-    """What a source finds; without scores where it gives them for all candidates."""
-    if hasattr(source, "rows"):
-        return Candidates(cast(Finder, source).rows(catalog, query, k), {})
-    return source.candidates(catalog, query, k)
-
-
-def _place(own: Candidates, places: Mapping[str, int], rows: Rows, scores: Floats) -> None:
-    """Put the scores of a source that knows those of its own candidates alone among those (S, c) of the rows (c,)."""
-    there = own.rows[0] >= 0
-    at = np.searchsorted(rows, own.rows[0][there])
+def _place(own: Candidates, user: int, places: Mapping[str, int], pool: Pool) -> None:
+    """Put the scores of a source that knows those of its own candidates alone into a user's pool."""
+    there = own.rows[user] >= 0
+    at = np.searchsorted(pool.rows, own.rows[user][there])
     for name, said in own.scores.items():
         if name in places:
-            scores[places[name], at] = said[0][there]
+            pool.scores[places[name], at] = said[user][there]

@@ -16,10 +16,11 @@ import numpy as np
 
 from streams.items.slots import doubled
 from streams.kernels.items.cells import WIDTH, insert, remove
-from streams.kernels.items.coarse import scan
+from streams.kernels.requests.scan import scan
 from streams.recommend.base import Floats, Longs, Mask, Rows
 from streams.recommend.catalog import Catalog
 from streams.recommend.nearest.cells import centres, nearest
+from streams.recommend.nearest.coarse import ANY
 from streams.recommend.nearest.steps import in_steps, queries
 
 # Of the measurement: queries, items that each is made of, and what each counts of the one before.
@@ -30,7 +31,6 @@ SOUGHT = 100
 CHUNK = 65_536
 # Where perhaps too few can be found: one item in PART is looked at, or FEW.
 PART, FEW = 20, 2_000
-ANY: Longs = np.zeros(0, dtype=np.int64)
 
 
 class CellIndex:
@@ -49,6 +49,7 @@ class CellIndex:
         self._seen: Longs = np.zeros(1, dtype=np.int64)
         self._cells: Rows = np.zeros(0, dtype=np.int32)
         self._places: Rows = np.zeros(0, dtype=np.int32)
+        self._asked: tuple[Floats, list[tuple[Any, Floats, Floats]]] | None = None
         self._items = self._cut_at = self._changed = 0
         self._empty(0)
 
@@ -70,7 +71,9 @@ class CellIndex:
 
     def follow(self) -> None:
         """Take in what changed. Costs next to nothing where nothing did."""
-        rows = self._changes.take()
+        if not self._changes:
+            return
+        rows, self._asked = self._changes.take(), None
         if not len(rows):
             return
         self._cells = doubled(self._cells, len(self.catalog.item_ids), fill=-1)
@@ -92,22 +95,35 @@ class CellIndex:
     ) -> Rows:
         """(c,) distinct rows that may be among the k items of the largest products with one of the vectors (m, dim).
 
-        banned: (n,) true for rows that must not be found. uses: (n,) of each row; where it is given, only rows of
-        uses below `below` are found. enough: look on until k rows are found; otherwise at one item in PART at most.
+        vectors: not to be changed afterwards. banned: (n,) true for rows that must not be found. uses: (n,) of each
+        row; where it is given, only rows of uses below `below` are found. enough: look on until k rows are found;
+        otherwise at one item in PART at most.
         """
         if not self._items:
             return np.zeros(0, dtype=np.int32)
         most = self._items if enough else max(self._items // PART, FEW)
         found = []
-        for query, products in zip(queries(vectors, self.catalog), vectors @ self._centres.T, strict=True):
-            far = self._spreads * (np.float32(self.reach) * query.length)
-            likely = products + (far if self.recall < 1 else np.float32(np.inf))
-            order = np.argsort(-likely, kind="stable")
-            asked = query.steps, query.step, query.length, query.more, banned, uses, below
-            out = self._found, self._upper, self._seen
-            count = scan(order, likely, most, max(k, SOUGHT), *asked, *self._chains(), *out)
+        for steps, scale, likely in self._likely(vectors):
+            asked = likely, most, max(k, SOUGHT), steps, scale, banned, uses, below
+            count = scan(*asked, *self._chains(), self._found, self._upper, self._seen)
             found.append(self._found[:count].copy())
         return found[0] if len(found) == 1 else np.unique(np.concatenate(found))
+
+    def _likely(self, vectors: Floats) -> list[tuple[Any, Floats, Floats]]:
+        """Of each vector what `queries` makes of it, and (c,) the product in each cell above which others are unlikely.
+
+        What was asked last is known.
+        """
+        if self._asked is None or self._asked[0] is not vectors:
+            found = []
+            for steps, scale, products in zip(
+                *queries(vectors, self.catalog), vectors @ self._centres.T, strict=True
+            ):
+                far = self._spreads * (np.float32(self.reach) * scale[1])
+                likely = products + (far if self.recall < 1 else np.float32(np.inf))
+                found.append((steps, scale, likely))
+            self._asked = vectors, found
+        return self._asked[1]
 
     def _cut(self) -> None:
         """Choose the centres anew, from what is live now, and put all into their cells."""

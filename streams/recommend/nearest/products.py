@@ -9,15 +9,12 @@ import numpy as np
 from streams.items.layout import COLD_BELOW
 from streams.items.signals import Longs
 from streams.kernels.compiling import compiled
-from streams.recommend.base import Candidates, Floats, Mask, Queries, Rows
+from streams.kernels.requests import nearest
+from streams.recommend.base import Floats, Mask, Queries, Rows
 from streams.recommend.catalog import Catalog
-from streams.recommend.content_ranker import CONTENT
-from streams.recommend.nearest.coarse import Coarse, within
-from streams.recommend.nearest.index import ANY, CellIndex
-from streams.recommend.sources.asked import Asked
-from streams.recommend.sources.reading import candidates, counting_vectors, largest_products, top
-
-NOTHING = np.zeros(0, dtype=np.float32)
+from streams.recommend.nearest.coarse import ANY, Bounds, Coarse, within
+from streams.recommend.nearest.index import CellIndex
+from streams.recommend.sources.reading import counting_vectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +44,8 @@ class Products:
         self._coarse: Coarse | None = None
         self._index: CellIndex | None = None
         self._vectors: Floats = np.zeros((0, 0), dtype=np.float32)
-        self._bounds = NOTHING, NOTHING
-
-    def candidates(self, catalog: Catalog, queries: Queries, k: int, asked: Asked) -> Candidates:
-        """The k best of each user, under CONTENT. asked: says who may not be recommended."""
-        found = []
-        for user in range(len(queries)):
-            out = asked.banned(catalog, queries, user)
-            rows, scores = self.best(catalog, queries, user, out, k)
-            found.append((rows, {CONTENT: scores}))
-        return candidates(found, (CONTENT,))
+        self._bounds: Bounds | None = None
+        self._some = False
 
     def best(
         self, catalog: Catalog, queries: Queries, user: int, out: Mask, k: int, uses: Longs = ANY
@@ -67,29 +56,33 @@ class Products:
         uses: (n,) of each row; where it is given, only cold items are found. Of them an index finds fewer than k where
         those that it looks at hold no more.
         """
-        self._hold(catalog, queries, user)
-        indexed = self._index is not None and self._vectors.any()
-        if len(uses) and not indexed:
-            out = out | (uses >= COLD_BELOW)
-        if not self._vectors.any():
-            rows = np.flatnonzero(~out)[:k].astype(np.int32)
+        vectors = self.vectors(catalog, queries, user)
+        if not self._some:
+            rows = np.flatnonzero(~out if not len(uses) else ~out & (uses < COLD_BELOW))[:k].astype(np.int32)
             return rows, np.zeros(len(rows), dtype=np.float32)
-        if self._index is None:
-            rows = within(self._bounds, out, k)
+        if self._index is not None:
+            rows = self._index.search(vectors, out, k, uses, COLD_BELOW, enough=not len(uses))
         else:
-            rows = self._index.search(self._vectors, out, k, uses, COLD_BELOW, enough=not len(uses))
-        scores = largest_products(self._vectors, catalog.vectors, rows)
-        best = top(scores, rows, k)
-        return rows[best], scores[best]
+            rows = within(self._known_bounds(), out, k, uses, COLD_BELOW)
+        found, scores = np.empty(min(k, len(rows)), dtype=np.int32), np.empty(min(k, len(rows)), np.float32)
+        nearest.best(vectors, catalog.vectors, rows, k, found, scores)
+        return found, scores
 
-    def _hold(self, catalog: Catalog, queries: Queries, user: int) -> None:
+    def vectors(self, catalog: Catalog, queries: Queries, user: int) -> Floats:
+        """(m, dim) see `counting_vectors`."""
         self._follow(catalog)
-        of = self._of
-        if of is None or of[0] is not queries or of[1:] != (user, catalog.changes + catalog.removals):
-            self._of = (queries, user, catalog.changes + catalog.removals)
-            self._vectors = counting_vectors(queries, user)
-            if self._coarse is not None:
-                self._bounds = self._coarse.bounds(self._vectors)
+        of, content = self._of, catalog.changes + catalog.removals
+        if of is None or of[0] is not queries or of[1] != user or of[2] != content:
+            self._of = queries, user, content
+            self._vectors, self._bounds = counting_vectors(queries, user), None
+            self._some = bool(self._vectors.any())
+        return self._vectors
+
+    def _known_bounds(self) -> Bounds:
+        assert self._coarse is not None
+        if self._bounds is None:
+            self._bounds = self._coarse.bounds(self._vectors)
+        return self._bounds
 
     def _follow(self, catalog: Catalog) -> None:
         """Know this catalog as it is."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from streams.recommend.base import Candidates, CandidateSource, Queries
 from streams.recommend.catalog import Catalog
+from streams.recommend.content_ranker import CONTENT
 from streams.recommend.nearest.products import Approximate, Products
 from streams.recommend.sources.asked import Asked
+from streams.recommend.sources.reading import candidates
 
 
 class IndexedSource:
@@ -19,4 +21,9 @@ class IndexedSource:
         """See `CandidateSource.candidates`; scores under CONTENT."""
         if not self._approximate.of(catalog):
             return self._exact.candidates(catalog, queries, k)
-        return self._products.candidates(catalog, queries, k, self._asked)
+        found = []
+        for user in range(len(queries)):
+            out = self._asked.banned(catalog, queries, user)
+            rows, scores = self._products.best(catalog, queries, user, out, k)
+            found.append((rows, scores[None]))
+        return candidates(found, (CONTENT,))

@@ -21,6 +21,10 @@ class Changes:
         if self._begun:
             self._rows.add(row)
 
+    def __bool__(self) -> bool:
+        """True where `take` gives some."""
+        return bool(self._rows) or not self._begun
+
     def take(self) -> npt.NDArray[np.int32]:
         """(c,) each once, rising; they count as known from now on."""
         if not self._begun:

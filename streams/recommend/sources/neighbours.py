@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
-from streams.items.layout import NEIGHBOURS
+from streams.items.layout import BLOCK_MS, NEIGHBOURS, RECENT_HALF_LIFE_MS
 from streams.items.table import LISTS, RECENT, ItemTable
 from streams.kernels.compiling import compiled
-from streams.kernels.items import reading
-from streams.recommend.base import Candidates, Floats, Mask, Queries, Rows
+from streams.kernels.requests import decays, neighbours
+from streams.recommend.base import Floats, Queries, Rows
 from streams.recommend.catalog import Catalog
+from streams.recommend.finding.finder import Finder
+from streams.recommend.finding.sums import Sums
+from streams.recommend.learned import arithmetic
 from streams.recommend.sources.asked import Asked
-from streams.recommend.sources.reading import (
-    NOTHING,
-    Sums,
-    each_once,
-    moments,
-    said_of,
-    scored,
-    stacked,
-    top,
-)
+from streams.recommend.sources.reading import each_once, moment
 
 # Of each score: the last so many items, of which the next older one counts so much of the one after it.
 WINDOWS = ((1, 1.0), (3, 1.0), (10, 0.8), (30, 0.9), (256, 1.0))
@@ -42,12 +34,14 @@ def _steps() -> Floats:
 STEPS = _steps()
 
 
-class NeighbourSource:
+class NeighbourSource(Finder):
     """The neighbours of the user's last items in both lists.
 
     The score of item j in a window: sum over the user's last items i_0, i_1, … of
     fall^k * weight(i_k, j) / sqrt(uses of i_k + 3) / (uses of j + 5)^0.25.
     """
+
+    names = NAMES
 
     def __init__(self, table: ItemTable, found: int = FOUND, asked: Asked | None = None) -> None:
         """found: candidates at least, the best by the largest of their scores, each in parts of the user's largest.
@@ -57,81 +51,52 @@ class NeighbourSource:
         self._table, self._found, self._asked = table, found, asked or Asked()
         self._sums = Sums(len(NAMES))
 
-    def candidates(self, catalog: Catalog, queries: Queries, k: int) -> Candidates:
-        """See `CandidateSource.candidates`; scores under NAMES."""
-        return scored(self, catalog, queries, k)
+    def find(self, catalog: Catalog, queries: Queries, user: int, k: int) -> Rows:
+        """See `Finder.find`."""
+        out = self._asked.banned(catalog, queries, user)
+        return self._gathered(queries, user).best(out, max(k, self._found))
 
-    def rows(self, catalog: Catalog, queries: Queries, k: int) -> Rows:
-        """See `recommend.base.Finder`."""
+    def tell(self, catalog: Catalog, queries: Queries, user: int, rows: Rows, said: Floats) -> None:
+        """See `Finder.tell`."""
+        self._gathered(queries, user).tell(rows, said)
+
+    def _gathered(self, queries: Queries, user: int) -> Sums:
+        """The sums of one user."""
         self._table.refresh()
-        newest, when, found = self._asked.newest(queries, len(STEPS)), moments(queries, self._table), []
-        for user in range(len(queries)):
-            touched = self._gather(queries, user, newest[user], int(when[user]))
-            values = self._values(touched, self._asked.banned(catalog, queries, user))
-            places = top(values, touched, max(k, self._found))
-            found.append(touched[places[values[places] > 0]])
-        return stacked(found)
-
-    def scores(self, catalog: Catalog, queries: Queries, rows: Rows) -> Mapping[str, Floats]:
-        """See `recommend.base.Scorer`."""
-        self._table.refresh()
-        newest, when = self._asked.newest(queries, len(STEPS)), moments(queries, self._table)
-        said = np.empty((len(NAMES), *rows.shape), dtype=np.float32)
-        for user, own in enumerate(rows):
-            self._gather(queries, user, newest[user], int(when[user]))
-            said[:, user, own >= 0] = self._said(own[own >= 0])
-        return said_of(rows, NAMES, said)
-
-    def _said(self, rows: Rows) -> Floats:
-        """(8, c) scores of rows (c,) by the sums that are gathered; NaN where a row has none."""
-        said = np.empty((len(NAMES), len(rows)), dtype=np.float32)
+        sums, table, items = self._sums, self._table, self._asked.items(queries, user, len(STEPS))
+        if sums.hold(queries, user, table, 2 * NEIGHBOURS * len(items)):
+            return sums
+        scales = self._scales(items, moment(queries, user, table))
         if compiled():
-            reading.tell(rows, self._sums.values, self._table.uses, said)
-            return said
-        said[...] = (self._sums.values[rows] * self._shares(rows)[:, None]).T
-        said[:, ~said.any(axis=0)] = NOTHING
-        return said
+            known = table.neighbours, table.weights, table.uses
+            own = sums.slots, sums.values, sums.rows
+            sums.filled(neighbours.gather(items, scales, STEPS, *known, FAINT, *own))
+        else:
+            sums.put(*self._added(items, scales))
+        return sums
 
-    def _shares(self, rows: Rows) -> Floats:
-        """(c,) (uses + 5)^-0.25 of each row."""
-        shares: Floats = np.float32(1) / np.sqrt(
-            np.sqrt(self._table.uses[rows].astype(np.float32) + np.float32(5))
-        )
-        return shares
-
-    def _gather(self, queries: Queries, user: int, newest: Rows, when: int) -> Rows:
-        """Fill in the sums of one user; returns the touched rows. newest: (H,) the user's items."""
-        sums, table = self._sums, self._table
-        if sums.hold(queries, user, table):
-            return sums.touched
-        items = newest[newest >= 0]
-        scales = np.empty((len(items), 2), dtype=np.float32)
-        scales[:] = (1 / np.sqrt(table.uses[items] + 3.0))[:, None]
-        scales[:, RECENT] *= table.recent_factors(items, when)
-        sums.touched = self._add(items, scales)
-        return sums.touched
-
-    def _add(self, items: Rows, scales: Floats) -> Rows:
-        neighbours, weights, values = self._table.neighbours, self._table.weights, self._sums.values
+    def _scales(self, items: Rows, when: int) -> Floats:
+        """(h, 2) by what the weights of these items' neighbours are multiplied."""
+        found, table = np.empty((len(items), 2), dtype=np.float32), self._table
         if compiled():
-            touched = np.empty(2 * NEIGHBOURS * len(items), dtype=np.int32)
-            number = reading.gather(items, scales, STEPS, neighbours, weights, FAINT, values, touched)
-            return touched[:number]
-        rows, said = neighbours[items], weights[items] * scales[:, :, None]
+            decays.scales(items, when, table.uses, table.blocks, BLOCK_MS, RECENT_HALF_LIFE_MS, found)
+            return found
+        found[:] = (1 / np.sqrt(table.uses[items] + 3.0))[:, None]
+        elapsed = np.maximum(when - table.blocks[items] * BLOCK_MS, 0).astype(np.float64)
+        found[:, RECENT] *= arithmetic.decays(elapsed, RECENT_HALF_LIFE_MS).astype(np.float32)
+        return found
+
+    def _added(self, items: Rows, scales: Floats) -> tuple[Rows, Floats]:
+        """`neighbours.gather` without compiled code: the touched rows and their sums."""
+        rows, said = self._table.neighbours[items], self._table.weights[items] * scales[:, :, None]
         there = (rows >= 0) & (said >= FAINT)
         parts, width = said[..., None] * STEPS[: len(items), None, None], STEPS.shape[1]
+        touched, at = each_once(rows[there])
+        places, values = np.zeros(rows.shape, dtype=np.int64), np.zeros((len(touched), 2 * width), np.float32)
+        places[there] = at
         for which in range(len(LISTS)):
             chosen, columns = there[:, which], which * width + np.arange(width)
-            np.add.at(values, (rows[:, which][chosen][:, None], columns), parts[:, which][chosen])
-        return each_once(rows[there])
-
-    def _values(self, touched: Rows, out: Mask) -> Floats:
-        """(c,) by what the candidates are chosen; 0 for those that are out."""
-        values = np.zeros(len(touched), dtype=np.float32)
-        if compiled():
-            reading.weigh(touched, self._sums.values, self._table.uses, out, values)
-            return values
-        said, allowed = self._sums.values[touched] * self._shares(touched)[:, None], ~out[touched]
-        largest = said[allowed].max(axis=0, initial=0)
-        parts = np.divide(said, largest, out=np.zeros_like(said), where=largest > 0)
-        return np.where(allowed, parts.max(axis=1, initial=0), np.float32(0))
+            np.add.at(values, (places[:, which][chosen][:, None], columns), parts[:, which][chosen])
+        uses = self._table.uses[touched].astype(np.float32)
+        values *= (np.float32(1) / np.sqrt(np.sqrt(uses + np.float32(5))))[:, None]
+        return touched, values

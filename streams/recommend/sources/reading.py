@@ -9,17 +9,17 @@ import numpy as np
 
 from streams.items.table import ItemTable
 from streams.kernels.compiling import compiled
-from streams.kernels.items import histories, nearest, reading
-from streams.recommend.base import Candidates, Finder, Floats, Longs, Mask, Queries, Rows
+from streams.kernels.requests import choosing, histories, nearest
+from streams.recommend.base import Candidates, Floats, Longs, Mask, Queries, Rows
 from streams.recommend.catalog import Catalog
 from streams.recommend.exact import dots
 
 NOTHING = np.float32(np.nan)
 
 
-def moments(queries: Queries, table: ItemTable) -> Longs:
-    """(U,) the time for which each user asks, milliseconds; the newest use of all items where they do not say."""
-    return np.full(len(queries), table.latest) if queries.as_of is None else queries.as_of
+def moment(queries: Queries, user: int, table: ItemTable) -> int:
+    """The time for which a user asks, milliseconds; the newest use of all items where it is not said."""
+    return table.latest if queries.as_of is None else int(queries.as_of[user])
 
 
 def use_weights(queries: Queries) -> Floats:
@@ -73,35 +73,21 @@ def counting_vectors(queries: Queries, user: int) -> Floats:
 def top(values: Floats, rows: Rows, k: int) -> Longs:
     """Places of the k largest values (n,), the largest first; of equal ones the smaller row (n,) first."""
     if compiled():
-        found: Longs = reading.top(values, rows, k)
+        found: Longs = choosing.top(values, rows, k)
         return found
     return np.lexsort((rows, -values))[:k]
 
 
 def largest_products(vectors: Floats, items: Floats, rows: Rows) -> Floats:
     """(c,) the largest product of each of these rows of `items` with one of the vectors (m, dim), as `exact.dots`."""
-    found = np.full(len(rows), -np.inf, dtype=np.float32)
     if compiled():
+        found = np.empty(len(rows), dtype=np.float32)
         nearest.largest(np.ascontiguousarray(vectors), items, rows, found)
         return found
+    found = np.full(len(rows), -np.inf, dtype=np.float32)
     for number in range(len(vectors)):
         found = np.maximum(found, dots(vectors, np.full(len(rows), number), items, rows))
     return found
-
-
-def candidates(found: Sequence[tuple[Rows, Mapping[str, Floats]]], names: Sequence[str]) -> Candidates:
-    """Those of all users together. found: of each user, rows (c,) and the scores (c,) of each name."""
-    if len(found) == 1:
-        rows, said = found[0]
-        return Candidates(rows[None], {name: said[name][None] for name in names})
-    width = max((len(rows) for rows, _ in found), default=0)
-    rows = np.full((len(found), width), -1, dtype=np.int32)
-    scores = {name: np.full(rows.shape, NOTHING, dtype=np.float32) for name in names}
-    for user, (own, said) in enumerate(found):
-        rows[user, : len(own)] = own
-        for name in names:
-            scores[name][user, : len(own)] = said[name]
-    return Candidates(rows, scores)
 
 
 def stacked(found: Sequence[Rows]) -> Rows:
@@ -114,10 +100,13 @@ def stacked(found: Sequence[Rows]) -> Rows:
     return rows
 
 
-def scored(source: Finder, catalog: Catalog, queries: Queries, k: int) -> Candidates:
-    """What a source finds, with its scores."""
-    rows = source.rows(catalog, queries, k)
-    return Candidates(rows, source.scores(catalog, queries, rows))
+def candidates(found: Sequence[tuple[Rows, Floats]], names: Sequence[str]) -> Candidates:
+    """Those of all users together. found: of each user, rows (c,) and scores (names, c)."""
+    rows = stacked([own for own, _ in found])
+    scores = np.full((len(names), *rows.shape), NOTHING, dtype=np.float32)
+    for user, (own, said) in enumerate(found):
+        scores[:, user, : len(own)] = said
+    return Candidates(rows, dict(zip(names, scores, strict=True)))
 
 
 def said_of(rows: Rows, names: Sequence[str], said: Any) -> Mapping[str, Floats]:
@@ -127,43 +116,21 @@ def said_of(rows: Rows, names: Sequence[str], said: Any) -> Mapping[str, Floats]
     return dict(zip(names, said, strict=True))
 
 
-def distinct(rows: Rows) -> Rows:
-    """(c,) the distinct rows of an array of any shape, rising; those of -1 are none."""
-    found = np.sort(rows, axis=None)
-    kept = found >= 0
-    kept[1:] &= found[1:] != found[:-1]
-    return found[kept]
+def distinct(found: Sequence[Rows]) -> Rows:
+    """(c,) the distinct rows of these arrays (n,), rising; those of -1 are none."""
+    rows = np.concatenate(found)
+    rows.sort()
+    if compiled():
+        return rows[: choosing.distinct(rows)]
+    kept = rows >= 0
+    kept[1:] &= rows[1:] != rows[:-1]
+    return rows[kept]
 
 
-def each_once(rows: Rows) -> Rows:
-    """The distinct rows, in the order of their first appearance."""
-    distinct, first = np.unique(rows, return_index=True)
-    return distinct[np.argsort(first)]
-
-
-class Sums:
-    """Sums by catalog row for one user at a time, zeros but where they were touched.
-
-    They are kept until another user is asked for: candidates are found and scored by the same sums.
-    """
-
-    def __init__(self, width: int) -> None:
-        """width: numbers of each row."""
-        self.values: Floats = np.zeros((0, width), dtype=np.float32)
-        self.touched: Rows = np.zeros(0, dtype=np.int32)
-        self._of: tuple[Queries, int, int] | None = None
-
-    def hold(self, queries: Queries, user: int, table: ItemTable) -> bool:
-        """True where they are this user's already; otherwise they are zeros from now on, and said to be this user's."""
-        of = self._of
-        if of is not None and of[0] is queries and of[1:] == (user, table.version):
-            return True
-        self._of = (queries, user, table.version)
-        if len(table) > len(self.values):
-            self.values = np.zeros((2 * len(table), self.values.shape[1]), dtype=np.float32)
-        elif compiled():
-            reading.clear(self.touched, self.values)
-        else:
-            self.values[self.touched] = 0
-        self.touched = np.zeros(0, dtype=np.int32)
-        return False
+def each_once(rows: Rows) -> tuple[Rows, Longs]:
+    """The distinct rows in the order of their first appearance, and where each row (n,) is among them."""
+    rising, first, places = np.unique(rows, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    ranks = np.empty_like(order)
+    ranks[order] = np.arange(len(order))
+    return rising[order], ranks[places.reshape(-1)]

@@ -17,7 +17,7 @@ from streams.recommend.catalog import Catalog
 from streams.recommend.content_ranker import CONTENT
 from streams.recommend.sources.neighbours import STEPS as FALLS
 from streams.recommend.sources.popularity import NAMES as POPULARITY
-from streams.recommend.sources.reading import moments, newest_items
+from streams.recommend.sources.reading import moment, newest_items
 from streams.recommend.sources.sessions import NEAREST
 from streams.recommend.sources.sessions import STEPS as SESSION_FALLS
 
@@ -74,7 +74,7 @@ def paths(
 def _neighbours(table: ItemTable, queries: Queries, user: int, rows: Rows) -> list[Path | None]:
     """By the weights of the widest window of `NeighbourSource`, in both lists."""
     items = _newest(queries, user)[: len(FALLS)]
-    neighbours, weights = table.neighbours_of(items, int(moments(queries, table)[user]))
+    neighbours, weights = table.neighbours_of(items, moment(queries, user, table))
     # (m, 2, 100) what each neighbour counts.
     said = weights * (FALLS[: len(items), -1] / np.sqrt(table.uses[items] + 3.0))[:, None, None]
     found: list[Path | None] = []
@@ -104,7 +104,7 @@ def _sessions(table: ItemTable, queries: Queries, user: int, rows: Rows) -> list
 
 def _popularity(table: ItemTable, queries: Queries, user: int, rows: Rows) -> list[Path | None]:
     """By the half-life at which the item comes nearest to the most popular one."""
-    when = int(moments(queries, table)[user])
+    when = moment(queries, user, table)
     nobody: Mask = np.zeros(len(table), dtype=np.bool_)
     leaders = table.leaders.first(1, nobody)[:, 0]
     most = np.diag(table.decayed(np.maximum(leaders, 0), when))

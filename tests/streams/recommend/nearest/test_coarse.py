@@ -46,13 +46,13 @@ def test_bounds_hold_and_none_of_the_best_is_missed(
     asked = vectors.astype(np.float32)
     coarse = Coarse(catalog)
     coarse.follow()
-    lower, upper = coarse.bounds(asked)
+    lower, upper, highest = coarse.bounds(asked)
     products = exact(asked, catalog)
     assert (lower <= products).all()
     assert (products <= upper).all()
     banned = rng.random(items) < 0.3
     best = np.lexsort((np.arange(items), -np.where(banned, -np.inf, products)))[:k]
-    found = within((lower, upper), banned, k)
+    found = within((lower, upper, highest), banned, k)
     assert set(best[~banned[best]].tolist()) <= set(found.tolist())
     assert not banned[found].any()
 
@@ -65,7 +65,7 @@ def test_it_follows_what_comes_changes_and_goes() -> None:
     catalog.put("new", np.full(8, -2, dtype=np.float32))
     catalog.remove("i5")
     coarse.follow()
-    lower, upper = coarse.bounds(asked)
+    lower, upper, _ = coarse.bounds(asked)
     products = exact(asked, catalog)
     assert len(lower) == 31
     assert ((lower <= products) & (products <= upper)).all()

@@ -84,23 +84,33 @@ def newest_first(rows: Any, weights: Any, ordinals: Any, found: Any) -> None:
         found[user, number:] = -1
 
 
-@kernel("i4:A1 f4:A1 f4:C2 i4:C1! f4:C2!")
-def frequencies(rows: Any, weights: Any, decays: Any, items: Any, sums: Any) -> int:
-    """Add the decays (H, h) of a user's uses up by item; returns how many items, and writes them as they come.
+@helper
+def _class(value: Any, limits: Any) -> int:
+    """How many of these limits a value reaches, which rise."""
+    number = 0
+    while number < len(limits) and value >= limits[number]:
+        number += 1
+    return number
 
-    sums: (H, h), zeros.
+
+@kernel("i4:A2 i8:A2 i8:A1 i8:A2 i8:C1 i8:C1 i8:C1!")
+def segments(rows: Any, times: Any, moments: Any, ordinals: Any, gaps: Any, lengths: Any, found: Any) -> None:
+    """Write the segment (U,) of each query; see `recommend.learned.segments`.
+
+    rows, times, ordinals: (U, H). moments: (U,). Of no length where they are not known.
     """
-    count, table = 0, _table(len(rows))
-    places, mask = np.empty(len(table), np.int32), len(table) - 1
-    for i in range(len(rows)):
-        if rows[i] < 0 or not weights[i] > 0:
-            continue
-        slot = (rows[i] * 40503) & mask
-        while table[slot] >= 0 and table[slot] != rows[i]:
-            slot = (slot + 1) & mask
-        if table[slot] < 0:
-            table[slot], places[slot], items[count] = rows[i], count, rows[i]
-            count += 1
-        for at in range(decays.shape[1]):
-            sums[places[slot], at] += decays[i, at]
-    return count
+    for user in range(len(rows)):
+        count, events, newest = 0, 0, np.iinfo(np.int64).min
+        for i in range(rows.shape[1]):
+            if rows[user, i] >= 0:
+                count += 1
+                if len(times) > 0:
+                    newest = max(newest, times[user, i])
+            if len(ordinals) > 0:
+                events = max(events, ordinals[user, i] + 1)
+        gap = gaps[-1] if count == 0 else np.int64(0)
+        if len(moments) == 0 or rows.shape[1] == 0:
+            gap = np.int64(0)
+        elif count > 0:
+            gap = moments[user] - newest
+        found[user] = _class(gap, gaps) * (len(lengths) + 1) + _class(max(count, events), lengths)

@@ -1,0 +1,1 @@
+"""Loops of a request for recommendations."""
