@@ -20,7 +20,8 @@ from streams.items.layout import (
 )
 from streams.items.signals import NO_KEY, Floats, ItemSignals, Longs
 from streams.kernels.compiling import compiled
-from streams.kernels.items.pairs import WIDTH, arrange, pair
+from streams.kernels.items.arranging import WIDTH, arrange
+from streams.kernels.items.pairs import pair
 from streams.kernels.items.uses import move, use
 
 Doubles = npt.NDArray[np.float64]
