@@ -25,6 +25,7 @@ from streams.recommend.sources.neighbours import NeighbourSource
 from streams.recommend.sources.own import OwnSource
 from streams.recommend.sources.popularity import PopularitySource
 from streams.recommend.sources.sessions import SessionSource
+from streams.recommend.sources.similar import SimilarSource
 from streams.recommend.sources.two_tower import TwoTowerSource
 from tests.contracts.test_recommender_contract import CASES, asked, make_catalog
 
@@ -46,12 +47,22 @@ SOURCES: dict[str, Callable[[ItemTable], CandidateSource]] = {
     "own": lambda table: OwnSource(table, 2),
     "cold": lambda table: ColdSource(table, 5),
     "cold by an index": lambda table: ColdSource(table, 5, Products(BY_INDEX)),
+    "similar": lambda table: SimilarSource(),
     "two-tower": lambda table: TwoTowerSource(silent=0),
 }
 # Those that find nothing where nothing was learned of items.
 OF_THE_TABLE = ("neighbours", "sessions", "popularity", "cold", "cold by an index")
 # Those that score the candidates of others, too.
-SCORERS = ("nearest", "nearest by an index", "neighbours", "sessions", "popularity", "own", "two-tower")
+SCORERS = (
+    "nearest",
+    "nearest by an index",
+    "neighbours",
+    "sessions",
+    "popularity",
+    "own",
+    "similar",
+    "two-tower",
+)
 each = pytest.mark.parametrize("name", SOURCES)
 scorer = pytest.mark.parametrize("name", SCORERS)
 Case = tuple[int, int, int, int]

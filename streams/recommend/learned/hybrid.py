@@ -97,7 +97,7 @@ class HybridRecommender:
         self, catalog: Catalog, queries: Queries, user: int, rows: Rows, feature: str
     ) -> list[Path | None]:
         """See `FindsPaths.paths`."""
-        return paths(self.table, queries, user, rows, feature)
+        return paths(self.table, catalog.vectors, queries, user, rows, feature)
 
     def learn(self, catalog: Catalog, queries: Queries, used: Sequence[Collection[int]]) -> None:
         """See `Learner.learn`.

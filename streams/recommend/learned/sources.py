@@ -9,9 +9,11 @@ from streams.recommend.base import CandidateSource
 from streams.recommend.content_ranker import CONTENT
 from streams.recommend.learned.columns import Feature
 from streams.recommend.nearest.products import EXACT, Approximate, Products
-from streams.recommend.sources import neighbours, own, popularity, sessions, two_tower
+from streams.recommend.sources import neighbours, own, popularity, sessions, similar, two_tower
+from streams.recommend.sources.asked import Asked
 from streams.recommend.sources.content import NearestSource
 from streams.recommend.sources.every import every_source
+from streams.recommend.sources.similar import SimilarSource
 
 
 def _equal(group: str, names: Sequence[str]) -> tuple[Feature, ...]:
@@ -26,6 +28,7 @@ FEATURES = (
     *_equal("sessions", (sessions.NAME,)),
     *_equal("popularity", popularity.NAMES),
     *_equal("own", own.NAMES),
+    *(Feature(name, "similar", signed=True) for name in similar.NAMES),
     # Untaught, its vectors say what the content says already.
     *(Feature(name, "towers", signed=True) for name in two_tower.NAMES),
 )
@@ -34,7 +37,8 @@ FEATURES = (
 def sources(
     table: ItemTable | None, approximate: Approximate = EXACT, towers: bool = True
 ) -> Sequence[CandidateSource]:
-    """All that read this table; without one, content alone. towers: false to leave the two-tower vectors out."""
+    """All that read this table; without one, those of content. towers: false to leave the two-tower vectors out."""
     if table is None:
-        return (NearestSource(products=Products(approximate)),)
+        asked = Asked()
+        return NearestSource(products=Products(approximate), asked=asked), SimilarSource(asked=asked)
     return every_source(table, approximate, towers)

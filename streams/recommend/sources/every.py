@@ -12,6 +12,7 @@ from streams.recommend.sources.neighbours import NeighbourSource
 from streams.recommend.sources.own import OwnSource
 from streams.recommend.sources.popularity import PopularitySource
 from streams.recommend.sources.sessions import SessionSource
+from streams.recommend.sources.similar import SimilarSource
 from streams.recommend.sources.two_tower import TwoTowerSource
 
 
@@ -30,5 +31,6 @@ def every_source(
         OwnSource(table, asked=asked),
         NearestSource(products=products, asked=asked),
         ColdSource(table, products=products, asked=asked),
+        SimilarSource(asked=asked),
         *((TwoTowerSource(asked=asked),) if towers else ()),
     )

@@ -20,8 +20,9 @@ from streams.recommend.sources.popularity import NAMES as POPULARITY
 from streams.recommend.sources.reading import moment, newest_items
 from streams.recommend.sources.sessions import NEAREST
 from streams.recommend.sources.sessions import STEPS as SESSION_FALLS
+from streams.recommend.sources.similar import LAST
 
-VECTOR = "vector"
+VECTOR, SIMILAR = "vector", "similar"
 NO_EVENT = -1
 
 
@@ -59,16 +60,25 @@ Finder = Callable[[ItemTable, Queries, int, Rows], list[Path | None]]
 
 
 def paths(
-    table: ItemTable | None, queries: Queries, user: int, rows: Rows, feature: str
+    table: ItemTable | None, vectors: Floats, queries: Queries, user: int, rows: Rows, feature: str
 ) -> list[Path | None]:
     """Those of a feature of the sources that stand in `FINDERS`; None for others. table: None where nothing is
-    known."""
+    known. vectors: (n, dim) of the catalog."""
     if feature == CONTENT:
         return [Path(VECTOR)] * len(rows)
+    if feature == SIMILAR:
+        return _similar(vectors, queries, user, rows)
     finder = FINDERS.get(feature)
     if finder is None or table is None or not len(rows):
         return [None] * len(rows)
     return finder(table, queries, user, rows)
+
+
+def _similar(vectors: Floats, queries: Queries, user: int, rows: Rows) -> list[Path | None]:
+    """By the products with the user's last items, as `SimilarSource` has them."""
+    items = _newest(queries, user)[:LAST]
+    products = np.maximum(vectors[items] @ vectors[rows].T, 0)
+    return [_strongest(own[:, None], SIMILAR, ("",), queries, user, items) for own in products.T]
 
 
 def _neighbours(table: ItemTable, queries: Queries, user: int, rows: Rows) -> list[Path | None]:

@@ -207,7 +207,7 @@ def test_with_all_sources_an_answer_depends_on_the_own_query_alone() -> None:
     total = together.reasons.contributions.sum(axis=2) + together.reasons.rest
     np.testing.assert_allclose(total, together.scores, atol=1e-4)
     np.testing.assert_allclose(together.reasons.rest, 0, atol=1e-3)
-    groups = ("content", "neighbours", "sessions", "popularity", "own", "towers")
+    groups = ("content", "neighbours", "sessions", "popularity", "own", "similar", "towers")
     assert together.reasons.features == (*groups, "cold")
     for user in range(12):
         alone = recommender.recommend(catalog, only(queries, [user]), 8)
