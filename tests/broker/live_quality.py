@@ -2,10 +2,11 @@
 
     python -m tests.broker.live_quality [--kept REPORT/kept/hybrid-….npz]
 
-The topics of these settings (environment) hold a history of one partition that one worker has folded, with small
-batches, so that each visit of a user has a list of its own, and `INTERESTFLOW_TOP_K=100`, for items that nobody had
+The topics of these settings (environment) hold a history of one partition that one worker has folded while `live_feed`
+sent it, so that each visit of a user has a list of its own, and `INTERESTFLOW_TOP_K=100`, for items that nobody had
 used are struck off: `evaluate` does not show them either. Prints NDCG@10 of the second half with its 95 % interval,
-and by how many events the lists were behind what was learned of items. --kept: marks of `evaluate` on the same events;
+how many of the lists knew all that their user had done, and by how many events they were behind what was learned of
+items. --kept: marks of `evaluate` on the same events;
 the ratio of both is paired by user.
 """
 
@@ -33,11 +34,13 @@ FIRST, RESAMPLES = 10, 10_000
 
 @dataclass
 class Visit:
-    """All that a user did at one time. begin: offset of its first event. items: in order; chosen: some of them."""
+    """All that a user did at one time. begin, end: offsets of its first and last event. items: in order; chosen: some
+    of them."""
 
     user: str
     time: int
     begin: int
+    end: int = -1
     items: list[str] = field(default_factory=list)
     chosen: set[str] = field(default_factory=set)
 
@@ -53,6 +56,7 @@ def visits_of(events: list[tuple[int, dict[str, Any]]], known: set[str]) -> list
     for offset, event in events:
         key = event["timestamp"], event["user_id"]
         visit = found.setdefault(key, Visit(key[1], key[0], offset))
+        visit.end = max(visit.end, offset)
         item = event.get("item_id")
         if item in known:
             if item not in visit.items:
@@ -74,7 +78,9 @@ def middle(visits: list[Visit]) -> int:
 
 
 def judge(visits: list[Visit], lists: dict[str, list[tuple[int, list[str]]]], novel: bool) -> dict[str, Any]:
-    """Per scored visit with a target: its number, user, gain and targets. lists: offsets and items by user."""
+    """Per scored visit with a target: its number, user, gain and targets, and whether its list was of the user's last
+    event. lists: offsets and items by user."""
+    ends: dict[str, int] = {}
     first_use: dict[str, int] = {}
     used: dict[str, set[str]] = defaultdict(set)
     for one in visits:
@@ -91,10 +97,11 @@ def judge(visits: list[Visit], lists: dict[str, list[tuple[int, list[str]]]], no
             if novel:
                 shown = [item for item in shown if item not in used[one.user]]
             gain = sum(1 / np.log2(place + 2) for place, item in enumerate(shown[:FIRST]) if item in wanted)
-            rows.append((number, one.user, gain, len(wanted)))
+            rows.append((number, one.user, gain, len(wanted), offset == ends.get(one.user, -1)))
+        ends[one.user] = one.end
         used[one.user].update(one.items)
     columns = zip(*rows, strict=True)
-    return dict(zip(("number", "user", "gain", "targets"), map(np.array, columns), strict=True))
+    return dict(zip(("number", "user", "gain", "targets", "newest"), map(np.array, columns), strict=True))
 
 
 def behind(settings: Settings, events: list[tuple[int, dict[str, Any]]], lists: list[Any]) -> float:
@@ -145,6 +152,7 @@ def main() -> None:
     marks = judge(visits_of(events, known), {user: sorted(own) for user, own in lists.items()}, options.novel)
     print(f"events {len(events)} lists {len(told)} scored visits {len(marks['gain'])}")
     print(f"NDCG@10 of the worker {interval(marks['user'], marks['gain'], marks['targets'])}")
+    print(f"lists of the user's last event {marks['newest'].mean():.4f}")
     print(f"events behind {behind(settings, events, told):.0f}")
     if options.kept:
         stored = np.load(options.kept)
