@@ -82,14 +82,29 @@ class Towers:
 
     def learn(self, history: Rows, used: Collection[int]) -> None:
         """These items were used after those of `history` (h,), newest first."""
-        rows = np.fromiter(sorted(used), dtype=np.int32, count=len(used))
-        if len(history) and self.uses:
-            drawn = np.concatenate((rows[:, None], self._drawn(len(rows))), axis=1)
-            state = (self.ins, self.outs, self._in_squares, self._out_squares)
-            (kernels.teach if compiled() else _teach)(
-                *state, history, self._parts(len(history)), np.ascontiguousarray(drawn), self.rate
-            )
+        rows = _rising(used)
+        self._teach(history, rows)
         self._remember(rows)
+
+    def learn_together(self, history: Rows, used: Collection[int], last: int) -> None:
+        """These items were used in one visit: each of them after the others and then those of `history` (h,).
+
+        last: items that count, at most. The order within the visit is that of the rows, the largest first.
+        """
+        rows = _rising(used)
+        for place in range(len(rows)):
+            others = np.delete(rows, place)[::-1]
+            self._teach(np.concatenate((others, history))[:last], rows[place : place + 1])
+        self._remember(rows)
+
+    def _teach(self, history: Rows, rows: Rows) -> None:
+        if not (len(history) and len(rows) and self.uses):
+            return
+        drawn = np.concatenate((rows[:, None], self._drawn(len(rows))), axis=1)
+        state = (self.ins, self.outs, self._in_squares, self._out_squares)
+        (kernels.teach if compiled() else _teach)(
+            *state, history, self._parts(len(history)), np.ascontiguousarray(drawn), self.rate
+        )
 
     def _parts(self, number: int) -> Floats:
         """(h,) what each of the last items counts; they add up to 1."""
@@ -115,6 +130,10 @@ class Towers:
                 self._known.add(row)
                 self._used = doubled(self._used, len(self._known))
                 self._used[len(self._known) - 1] = row
+
+
+def _rising(rows: Collection[int]) -> Rows:
+    return np.fromiter(sorted(rows), dtype=np.int32, count=len(rows))
 
 
 def _mixed(h: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:

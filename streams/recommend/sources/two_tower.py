@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,10 +13,28 @@ from streams.recommend.sources.asked import Asked
 from streams.recommend.sources.reading import NOTHING, said_of
 from streams.recommend.sources.towers import Towers
 
-# Of each score: the user's last so many items, of which the next older one counts so much of the one after it. Films
-# want few items, baskets many.
-WINDOWS = ((10, 0.8), (256, 0.99))
-NAMES = tuple(f"towers_{last}" for last, _ in WINDOWS)
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What a score is of: the user's `last` items, of which the next older one counts `fall` of the one after it.
+
+    together: the items of one visit are learned from one another, too, and not only from those before it.
+    """
+
+    name: str
+    last: int
+    fall: float
+    together: bool
+
+
+# Films want few items, baskets many. What goes into the next basket is best learned from earlier baskets alone; what
+# belongs together, as in a list of artists, from each basket.
+WINDOWS = (
+    Window("towers_10", 10, 0.8, together=True),
+    Window("towers_256", 256, 0.99, together=False),
+    Window("towers_together", 256, 0.99, together=True),
+)
+NAMES = tuple(window.name for window in WINDOWS)
 
 # Uses before which the vectors say nothing.
 SILENT = 2000
@@ -31,7 +50,7 @@ class TwoTowerSource:
     def __init__(self, silent: int = SILENT, asked: Asked | None = None) -> None:
         """silent: uses before which it says nothing. asked: shared with other sources."""
         self._silent, self._asked = silent, asked or Asked()
-        self.towers = tuple(Towers(fall=fall) for _, fall in WINDOWS)
+        self.towers = tuple(Towers(fall=window.fall) for window in WINDOWS)
 
     def candidates(self, catalog: Catalog, queries: Queries, k: int) -> Candidates:
         """None. See `CandidateSource.candidates`."""
@@ -51,15 +70,19 @@ class TwoTowerSource:
 
     def learn(self, catalog: Catalog, queries: Queries, used: Sequence[Collection[int]]) -> None:
         """See `Learner.learn`."""
-        for towers, history in zip(self.towers, self._histories(catalog, queries), strict=True):
+        histories = self._histories(catalog, queries)
+        for towers, window, history in zip(self.towers, WINDOWS, histories, strict=True):
             for newest, rows in zip(history, used, strict=True):
-                towers.learn(newest, rows)
+                if window.together:
+                    towers.learn_together(newest, rows, window.last)
+                else:
+                    towers.learn(newest, rows)
 
     def _histories(self, catalog: Catalog, queries: Queries) -> list[list[Rows]]:
         """For each window, each user's last items, newest first. The towers have a row for each item then."""
-        newest = self._asked.newest(queries, max(last for last, _ in WINDOWS))
+        newest = self._asked.newest(queries, max(window.last for window in WINDOWS))
         found = []
-        for towers, (last, _) in zip(self.towers, WINDOWS, strict=True):
+        for towers, window in zip(self.towers, WINDOWS, strict=True):
             towers.grow(catalog.vectors)
-            found.append([own[:last][own[:last] >= 0] for own in newest])
+            found.append([own[: window.last][own[: window.last] >= 0] for own in newest])
         return found

@@ -79,3 +79,27 @@ def test_the_source_says_nothing_before_it_was_told_of_enough_uses() -> None:
     assert np.isnan(source.scores(catalog, queries, rows)[NAMES[0]]).all()
     source.learn(catalog, queries, [{5}, set()])
     assert np.isfinite(source.scores(catalog, queries, rows)[NAMES[0]]).any()
+
+
+def test_items_of_one_visit_are_learned_from_one_another() -> None:
+    rng, towers = np.random.default_rng(3), Towers(16)
+    towers.grow(rng.standard_normal((20, 16)).astype(np.float32))
+    for _ in range(400):
+        first = 2 * int(rng.integers(10))
+        towers.learn_together(np.zeros(0, dtype=np.int32), {first, first + 1}, last=10)
+    rows = np.arange(20, dtype=np.int32)
+    for row in range(20):
+        products = towers.products(towers.interest(np.array([row], dtype=np.int32)), rows)
+        products[row] = -np.inf
+        assert int(products.argmax()) == row ^ 1
+
+
+def test_of_one_visit_the_last_items_count_and_then_those_before_it() -> None:
+    one, other = (Towers(8), Towers(8))
+    for towers in (one, other):
+        towers.grow(np.eye(8, dtype=np.float32))
+        towers.learn(np.array([7], dtype=np.int32), {6})
+    one.learn_together(np.array([4, 5], dtype=np.int32), {1}, last=1)
+    other.learn(np.array([4], dtype=np.int32), {1})
+    assert one.ins.tobytes() == other.ins.tobytes()
+    assert one.outs.tobytes() == other.outs.tobytes()
