@@ -109,33 +109,41 @@ class NextUses:
 
         A list that was made before the partition was taken over (another epoch) is dropped: more may have happened.
         """
-        over = list[_Visit]()
-        for user, own in used.items():
-            key = partition, user
-            if new := self._goes_on(key, epoch, own):
-                if (visit := self._visits.pop(key, None)) is not None:
-                    over.append(visit)
-                listed = self._lists.pop(key, None)
-                known = listed if listed is not None and listed.epoch == epoch else None
-                self._visits[key] = _Visit(epoch, max(new.values()), known, set(new))
-        newest = max((time for own in used.values() for time in own.values()), default=0)
-        self._end(over + self._ended(partition, newest))
-
-    def _goes_on(self, key: tuple[int, str], epoch: int, used: Mapping[int, int]) -> Mapping[int, int]:
-        """Let what is of the user's open visit be a part of it; returns the rest."""
-        visit = self._visits.get(key)
-        if visit is None or visit.epoch != epoch:
-            return used
-        visit.used |= {row for row, time in used.items() if time == visit.time}
-        return {row: time for row, time in used.items() if time != visit.time}
-
-    def _ended(self, partition: int, newest: int) -> list[_Visit]:
-        """Visits of the partition that are not of its newest time, and the oldest where too many are open."""
-        keys = [key for key, visit in self._visits.items() if key[0] == partition and visit.time != newest]
-        found = [self._visits.pop(key) for key in keys]
+        newest = max(max(own.values()) for own in used.values())
+        rest = self._go_on(partition, epoch, used)
+        over = self._ended(partition, epoch, newest)
+        for user, own in rest.items():
+            listed = self._lists.pop((partition, user), None)
+            known = listed if listed is not None and listed.epoch == epoch else None
+            if (time := max(own.values())) == newest:
+                self._visits[partition, user] = _Visit(epoch, time, known, set(own))
+            elif known is not None:
+                over.append(_Visit(epoch, time, known, set(own)))
         while len(self._visits) > OPEN_VISITS:
-            found.append(self._visits.popitem(last=False)[1])
-        return found
+            over.append(self._visits.popitem(last=False)[1])
+        self._end(over)
+
+    def _go_on(
+        self, partition: int, epoch: int, used: Mapping[str, Mapping[int, int]]
+    ) -> Mapping[str, Mapping[int, int]]:
+        """Let what belongs to open visits be a part of them; returns the rest."""
+        rest = dict(used)
+        for (place, user), visit in self._visits.items():
+            if place == partition and visit.epoch == epoch and user in used:
+                own = rest.pop(user)
+                visit.used |= {row for row, time in own.items() if time == visit.time}
+                if others := {row: time for row, time in own.items() if time != visit.time}:
+                    rest[user] = others
+        return rest
+
+    def _ended(self, partition: int, epoch: int, newest: int) -> list[_Visit]:
+        """Open visits of the partition that are over: what goes on is of this epoch and of the newest time."""
+        over = [
+            key
+            for key, visit in self._visits.items()
+            if key[0] == partition and (visit.epoch, visit.time) != (epoch, newest)
+        ]
+        return [self._visits.pop(key) for key in over]
 
     def _end(self, visits: Sequence[_Visit]) -> None:
         asked, rows = list[Queries](), list[Collection[int]]()

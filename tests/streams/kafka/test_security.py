@@ -14,6 +14,7 @@ from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 from faust.types.auth import AuthProtocol, SASLMechanism
 
 from streams.kafka import security
+from streams.kafka.clients import client_config
 from streams.kafka.security import SecurityError
 from streams.settings.sections.kafka import KafkaSettings
 from streams.settings.settings import Settings
@@ -219,3 +220,8 @@ def test_login_reaches_faust_as_it_reaches_aiokafka(pem: Path, protocol: str, me
     assert (auth["ssl_context"] is not None) == (protocol == "SASL_SSL")
     if protocol == "SASL_SSL":
         assert auth["ssl_context"].check_hostname
+
+
+def test_clients_of_the_same_settings_are_named_by_their_group() -> None:
+    settings = Settings(app="shop", generation=3)
+    assert client_config(settings) == security.librdkafka_config(settings.kafka, "shop-g3")
