@@ -19,6 +19,7 @@ from encoders.core.base import counts, layers, timings
 from streams.ops.collectors import PREFIX
 from streams.ops.collectors.items import ItemStates
 from streams.ops.collectors.lists import Answered, Exposures, Judged
+from streams.ops.collectors.users import UserStates
 
 if TYPE_CHECKING:
     # They bring numba, for which who only shows others' metrics has no use.
@@ -103,6 +104,8 @@ class Metrics:
             "Time from the oldest record taken last, of what was learned, to its taking",
         )
         self.ranker_version = gauge("ranker_version", "Version of the workers' ranker that was taken last")
+        self.tower_uses = gauge("tower_uses", "Uses that the two-tower vectors have learned from")
+        self.tower_unmerged = gauge("tower_unmerged_items", "Items of whose vectors not all is added up yet")
         self.recovered = gauge("recovered_users", "Users read back by the recovery under way or last done")
 
     def _counter(self, name: str, about: str, *labels: str) -> Counter:
@@ -129,7 +132,7 @@ class Metrics:
 
     def watch_users(self, partitions: Mapping[int, UserPartition]) -> None:
         """Show users in memory, evicted ones and events that wait, whenever the metrics are read."""
-        self.registry.register(_Users(partitions))
+        self.registry.register(UserStates(partitions))
 
     def watch_lists(self, lists: NextUses) -> None:
         """Show how the lists do that users had, whenever the metrics are read."""
@@ -220,31 +223,3 @@ class _Told(Collector):
         for action, count in dict(self.unknown).items():
             actions.add_metric([action], count)
         yield actions
-
-
-class _Users(Collector):
-    """Reads the states' own counts; those of what moved begin anew with every recovery."""
-
-    def __init__(self, partitions: Mapping[int, UserPartition]) -> None:
-        self.partitions = partitions
-
-    def collect(self) -> Iterator[Metric]:
-        """Of our partitions: users by place, moves between the places, and events that wait for their item."""
-        about = "Users in the state, by place"
-        users = GaugeMetricFamily(f"{PREFIX}users", about, labels=["partition", "place"])
-        moved = CounterMetricFamily(
-            f"{PREFIX}users_moved", "Users evicted to the local file and returned", labels=["partition", "to"]
-        )
-        about = "Events that wait for their item"
-        waiting = GaugeMetricFamily(f"{PREFIX}waiting_events", about, labels=["partition"])
-        # A copy: the model thread changes what is ours.
-        for number, part in list(self.partitions.items()):
-            waiting.add_metric([str(number)], part.waiting.count)
-            users.add_metric([str(number), "memory"], len(part))
-            if (evicted := part.evicted) is not None:
-                users.add_metric([str(number), "file"], evicted.count)
-                moved.add_metric([str(number), "file"], evicted.evictions)
-                moved.add_metric([str(number), "memory"], evicted.returns)
-        yield users
-        yield moved
-        yield waiting

@@ -22,14 +22,14 @@ HIGHEST = frozenset(
     PREFIX + name
     for name in (
         *("consumer_lag_records", "catalog_items", "paused"),
-        *("learned_items", "learned_staleness_seconds", "ranker_version"),
+        *("learned_items", "learned_staleness_seconds", "ranker_version", "tower_uses"),
     )
 )
 ADDED = frozenset(
     PREFIX + name
     for name in (
         *("users", "waiting_events", "recovered_users", "encoder_queued_texts"),
-        "feedback_impressions",
+        *("feedback_impressions", "tower_unmerged_items"),
     )
 )
 

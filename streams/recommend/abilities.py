@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 from streams.items.table import ItemTable
 from streams.recommend.catalog import Catalog
 from streams.recommend.queries import Queries
+from streams.recommend.towers.item_towers import ItemTowers
 
 
 @runtime_checkable
@@ -98,6 +99,16 @@ class UsesItems(Protocol):
 
     def use_items(self, table: ItemTable) -> None:
         """Read this table from now on; its owner goes on changing it between two calls of `recommend`."""
+        ...
+
+
+@runtime_checkable
+class LearnsTowers(Protocol):
+    """A learner that has two-tower vectors of items, which several workers can teach together."""
+
+    @property
+    def towers(self) -> ItemTowers | None:
+        """The vectors; None where they are left out. Those of before end with `use_items`."""
         ...
 
 

@@ -95,3 +95,12 @@ class Origins:
         """Enter the ranks that `sift` returned."""
         for (stream, partition), rank in risen.items():
             self._highest.setdefault(stream, {})[partition] = rank
+
+    def renew(self, risen: Ranks, prefix: str, most: int) -> None:
+        """As `advance`; of the streams whose name begins so, so many stay, those that rose last."""
+        for stream, _ in risen:
+            self._highest[stream] = self._highest.pop(stream, {})
+        self.advance(risen)
+        own = [stream for stream in self._highest if stream.startswith(prefix)]
+        for stream in own[: max(0, len(own) - most)]:
+            del self._highest[stream]

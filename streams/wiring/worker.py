@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from encoders.core.base import Encoder
+from encoders.core.base import Encoder, identity
 from sinks.base import Log
 from streams.catalog.updater import CatalogUpdater
 from streams.events.adapters import adapter
@@ -153,7 +153,7 @@ def _build_life(settings: Settings, parts: Parts, brokers: Brokers, oversight: O
         settings.memory, topics.state, flow, runner.model, lambda: topic_identity(brokers.admin, topics.state)
     )
     sources = Sources(topics, app, brokers, metrics, parts.ingest.reads_from)
-    learning, items = build_learning(settings, app, runner, brokers, metrics)
+    learning, items = build_learning(settings, app, runner, brokers, metrics, identity(update.encoder))
     ownership = Ownership(settings, app, runner, update, sources, snapshotter, brokers, oversight, items)
     catalog = CatalogFollower(topics, deadlines, brokers, runner, parts.catalog, update, ownership.joined)
     write_again = runner.publisher.write_again

@@ -6,6 +6,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
@@ -21,6 +22,7 @@ from streams.state.changelog import CONTROL_KEYS
 from streams.state.items.layout import ItemLayout
 from tests.broker.conftest import MakeSettings, Produce, ReadTopic
 from tests.broker.test_worker import ITEMS, clicks, event, items, latest
+from tests.broker.towers import Vectors, Watched, watched
 from tests.broker.workers import SMALL, command, eventually, is_ready, run_worker, running_worker
 
 LEARNING: dict[str, Any] = {**SMALL, "partitions": 2, "learn_items": True, "learned_interval_s": 0.2}
@@ -151,6 +153,48 @@ def test_workers_learn_to_rank_together_and_a_restarted_one_goes_on(
     assert f"the ranker goes on from version {versions[-1]}" in log
     shown = command(settings, "ranker", "show", "--topic")
     assert f"linear ranker, version {ranker_versions(read_topic, settings)[-1]}" in shown
+
+
+def test_workers_learn_vectors_together_and_a_restarted_one_has_them(
+    make_settings: MakeSettings, produce: Produce, tmp_path: Path
+) -> None:
+    own = {**LEARNING, "recommender": "hybrid", "history_length": 32, "exclude_consumed": False}
+    both = [make_settings(**own, metrics_port=free_port()) for _ in range(2)]
+    topics.create(both[0])
+    produce(both[0].topics.items, items())
+    raw = both[0].topics.raw_sources[0].topic
+    produce(raw, rounds(0, 1))
+    with watched(tmp_path, *both) as workers:
+        for one in both:
+            eventually(lambda one=one: is_ready(one.observation.metrics_port), "readiness")
+        numbers = iter(range(1, 1000))
+
+        def taught() -> bool:
+            produce(raw, rounds(next(numbers), 1))
+            time.sleep(0.5)
+            return all(metric(one, "judged_lists_total") >= 20 for one in both)
+
+        eventually(taught, "lists that both workers have learned from")
+        judged = sum(metric(one, "judged_lists_total") for one in both)
+        before = eventually(lambda: equal(*workers), "the same vectors in both workers")
+        # Each learned from its own users' lists, and has what both have learned.
+        assert sum(uses for uses, _ in before.values()) >= judged
+        for worker in workers:
+            worker.leave()
+    with watched(tmp_path / "again", both[0]) as (again,):
+        eventually(lambda: is_ready(both[0].observation.metrics_port), "readiness")
+        assert eventually(lambda: again.vectors(), "vectors") == before
+        assert (
+            f"the two-tower vectors go on from {sum(uses for uses, _ in before.values())} uses" in again.log
+        )
+
+
+def equal(one: Watched, other: Watched) -> Vectors | None:
+    """The vectors of both workers, where all is added up and they are the same."""
+    if any(metric(worker.settings, "tower_unmerged_items") for worker in (one, other)):
+        return None
+    found = one.vectors()
+    return found if found is not None and found == other.vectors() else None
 
 
 def metric(settings: Settings, name: str) -> float:

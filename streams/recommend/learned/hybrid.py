@@ -27,6 +27,8 @@ from streams.recommend.learned.parameters import Stored
 from streams.recommend.learned.pools import Pool, Pooling
 from streams.recommend.learned.sources import FEATURES, sources
 from streams.recommend.nearest.products import Approximate
+from streams.recommend.sources.two_tower import TwoTowerSource
+from streams.recommend.towers.item_towers import ItemTowers
 from streams.recommend.why.paths import Path, paths
 from streams.settings.settings import Settings
 
@@ -69,6 +71,11 @@ class HybridRecommender:
         sources = self._make(table)
         self._pooling = Pooling(sources, self.ranker.columns)
         self._taught = [source for source in sources if isinstance(source, Learner)]
+
+    @property
+    def towers(self) -> ItemTowers | None:
+        """See `LearnsTowers.towers`."""
+        return next((one.towers for one in self._taught if isinstance(one, TwoTowerSource)), None)
 
     def recommend(self, catalog: Catalog, queries: Queries, k: int, reasons: int = 0) -> Ranked:
         """See `Recommender.recommend`.

@@ -44,8 +44,8 @@ class RankingSettings(Section):
     rate: float = Field(default=0.05, gt=0.0, le=1.0, alias="ranking_rate")
     # The same for the weights of a segment; of the `mlp` for all behind its first layer's input.
     segment_rate: float = Field(default=0.02, gt=0.0, le=1.0, alias="ranking_segment_rate")
-    # Learn vectors of each item from what is used after what (two-tower); about 1.5 KB per item in each worker, which
-    # learns them from its own users, and anew after a restart. Needs what the stream has learned of items.
+    # Learn vectors of each item from what is used after what (two-tower); about 2 KB per item in each worker.
+    # Needs what the stream has learned of items, and then all workers learn them together.
     towers: bool = Field(default=True, alias="ranking_towers")
     # Requests whose candidates are kept for learning (about 50 KB each); others are found again.
     remembered: int = Field(default=256, ge=0, le=100_000, alias="ranking_remembered")

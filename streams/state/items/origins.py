@@ -52,3 +52,21 @@ def take(origins: Origins, stream: str, partition: int, offsets: Longs) -> Mask:
         origins.advance({(stream, partition): int(offsets[-1])})
     fresh: Mask = offsets > highest
     return fresh
+
+
+# What workers tell of what they have learned: each start of a worker is a stream of its own, of which so many are
+# remembered, those that told last.
+TOLD, TELLERS = "told by ", 64
+
+
+def take_told(origins: Origins, teller: str, number: int) -> bool:
+    """True for a record that was not taken before; it is from now on.
+
+    teller: name of the worker's start. number: of the record among its own, which rise, as what the sink appends is a
+    prefix of what it was given.
+    """
+    stream = TOLD + teller
+    if number <= origins.highest(stream, 0):
+        return False
+    origins.renew({(stream, 0): number}, TOLD, TELLERS)
+    return True

@@ -3,49 +3,35 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from streams.interest.base import Longs
 from streams.items.fold import update
-from streams.items.signals import ItemSignals
+from streams.items.signals import ItemSignals, Keys
 from streams.items.slots import Slots
 from streams.state.changelog import Progress
 from streams.state.items.layout import ItemLayout
-from streams.state.items.origins import Mask, take
-from streams.state.items.said import SaidOfItems
+from streams.state.items.origins import Mask, take, take_told
+from streams.state.items.said import SaidOfItems, SaidOfTowers
+from streams.state.items.towers import TowerRows
 from streams.state.store import NO_OFFSET, PartitionState
-
-
-class NoVariableParts:
-    """All of an item's state is in its row."""
-
-    def __bool__(self) -> bool:
-        return False
-
-    def pack(self, row: int) -> bytes:
-        """Nothing."""
-        return b""
-
-    def load(self, packed: Mapping[int, bytes]) -> None:
-        """Nothing."""
-
-    def pop_packed(self, row: int) -> bytes:
-        """Nothing."""
-        return b""
-
-    def pinned(self, row: int) -> bool:
-        """No."""
-        return False
-
-    def pins(self, packed: bytes) -> bool:
-        """No."""
-        return False
-
 
 # Of signals, by what became of them; they balance: `read` is the sum of the others.
 READ, APPLIED, REPEATED, RECOVERED = "read", "applied", "repeated", "recovered"
+# The same of what workers tell of two-tower vectors, item by item, behind this word; and those of another space, or
+# that are no numbers.
+OF_TOWERS, REFUSED = "towers_", "refused"
+
+
+class Changed(NamedTuple):
+    """Rows (m,) to be written, rising; and those of them whose item, and whose two-tower vectors, are to be shown."""
+
+    rows: Longs
+    items: Longs
+    towers: Longs
 
 
 class ItemPartition(PartitionState):
@@ -53,11 +39,13 @@ class ItemPartition(PartitionState):
 
     layout: ItemLayout
 
-    def __init__(self, partition: int, layout: ItemLayout, capacity: int = 1024) -> None:
-        """capacity: items for which room is made at first."""
-        super().__init__(partition, layout, NoVariableParts(), capacity)
+    def __init__(self, partition: int, layout: ItemLayout, capacity: int = 1024, space: int = 0) -> None:
+        """capacity: items for which room is made at first. space: see `items.towers.space_of`."""
+        self.towers = TowerRows(space)
+        super().__init__(partition, layout, self.towers, capacity)
         # Rows that have changed since they were written last, each batch's in an array of its own.
         self._changed: list[Longs] = []
+        self._moved: list[Longs] = []
         # Up to which offset the last progress record goes.
         self._recorded = NO_OFFSET
         # Rows by key, of those that were looked up: a key is found faster than an id.
@@ -68,8 +56,8 @@ class ItemPartition(PartitionState):
         """Offset of the topic of signals from which to read after a recovery."""
         return self.processed_offset + 1
 
-    def fold(self, said: Sequence[SaidOfItems]) -> Counter[str]:
-        """Take in what records say, in the order of their topic; returns what became of the signals.
+    def fold(self, said: Sequence[SaidOfItems | SaidOfTowers]) -> Counter[str]:
+        """Take in what records say, in the order of their topic; returns what became of it.
 
         What a row took in before a recovery, behind the last progress record, it does not take in again.
         """
@@ -78,6 +66,9 @@ class ItemPartition(PartitionState):
             if one.offset <= self.processed_offset:
                 continue
             self.processed_offset = one.offset
+            if isinstance(one, SaidOfTowers):
+                self._learn(one, outcomes)
+                continue
             fresh = take(self.origins, one.stream, one.partition, one.offsets)
             parts.append(self._choose(one, fresh, outcomes))
         if any(len(rows) for rows, _ in parts):
@@ -93,7 +84,7 @@ class ItemPartition(PartitionState):
         """The signals of a record that count, and the row of each; the rows' headers say that they are taken in."""
         chosen = np.flatnonzero(fresh[said.events]) if not fresh.all() else np.arange(len(said.items))
         of = said.items[chosen]
-        rows = self._rows_of(said, np.bincount(of, minlength=len(said.ids)) > 0)
+        rows = self._rows_of(said.ids, said.keys, np.bincount(of, minlength=len(said.ids)) > 0)
         outcomes[READ] += len(said.items)
         outcomes[REPEATED] += len(said.items) - len(of)
         if (held := self.offsets(rows) >= said.offset).any():
@@ -102,16 +93,37 @@ class ItemPartition(PartitionState):
             chosen, of = chosen[kept], of[kept]
         counts = np.bincount(of, minlength=len(rows))
         self._note(rows[counts > 0], counts[counts > 0], said.offset)
+        self._changed.append(rows[counts > 0])
         # Most often all count.
         return rows[of], said.signals if len(of) == len(said.items) else said.signals.only(chosen)
 
-    def _rows_of(self, said: SaidOfItems, spoken: Mask) -> Longs:
+    def _learn(self, said: SaidOfTowers, outcomes: Counter[str]) -> None:
+        """Add up what a worker has learned of vectors."""
+        found = Counter[str]()
+        repeated = not take_told(self.origins, said.teller, said.number)
+        good = said.changes.finite & (said.space == self.towers.space)
+        rows = self._rows_of(said.ids, said.keys, good & (not repeated))
+        if repeated:
+            found[REPEATED] = len(rows)
+        else:
+            held = good.copy()
+            held[good] = self.offsets(rows[good]) >= said.offset
+            chosen = np.flatnonzero(good & ~held)
+            found[REFUSED], found[RECOVERED] = int((~good).sum()), int(held.sum())
+            found[APPLIED] = len(chosen)
+            self.towers.add(rows[chosen], said.changes.only(chosen))
+            self._note(rows[chosen], np.ones(len(chosen), dtype=np.int64), said.offset)
+            self._moved.append(rows[chosen])
+        found[READ] = len(rows)
+        outcomes.update({OF_TOWERS + name: count for name, count in found.items() if count})
+
+    def _rows_of(self, ids: Sequence[str], keys: Keys, spoken: Mask) -> Longs:
         """The row of each item that is spoken of (K,); of the others, any number."""
-        places, _ = self._slots.rows(said.keys)
+        places, _ = self._slots.rows(keys)
         rows = np.append(self._row_of_place, NO_OFFSET)[places]
         if len(new := np.flatnonzero(spoken & (places < 0))):
-            rows[new] = self.rows([said.ids[at] for at in new.tolist()])
-            self._slots.enter(said.keys[new])
+            rows[new] = self.rows([ids[at] for at in new.tolist()])
+            self._slots.enter(keys[new])
             self._row_of_place = np.append(self._row_of_place, rows[new])
         return rows
 
@@ -121,7 +133,6 @@ class ItemPartition(PartitionState):
         states["offset"][rows] = offset
         states["applied"][rows] += counts
         states["accepted"][rows] += counts
-        self.touch(rows)
 
     def leave(self, rows: Longs) -> None:
         """See PartitionState."""
@@ -136,22 +147,31 @@ class ItemPartition(PartitionState):
         states["record_offset"][rows] = 0
 
     def touch(self, *rows: Longs) -> None:
-        """Let these rows be written once more."""
-        self._changed += [some for some in rows if len(some)]
+        """Let these rows be written once more, and all of them be shown."""
+        for some in rows:
+            self._changed.append(some)
+            self._moved.append(self.towers.learned(some))
 
     @property
     def has_changed(self) -> bool:
         """True where rows are to be written, or how far the partition has come."""
-        return bool(self._changed) or self.processed_offset > self._recorded
+        some = any(map(len, (*self._changed, *self._moved)))
+        return some or self.processed_offset > self._recorded
 
-    def changed(self) -> Longs:
-        """(m,) the rows that have changed since they were asked for last; to be written with a progress record."""
+    def changed(self) -> Changed:
+        """What has changed since it was asked for last; to be written with a progress record."""
         self._recorded = self.processed_offset
-        changed = np.zeros(len(self.keys), dtype=bool)
-        for rows in self._changed:
-            changed[rows] = True
+        items, towers = (self._marked(rows) for rows in (self._changed, self._moved))
         self._changed.clear()
-        return np.flatnonzero(changed)
+        self._moved.clear()
+        rows = items | towers
+        return Changed(*map(np.flatnonzero, (rows, items, towers)))
+
+    def _marked(self, changed: Sequence[Longs]) -> Mask:
+        marked = np.zeros(len(self.keys), dtype=bool)
+        for rows in changed:
+            marked[rows] = True
+        return marked
 
     def resume(self, progress: Progress | None, epoch: int, read_to: int) -> None:
         """See PartitionState."""

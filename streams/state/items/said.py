@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from streams.interest.base import Longs
 from streams.items.signals import ItemSignals, Keys
+from streams.items.towers import TowerChanges
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +28,20 @@ class SaidOfItems:
     events: Longs
     offsets: Longs
     signals: ItemSignals
+
+
+@dataclass(frozen=True, slots=True)
+class SaidOfTowers:
+    """What one worker has learned of the two-tower vectors of K items of a partition, each once.
+
+    offset: of the record, in the topic of signals. teller, number: of the worker's start, and of the record among its
+    own, rising. space: see `items.towers.space_of`. ids, keys: (K,) of the items.
+    """
+
+    offset: int
+    teller: str
+    number: int
+    space: int
+    ids: Sequence[str]
+    keys: Keys
+    changes: TowerChanges

@@ -10,15 +10,16 @@ from typing import Any, Protocol
 import numpy as np
 
 from streams.catalog.learned import ORDER, RANKER_KEY, read_learned
-from streams.items.signals import Keys, Longs
-from streams.items.slots import doubled
+from streams.catalog.learned_towers import TOWERS_KEY
+from streams.items.signals import Keys
 from streams.kafka.brokers import Brokers
 from streams.kafka.reading import TAIL_WAIT_MS, Reader, ends_of
 from streams.ops.daemon_calls import call_on_daemon_thread
 from streams.ops.metrics import Metrics
-from streams.recommend.catalog import item_key
 from streams.settings.sections.worker import WorkerSettings
+from streams.worker.learning.newest import Newest
 from streams.worker.learning.ranker import NoRanker
+from streams.worker.learning.towers import NoTowers
 from streams.worker.threads import ModelThread
 
 log = logging.getLogger(__name__)
@@ -48,17 +49,15 @@ class LearnedFollower:
         metrics: Metrics,
         clock: Callable[[], float],
         ranker: NoRanker | None = None,
+        towers: NoTowers | None = None,
     ) -> None:
-        """topic: of what was learned. clock: seconds since the epoch, for the metric. ranker: goes on from what all
-        workers' rankers have learned."""
-        self.ranker = ranker or NoRanker()
+        """topic: of what was learned. clock: seconds since the epoch, for the metric. ranker, towers: go on from what
+        all workers' have learned."""
+        self.ranker, self.towers = ranker or NoRanker(), towers or NoTowers()
         self.topic, self.deadlines, self.brokers, self.model = topic, deadlines, brokers, model
         self.table, self.metrics, self.clock = table, metrics, clock
         self._reader: Reader | None = None
-        # Of each item by id, a place; there stand its key, and what says how new its newest record is.
-        self._places: dict[bytes, int] = {}
-        self._keys: Keys = np.zeros(0, dtype=np.uint64)
-        self._newest: Longs = np.zeros((0, len(ORDER)), dtype=np.int64)
+        self._newest = Newest(len(ORDER))
 
     async def load(self) -> None:
         """Read the topic to its end. Raises ReadError, GaveUpError, StoppedError."""
@@ -67,7 +66,9 @@ class LearnedFollower:
         chunks = await ask(self._reader.to_end, deadlines.recovery_deadline_s, deadlines.retry_deadline_s)
         while (messages := await call_on_daemon_thread(next, chunks, None)) is not None:
             await self.model.run(self.take, messages)
-        log.info("what was learned of %d items is loaded", len(self._places))
+        log.info("what was learned of %d items is loaded", len(self._newest))
+        if self.towers.uses:
+            log.info("the two-tower vectors go on from %d uses", self.towers.uses)
         if self.ranker.version:
             log.info("the ranker goes on from version %d", self.ranker.version)
 
@@ -98,33 +99,17 @@ class LearnedFollower:
             if key == RANKER_KEY:
                 self.ranker.follow(message.value())
         self.metrics.ranker_version.set(self.ranker.version)
-        places = self._places_of([ids[index] for index in at.tolist()])
-        if len(chosen := self._newer(places, np.stack([found[name] for name in ORDER], axis=1))):
-            self.table.put(self._keys[places[chosen]], found["item"][chosen])
-        self.metrics.learned_items.set(len(self._places))
+        places = self._newest.places([ids[index] for index in at.tolist()])
+        if len(chosen := self._newest.choose(places, np.stack([found[name] for name in ORDER], axis=1))):
+            self.table.put(self._newest.keys[places[chosen]], found["item"][chosen])
+        self.metrics.learned_items.set(len(self._newest))
+        self._follow_towers(ids, messages)
 
-    def _places_of(self, ids: Sequence[bytes]) -> Longs:
-        known = self._places
-        if new := [key for key in dict.fromkeys(ids) if key not in known]:
-            known.update(zip(new, range(len(known), len(known) + len(new)), strict=True))
-            self._keys = doubled(self._keys, len(known))
-            self._newest = doubled(self._newest, len(known), fill=np.iinfo(np.int64).min)
-            self._keys[len(known) - len(new) : len(known)] = [item_key(key.decode()) for key in new]
-        return np.array([known[key] for key in ids], dtype=np.int64)
-
-    def _newer(self, places: Longs, versions: Longs) -> Longs:
-        """Which of the records (n,) are the newest of their items, and no older than what is known; now they are.
-
-        Of equals the last. places: (n,) of the items. versions: (n, 3) as ORDER has it.
-        """
-        order = np.lexsort((*versions.T[::-1], places))
-        last = order[np.flatnonzero(np.diff(places[order], append=-1))]
-        held, given = self._newest[places[last]], versions[last]
-        where = np.argmax(held != given, axis=1)  # they differ
-        rows = np.arange(len(last))
-        chosen: Longs = np.sort(last[held[rows, where] <= given[rows, where]])
-        self._newest[places[chosen]] = versions[chosen]
-        return chosen
+    def _follow_towers(self, ids: Sequence[bytes], messages: Sequence[Any]) -> None:
+        own = [at for at, key in enumerate(ids) if key.startswith(TOWERS_KEY)]
+        if own:
+            names = [ids[at][len(TOWERS_KEY) :] for at in own]
+            self.towers.follow(names, [messages[at].value() for at in own])
 
 
 def _oldest(messages: Sequence[Any]) -> int:

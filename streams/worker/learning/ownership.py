@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Collection
 from typing import Any
 
@@ -19,6 +20,8 @@ from streams.worker.learning.ranker import MERGED_IN
 from streams.worker.learning.signal_log import SignalLog
 from streams.worker.publishing import owner_records
 from streams.worker.recovery import Changelog, check_changelog, positions, recover, topic_identity
+
+log = logging.getLogger(__name__)
 
 
 class NoItems:
@@ -60,11 +63,13 @@ class ItemOwnership(NoItems):
         signals: SignalLog,
         brokers: Brokers,
         follower: LearnedFollower,
+        space: int = 0,
     ) -> None:
-        """signals: is told how many partitions of items there are. follower: knows what the ranker goes on from."""
+        """signals: is told how many partitions of items there are. follower: knows what the ranker goes on from.
+        space: of two-tower vectors, see `items.towers.space_of`."""
         super().__init__()
         self.settings, self.flusher, self.signals, self.brokers = settings, flusher, signals, brokers
-        self.follower = follower
+        self.follower, self.space = follower, space
         self.topics = frozenset((settings.topics.item_signals,))
         self.layout = ItemLayout()
         self._states: dict[int, ItemPartition] = {}
@@ -89,6 +94,7 @@ class ItemOwnership(NoItems):
         found = await self.brokers.ask(positions, self.brokers.admin, topics.item_signals, states)
         for number, part in states.items():
             removed.book(part, found.begins[number])
+            _tell_left_out(part)
         if MERGED_IN in states and self.flusher.ranker.shares:
             await self.follower.catch_up()
         self.seeks = {(topics.item_signals, number): offset for number, offset in found.starts.items()}
@@ -107,11 +113,21 @@ class ItemOwnership(NoItems):
     def under_way(self) -> list[Delivery]:
         """See NoItems."""
         try:
-            told = self.flusher.flush()
+            told = self.flusher.flush(whole=True)
         except SinkError:
             return []  # whoever runs the flusher is told
         parts = self.flusher.learn.partitions.values()
         return [*told, *(delivered for part in parts for delivered in part.deliveries.under_way)]
 
     def _empty(self, partition: int) -> ItemPartition:
-        return ItemPartition(partition, self.layout)
+        return ItemPartition(partition, self.layout, space=self.space)
+
+
+def _tell_left_out(part: ItemPartition) -> None:
+    if part.towers.left_out:
+        log.warning(
+            "the two-tower vectors of %d items of partition %d were learned with another encoder, projection or "
+            "version of InterestFlow: they begin anew, at the items' content",
+            part.towers.left_out,
+            part.partition,
+        )

@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 from streams.events.rejections import Reason, Rejected
 from streams.flow.learning.records import NoSignalsError, read_ranker_sums, read_signals
+from streams.flow.learning.tower_records import read_towers
 from streams.kafka.member.batches import RecordBatch
 from streams.state import removed
 from streams.state.items.partition import ItemPartition
-from streams.state.items.said import SaidOfItems
+from streams.state.items.said import SaidOfItems, SaidOfTowers
 from streams.worker.stages.outputs import Outputs, Refusal
 
 
@@ -32,7 +33,7 @@ class Learn:
         part = self.partitions[batch.partition]
         if batch.removed is not None:
             removed.book(part, batch.removed[1])
-        said, rejected, passed = list[SaidOfItems](), list[Refusal](), part.processed_offset
+        said, rejected, passed = list[SaidOfItems | SaidOfTowers](), list[Refusal](), part.processed_offset
         for record in batch.records:
             if (sums := read_ranker_sums(record)) is not None:
                 if record.offset > passed:
@@ -40,7 +41,7 @@ class Learn:
                     passed = record.offset
                 continue
             try:
-                said.append(read_signals(record))
+                said.append(read_towers(record) or read_signals(record))
             except NoSignalsError as error:
                 rejected.append((record, Rejected(Reason.FOREIGN_FORMAT, str(error), self.name)))
         outcomes = part.fold(said)

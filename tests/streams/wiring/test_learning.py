@@ -6,9 +6,11 @@ from typing import Any
 
 from encoders.text.hashing import HashingEncoder
 from streams.items.table import ItemTable
+from streams.ops.metrics import Metrics
 from streams.settings.settings import Settings
 from streams.wiring.learning import build_learning, give
 from streams.worker.learning.ownership import ItemOwnership
+from streams.worker.learning.towers import NoTowers, SharedTowers
 from tests.streams.flows import make_flow
 from tests.streams.parts import make_parts
 
@@ -33,7 +35,7 @@ def built(**options: Any) -> tuple[Any, Any, App, Any]:
     flow, app = make_flow(recommender="hybrid", **options), App()
     settings = Settings(dimensions=flow.catalog.dim, encoder="hashing", recommender="hybrid", **options)
     parts = make_parts(settings, flow, HashingEncoder(flow.catalog.dim), nothing)
-    learning, owned = build_learning(settings, app, parts.runner, nothing, nothing)
+    learning, owned = build_learning(settings, app, parts.runner, nothing, Metrics(), "e@1")
     return learning, owned, app, flow.recommender
 
 
@@ -50,6 +52,13 @@ def test_with_it_the_recommender_reads_the_table_that_is_fed() -> None:
     assert recommender.table is learning.follower.table
     assert isinstance(recommender.table, ItemTable)
     assert learning.idle
+    assert isinstance(learning.follower.towers, SharedTowers)
+    assert learning.flusher.towers.towers is recommender.towers
+
+
+def test_without_two_tower_vectors_nothing_is_told_of_them() -> None:
+    learning, *_ = built(learn_items=True, ranking_towers=False)
+    assert type(learning.follower.towers) is NoTowers
 
 
 def test_a_recommender_that_reads_no_table_is_left_alone() -> None:

@@ -101,7 +101,7 @@ def test_canonical_partitions_count_apart() -> None:
 
 def written(part: ItemPartition) -> list[tuple[bytes, bytes]]:
     """The changelog records of what has changed, and the progress record behind them."""
-    rows = part.changed()
+    rows = part.changed().rows
     changed = part.read_rows(rows)
     part.set_version(part.layout.view(changed))
     return [*part.records(rows, changed), part.progress_record(SIGNALS)]

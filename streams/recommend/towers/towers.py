@@ -7,7 +7,7 @@ most of them as often as they are used, by AdaGrad with one rate for each vector
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +37,9 @@ class Towers:
         self._popular, self._uniform = popular, uniform
         self.ins: Floats = np.zeros((0, dim), dtype=np.float32)
         self.outs: Floats = np.zeros((0, dim), dtype=np.float32)
-        self._in_squares = self._out_squares = np.zeros(0, dtype=np.float32)
+        self.in_squares = self.out_squares = np.zeros(0, dtype=np.float32)
+        # Is told the rows whose vectors a step is about to move.
+        self.before: Callable[[Rows], None] | None = None
         self._rows, self.uses, self._draws = 0, 0, 0
         self._lately: Rows = np.zeros(LATELY, dtype=np.int32)
         self._used: Rows = np.zeros(0, dtype=np.int32)
@@ -47,19 +49,16 @@ class Towers:
         return self._rows
 
     def grow(self, vectors: Floats) -> None:
-        """Rows that are not there yet begin as the first dimensions of their vectors (n, d), at length 1."""
+        """Rows that are not there yet begin as `starts` of their content (n, d) says."""
         first, self._rows = self._rows, max(len(vectors), self._rows)
         if first == self._rows:
             return
-        for name in ("ins", "outs", "_in_squares", "_out_squares"):
+        for name in ("ins", "outs", "in_squares", "out_squares"):
             setattr(self, name, doubled(getattr(self, name), self._rows))
-        width = min(self.dim, vectors.shape[1])
-        start = vectors[first:, :width].astype(np.float64)
-        lengths = np.linalg.norm(start, axis=1, keepdims=True)
-        start = np.divide(start, lengths, out=np.zeros_like(start), where=lengths > 0)
+        start = starts(vectors[first:], self.dim)
         for name in ("ins", "outs"):
-            getattr(self, name)[first : self._rows, :width] = start
-        self._in_squares[first : self._rows] = self._out_squares[first : self._rows] = FIRST
+            getattr(self, name)[first : self._rows] = start
+        self.in_squares[first : self._rows] = self.out_squares[first : self._rows] = FIRST
 
     def interest(self, history: Rows) -> Floats:
         """(dim,) of a user whose last items (h,), newest first, are these."""
@@ -101,10 +100,33 @@ class Towers:
         if not (len(history) and len(rows) and self.uses):
             return
         drawn = np.concatenate((rows[:, None], self._drawn(len(rows))), axis=1)
-        state = (self.ins, self.outs, self._in_squares, self._out_squares)
+        if self.before is not None:
+            self.before(history)
+            self.before(drawn.reshape(-1))
+        state = (self.ins, self.outs, self.in_squares, self.out_squares)
         (kernels.teach if compiled() else _teach)(
             *state, history, self._parts(len(history)), np.ascontiguousarray(drawn), self.rate
         )
+
+    def begin(self, popular: Rows, used: Rows) -> None:
+        """Where nothing was drawn yet: draw from these rows (LATELY,) as from the last uses, and from all used ones."""
+        self._lately[:], self.uses = popular, LATELY
+        self.meet(used)
+
+    def meet(self, used: Rows) -> None:
+        """These items were used elsewhere."""
+        for row in used.tolist():
+            self._know(row)
+
+    def read(self, rows: Rows) -> tuple[Floats, Floats]:
+        """(n, 2, dim) in and out vectors, and (n, 2) AdaGrad's sums."""
+        vectors = np.stack((self.ins[rows], self.outs[rows]), axis=1)
+        return vectors, np.stack((self.in_squares[rows], self.out_squares[rows]), axis=1)
+
+    def write(self, rows: Rows, vectors: Floats, squares: Floats) -> None:
+        """Set what `read` gives."""
+        self.ins[rows], self.outs[rows] = vectors[:, 0], vectors[:, 1]
+        self.in_squares[rows], self.out_squares[rows] = squares[:, 0], squares[:, 1]
 
     def _parts(self, number: int) -> Floats:
         """(h,) what each of the last items counts; they add up to 1."""
@@ -126,10 +148,23 @@ class Towers:
         for row in rows.tolist():
             self._lately[self.uses % LATELY] = row
             self.uses += 1
-            if row not in self._known:
-                self._known.add(row)
-                self._used = doubled(self._used, len(self._known))
-                self._used[len(self._known) - 1] = row
+            self._know(row)
+
+    def _know(self, row: int) -> None:
+        if row not in self._known:
+            self._known.add(row)
+            self._used = doubled(self._used, len(self._known))
+            self._used[len(self._known) - 1] = row
+
+
+def starts(vectors: Floats, dim: int) -> Floats:
+    """(n, dim) at what the vectors of items with this content (n, d) begin: its first dimensions, at length 1."""
+    width = min(dim, vectors.shape[1])
+    first = vectors[:, :width].astype(np.float64)
+    lengths = np.linalg.norm(first, axis=1, keepdims=True)
+    found: Floats = np.zeros((len(vectors), dim), dtype=np.float32)
+    found[:, :width] = np.divide(first, lengths, out=np.zeros_like(first), where=lengths > 0)
+    return found
 
 
 def _rising(rows: Collection[int]) -> Rows:

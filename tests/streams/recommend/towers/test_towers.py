@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from streams.kernels.compiling import compiled, numpy_only
-from streams.recommend.sources.towers import Towers
 from streams.recommend.sources.two_tower import NAMES, TwoTowerSource
+from streams.recommend.towers.towers import Towers
 from tests.contracts.test_recommender_contract import asked, make_catalog
 
 
@@ -54,7 +54,7 @@ def test_it_learns_the_same_bits_without_compiled_code(dim: int) -> None:
     one = taught(40, dim)
     with numpy_only():
         other = taught(40, dim)
-    for name in ("ins", "outs", "_in_squares", "_out_squares"):
+    for name in ("ins", "outs", "in_squares", "out_squares"):
         assert getattr(one, name)[:20].tobytes() == getattr(other, name)[:20].tobytes(), name
     rows = np.arange(20, dtype=np.int32)
     found = one.products(one.interest(rows[:5]), rows)

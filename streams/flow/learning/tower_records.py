@@ -1,0 +1,115 @@
+"""What a worker has learned of items' two-tower vectors, as records of the topic of item signals, and back.
+
+A value is, all little-endian: the length of a JSON object (uint32), the object, filled up with spaces so that what
+follows begins at a multiple of 8; then the columns. The object is `{"version", "items", "vectors"}`: the ids of the K
+items, each once, and the number n of vectors.
+
+- of each item, its key (uint64) as in `records`, and the uses that were learned from (int64);
+- of each vector, the growth of AdaGrad's sum (float32);
+- of each vector, by how much it moved (DIM float16);
+- of each item, which of its PARTS vectors moved (uint8, the first one the lowest bit). The vectors stand in this order.
+
+Headers say in which space the vectors are (see `items.towers.space_of`), which worker tells, and the number of the
+record among all of that worker, which rises. A worker that starts anew has another name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+
+from sinks.base import TopicRecords
+from streams.events.records import SourceRecord
+from streams.flow.learning.records import NoSignalsError
+from streams.items.signals import Keys, Longs
+from streams.items.towers import DIM, PARTS, TowerChanges
+from streams.state.items.said import SaidOfTowers
+
+VERSION = 1
+SPACE, TELLER, NUMBER = "interestflow.towers", "interestflow.towers.of", "interestflow.towers.number"
+# Of a record: below 900,000 bytes, which every topic takes by default.
+MOST_ITEMS = 1000
+COLUMNS = ("<u8", "<i8", "<f4", "<f2", "u1")
+BITS = 1 << np.arange(PARTS, dtype=np.uint8)
+
+
+@dataclass(slots=True)
+class TowerWriter:
+    """Of one worker. teller: its name, of this start alone. number: of its last record."""
+
+    topic: str
+    space: int
+    teller: str
+    number: int = -1
+
+    def groups(
+        self, ids: Sequence[str], keys: Keys, partitions: Longs, changes: TowerChanges
+    ) -> Iterator[tuple[TopicRecords, Longs]]:
+        """Records of changes of items (n,), one in each group, each with the indices of its items.
+
+        ids, keys, partitions: (n,) of the items.
+        """
+        for number in np.unique(partitions).tolist():
+            own = np.flatnonzero(partitions == number)
+            for first in range(0, len(own), MOST_ITEMS):
+                some = own[first : first + MOST_ITEMS]
+                value = _value([ids[at] for at in some.tolist()], keys[some], changes.only(some))
+                self.number += 1
+                origin = [(TELLER, self.teller.encode()), (NUMBER, b"%d" % self.number)]
+                headers = [(SPACE, b"%d" % self.space), *origin]
+                yield TopicRecords(self.topic, [(None, value)], number, [headers]), some
+
+
+def _value(ids: Sequence[str], keys: Keys, changes: TowerChanges) -> bytes:
+    moved = (changes.squares > 0) | (changes.vectors != 0).any(axis=2)
+    text = orjson.dumps({"version": VERSION, "items": ids, "vectors": int(moved.sum())})
+    text += b" " * (-(len(text) + 4) % 8)
+    columns = (
+        keys.astype("<u8"),
+        changes.uses.astype("<i8"),
+        changes.squares[moved].astype("<f4"),
+        changes.vectors[moved].astype("<f2"),
+        (moved * BITS).sum(axis=1).astype(np.uint8),
+    )
+    return b"".join((len(text).to_bytes(4, "little"), text, *(column.tobytes() for column in columns)))
+
+
+def read_towers(record: SourceRecord) -> SaidOfTowers | None:
+    """What a worker tells; None of a record that is something else. Raises NoSignalsError where it is damaged."""
+    headers = dict(record.headers)
+    if SPACE not in headers:
+        return None
+    try:
+        teller, numbers = headers[TELLER].decode(), (int(headers[SPACE]), int(headers[NUMBER]))
+        ids, keys, changes = _read(record.value or b"")
+    except (KeyError, ValueError, TypeError, IndexError) as error:
+        raise NoSignalsError(f"no record of two-tower vectors: {error!r}"[:200]) from error
+    return SaidOfTowers(record.offset, teller, numbers[1], numbers[0], ids, keys, changes)
+
+
+def _read(value: bytes) -> tuple[list[str], Keys, TowerChanges]:
+    size = int.from_bytes(value[:4], "little")
+    head = orjson.loads(value[4 : 4 + size])
+    if head["version"] != VERSION:
+        raise ValueError(f"version {head['version']}")
+    ids, count, at = list(map(str, head["items"])), int(head["vectors"]), 4 + size
+    if len(set(ids)) < len(ids):
+        raise ValueError("an item stands there twice")
+    columns: list[npt.NDArray[Any]] = []
+    lengths = (len(ids), len(ids), count, count * DIM, len(ids))
+    for kind, length in zip(COLUMNS, lengths, strict=True):
+        columns.append(np.frombuffer(value, kind, length, at))
+        at += columns[-1].nbytes
+    if at != len(value):
+        raise ValueError(f"{len(value)} bytes, not {at}")
+    keys, uses, grown, vectors, which = columns
+    moved = (which[:, None] & BITS) != 0
+    squares = np.zeros((len(ids), PARTS), dtype=np.float32)
+    changes = np.zeros((len(ids), PARTS, DIM), dtype=np.float16)
+    squares[moved], changes[moved] = grown, vectors.reshape(-1, DIM)
+    return ids, keys, TowerChanges(uses.astype(np.int64), squares, changes)
