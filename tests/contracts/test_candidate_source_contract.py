@@ -46,12 +46,15 @@ SOURCES: dict[str, Callable[[ItemTable], CandidateSource]] = {
     "popularity": lambda table: PopularitySource(table, 2),
     "own": lambda table: OwnSource(table, 2),
     "cold": lambda table: ColdSource(table, 5),
+    "cold of late": lambda table: ColdSource(table, 5, lately=True),
+    "cold of late by an index": lambda table: ColdSource(table, 5, Products(BY_INDEX), lately=True),
     "cold by an index": lambda table: ColdSource(table, 5, Products(BY_INDEX)),
     "similar": lambda table: SimilarSource(),
     "two-tower": lambda table: TwoTowerSource(silent=0),
 }
 # Those that find nothing where nothing was learned of items.
-OF_THE_TABLE = ("neighbours", "sessions", "popularity", "cold", "cold by an index")
+COLD = ("cold", "cold of late", "cold by an index", "cold of late by an index")
+OF_THE_TABLE = ("neighbours", "sessions", "popularity", *COLD)
 # Those that score the candidates of others, too.
 SCORERS = (
     "nearest",

@@ -245,5 +245,6 @@ def from_settings(settings: Settings) -> HybridRecommender:
     )
     wanted = settings.recommendations
     approximate = Approximate(wanted.approximate_above, wanted.approximate_recall)
-    found = partial(sources, approximate=approximate, towers=ranking.towers)
+    lifted = ranking.cold_bias > 0
+    found = partial(sources, approximate=approximate, towers=ranking.towers, lifted=lifted)
     return HybridRecommender(found, ranker, steps_of(ranking), ranking.remembered)

@@ -35,10 +35,13 @@ FEATURES = (
 
 
 def sources(
-    table: ItemTable | None, approximate: Approximate = EXACT, towers: bool = True
+    table: ItemTable | None, approximate: Approximate = EXACT, towers: bool = True, lifted: bool = False
 ) -> Sequence[CandidateSource]:
-    """All that read this table; without one, those of content. towers: false to leave the two-tower vectors out."""
+    """All that read this table; without one, those of content. towers: false to leave the two-tower vectors out.
+
+    lifted: true where cold items are, see `ColdSource`.
+    """
     if table is None:
         asked = Asked()
         return NearestSource(products=Products(approximate), asked=asked), SimilarSource(asked=asked)
-    return every_source(table, approximate, towers)
+    return every_source(table, approximate, towers, lifted)
