@@ -13,7 +13,7 @@ import numpy as np
 
 from streams.kernels.compiling import helper, kernel
 
-# 2^x of an x of at most 1/2 either way, the highest power first: to 1e-14.
+# 2^x of an x of at most 1/2 either way, the highest power first: to 3e-13.
 EXP2 = tuple(math.log(2.0) ** power / math.factorial(power) for power in range(10, -1, -1))
 # Added and taken away again, it rounds a small number to a whole one, which then stands in the last bits.
 ROUNDER = 1.5 * 2.0**52

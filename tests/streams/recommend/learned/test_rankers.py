@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from streams.kernels.compiling import numpy_only
 from streams.recommend.base import Queries
 from streams.recommend.learned.base import LearnedRanker, resume, stored
 from streams.recommend.learned.columns import Columns, Feature
@@ -196,3 +197,5 @@ def asked(as_of: int | None, times: list[int], ordinals: list[int] | None = None
 )
 def test_segments(queries: Queries, name: str) -> None:
     assert NAMES[segments(queries)[0]] == name
+    with numpy_only():
+        assert NAMES[segments(queries)[0]] == name
