@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 import numpy as np
 
 from streams.items.layout import DAY_MS
@@ -16,17 +18,21 @@ from streams.recommend.learned import arithmetic
 from streams.recommend.learned.arithmetic import Doubles
 from streams.recommend.sources.asked import Asked
 from streams.recommend.sources.reading import each_once, moment, top
+from streams.recommend.sources.returns import Returns
 
 HALF_LIVES_DAYS = (7, 30, 90)
 HALF_LIVES = np.array(HALF_LIVES_DAYS, dtype=np.float64) * DAY_MS
-NAMES = (*(f"own_{days}d" for days in HALF_LIVES_DAYS), "own_uses")
+SUMS = (*(f"own_{days}d" for days in HALF_LIVES_DAYS), "own_uses")
+NAMES = (*SUMS, "own_again")
 # The half-life by which candidates are chosen, by its place.
 CHOOSING = 2
 FOUND = 150
 
 
 class OwnSource(Finder):
-    """The user's remembered items. Their scores: uses, decayed at each of HALF_LIVES_DAYS, and the number of uses."""
+    """The user's remembered items. Their scores: uses, decayed at each of HALF_LIVES_DAYS, and the number of uses; and
+    this number times how often users come back to the item, which it learns where it is told what users used next.
+    """
 
     names = NAMES
 
@@ -36,7 +42,7 @@ class OwnSource(Finder):
         asked: shared with other sources.
         """
         self._table, self._found, self._asked = table, found, asked or Asked()
-        self._sums = Sums(len(NAMES))
+        self._sums, self._returns = Sums(len(SUMS)), Returns()
 
     def find(self, catalog: Catalog, queries: Queries, user: int, k: int) -> Rows:
         """See `Finder.find`."""
@@ -49,7 +55,14 @@ class OwnSource(Finder):
 
     def tell(self, catalog: Catalog, queries: Queries, user: int, rows: Rows, said: Floats) -> None:
         """See `Finder.tell`."""
-        self._gathered(queries, user).tell(rows, said)
+        uses = len(SUMS) - 1
+        self._gathered(queries, user).tell(rows, said[: len(SUMS)])
+        said[-1] = said[uses] * self._returns.rates(rows)
+
+    def learn(self, catalog: Catalog, queries: Queries, used: Sequence[Collection[int]]) -> None:
+        """See `Learner.learn`. What it has learned ends with it; until it is learned again, all items count alike."""
+        for user, rows in enumerate(used):
+            self._returns.learn(self._asked.items(queries, user, queries.history_rows.shape[1]), rows)
 
     def _gathered(self, queries: Queries, user: int) -> Sums:
         """The sums of one user, of the items of a weight above 0 as they come in the history."""
@@ -71,10 +84,10 @@ class OwnSource(Finder):
 def _added(rows: Rows, weights: Floats, ages: Doubles) -> tuple[Rows, Floats]:
     """`decays.own` without compiled code: the items and their sums."""
     used = np.flatnonzero((rows >= 0) & (weights > 0))
-    counts = np.ones((len(used), len(NAMES)), dtype=np.float32)
+    counts = np.ones((len(used), len(SUMS)), dtype=np.float32)
     for place, half_life in enumerate(HALF_LIVES):
         counts[:, place] = arithmetic.decays(ages[used], half_life)
     items, places = each_once(rows[used])
-    sums = np.zeros((len(items), len(NAMES)), dtype=np.float32)
+    sums = np.zeros((len(items), len(SUMS)), dtype=np.float32)
     np.add.at(sums, places, counts)
     return items, sums

@@ -18,7 +18,7 @@ from streams.kernels.compiling import numpy_only
 from streams.recommend import Catalog, Queries
 from streams.recommend.content import ContentSource
 from streams.recommend.content_ranker import CONTENT
-from streams.recommend.sources import neighbours, own, popularity
+from streams.recommend.sources import neighbours, popularity
 from streams.recommend.sources.cold import ColdSource
 from streams.recommend.sources.content import NearestSource
 from streams.recommend.sources.every import every_source
@@ -165,7 +165,18 @@ def test_own_items_by_decayed_frequency(catalog: Catalog) -> None:
     assert found.rows.tolist() == [[5, 7]]
     assert by_row(found, "own_90d") == {5: 1.5, 7: pytest.approx(2 ** (-7 / 90))}
     assert by_row(found, "own_7d") == {5: pytest.approx(1.0, abs=1e-3), 7: 0.5}
-    assert by_row(found, own.NAMES[-1]) == {5: 2.0, 7: 1.0}
+    assert by_row(found, "own_uses") == {5: 2.0, 7: 1.0}
+
+
+def test_what_users_come_back_to_counts_more(catalog: Catalog) -> None:
+    query = asking(
+        [5, 7], catalog, exclude=(), as_of=np.array([T0]), history_times=T0 - np.array([[90, 7]]) * DAY
+    )
+    source = OwnSource(ItemTable(catalog))
+    for _ in range(3):
+        source.learn(catalog, query, [{5, 9}])
+    again = by_row(source.candidates(catalog, query, 5), "own_again")
+    assert again == {5: pytest.approx(4 / 8), 7: pytest.approx(1 / 5)}
 
 
 def test_sessions_that_had_the_last_items_bring_their_others(catalog: Catalog) -> None:
@@ -203,5 +214,5 @@ def test_items_are_cold_until_their_third_use(catalog: Catalog) -> None:
 def test_no_source_has_the_name_of_another(catalog: Catalog) -> None:
     table = fed(catalog, uses(3, 8))
     names = [n for s in every_source(table) for n in s.candidates(catalog, asking([3], catalog), 5).scores]
-    assert len(set(names)) == len(names) == 10 + 1 + 6 + 4 + 1 + 1 + 2
+    assert len(set(names)) == len(names) == 10 + 1 + 6 + 5 + 1 + 1 + 3 + 3
     assert NEIGHBOURS == 100
