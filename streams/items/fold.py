@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,13 +20,15 @@ from streams.items.layout import (
     SESSIONS,
     States,
 )
-from streams.items.signals import NO_KEY, Floats, ItemSignals, Longs
+from streams.items.signals import NO_KEY, Floats, ItemSignals, Keys, Longs
 from streams.kernels.compiling import compiled
-from streams.kernels.items.arranging import WIDTH, arrange
+from streams.kernels.items.arranging import WIDTH, arrange, count
 from streams.kernels.items.pairs import pair
 from streams.kernels.items.uses import move, use
 
 Doubles = npt.NDArray[np.float64]
+Numbers = npt.NDArray[np.uint32]
+Mask = npt.NDArray[np.bool_]
 
 WORD = 2**64 - 1
 # What the kernel reads by its place in a row, each in numbers of its own kind.
@@ -36,10 +40,40 @@ SIZES = np.array([ITEM_DTYPE[name].base.itemsize for name in READ], dtype=np.int
 FIELDS = np.array([ITEM_DTYPE.fields[name][1] for name in READ], dtype=np.int64) // SIZES  # type: ignore[index]  # it has fields
 
 
-def update(states: States, positions: Longs, signals: ItemSignals, within: str | None = None) -> None:
-    """Fold the signals into the states (U,) of dtype ITEM_DTYPE, in place. positions: (n,) state of each signal.
+@dataclass(frozen=True, slots=True)
+class Run:
+    """n signals of K items that come from E events, as a record has them; see ItemSignals.
 
-    within: the states are contiguous rows of another dtype, which hold them in this field; then nothing is copied.
+    positions: (K,) state of each item; below 0 where its signals are left out. keys: (K,). items, events: (n,) place
+    of each signal's item and event. others, weights: (n,). fresh: (E,) false for events whose signals are left out.
+    times, sessions: (E,), the session being that of the event's use.
+    """
+
+    positions: Longs
+    keys: Keys
+    items: Numbers
+    events: Numbers
+    others: Keys
+    weights: Floats
+    fresh: Mask
+    times: Longs
+    sessions: Keys
+
+    @classmethod
+    def of(cls, positions: Longs, signals: ItemSignals) -> Run:
+        """Each signal by itself. positions: (n,) state of each."""
+        places, all_of_them = np.arange(len(signals), dtype=np.uint32), np.ones(len(signals), dtype=bool)
+        columns = (signals.items, places, places, signals.others, signals.weights)
+        of_events = (all_of_them, signals.times, signals.sessions)
+        return cls(*map(np.ascontiguousarray, (positions, *columns, *of_events)))
+
+    def counted(self) -> npt.NDArray[np.intp]:
+        """Which signals are not left out."""
+        return np.flatnonzero((self.positions[self.items] >= 0) & self.fresh[self.events])
+
+
+def update(states: States, positions: Longs, signals: ItemSignals) -> None:
+    """Fold the signals into the states (U,) of dtype ITEM_DTYPE, in place. positions: (n,) state of each signal.
 
     The signals of one item take effect in their order; those of different items have nothing to do with one another,
     so a state does not depend on how the signals were cut into batches.
@@ -47,23 +81,64 @@ def update(states: States, positions: Longs, signals: ItemSignals, within: str |
     if not len(signals):
         return
     whole = np.ascontiguousarray(states)
-    uses = np.flatnonzero(signals.others == NO_KEY)
-    _take_uses(whole if within is None else whole[within], positions[uses], signals.only(uses))
-    if len(uses) < len(signals):
-        _take_pairs(whole, positions, signals, within)
+    take_in(whole, [Run.of(positions, signals)])
     if whole is not states:
         states[...] = whole
 
 
-def _take_uses(states: States, positions: Longs, uses: ItemSignals) -> None:
-    elapsed, lateness = np.zeros((2, len(uses)), dtype=np.int64)
+def take_in(states: States, runs: Sequence[Run], within: str | None = None) -> None:
+    """Fold the signals of runs, one after the other, into the states (U,) of dtype ITEM_DTYPE, without gaps.
+
+    within: the states are rows of another dtype, which hold them in this field.
+    """
+    own = states if within is None else states[within]
+    if not compiled():
+        for run in runs:
+            _plainly(own, run)
+        return
+    begins = np.zeros(len(states) + 1, dtype=np.int64)
+    uses = [count(*_who(run), begins) for run in runs]
+    np.cumsum(begins, out=begins)
+    pairs = np.empty((begins[-1], WIDTH), dtype=np.uint64)
+    for run, number in zip(runs, uses, strict=True):
+        gains, blocks = growth(run.times)
+        used, using = np.empty((2, number), dtype=np.int64)
+        columns = (begins, run.weights, run.keys, gains, blocks, pairs, pairs.view(np.float32))
+        arrange(*_who(run), *columns, used, using)
+        _take_uses(own, used, run, using)
+    if len(pairs):
+        _take_pairs(states, pairs, within)
+
+
+def _who(run: Run) -> tuple[Any, ...]:
+    return run.positions, run.items, run.events, run.others, run.fresh
+
+
+def _plainly(states: States, run: Run) -> None:
+    """Take in a run without compiled code."""
+    counted = run.counted()
+    using = counted[run.others[counted] == NO_KEY]
+    _take_uses(states, run.positions[run.items[using]], run, using)
+    gains, blocks = growth(run.times)
+    for i in counted[run.others[counted] != NO_KEY].tolist():
+        item, event = run.items[i], run.events[i]
+        pair = (run.keys[item], run.others[i], run.weights[i], gains[event], blocks[event])
+        _pair(states[run.positions[item]], *pair)
+
+
+def _take_uses(states: States, positions: Longs, run: Run, using: npt.NDArray[np.intp]) -> None:
+    """positions: (u,) state of each use. using: (u,) which of the run's signals these are."""
+    events = run.events[using]
+    elapsed, lateness = np.zeros((2, len(using)), dtype=np.int64)
     moved = (states["newest"], states["first"], states["uses"])
-    (move if compiled() else _move)(positions, uses.times, *moved, elapsed, lateness)
+    (move if compiled() else _move)(positions, run.times[events], *moved, elapsed, lateness)
     half_lives = np.array(HALF_LIVES_MS, dtype=np.float64)
     decays = np.exp2(-elapsed[:, None] / half_lives)
-    gains = uses.weights[:, None].astype(np.float64) * np.exp2(-lateness[:, None] / half_lives)
+    gains = np.repeat(run.weights[using][:, None].astype(np.float64), len(half_lives), axis=1)
+    if len(late := np.flatnonzero(lateness)):
+        gains[late] *= np.exp2(-lateness[late, None] / half_lives)
     kept = (states["sums"], states["sessions_count"], states["sessions"])
-    (use if compiled() else _use)(positions, uses.sessions, decays, gains, *kept)
+    (use if compiled() else _use)(positions, run.sessions[events], decays, gains, *kept)
 
 
 def _move(
@@ -90,29 +165,18 @@ def _use(
             entered[at] += 1
 
 
-def _take_pairs(states: States, positions: Longs, signals: ItemSignals, within: str | None) -> None:
-    gains, blocks = growth(signals.times)
-    columns = (positions, signals.items, signals.others, signals.weights, gains, blocks)
-    if compiled():
-        pairs = np.empty((len(positions), WIDTH), dtype=np.uint64)
-        whole = (np.ascontiguousarray(column) for column in columns)
-        pairs = pairs[: arrange(*whole, len(states), pairs, pairs.view(np.float32))]
-        memory = states.view(np.uint8).reshape(len(states), -1)
-        kinds = (memory.view(kind) for kind in (np.uint64, np.float32, np.int32))
-        begin = 0 if within is None else states.dtype.fields[within][1]  # type: ignore[index]  # it has fields
-        fields = FIELDS + begin // SIZES
-        pair(pairs, pairs.view(np.float32), BLOCK_HALF_LIVES, *kinds, fields, NEIGHBOURS)
-        return
-    own = states if within is None else states[within]
-    for at, *signal in zip(*columns, strict=True):
-        if signal[1] != NO_KEY:
-            _pair(own[at], *signal)
+def _take_pairs(states: States, pairs: Keys, within: str | None) -> None:
+    memory = states.view(np.uint8).reshape(len(states), -1)
+    kinds = (memory.view(kind) for kind in (np.uint64, np.float32, np.int32))
+    begin = 0 if within is None else states.dtype.fields[within][1]  # type: ignore[index]  # it has fields
+    fields = FIELDS + begin // SIZES
+    pair(pairs, pairs.view(np.float32), BLOCK_HALF_LIVES, *kinds, fields, NEIGHBOURS)
 
 
 def growth(times: Longs) -> tuple[Floats, Longs]:
     """By what a weight of each time (n,) is larger at the begin of its block of BLOCK_MS, and the block.
 
-    Signals of one use have one time: what is dear is done once for each.
+    Where the same time stands several times in a row, what is dear is done once.
     """
     first = np.flatnonzero(np.concatenate(([True], times[1:] != times[:-1])))
     blocks, since = np.divmod(times[first], BLOCK_MS)

@@ -182,6 +182,11 @@ class Metrics:
         for outcome, count in outcomes.items():
             self.items.labels(outcome).inc(count)
 
+    def book_signals(self, outcomes: Mapping[str, int]) -> None:
+        """Count what events said of items, by what became of it."""
+        for outcome, count in outcomes.items():
+            self.item_signals.labels(outcome).inc(count)
+
 
 class _EncoderCounts(Collector):
     """Reads the counts that an encoder and those that it wraps keep themselves (see encoders.core.base.counts)."""

@@ -78,7 +78,7 @@ class MeasuredPublisher(Publisher):
         elif stage == Update.name:
             self._count_events(outputs)
         elif stage == Learn.name:
-            self._count_signals(outputs)
+            self._count_rejected(Learn.name, outputs)
         delivery = super().publish(stage, outputs)
         if (newest := outputs.newest) is not None:
             lag = self._metrics.event_lag
@@ -95,11 +95,6 @@ class MeasuredPublisher(Publisher):
         for failure in outputs.media_failed:
             self._metrics.media_failed.labels(failure.medium, failure.reason).inc()
         self._count_rejected(CatalogStage.name, outputs)
-
-    def _count_signals(self, outputs: Outputs) -> None:
-        for outcome, count in outputs.outcomes.items():
-            self._metrics.item_signals.labels(outcome).inc(count)
-        self._count_rejected(Learn.name, outputs)
 
     def _count_rejected(self, stage: str, outputs: Outputs) -> None:
         for _, rejected in outputs.rejected:

@@ -16,7 +16,7 @@ items stand in one record.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,9 @@ import orjson
 
 from sinks.base import TopicRecords
 from streams.events.records import SourceRecord
-from streams.items.signals import NO_KEY, ItemSignals, Longs
+from streams.items.fold import Numbers
+from streams.kernels.compiling import compiled
+from streams.kernels.items.arranging import in_order
 from streams.state.items.said import SaidOfItems
 
 VERSION = 1
@@ -70,12 +72,9 @@ def read_signals(record: SourceRecord) -> SaidOfItems:
         ids, columns = _columns(record.value or b"")
     except (KeyError, ValueError, TypeError, IndexError) as error:
         raise NoSignalsError(f"no record of item signals: {error!r}"[:200]) from error
-    keys, offsets, times, sessions, others, weights, items, events = columns
-    _check(len(ids), offsets, items, events)
-    own = np.where(others == NO_KEY, sessions[events], np.uint64(NO_KEY))
-    signals = ItemSignals(keys[items], others, weights, times[events], own, offsets[events])
-    of = items.astype(np.int64), events.astype(np.int64)
-    return SaidOfItems(record.offset, stream, partition, ids, keys, *of, offsets, signals)
+    found = SaidOfItems(record.offset, stream, partition, ids, *columns)
+    _check(found)
+    return found
 
 
 def _columns(value: bytes) -> tuple[list[str], list[npt.NDArray[Any]]]:
@@ -94,9 +93,15 @@ def _columns(value: bytes) -> tuple[list[str], list[npt.NDArray[Any]]]:
     return ids, columns
 
 
-def _check(ids: int, offsets: Longs, items: Longs, events: Longs) -> None:
-    rising: Callable[[Longs], bool] = lambda column: bool((np.diff(column.astype(np.int64)) >= 0).all())  # noqa: E731
-    if len(items) and (items.max() >= ids or events.max() >= len(offsets)):
-        raise NoSignalsError("a signal is of an item or event that the record does not list")
-    if not (rising(offsets) and rising(events)):
+def _check(said: SaidOfItems) -> None:
+    if not (np.diff(said.offsets) >= 0).all():
         raise NoSignalsError("the events are not in the order of the log")
+    counts = len(said.ids), len(said.offsets)
+    if not (in_order if compiled() else _in_order)(said.items, said.events, *counts):
+        raise NoSignalsError("a signal is of an item or event that the record does not list, or out of order")
+
+
+def _in_order(items: Numbers, events: Numbers, item_count: int, event_count: int) -> bool:
+    """`kernels.items.arranging.in_order` without compiled code."""
+    listed = not len(items) or bool(items.max() < item_count and events.max() < event_count)
+    return listed and bool((np.diff(events.astype(np.int64)) >= 0).all())

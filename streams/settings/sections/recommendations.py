@@ -57,7 +57,7 @@ class RecommendationSettings(Section):
     # Three of four say what comes after, the rest what comes before. 40, with the last 20 items: all that are made.
     learned_pairs: int = Field(default=16, ge=0, le=40)
     # Seconds between two writings of an item that changes, at least: what is learned is as old, and so many records
-    # of 3 to 4 KB are saved. Longer by itself where so many items change that writing takes a tenth of the time.
+    # of 3 to 4 KB are saved. Longer by itself where so many items change that writing takes a twentieth of the time.
     learned_interval_s: float = Field(default=1.0, gt=0.0)
     # Events named as reasons of one item.
     reasons: int = Field(default=3, ge=0, le=16)

@@ -9,13 +9,15 @@ from typing import NamedTuple
 import numpy as np
 
 from streams.interest.base import Longs
-from streams.items.fold import update
-from streams.items.signals import ItemSignals, Keys
+from streams.items.fold import Numbers, Run, take_in
+from streams.items.signals import Keys
 from streams.items.slots import Slots
+from streams.kernels.compiling import compiled
+from streams.kernels.items.arranging import tally
 from streams.state.changelog import Progress
 from streams.state.items.layout import ItemLayout
 from streams.state.items.origins import Mask, take, take_told
-from streams.state.items.said import SaidOfItems, SaidOfTowers
+from streams.state.items.said import Said, SaidOfItems, SaidOfTowers
 from streams.state.items.towers import TowerRows
 from streams.state.store import NO_OFFSET, PartitionState
 
@@ -48,6 +50,9 @@ class ItemPartition(PartitionState):
         self._moved: list[Longs] = []
         # Up to which offset the last progress record goes.
         self._recorded = NO_OFFSET
+        # What is taken and not folded yet, how many signals it has, and up to which offset all is taken.
+        self._waiting: list[Said] = []
+        self.waiting, self._taken = 0, NO_OFFSET
         # Rows by key, of those that were looked up: a key is found faster than an id.
         self._slots, self._row_of_place = Slots(), np.zeros(0, dtype=np.int64)
 
@@ -56,12 +61,34 @@ class ItemPartition(PartitionState):
         """Offset of the topic of signals from which to read after a recovery."""
         return self.processed_offset + 1
 
-    def fold(self, said: Sequence[SaidOfItems | SaidOfTowers]) -> Counter[str]:
+    @property
+    def taken_offset(self) -> int:
+        """Up to which offset of the topic of signals all is taken; what waits is not in the rows yet."""
+        return max(self.processed_offset, self._taken)
+
+    def take(self, said: Sequence[Said], offset: int) -> None:
+        """Let what records say wait until `settle`. offset: up to which all is taken with these.
+
+        What many records say is folded at a lower cost, for a row is brought into the cache once for all of it.
+        """
+        new = [one for one in said if one.offset > self.taken_offset]
+        self._waiting += new
+        self.waiting += sum(map(len, new))
+        self._taken = max(self._taken, offset)
+
+    def settle(self) -> Counter[str]:
+        """Fold what waits; returns what became of it."""
+        said, self._waiting, self.waiting = self._waiting, [], 0
+        outcomes = self.fold(said)
+        self.processed_offset = self.taken_offset
+        return outcomes
+
+    def fold(self, said: Sequence[Said]) -> Counter[str]:
         """Take in what records say, in the order of their topic; returns what became of it.
 
         What a row took in before a recovery, behind the last progress record, it does not take in again.
         """
-        outcomes, parts = Counter[str](), list[tuple[Longs, ItemSignals]]()
+        outcomes, runs = Counter[str](), list[Run]()
         for one in said:
             if one.offset <= self.processed_offset:
                 continue
@@ -70,32 +97,29 @@ class ItemPartition(PartitionState):
                 self._learn(one, outcomes)
                 continue
             fresh = take(self.origins, one.stream, one.partition, one.offsets)
-            parts.append(self._choose(one, fresh, outcomes))
-        if any(len(rows) for rows, _ in parts):
+            runs.append(self._choose(one, fresh, outcomes))
+        if runs:
             # In place: a batch touches most of the rows that are touched at all, and they are long.
-            rows = np.concatenate([rows for rows, _ in parts])
-            signals = ItemSignals.joined([signals for _, signals in parts])
-            update(self.layout.view(self.arena), rows, signals, within="item")
+            take_in(self.layout.view(self.arena), runs, within="item")
         outcomes[APPLIED] = outcomes[READ] - outcomes[REPEATED] - outcomes[RECOVERED]
         self.books.update(outcomes)
         return outcomes
 
-    def _choose(self, said: SaidOfItems, fresh: Mask, outcomes: Counter[str]) -> tuple[Longs, ItemSignals]:
-        """The signals of a record that count, and the row of each; the rows' headers say that they are taken in."""
-        chosen = np.flatnonzero(fresh[said.events]) if not fresh.all() else np.arange(len(said.items))
-        of = said.items[chosen]
-        rows = self._rows_of(said.ids, said.keys, np.bincount(of, minlength=len(said.ids)) > 0)
+    def _choose(self, said: SaidOfItems, fresh: Mask, outcomes: Counter[str]) -> Run:
+        """The signals of a record that count; the headers of their rows say that they are taken in."""
+        counts = np.zeros(len(said.ids), dtype=np.int64)
+        (tally if compiled() else _tally)(said.items, said.events, fresh, counts)
+        rows = self._rows_of(said.ids, said.keys, counts > 0)
         outcomes[READ] += len(said.items)
-        outcomes[REPEATED] += len(said.items) - len(of)
-        if (held := self.offsets(rows) >= said.offset).any():
-            kept = np.flatnonzero(~held[of])
-            outcomes[RECOVERED] += len(of) - len(kept)
-            chosen, of = chosen[kept], of[kept]
-        counts = np.bincount(of, minlength=len(rows))
-        self._note(rows[counts > 0], counts[counts > 0], said.offset)
-        self._changed.append(rows[counts > 0])
-        # Most often all count.
-        return rows[of], said.signals if len(of) == len(said.items) else said.signals.only(chosen)
+        outcomes[REPEATED] += len(said.items) - int(counts.sum())
+        spoken = np.flatnonzero(counts)
+        held = spoken[self.offsets(rows[spoken]) >= said.offset]
+        outcomes[RECOVERED] += int(counts[held].sum())
+        counts[held], rows[held] = 0, NO_OFFSET
+        taken = np.flatnonzero(counts)
+        self._note(rows[taken], counts[taken], said.offset)
+        self._changed.append(rows[taken])
+        return said.run(rows, fresh)
 
     def _learn(self, said: SaidOfTowers, outcomes: Counter[str]) -> None:
         """Add up what a worker has learned of vectors."""
@@ -156,10 +180,10 @@ class ItemPartition(PartitionState):
     def has_changed(self) -> bool:
         """True where rows are to be written, or how far the partition has come."""
         some = any(map(len, (*self._changed, *self._moved)))
-        return some or self.processed_offset > self._recorded
+        return some or self.taken_offset > self._recorded
 
     def changed(self) -> Changed:
-        """What has changed since it was asked for last; to be written with a progress record."""
+        """What has changed since it was asked for last; to be written with a progress record. Nothing may wait."""
         self._recorded = self.processed_offset
         items, towers = (self._marked(rows) for rows in (self._changed, self._moved))
         self._changed.clear()
@@ -182,3 +206,8 @@ class ItemPartition(PartitionState):
         """How often each item was used."""
         counts = self.layout.view(self.arena)["item"]["uses"]
         return {item: int(counts[row]) for item, row in self.row_of.items()}
+
+
+def _tally(items: Numbers, events: Numbers, fresh: Mask, counts: Longs) -> None:
+    """`kernels.items.arranging.tally` without compiled code."""
+    np.add.at(counts, items[fresh[events]], 1)

@@ -22,7 +22,7 @@ from streams.worker.stages.learn import Learn
 from streams.worker.threads import ModelThread
 
 # Of all time, what writing may take. An item is 6 KB, so many that change cost more than all that changes them.
-WRITING_SHARE = 0.1
+WRITING_SHARE = 0.05
 # What it may be put off by: a process that was stopped meanwhile took no such time.
 MOST_INTERVALS = 10
 
@@ -75,7 +75,7 @@ class ItemFlusher:
         """Write all that has changed, and tell what was learned; on the model thread. whole: see `NoTowers.share`."""
         parts = self.learn.partitions.values()
         told = self.ranker.share() + self.towers.share(self.source.partitions, whole)
-        return told + [self.publish(part, part.changed()) for part in parts if part.has_changed]
+        return told + [self._write(part) for part in parts if part.has_changed]
 
     def take_over(self) -> list[Delivery]:
         """After a recovery: write what may not have been, and rows whose newest record is not their last."""
@@ -83,7 +83,7 @@ class ItemFlusher:
         found = []
         for part in self.learn.partitions.values():
             part.touch(part.stale, part.unpublished)
-            found.append(self.publish(part, part.changed()))
+            found.append(self._write(part))
         return found
 
     def write_again(self, part: ItemPartition, items: Collection[str]) -> Delivery:
@@ -91,6 +91,10 @@ class ItemFlusher:
         if self.learn.partitions.get(part.partition) is not part:
             return self.sink.publish([])
         part.touch(part.known_rows(sorted(items)))
+        return self._write(part)
+
+    def _write(self, part: ItemPartition) -> Delivery:
+        self.learn.settle(part)
         return self.publish(part, part.changed())
 
     def publish(self, part: ItemPartition, changed: Changed) -> Delivery:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 from streams.events.rejections import Reason, Rejected
@@ -10,22 +11,34 @@ from streams.flow.learning.tower_records import read_towers
 from streams.kafka.member.batches import RecordBatch
 from streams.state import removed
 from streams.state.items.partition import ItemPartition
-from streams.state.items.said import SaidOfItems, SaidOfTowers
+from streams.state.items.said import Said
 from streams.worker.stages.outputs import Outputs, Refusal
+
+# Signals that may wait in all partitions, of 80 bytes each.
+MOST_WAITING = 1 << 18
+
+
+def uncounted(_: Counter[str]) -> None:
+    """Nobody asks what becomes of signals."""
 
 
 class Learn:
     """Of one worker; owns the items' states.
 
     States change in memory alone: `worker.learning.flushing` writes them, some batches at once. A batch counts as done
-    before that, for after a crash the changelog says where to read on, and not the group's offset.
+    before that, for after a crash the changelog says where to read on, and not the group's offset. And they are folded
+    many records at once: when they are written, or where very much waits.
     """
 
     name, needs_catalog = "learn", False
 
-    def __init__(self, merge: Callable[[bytes], None] = lambda _: None) -> None:
-        """merge: takes what a worker's ranker has learned."""
-        self._merge = merge
+    def __init__(
+        self,
+        merge: Callable[[bytes], None] = lambda _: None,
+        count: Callable[[Counter[str]], None] = uncounted,
+    ) -> None:
+        """merge: takes what a worker's ranker has learned. count: takes what became of signals."""
+        self._merge, self._count = merge, count
         self.partitions: dict[int, ItemPartition] = {}
 
     def start(self, batch: RecordBatch) -> Outputs:
@@ -33,7 +46,7 @@ class Learn:
         part = self.partitions[batch.partition]
         if batch.removed is not None:
             removed.book(part, batch.removed[1])
-        said, rejected, passed = list[SaidOfItems | SaidOfTowers](), list[Refusal](), part.processed_offset
+        said, rejected, passed = list[Said](), list[Refusal](), part.taken_offset
         for record in batch.records:
             if (sums := read_ranker_sums(record)) is not None:
                 if record.offset > passed:
@@ -44,6 +57,11 @@ class Learn:
                 said.append(read_towers(record) or read_signals(record))
             except NoSignalsError as error:
                 rejected.append((record, Rejected(Reason.FOREIGN_FORMAT, str(error), self.name)))
-        outcomes = part.fold(said)
-        part.processed_offset = max(part.processed_offset, passed)
-        return Outputs(rejected=rejected, outcomes=outcomes)
+        part.take(said, max([passed, *(one.offset for one in said)]))
+        if part.waiting * len(self.partitions) >= MOST_WAITING:
+            self.settle(part)
+        return Outputs(rejected=rejected)
+
+    def settle(self, part: ItemPartition) -> None:
+        """Fold what waits in a partition."""
+        self._count(part.settle())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -41,8 +42,7 @@ def log_of(size: int = 10, count: int = 60, first: int = 0) -> list[SaidOfItems]
 
 def moved(log: list[SaidOfItems], first: int) -> list[SaidOfItems]:
     """The same records at later offsets."""
-    names = ("stream", "partition", "ids", "keys", "items", "events", "offsets", "signals")
-    return [SaidOfItems(first + n, *(getattr(one, name) for name in names)) for n, one in enumerate(log)]
+    return [replace(one, offset=first + n) for n, one in enumerate(log)]
 
 
 def folded(*logs: list[SaidOfItems]) -> ItemPartition:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
+import pytest
 
 from sinks.memory import MemoryLog
 from streams.catalog.learned import LEARNED_DTYPE, learned_records, read_learned
 from streams.events.records import Record
+from streams.flow.learning.records import read_signals
 from streams.kafka.member.batches import RecordBatch
 from streams.ops.metrics import Metrics
 from streams.recommend.catalog import item_key
@@ -18,6 +21,7 @@ from streams.state.items.layout import ItemLayout
 from streams.state.items.partition import ItemPartition
 from streams.worker.learning.flushing import ItemFlusher
 from streams.worker.learning.following import LearnedFollower
+from streams.worker.stages import learn as stage
 from streams.worker.stages.learn import Learn
 from streams.worker.threads import ModelThread
 from tests.streams.flow.learning.test_records import written
@@ -33,8 +37,8 @@ def records() -> list[Record]:
     return [Record("signals", 0, n, 0, None, value, list(own)) for n, ((_, value), own) in enumerate(both)]
 
 
-def flusher() -> tuple[ItemFlusher, MemoryLog]:
-    learn, log = Learn(), MemoryLog()
+def flusher(learn: Learn | None = None) -> tuple[ItemFlusher, MemoryLog]:
+    learn, log = learn or Learn(), MemoryLog()
     learn.partitions[0] = ItemPartition(0, ItemLayout())
     return ItemFlusher(TOPICS, learn, log, ModelThread(), 1.0), log
 
@@ -65,7 +69,32 @@ def test_what_is_no_record_of_signals_is_rejected_and_harms_no_other() -> None:
     bad = Record("signals", 0, len(good), 0, None, b"{}", ())
     outputs = made.learn.start(RecordBatch("signals", 0, [*good, bad]))
     assert [record.offset for record, _ in outputs.rejected] == [len(good)]
-    assert outputs.outcomes["applied"] > 0
+    made.flush()
+    assert made.learn.partitions[0].books["applied"] > 0
+
+
+def test_what_waits_is_folded_when_it_is_written_or_much_and_counted_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    counted, log = Counter[str](), records()
+    at_once = ItemPartition(0, ItemLayout())
+    at_once.fold([read_signals(record) for record in log])
+    made, _ = flusher(Learn(count=counted.update))
+    part = made.learn.partitions[0]
+    for record in log:
+        made.learn.start(RecordBatch("signals", 0, [record]))
+    made.learn.start(RecordBatch("signals", 0, log))
+    assert (part.uses(), part.processed_offset, part.taken_offset) == ({}, -1, len(log) - 1)
+    made.flush()
+    assert (part.uses(), part.processed_offset) == (at_once.uses(), len(log) - 1)
+    folded, expected = (one.layout.view(one.arena)["item"].tobytes() for one in (part, at_once))
+    assert folded == expected
+    assert counted == part.books == at_once.books
+
+    monkeypatch.setattr(stage, "MOST_WAITING", 1)
+    eager, _ = flusher()
+    eager.learn.start(RecordBatch("signals", 0, log))
+    assert eager.learn.partitions[0].uses() == at_once.uses()
 
 
 def test_items_that_others_wrote_over_are_written_again_with_a_higher_version() -> None:
