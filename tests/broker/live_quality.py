@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from streams.catalog.learned import RANKER_KEY, read_learned
+from streams.catalog.learned import read_learned
 from streams.kafka.clients import client_config
 from streams.kafka.reading import read_all
 from streams.settings import configuration
@@ -106,7 +106,8 @@ def judge(visits: list[Visit], lists: dict[str, list[tuple[int, list[str]]]], no
 
 def behind(settings: Settings, events: list[tuple[int, dict[str, Any]]], lists: list[Any]) -> float:
     """Events that were folded between an item's newest use and its record in the topic of what was learned: median."""
-    messages = [one for one in records(settings, settings.topics.learned) if one.key() != RANKER_KEY]
+    # Of items; what else was learned has keys that begin with a zero.
+    messages = [one for one in records(settings, settings.topics.learned) if not one.key().startswith(b"\0")]
     rows, _ = read_learned([one.value() for one in messages])
     times = [event["timestamp"] for _, event in events]
     stamps = [one.timestamp()[1] for one in lists]
