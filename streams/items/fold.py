@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -100,14 +100,36 @@ def take_in(states: States, runs: Sequence[Run], within: str | None = None) -> N
     uses = [count(*_who(run), begins) for run in runs]
     np.cumsum(begins, out=begins)
     pairs = np.empty((begins[-1], WIDTH), dtype=np.uint64)
+    used, using, end = np.empty(sum(uses), dtype=np.int64), list[Longs](), 0
     for run, number in zip(runs, uses, strict=True):
-        gains, blocks = growth(run.times)
-        used, using = np.empty((2, number), dtype=np.int64)
-        columns = (begins, run.weights, run.keys, gains, blocks, pairs, pairs.view(np.float32))
-        arrange(*_who(run), *columns, used, using)
-        _take_uses(own, used, run, using)
+        using.append(np.empty(number, dtype=np.int64))
+        columns = (begins, run.weights, run.keys, *growth(run.times), pairs, pairs.view(np.float32))
+        arrange(*_who(run), *columns, used[end : end + number], using[-1])
+        end += number
+    _take_uses(
+        own, used, _Uses.joined([_Uses.of(run, those) for run, those in zip(runs, using, strict=True)])
+    )
     if len(pairs):
         _take_pairs(states, pairs, within)
+
+
+class _Uses(NamedTuple):
+    """Of u uses, times, weights and sessions."""
+
+    times: Longs
+    weights: Floats
+    sessions: Keys
+
+    @classmethod
+    def of(cls, run: Run, using: Longs) -> _Uses:
+        """using: (u,) which of the run's signals these are."""
+        events = run.events[using]
+        return cls(run.times[events], run.weights[using], run.sessions[events])
+
+    @classmethod
+    def joined(cls, parts: Sequence[_Uses]) -> _Uses:
+        """Those of one run behind those of another."""
+        return parts[0] if len(parts) == 1 else cls(*map(np.concatenate, zip(*parts, strict=True)))
 
 
 def _who(run: Run) -> tuple[Any, ...]:
@@ -118,7 +140,7 @@ def _plainly(states: States, run: Run) -> None:
     """Take in a run without compiled code."""
     counted = run.counted()
     using = counted[run.others[counted] == NO_KEY]
-    _take_uses(states, run.positions[run.items[using]], run, using)
+    _take_uses(states, run.positions[run.items[using]], _Uses.of(run, using))
     gains, blocks = growth(run.times)
     for i in counted[run.others[counted] != NO_KEY].tolist():
         item, event = run.items[i], run.events[i]
@@ -126,19 +148,18 @@ def _plainly(states: States, run: Run) -> None:
         _pair(states[run.positions[item]], *pair)
 
 
-def _take_uses(states: States, positions: Longs, run: Run, using: npt.NDArray[np.intp]) -> None:
-    """positions: (u,) state of each use. using: (u,) which of the run's signals these are."""
-    events = run.events[using]
-    elapsed, lateness = np.zeros((2, len(using)), dtype=np.int64)
+def _take_uses(states: States, positions: Longs, uses: _Uses) -> None:
+    """positions: (u,) state of each use."""
+    elapsed, lateness = np.zeros((2, len(positions)), dtype=np.int64)
     moved = (states["newest"], states["first"], states["uses"])
-    (move if compiled() else _move)(positions, run.times[events], *moved, elapsed, lateness)
+    (move if compiled() else _move)(positions, uses.times, *moved, elapsed, lateness)
     half_lives = np.array(HALF_LIVES_MS, dtype=np.float64)
     decays = np.exp2(-elapsed[:, None] / half_lives)
-    gains = np.repeat(run.weights[using][:, None].astype(np.float64), len(half_lives), axis=1)
+    gains = np.repeat(uses.weights[:, None].astype(np.float64), len(half_lives), axis=1)
     if len(late := np.flatnonzero(lateness)):
         gains[late] *= np.exp2(-lateness[late, None] / half_lives)
     kept = (states["sums"], states["sessions_count"], states["sessions"])
-    (use if compiled() else _use)(positions, run.sessions[events], decays, gains, *kept)
+    (use if compiled() else _use)(positions, uses.sessions, decays, gains, *kept)
 
 
 def _move(
@@ -174,15 +195,12 @@ def _take_pairs(states: States, pairs: Keys, within: str | None) -> None:
 
 
 def growth(times: Longs) -> tuple[Floats, Longs]:
-    """By what a weight of each time (n,) is larger at the begin of its block of BLOCK_MS, and the block.
-
-    Where the same time stands several times in a row, what is dear is done once.
-    """
-    first = np.flatnonzero(np.concatenate(([True], times[1:] != times[:-1])))
-    blocks, since = np.divmod(times[first], BLOCK_MS)
-    gains = np.exp2(since / RECENT_HALF_LIFE_MS).astype(np.float32)
-    counts = np.diff(first, append=len(times))
-    return np.repeat(gains, counts), np.repeat(blocks, counts)
+    """By what a weight of each time (n,) is larger at the begin of its block of BLOCK_MS, and the block."""
+    # Most often there is one block, and a division of integers is dear.
+    ends = {int(end) // BLOCK_MS for end in (times.min(), times.max())} if len(times) else set[int]()
+    blocks = np.full(len(times), ends.pop(), dtype=np.int64) if len(ends) == 1 else times // BLOCK_MS
+    gains: Floats = np.exp2((times - blocks * BLOCK_MS) / RECENT_HALF_LIFE_MS).astype(np.float32)
+    return gains, blocks
 
 
 def _pair(

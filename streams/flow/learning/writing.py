@@ -13,7 +13,7 @@ from sinks.base import Header, TopicRecords
 from sinks.partitioning import partitions_of
 from streams.flow.learning.records import PARTITION, STREAM, value_of
 from streams.flow.learning.said import Said
-from streams.items.signals import Floats, ItemSignals, Keys, Longs
+from streams.items.signals import NO_KEY, Floats, ItemSignals, Keys, Longs
 from streams.items.slots import Rows, Slots
 from streams.kernels.compiling import compiled
 from streams.kernels.items.records import spread
@@ -29,7 +29,7 @@ Numbers = npt.NDArray[np.uint32]
 class _Part(NamedTuple):
     """Of the signals of one partition (n,), in log order: the columns of its record, and more.
 
-    heads: (K,) index of the first signal of each item. first: (E,) of each event. sessions: (E,) as in the record.
+    heads: (K,) index of the first signal of each item. first: (E,) of each event. sessions: (U,) of the uses.
     """
 
     partition: int
@@ -106,10 +106,12 @@ class SignalWriter:
                 yield from self._values(signals, np.where(half, rows, np.int32(-1)), where, names)
 
     def _value(self, signals: ItemSignals, part: _Part, rows: Rows, names: Sequence[str]) -> bytes:
-        ids, known = self._catalog.item_ids, len(self._partitions)
-        found = [ids[row] if row < known else names[row - known] for row in rows[part.heads].tolist()]
-        columns = (signals.items[part.heads], signals.offsets[part.first], signals.times[part.first])
-        return value_of(found, (*columns, *part[3:]))
+        ids, known, heads = self._catalog.item_ids, len(self._partitions), rows[part.heads]
+        # Most often all are in the catalog.
+        id_of = ids.__getitem__ if heads.max() < known else (ids[:known] + list(names)).__getitem__
+        found = list(map(id_of, heads.tolist()))
+        of_events = signals.offsets[part.first], signals.times[part.first]
+        return value_of(found, signals.items[part.heads], of_events, part.sessions, part[4:])
 
 
 def _headers(source: TopicIdentity, partition: int) -> Sequence[Header]:
@@ -123,10 +125,10 @@ def _parts(signals: ItemSignals, rows: Rows, where: Rows, count: int) -> Iterato
         yield from _plainly(signals, rows, where)
         return
     columns = (signals.others, signals.weights, signals.sessions, signals.offsets)
-    begins, items, events, *found = spread(rows, where, count, *map(np.ascontiguousarray, columns))
+    begins, items, events, uses, *found = spread(rows, where, count, *map(np.ascontiguousarray, columns))
     for number, (begin, end) in enumerate(pairwise(begins.tolist())):
         if begin < end:
-            ends = (begin + items[number], *[begin + events[number]] * 2, *[end] * 4)
+            ends = (begin + items[number], begin + events[number], begin + uses[number], *[end] * 4)
             yield _Part(number, *(column[begin:last] for column, last in zip(found, ends, strict=True)))
 
 
@@ -138,7 +140,7 @@ def _plainly(signals: ItemSignals, rows: Rows, where: Rows) -> Iterator[_Part]:
         first = np.flatnonzero(np.diff(signals.offsets[own], prepend=-1))
         events = np.repeat(np.arange(len(first), dtype=np.uint32), np.diff(first, append=len(own)))
         heads, items = _heads(rows[own])
-        sessions = np.maximum.reduceat(signals.sessions[own], first)
+        sessions = signals.sessions[own][signals.others[own] == NO_KEY]
         columns = (signals.others[own], signals.weights[own], items.astype(np.uint32), events)
         yield _Part(number, own[heads], own[first], sessions, *columns)
 

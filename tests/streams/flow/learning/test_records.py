@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,31 @@ def test_what_is_written_is_read() -> None:
         for signals in (whole, said.signals)
     )
     assert ours == theirs
+
+
+@pytest.mark.parametrize("apart", [0, 1 << 31, 1 << 40])
+def test_times_may_be_far_apart(apart: int) -> None:
+    said, _, flow = written()
+    signals = replace(said.signals, times=said.signals.times + said.signals.offsets * apart)
+    found = read(SignalWriter(flow.catalog, TOPIC).groups(Said(signals, said.names), SOURCE, 2, 1))
+    assert [getattr(found[0][1].signals, name).tobytes() for name in COLUMNS] == [
+        getattr(signals, name).tobytes() for name in COLUMNS
+    ]
+
+
+def test_records_of_version_1_are_read() -> None:
+    said, _, flow = written()
+    (group,) = SignalWriter(flow.catalog, TOPIC).groups(said, SOURCE, 2, 1)
+    ((_, new),) = read([group])
+    head = {"version": 1, "items": new.ids, "events": len(new.offsets), "signals": len(new.items)}
+    text = orjson.dumps(head)
+    columns = (new.keys, new.offsets, new.times, new.sessions, new.others, new.weights, new.items, new.events)
+    old = b"".join((len(text).to_bytes(4, "little"), text, *(column.tobytes() for column in columns)))
+    ((_, found),) = read([replace(group, records=[(None, old)])])
+    assert [getattr(found.signals, name).tobytes() for name in COLUMNS] == [
+        getattr(new.signals, name).tobytes() for name in COLUMNS
+    ]
+    assert len(old) > 1.5 * len(group.records[0][1] or b"")
 
 
 def test_an_items_signals_stay_in_order() -> None:
@@ -126,7 +152,7 @@ def headers_and_value() -> tuple[list[tuple[str, bytes]], bytes]:
     lambda headers, value: (headers, value[:-1]),
     lambda headers, value: (headers, value + b"\0"),
     lambda headers, value: (headers, orjson.dumps({"user_id": "u"})),
-    lambda headers, value: (headers, value.replace(b'"version":1', b'"version":9')),
+    lambda headers, value: (headers, value.replace(b'"version":2', b'"version":9')),
     lambda headers, value: (headers, value[:-4] + b"\xff\xff\xff\xff"),
 ])  # fmt: skip
 def test_what_is_no_record_of_signals_is_told(change: Any) -> None:
