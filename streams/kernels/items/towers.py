@@ -122,3 +122,53 @@ def teach(
             step = rate / np.sqrt(in_squares[row]) * parts[h]
             for d in range(dim):
                 vector[d] = vector[d] - step * back[d]
+
+
+@kernel("i4:C1 i4:C1! i8:C1! i4:C1! i4:C1! f4:C3! f4:C2! f4:C2 f4:C2 f4:C1 f4:C1")
+def keep(
+    rows: Any,
+    places: Any,
+    counts: Any,
+    free: Any,
+    kept: Any,
+    vectors: Any,
+    squares: Any,
+    ins: Any,
+    outs: Any,
+    in_squares: Any,
+    out_squares: Any,
+) -> None:
+    """Copy what these rows (m,) are, each in a place of its own, where they have none yet.
+
+    places: (n,) place of each row, -1 for none. counts: (2,) places ever taken, and those of them that are free again,
+    which stand in `free` (c,). kept: (c,) row of each place. vectors: (c, 2, dim), squares: (c, 2) the copies.
+    """
+    dim = ins.shape[1]
+    for i in range(len(rows)):
+        row = rows[i]
+        if places[row] >= 0:
+            continue
+        if counts[1] > 0:
+            counts[1] = counts[1] - 1
+            place = free[counts[1]]
+        else:
+            place = np.int32(counts[0])
+            counts[0] = counts[0] + 1
+        places[row], kept[place] = place, row
+        squares[place, 0], squares[place, 1] = in_squares[row], out_squares[row]
+        for d in range(dim):
+            vectors[place, 0, d], vectors[place, 1, d] = ins[row, d], outs[row, d]
+
+
+@kernel("i4:C1 i4:C1 f4:C3 f4:C2 f4:C2 f4:C1!")
+def distances(rows: Any, places: Any, vectors: Any, ins: Any, outs: Any, found: Any) -> None:
+    """Add to `found` (m,) the squares of how far the vectors of these rows (m,) are from their copies (c, 2, dim).
+
+    places: (m,) of the copies, -1 for none.
+    """
+    for i in range(len(rows)):
+        row, place = rows[i], places[i]
+        if place >= 0:
+            for d in range(ins.shape[1]):
+                one, other = ins[row, d] - vectors[place, 0, d], outs[row, d] - vectors[place, 1, d]
+                found[i] = found[i] + (one * one + other * other)

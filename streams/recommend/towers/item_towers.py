@@ -22,12 +22,12 @@ SEED = 0
 class ItemTowers:
     """One `Towers` of each window. Vectors are those of the content plus what was learned, here and elsewhere.
 
-    Not thread-safe. uses: that they have learned from, all together.
+    Not thread-safe. uses: that they have learned from, all together. lessons: of these, since it was told last.
     """
 
     def __init__(self) -> None:
         self.each = tuple(Towers(DIM, fall=window.fall) for window in WINDOWS)
-        self.uses = 0
+        self.uses = self.lessons = 0
         self._rows = 0
         self._start: Floats = np.zeros((0, DIM), dtype=np.float32)
         # Uses of each row, here and elsewhere; and those since it was told last.
@@ -75,6 +75,7 @@ class ItemTowers:
             else:
                 towers.learn(history, used)
         self.uses += len(used)
+        self.lessons += len(used)
         self._known[list(used)] += 1
         if self._unsent is not None:
             for row in used:
@@ -86,16 +87,16 @@ class ItemTowers:
 
         most: rows, those that moved furthest; the others are told later.
         """
-        parts = self._unsent or ()
+        parts, self.lessons = self._unsent or (), 0
         own = np.fromiter(self._own, dtype=np.int32, count=len(self._own))
         rows: Rows = np.unique(np.concatenate((own, *(part.rows for part in parts))))
+        if most is not None and most < len(rows):
+            far = np.sum([part.distances(rows) for part in parts], axis=0)
+            rows = rows[np.sort(np.argpartition(-far, most)[:most])]
         vectors = np.zeros((len(rows), PARTS, DIM), dtype=np.float32)
         squares = np.zeros((len(rows), PARTS), dtype=np.float32)
         for place, part in enumerate(parts):
             vectors[:, 2 * place : 2 * place + 2], squares[:, 2 * place : 2 * place + 2] = part.moved(rows)
-        if most is not None and most < len(rows):
-            chosen = np.sort(np.argpartition(-np.einsum("nij,nij->n", vectors, vectors), most)[:most])
-            rows, vectors, squares = rows[chosen], vectors[chosen], squares[chosen]
         uses = np.array([self._own.pop(row, 0) for row in rows.tolist()], dtype=np.int64)
         told = TowerChanges(uses, squares, np.clip(vectors, -HIGHEST, HIGHEST).astype(np.float16))
         for place, part in enumerate(parts):

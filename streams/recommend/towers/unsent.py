@@ -5,31 +5,49 @@ from __future__ import annotations
 import numpy as np
 
 from streams.items.slots import doubled
-from streams.recommend.base import Floats, Rows
+from streams.kernels.compiling import compiled
+from streams.kernels.items import towers as kernels
+from streams.recommend.base import Floats, Longs, Rows
 from streams.recommend.towers.towers import Towers
 
 
 class Unsent:
-    """Keeps the vectors of the rows that moved as they were before. Costs memory for these rows alone."""
+    """Keeps copies of the vectors of the rows that moved, as they were before. Costs memory for these rows alone."""
 
     def __init__(self, towers: Towers) -> None:
         """towers: tells what it is about to move, from now on."""
         self._towers, towers.before = towers, self._keep
-        # Of each row of the towers its place below, -1 for none.
+        # Of each row of the towers the place of its copy, -1 for none.
         self._places: Rows = np.zeros(0, dtype=np.int32)
-        self._count = 0
-        self._rows: Rows = np.zeros(0, dtype=np.int32)
+        # As in `kernels.items.towers.keep`.
+        self._counts: Longs = np.zeros(2, dtype=np.int64)
+        self._free: Rows = np.zeros(0, dtype=np.int32)
+        self._kept: Rows = np.zeros(0, dtype=np.int32)
         self._vectors: Floats = np.zeros((0, 2, towers.dim), dtype=np.float32)
         self._squares: Floats = np.zeros((0, 2), dtype=np.float32)
 
     def __len__(self) -> int:
         """Rows that moved."""
-        return self._count
+        return int(self._counts[0] - self._counts[1])
 
     @property
     def rows(self) -> Rows:
         """(n,) the rows that moved, each once."""
-        return self._rows[: self._count]
+        kept = self._kept[: self._counts[0]]
+        return kept[kept >= 0]
+
+    def distances(self, rows: Rows) -> Floats:
+        """(n,) square of how far the two vectors of each row have moved since."""
+        self._grow(0)
+        found: Floats = np.zeros(len(rows), dtype=np.float32)
+        if compiled():
+            both = self._towers.ins, self._towers.outs
+            kernels.distances(rows, self._places[rows], self._vectors, *both, found)
+            return found
+        moved = self.moved(rows)[0]
+        for d in range(self._towers.dim):
+            found += moved[:, 0, d] ** 2 + moved[:, 1, d] ** 2
+        return found
 
     def moved(self, rows: Rows) -> tuple[Floats, Floats]:
         """(n, 2, dim) by how much the vectors of these rows have moved since, and (n, 2) AdaGrad's sums; else 0."""
@@ -45,7 +63,10 @@ class Unsent:
         there, places = self._found(rows)
         before = self._vectors[places], self._squares[places]
         self._towers.write(rows[there], before[0] + vectors[there], before[1] + squares[there])
-        self._forget(places)
+        self._places[rows[there]], self._kept[places] = -1, -1
+        first = int(self._counts[1])
+        self._counts[1] += len(places)
+        self._free[first : self._counts[1]] = places
 
     def rebase(self, rows: Rows, vectors: Floats, squares: Floats) -> None:
         """These rows are what is given (n, 2, dim), (n, 2), with what they moved since on top of it."""
@@ -60,34 +81,40 @@ class Unsent:
         self._vectors[places] += by[there, None]
 
     def _found(self, rows: Rows) -> tuple[Rows, Rows]:
-        """Which of the rows are kept, and where."""
-        self._grow()
+        """Which of the rows have copies, and where."""
+        self._grow(0)
         places = self._places[rows]
         there = np.flatnonzero(places >= 0).astype(np.int32)
         return there, places[there]
 
     def _keep(self, rows: Rows) -> None:
-        self._grow()
-        new = rows[self._places[rows] < 0]
-        if len(new):
-            self._enter(np.unique(new), *self._towers.read(np.unique(new)))
+        self._grow(len(rows))
+        own = self._towers
+        state = (self._places, self._counts, self._free, self._kept, self._vectors, self._squares)
+        now = own.ins, own.outs, own.in_squares, own.out_squares
+        if compiled():
+            kernels.keep(np.ascontiguousarray(rows), *state, *now)
+        else:
+            self._keep_plainly(rows)
 
-    def _enter(self, rows: Rows, vectors: Floats, squares: Floats) -> None:
-        first, self._count = self._count, self._count + len(rows)
-        for name, given in (("_rows", rows), ("_vectors", vectors), ("_squares", squares)):
-            kept = doubled(getattr(self, name), self._count)
-            kept[first : self._count] = given
-            setattr(self, name, kept)
-        self._places[rows] = np.arange(first, self._count, dtype=np.int32)
+    def _keep_plainly(self, rows: Rows) -> None:
+        """`kernels.keep` without compiled code."""
+        for row in rows.tolist():
+            if self._places[row] >= 0:
+                continue
+            if self._counts[1] > 0:
+                self._counts[1] -= 1
+                place = int(self._free[self._counts[1]])
+            else:
+                place = int(self._counts[0])
+                self._counts[0] += 1
+            self._places[row], self._kept[place] = place, row
+            one = np.array([row], dtype=np.int32)
+            self._vectors[place], self._squares[place] = (part[0] for part in self._towers.read(one))
 
-    def _forget(self, places: Rows) -> None:
-        left = np.ones(self._count, dtype=np.bool_)
-        left[places] = False
-        rows, vectors = self.rows[left], self._vectors[: self._count][left]
-        squares = self._squares[: self._count][left]
-        self._places[self.rows], self._count = -1, 0
-        self._enter(rows, vectors, squares)
-
-    def _grow(self) -> None:
-        if len(self._places) < len(self._towers):
-            self._places = doubled(self._places, len(self._towers), fill=-1)
+    def _grow(self, more: int) -> None:
+        """Have a place for each row of the towers, and room for so many more copies."""
+        self._places = doubled(self._places, len(self._towers), fill=-1)
+        if (needed := int(self._counts[0]) + more) > len(self._kept):
+            for name in ("_free", "_kept", "_vectors", "_squares"):
+                setattr(self, name, doubled(getattr(self, name), needed))

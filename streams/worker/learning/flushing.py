@@ -53,8 +53,7 @@ class ItemFlusher:
     def idle(self) -> bool:
         """True where nothing is to be written or under way; any thread."""
         parts = list(self.learn.partitions.values())
-        busy = any(part.has_changed or part.deliveries.under_way for part in parts)
-        return not busy and not self.towers.unsent
+        return not any(part.has_changed or part.deliveries.under_way for part in parts)
 
     async def run(self) -> None:
         """For ever. What was written last is delivered before the next is written: so a slow broker is given less.

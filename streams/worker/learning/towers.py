@@ -32,8 +32,10 @@ from streams.worker.learning.newest import Newest
 
 log = logging.getLogger(__name__)
 
-# Items of which a worker tells at once, those that moved furthest: nearly all items move a little in a second.
-MOST_TOLD = 1000
+# Items of which a worker tells at once, those that moved furthest: so many, and so many more for each use that it has
+# learned from meanwhile, but no more than these. A use moves some hundred items, nearly all of them a little, and each
+# that is told costs 5 KB in topics.
+TOLD, TOLD_PER_USE, MOST_TOLD = 20, 4, 1000
 # Of a worker's records that are under way the newest so many are on top of what is followed.
 UNDER_WAY = 512
 
@@ -113,7 +115,8 @@ class SharedTowers(NoTowers):
         return found
 
     def _tell(self, partitions: int, whole: bool) -> list[Delivery]:
-        rows, changes = self.towers.take(None if whole else MOST_TOLD)
+        most = min(MOST_TOLD, TOLD + TOLD_PER_USE * self.towers.lessons)
+        rows, changes = self.towers.take(None if whole else most)
         ids, keys = [self._catalog.item_ids[row] for row in rows.tolist()], self._catalog.keys[rows]
         where, found = partitions_of([name.encode() for name in ids], partitions), list[Delivery]()
         for group, own in self._writer.groups(ids, keys, where, changes):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from streams.items.towers import DIM, TOWERS_DTYPE, WINDOWS, TowerChanges, add
+from streams.kernels.compiling import compiled, numpy_only
 from streams.recommend.catalog import Catalog
 from streams.recommend.sources.two_tower import NAMES, TwoTowerSource
 from streams.recommend.towers.item_towers import ItemTowers
@@ -138,6 +139,25 @@ def test_those_that_moved_furthest_are_told_first_and_the_others_later() -> None
     assert (made.unsent, len(made.take()[0])) == (0, 0)
     np.testing.assert_allclose(vectors(towers(items)) + kept["sums"], vectors(made), atol=1e-6)
     assert kept["uses"].sum() == 40
+
+
+def test_without_compiled_code_the_same_is_told() -> None:
+    def told() -> list[tuple[list[int], TowerChanges]]:
+        made, found = towers(catalog()), list[tuple[list[int], TowerChanges]]()
+        for seed in range(4):
+            teach(made, seed, uses=15)
+            rows, changes = made.take(9)
+            found.append((rows.tolist(), changes))
+        return [*found, ([], made.take()[1])]
+
+    assert compiled()
+    ours = told()
+    with numpy_only():
+        theirs = told()
+    for (rows, one), (others, other) in zip(ours, theirs, strict=True):
+        assert rows == others
+        for name in ("uses", "squares", "vectors"):
+            assert getattr(one, name).tobytes() == getattr(other, name).tobytes()
 
 
 def test_an_item_with_another_content_keeps_what_it_has_learned() -> None:
