@@ -30,10 +30,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import orjson
 
 from sinks.base import TopicRecords
 from streams.events.records import SourceRecord
+from streams.flow.learning.packed import pack, unpack, unpack_head
 from streams.items.fold import Numbers
 from streams.items.signals import Floats, Keys, Longs
 from streams.kernels.compiling import compiled
@@ -80,11 +80,8 @@ def value_of(
     columns: list[npt.NDArray[Any]] = [keys, sessions, table, *since, bits.astype(np.uint32).view(np.float32)]
     columns += [of_others, of_weights - np.uint32(1), items, events]
     head = {"version": VERSION, "items": ids, **counts, "first": begins[0], "begin": begins[1], "wide": wide}
-    text = orjson.dumps(head)
-    text += b" " * (-(len(text) + 4) % 8)
     kinds = [kind for kind, _ in _layout(len(ids), head)]
-    packed = [column.astype(kind, copy=False).tobytes() for column, kind in zip(columns, kinds, strict=True)]
-    return b"".join((len(text).to_bytes(4, "little"), text, *packed))
+    return pack(head, zip(kinds, columns, strict=True))
 
 
 def _layout(items: int, head: Mapping[str, Any]) -> list[tuple[str, int]]:
@@ -144,25 +141,14 @@ def read_signals(record: SourceRecord) -> SaidOfItems:
 
 def _columns(value: bytes) -> tuple[list[str], list[Any]]:
     """The ids, and what else a SaidOfItems has of items, events and signals."""
-    size = int.from_bytes(value[:4], "little")
-    head = orjson.loads(value[4 : 4 + size])
+    head, begin = unpack_head(value)
     ids, version = list(map(str, head["items"])), head["version"]
     if version not in (1, VERSION):
         raise ValueError(f"version {version}")
     if version == VERSION:
-        return ids, _widened(head, _read(value, 4 + size, _layout(len(ids), head)))
+        return ids, _widened(head, unpack(value, begin, _layout(len(ids), head)))
     counts = zip((OF_ITEMS, OF_EVENTS, OF_SIGNALS), (len(ids), head["events"], head["signals"]), strict=True)
-    return ids, _read(value, 4 + size, [(kind, count) for kinds, count in counts for kind in kinds])
-
-
-def _read(value: bytes, at: int, layout: Sequence[tuple[str, int]]) -> list[npt.NDArray[Any]]:
-    columns = list[npt.NDArray[Any]]()
-    for kind, count in layout:
-        columns.append(np.frombuffer(value, kind, count, at))
-        at += columns[-1].nbytes
-    if at != len(value):
-        raise ValueError(f"{len(value)} bytes, not {at}")
-    return columns
+    return ids, unpack(value, begin, [(kind, count) for kinds, count in counts for kind in kinds])
 
 
 def _widened(head: Mapping[str, Any], columns: Sequence[npt.NDArray[Any]]) -> list[Any]:

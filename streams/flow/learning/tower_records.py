@@ -17,14 +17,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import orjson
 
 from sinks.base import TopicRecords
 from streams.events.records import SourceRecord
+from streams.flow.learning.packed import pack, unpack, unpack_head
 from streams.flow.learning.records import NoSignalsError
 from streams.items.signals import Keys, Longs
 from streams.items.towers import DIM, PARTS, TowerChanges
@@ -67,16 +65,10 @@ class TowerWriter:
 
 def _value(ids: Sequence[str], keys: Keys, changes: TowerChanges) -> bytes:
     moved = (changes.squares > 0) | (changes.vectors != 0).any(axis=2)
-    text = orjson.dumps({"version": VERSION, "items": ids, "vectors": int(moved.sum())})
-    text += b" " * (-(len(text) + 4) % 8)
-    columns = (
-        keys.astype("<u8"),
-        changes.uses.astype("<i8"),
-        changes.squares[moved].astype("<f4"),
-        changes.vectors[moved].astype("<f2"),
-        (moved * BITS).sum(axis=1).astype(np.uint8),
-    )
-    return b"".join((len(text).to_bytes(4, "little"), text, *(column.tobytes() for column in columns)))
+    of_vectors = changes.squares[moved], changes.vectors[moved]
+    columns = (keys, changes.uses, *of_vectors, (moved * BITS).sum(axis=1))
+    head = {"version": VERSION, "items": ids, "vectors": int(moved.sum())}
+    return pack(head, zip(COLUMNS, columns, strict=True))
 
 
 def read_towers(record: SourceRecord) -> SaidOfTowers | None:
@@ -93,21 +85,14 @@ def read_towers(record: SourceRecord) -> SaidOfTowers | None:
 
 
 def _read(value: bytes) -> tuple[list[str], Keys, TowerChanges]:
-    size = int.from_bytes(value[:4], "little")
-    head = orjson.loads(value[4 : 4 + size])
+    head, begin = unpack_head(value)
     if head["version"] != VERSION:
         raise ValueError(f"version {head['version']}")
-    ids, count, at = list(map(str, head["items"])), int(head["vectors"]), 4 + size
+    ids, count = list(map(str, head["items"])), int(head["vectors"])
     if len(set(ids)) < len(ids):
         raise ValueError("an item stands there twice")
-    columns: list[npt.NDArray[Any]] = []
     lengths = (len(ids), len(ids), count, count * DIM, len(ids))
-    for kind, length in zip(COLUMNS, lengths, strict=True):
-        columns.append(np.frombuffer(value, kind, length, at))
-        at += columns[-1].nbytes
-    if at != len(value):
-        raise ValueError(f"{len(value)} bytes, not {at}")
-    keys, uses, grown, vectors, which = columns
+    keys, uses, grown, vectors, which = unpack(value, begin, list(zip(COLUMNS, lengths, strict=True)))
     moved = (which[:, None] & BITS) != 0
     squares = np.zeros((len(ids), PARTS), dtype=np.float32)
     changes = np.zeros((len(ids), PARTS, DIM), dtype=np.float16)
