@@ -13,9 +13,7 @@ from streams.recommend.catalog import Catalog
 from streams.recommend.finding.finder import Finder
 from streams.recommend.learned.columns import Columns
 from streams.recommend.learned.segments import segments
-from streams.recommend.sources.reading import NOTHING, distinct, stacked
-
-NO_ROWS: Rows = np.zeros(0, dtype=np.int32)
+from streams.recommend.sources.reading import NO_ROWS, NOTHING, distinct, stacked
 
 
 @dataclass(frozen=True, slots=True)

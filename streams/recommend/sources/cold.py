@@ -14,7 +14,7 @@ from streams.recommend.catalog import Catalog
 from streams.recommend.finding.finder import Finder
 from streams.recommend.nearest.products import Products
 from streams.recommend.sources.asked import Asked
-from streams.recommend.sources.reading import NOTHING, counting_vectors, largest_products, top
+from streams.recommend.sources.reading import NO_ROWS, NOTHING, counting_vectors, largest_products, top
 
 NAME = "cold"
 FOUND = 60
@@ -56,7 +56,7 @@ class ColdSource(Finder):
         queries, user = self._query(catalog, queries, user)
         vectors, k, uses = self._vectors(catalog, queries, user), max(k, self._found), self._table.uses
         if not self._table.latest or not vectors.any():
-            return np.zeros(0, dtype=np.int32)
+            return NO_ROWS
         if compiled():
             return self._products.best(catalog, queries, user, out, k, uses)[0]
         rows = np.flatnonzero(~out & (uses < COLD_BELOW)).astype(np.int32)

@@ -9,12 +9,11 @@ from streams.items.table import LISTS, RECENT, ItemTable
 from streams.kernels.compiling import compiled
 from streams.kernels.requests import decays, neighbours
 from streams.recommend.base import Floats, Queries, Rows
-from streams.recommend.catalog import Catalog
-from streams.recommend.finding.finder import Finder
+from streams.recommend.finding.gathering import Gathering
 from streams.recommend.finding.sums import Sums
 from streams.recommend.learned import arithmetic
 from streams.recommend.sources.asked import Asked
-from streams.recommend.sources.reading import each_once, moment
+from streams.recommend.sources.reading import each_once, fades, moment
 
 # Of each score: the last so many items, of which the next older one counts so much of the one after it.
 WINDOWS = ((1, 1.0), (3, 1.0), (10, 0.8), (30, 0.9), (256, 1.0))
@@ -24,17 +23,11 @@ FOUND = 220
 FAINT = np.float32(1e-30)
 
 
-def _steps() -> Floats:
-    """(256, 5) what the k-th newest item counts in each window."""
-    ages = np.arange(max(last for last, _ in WINDOWS))
-    steps = np.stack([np.where(ages < last, fall**ages, 0.0) for last, fall in WINDOWS], axis=1)
-    return np.ascontiguousarray(steps, dtype=np.float32)
+# (256, 5) what the k-th newest item counts in each window.
+STEPS = fades(WINDOWS, max(last for last, _ in WINDOWS))
 
 
-STEPS = _steps()
-
-
-class NeighbourSource(Finder):
+class NeighbourSource(Gathering):
     """The neighbours of the user's last items in both lists.
 
     The score of item j in a window: sum over the user's last items i_0, i_1, … of
@@ -48,17 +41,7 @@ class NeighbourSource(Finder):
 
         asked: shared with other sources.
         """
-        self._table, self._found, self._asked = table, found, asked or Asked()
-        self._sums = Sums(len(NAMES))
-
-    def find(self, catalog: Catalog, queries: Queries, user: int, k: int) -> Rows:
-        """See `Finder.find`."""
-        out = self._asked.banned(catalog, queries, user)
-        return self._gathered(queries, user).best(out, max(k, self._found))
-
-    def tell(self, catalog: Catalog, queries: Queries, user: int, rows: Rows, said: Floats) -> None:
-        """See `Finder.tell`."""
-        self._gathered(queries, user).tell(rows, said)
+        super().__init__(table, found, len(NAMES), asked)
 
     def _gathered(self, queries: Queries, user: int) -> Sums:
         """The sums of one user."""

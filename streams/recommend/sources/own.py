@@ -12,7 +12,7 @@ from streams.kernels.compiling import compiled
 from streams.kernels.requests import decays
 from streams.recommend.base import Floats, Queries, Rows
 from streams.recommend.catalog import Catalog
-from streams.recommend.finding.finder import Finder
+from streams.recommend.finding.gathering import Gathering
 from streams.recommend.finding.sums import Sums
 from streams.recommend.learned import arithmetic
 from streams.recommend.learned.arithmetic import Doubles
@@ -29,7 +29,7 @@ CHOOSING = 2
 FOUND = 150
 
 
-class OwnSource(Finder):
+class OwnSource(Gathering):
     """The user's remembered items. Their scores: uses, decayed at each of HALF_LIVES_DAYS, and the number of uses; and
     this number times how often users come back to the item, which it learns where it is told what users used next.
     """
@@ -41,8 +41,8 @@ class OwnSource(Finder):
 
         asked: shared with other sources.
         """
-        self._table, self._found, self._asked = table, found, asked or Asked()
-        self._sums, self._returns = Sums(len(SUMS)), Returns()
+        super().__init__(table, found, len(SUMS), asked)
+        self._returns = Returns()
 
     def find(self, catalog: Catalog, queries: Queries, user: int, k: int) -> Rows:
         """See `Finder.find`."""
@@ -56,7 +56,7 @@ class OwnSource(Finder):
     def tell(self, catalog: Catalog, queries: Queries, user: int, rows: Rows, said: Floats) -> None:
         """See `Finder.tell`."""
         uses = len(SUMS) - 1
-        self._gathered(queries, user).tell(rows, said[: len(SUMS)])
+        super().tell(catalog, queries, user, rows, said[: len(SUMS)])
         said[-1] = said[uses] * self._returns.rates(rows)
 
     def learn(self, catalog: Catalog, queries: Queries, used: Sequence[Collection[int]]) -> None:

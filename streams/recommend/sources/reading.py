@@ -15,6 +15,7 @@ from streams.recommend.catalog import Catalog
 from streams.recommend.exact import dots
 
 NOTHING = np.float32(np.nan)
+NO_ROWS: Rows = np.zeros(0, dtype=np.int32)
 
 
 def moment(queries: Queries, user: int, table: ItemTable) -> int:
@@ -68,6 +69,14 @@ def counting_vectors(queries: Queries, user: int) -> Floats:
     if len(vectors) > 1 and (some := vectors.any(axis=1)).any():
         vectors = vectors[some]
     return np.ascontiguousarray(vectors, dtype=np.float32)
+
+
+def fades(windows: Sequence[tuple[int, float]], most: int) -> Floats:
+    """(most, windows) what the k-th newest of so many items counts. windows: of each, its last items, and what the next
+    older one counts of the one after it."""
+    ages = np.arange(most)
+    found = np.stack([np.where(ages < last, fall**ages, 0.0) for last, fall in windows], axis=1)
+    return np.ascontiguousarray(found, dtype=np.float32)
 
 
 def top(values: Floats, rows: Rows, k: int) -> Longs:

@@ -21,11 +21,11 @@ class Returns:
 
     def learn(self, known: Rows, used: Collection[int]) -> None:
         """A user who had used the rows `known` (h,) has used these."""
-        before, rows = set(known.tolist()), max(used, default=-1) + 1
+        rows = max(used, default=-1) + 1
         if rows > len(self._counts):
             self._counts = doubled(self._counts, rows)
         for row in used:
-            self._counts[row] += (row in before, 1)
+            self._counts[row] += (row in known, 1)
 
     def rates(self, rows: Rows) -> Floats:
         """(c,) the share of uses that were a return, of these rows; between 0 and 1."""

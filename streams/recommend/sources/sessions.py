@@ -13,8 +13,7 @@ from streams.items.table import ItemTable
 from streams.kernels.compiling import compiled
 from streams.kernels.requests import sessions
 from streams.recommend.base import Floats, Queries, Rows
-from streams.recommend.catalog import Catalog
-from streams.recommend.finding.finder import Finder
+from streams.recommend.finding.gathering import Gathering
 from streams.recommend.finding.sums import Sums
 from streams.recommend.sources.asked import Asked
 from streams.recommend.sources.reading import each_once, top
@@ -28,7 +27,7 @@ FALL, LAST = 0.9, 32
 STEPS = (FALL ** np.arange(LAST)).astype(np.float32)
 
 
-class SessionSource(Finder):
+class SessionSource(Gathering):
     """The score of an item: the sum of the similarities of the NEAREST sessions that had it.
 
     A session is as similar as the sum of FALL^k over those of the user's last items that it had. Of equally similar
@@ -39,19 +38,10 @@ class SessionSource(Finder):
 
     def __init__(self, table: ItemTable, found: int = FOUND, asked: Asked | None = None) -> None:
         """found: candidates, at least. asked: shared with other sources."""
-        self._table, self._found, self._sums, self._asked = table, found, Sums(1), asked or Asked()
+        super().__init__(table, found, 1, asked)
         # Places for the sessions of LAST items, twice as many as there can be.
         self._keys: Keys = np.zeros(2 * LAST * SESSIONS, dtype=np.uint64)
         self._similarities = np.zeros(len(self._keys), dtype=np.float32)
-
-    def find(self, catalog: Catalog, queries: Queries, user: int, k: int) -> Rows:
-        """See `Finder.find`."""
-        out = self._asked.banned(catalog, queries, user)
-        return self._gathered(queries, user).best(out, max(k, self._found))
-
-    def tell(self, catalog: Catalog, queries: Queries, user: int, rows: Rows, said: Floats) -> None:
-        """See `Finder.tell`."""
-        self._gathered(queries, user).tell(rows, said)
 
     def _gathered(self, queries: Queries, user: int) -> Sums:
         """The sums of one user."""

@@ -10,23 +10,14 @@ from streams.recommend.base import Floats, Queries, Rows
 from streams.recommend.catalog import Catalog
 from streams.recommend.finding.finder import Finder
 from streams.recommend.sources.asked import Asked
-from streams.recommend.sources.reading import NOTHING
+from streams.recommend.sources.reading import NO_ROWS, NOTHING, fades
 
 # Of each mean: the last so many items, of which the next older one counts so much of the one after it.
 WINDOWS = ((1, 1.0), (10, 0.8))
 LAST = kernels.ROOM
 NAMES = (*(f"similar_{last}" for last, _ in WINDOWS), "similar_most")
-NONE: Rows = np.zeros(0, dtype=np.int32)
-
-
-def _parts() -> Floats:
-    """(2, LAST) what the product with the k-th newest item counts in each mean of LAST items."""
-    ages = np.arange(LAST)
-    found = np.stack([np.where(ages < last, fall**ages, 0.0) for last, fall in WINDOWS])
-    return np.ascontiguousarray(found, dtype=np.float32)
-
-
-PARTS = _parts()
+# (2, LAST) what the product with the k-th newest item counts in each mean of LAST items.
+PARTS = np.ascontiguousarray(fades(WINDOWS, LAST).T)
 
 
 class SimilarSource(Finder):
@@ -45,7 +36,7 @@ class SimilarSource(Finder):
 
     def find(self, catalog: Catalog, queries: Queries, user: int, k: int) -> Rows:
         """None. See `Finder.find`."""
-        return NONE
+        return NO_ROWS
 
     def tell(self, catalog: Catalog, queries: Queries, user: int, rows: Rows, said: Floats) -> None:
         """See `Finder.tell`; of a user without an item it says nothing."""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-
-import numpy as np
+from collections.abc import Collection, Sequence
 
 from streams.items.towers import WINDOWS
-from streams.recommend.base import Candidates, Floats, Queries, Rows
+from streams.recommend.base import Floats, Queries, Rows
 from streams.recommend.catalog import Catalog
+from streams.recommend.finding.finder import Finder
 from streams.recommend.sources.asked import Asked
-from streams.recommend.sources.reading import NOTHING, said_of
+from streams.recommend.sources.reading import NO_ROWS, NOTHING
 from streams.recommend.towers.item_towers import ItemTowers
 
 NAMES = tuple(window.name for window in WINDOWS)
@@ -19,43 +18,39 @@ NAMES = tuple(window.name for window in WINDOWS)
 SILENT = 2000
 
 
-class TwoTowerSource:
+class TwoTowerSource(Finder):
     """Scores the candidates of others by the towers of each window; it finds none of its own.
 
     It learns where it is told what users used next. Before enough uses were learned from, here or elsewhere, it says
     nothing: the ranker may have learned elsewhere what to think of it.
     """
 
+    names = NAMES
+
     def __init__(self, silent: int = SILENT, asked: Asked | None = None) -> None:
         """silent: uses before which it says nothing. asked: shared with other sources."""
         self._silent, self._asked = silent, asked or Asked()
         self.towers = ItemTowers()
 
-    def candidates(self, catalog: Catalog, queries: Queries, k: int) -> Candidates:
-        """None. See `CandidateSource.candidates`."""
-        nothing = np.zeros((len(queries), 0), dtype=np.float32)
-        return Candidates(nothing.astype(np.int32), dict.fromkeys(NAMES, nothing))
+    def find(self, catalog: Catalog, queries: Queries, user: int, k: int) -> Rows:
+        """None. See `Finder.find`."""
+        return NO_ROWS
 
-    def scores(self, catalog: Catalog, queries: Queries, rows: Rows) -> Mapping[str, Floats]:
-        """See `recommend.base.Scorer`; of a user without an item it says nothing."""
-        said = np.full((len(NAMES), *rows.shape), NOTHING, dtype=np.float32)
-        histories = self._histories(catalog, queries)
-        if self.towers.uses < self._silent:
-            return said_of(rows, NAMES, said)
-        for place, (own, history) in enumerate(zip(self.towers.each, histories, strict=True)):
-            for user, newest in enumerate(history):
-                there = rows[user] >= 0
-                if len(newest):
-                    said[place, user, there] = own.products(own.interest(newest), rows[user, there])
-        return said_of(rows, NAMES, said)
+    def tell(self, catalog: Catalog, queries: Queries, user: int, rows: Rows, said: Floats) -> None:
+        """See `Finder.tell`; of a user without an item it says nothing."""
+        said[...] = NOTHING
+        histories = self._histories(catalog, queries, user)
+        if self.towers.uses >= self._silent and len(histories[0]):
+            for place, (own, newest) in enumerate(zip(self.towers.each, histories, strict=True)):
+                said[place] = own.products(own.interest(newest), rows)
 
     def learn(self, catalog: Catalog, queries: Queries, used: Sequence[Collection[int]]) -> None:
         """See `Learner.learn`."""
-        for *newest, rows in zip(*self._histories(catalog, queries), used, strict=True):
-            self.towers.learn(newest, rows)
+        for user, rows in enumerate(used):
+            self.towers.learn(self._histories(catalog, queries, user), rows)
 
-    def _histories(self, catalog: Catalog, queries: Queries) -> list[list[Rows]]:
-        """For each window, each user's last items, newest first. The towers have a row for each item then."""
-        newest = self._asked.newest(queries, max(window.last for window in WINDOWS))
+    def _histories(self, catalog: Catalog, queries: Queries, user: int) -> list[Rows]:
+        """For each window, the user's last items, newest first. The towers have a row for each item then."""
         self.towers.follow(catalog)
-        return [[own[: window.last][own[: window.last] >= 0] for own in newest] for window in WINDOWS]
+        newest = self._asked.items(queries, user, max(window.last for window in WINDOWS))
+        return [newest[: window.last] for window in WINDOWS]

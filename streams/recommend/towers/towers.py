@@ -181,7 +181,7 @@ def _mixed(h: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
 
 def _dots(one: Floats, others: Floats) -> Floats:
     """(c,) of (dim,) and (c, dim), added up as the kernel does."""
-    terms = (others * one).reshape(len(others), -1, kernels.LANES)
+    terms = (others * one).reshape(len(others), len(one) // kernels.LANES, kernels.LANES)
     lanes: Floats = np.zeros((len(others), kernels.LANES), dtype=np.float32)
     for part in range(terms.shape[1]):
         lanes += terms[:, part]
