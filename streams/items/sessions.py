@@ -8,7 +8,7 @@ from streams.items.layout import SESSIONS
 from streams.items.signals import NO_KEY, Keys, Longs
 from streams.items.slots import Rows, doubled, plain_slot
 from streams.kernels.compiling import compiled
-from streams.kernels.items.table import exchange, list_items, rehash
+from streams.kernels.items.table import exchange, rehash
 
 
 class Sessions:
@@ -45,12 +45,10 @@ class Sessions:
     def items(self, keys: Keys, most: int) -> tuple[Rows, Longs]:
         """Rows of the items of these sessions (n,), one session after the other, and where each one's end (n,).
 
-        Of each session at most `most`: those that came into it last come first.
+        Of each session at most `most`: those that came into it last come first. `kernels.requests.sessions` has the
+        compiled loop.
         """
         rows, ends = np.empty(len(keys) * most, dtype=np.int32), np.empty(len(keys), dtype=np.int64)
-        if compiled():
-            list_items(np.ascontiguousarray(keys), self.slots, self.heads, self.nodes, most, rows, ends)
-            return rows[: ends[-1] if len(ends) else 0], ends
         number = 0
         for i, key in enumerate(keys.tolist()):
             slot, end = plain_slot(self.slots, key), number + most

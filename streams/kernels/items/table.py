@@ -103,21 +103,6 @@ def rehash(old: Any, old_heads: Any, slots: Any, heads: Any) -> int:
     return moved
 
 
-@kernel("u8:C1 u8:C1 i4:C1 i4:C2 i8 i4:C1! i8:C1!")
-def list_items(keys: Any, slots: Any, heads: Any, nodes: Any, most: int, rows: Any, ends: Any) -> None:
-    """Write the items of each session (n,) one after the other into `rows`, at most `most` of each: those that came
-    in last first; and where each session's end."""
-    n = 0
-    for i in range(len(keys)):
-        slot, end = _slot(slots, keys[i]), n + most
-        node = heads[slot] if slots[slot] != 0 and keys[i] != 0 else np.int32(0)
-        while node > 0 and n < end:
-            rows[n] = nodes[node, 0]
-            n += 1
-            node = nodes[node, 1]
-        ends[i] = n
-
-
 @helper
 def _among(leaders: Any, count: int, row: int) -> int:
     """Where a row stands among the first `count`; -1 where it does not."""
