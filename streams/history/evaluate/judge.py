@@ -43,9 +43,11 @@ class Judge:
         progress: Callable[[int, int], None] = lambda done, total: None,
         every: int = 1,
         kinds: ListKinds | None = None,
+        resident: Callable[[], int] = lambda: 0,
     ) -> None:
         """k: items asked for. watch: is told each scored visit's number and answer (<= k,). progress: visits, of all.
-        every: ask about each so-many-th visit of the scored half alone. kinds: looks at each answer, too.
+        every: ask about each so-many-th visit of the scored half alone. kinds: looks at each answer, too. resident:
+        the process's memory in bytes, asked before and after; `resident_bytes` takes as long as many visits.
 
         Raises ValueError where k is below 20, for the marks look at so many items.
         """
@@ -53,6 +55,7 @@ class Judge:
             raise ValueError(f"k must be at least {LONG}, for the marks look at so many items, not {k}")
         self.stream, self.task, self.k = stream, task, k
         self._watch, self._progress, self._every, self._kinds = watch, progress, every, kinds
+        self._resident = resident
         self._memory = Memory(stream.items, stream.users)
         self._scored: list[tuple[int, int, int]] = []
         self._marks: list[tuple[float, ...]] = []
@@ -65,7 +68,7 @@ class Judge:
 
     def run(self, contender: Contender) -> Judged:
         """Judge it. Raises ContractError, and ValueError where the visits are out of order."""
-        before, visits, told = resident_bytes(), self.stream.visits, 0
+        before, visits, told = self._resident(), self.stream.visits, 0
         # Asked once: to compare with a protocol takes as long as many a baseline's ranking.
         self._rater = contender if self.stream.rated and isinstance(contender, Rater) else None
         clock, cpu = time.perf_counter(), time.process_time()
@@ -80,7 +83,7 @@ class Judge:
                 told = group.stop
                 self._progress(told, len(visits))
         share = (time.process_time() - cpu) / max(time.perf_counter() - clock, 1e-9)
-        return self._close(contender.name, resident_bytes() - before, share)
+        return self._close(contender.name, self._resident() - before, share)
 
     def _ask(self, contender: Contender, number: int, visit: Visit) -> None:
         used = self._memory.used(visit.user)

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 from streams.history.evaluate.asked import AfterVisit
 from streams.history.evaluate.contenders import Builder, lives, needs_vectors
-from streams.history.evaluate.judge import Judge, Task
+from streams.history.evaluate.judge import Judge, Task, resident_bytes
 from streams.history.evaluate.judged import Judged
 from streams.history.evaluate.live.contender import Circumstances
 from streams.history.evaluate.live.questions import Frozen
@@ -107,8 +107,10 @@ class Run:
             contender = self._builder.build(one.name, parameters)
             if plan.after_visit:
                 contender = AfterVisit(contender, self._stream, plan.task, plan.k)
-            kinds = self._kinds()
-            judged = Judge(self._stream, plan.task, plan.k, progress=tell, kinds=kinds).run(contender)
+            judge = Judge(
+                self._stream, plan.task, plan.k, progress=tell, kinds=self._kinds(), resident=resident_bytes
+            )
+            judged = judge.run(contender)
         return replace(judged, name=one.label), parameters
 
     def _kinds(self) -> ListKinds:
