@@ -6,6 +6,7 @@ import os
 import platform
 import sys
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from math import exp, lgamma, log
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,13 @@ def _cell(failures: int, trials: int, most: int) -> str:
     return f"{failures}" if trials == most else f"{failures} of {trials:,}"
 
 
+def _kind(row: Mapping[str, Any]) -> str:
+    """Of which table a row is."""
+    if row["fault"].startswith("items:"):
+        return "items"
+    return "state" if row["invariant"].startswith(("I", "harness")) else row["invariant"]
+
+
 def machine() -> str:
     """What it ran on, in words."""
     return f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
@@ -95,10 +103,9 @@ def machine() -> str:
 def main() -> None:
     """Write the report; exit status 1 where an invariant was breached."""
     rows = newest([orjson.loads(line) for line in RESULTS.read_bytes().splitlines()])
-    groups: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
+    groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in rows:  # faults that were checked for the same things share a table
-        kind = "state" if row["invariant"].startswith(("I", "harness")) else row["invariant"]
-        groups[kind,].append(row)
+        groups[_kind(row)].append(row)
     text = HEAD.format(date=rows[-1]["run"][:10], machine=machine())
     TARGET.write_text(text + "\n\n".join("\n".join(table(group)) for group in groups.values()) + "\n")
     breached = sum(row["failures"] for row in rows)
