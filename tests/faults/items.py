@@ -33,6 +33,8 @@ class Learned(Deployment):
         topics = self.settings.topics
         # Newest state of each item, with what says how new it is; progress by partition; and what is shown.
         self.states: dict[str, Any] = {}
+        # What stands behind the row of each of these states.
+        self.tails: dict[str, bytes] = {}
         self.progress: dict[int, dict[str, Any]] = {}
         self.shown: dict[str, Any] = {}
         # Items of distinct events that count, by event id; read from the canonical topic.
@@ -46,13 +48,17 @@ class Learned(Deployment):
         state, learned = self._items.values()
         for message in state.messages():
             self._state(message)
-        messages = learned.messages()
+        messages = self.show(learned.messages())
         rows, at = read_learned([message.value() for message in messages])
         assert len(at) == len(messages)
         for message, row in zip(messages, rows, strict=True):
-            self._newer(self.shown, message.key().decode(), row, ORDER)
+            self.newer(self.shown, message.key().decode(), row, ORDER)
         for message in self._canonical.messages():
             self._use(message.value())
+
+    def show(self, messages: list[Message]) -> list[Message]:
+        """Look at what every worker is shown; returns the records of items."""
+        return messages
 
     def _state(self, message: Message) -> None:
         key = message.key()
@@ -62,14 +68,19 @@ class Learned(Deployment):
             if _order(found) >= _order(known):
                 self.progress[message.partition()] = found
         elif key != OWNER:
-            row = np.frombuffer(message.value(), LAYOUT.dtype)[0]
-            self._newer(self.states, key.decode(), row, ("offset", "applied", "epoch"))
+            item, value = key.decode(), message.value()
+            row = np.frombuffer(value, LAYOUT.dtype, 1)[0]
+            if self.newer(self.states, item, row, ("offset", "applied", "epoch")):
+                self.tails[item] = value[LAYOUT.size :]
 
     @staticmethod
-    def _newer(known: dict[str, Any], item: str, row: Any, order: tuple[str, ...]) -> None:
+    def newer(known: dict[str, Any], item: str, row: Any, order: tuple[str, ...]) -> bool:
+        """Keep the row where it is not older than what is known of the item; says whether."""
         held = known.get(item)
-        if held is None or [row[name] for name in order] >= [held[name] for name in order]:
-            known[item] = row
+        if held is not None and [row[name] for name in order] < [held[name] for name in order]:
+            return False
+        known[item] = row
+        return True
 
     def _use(self, value: bytes) -> None:
         try:

@@ -6,20 +6,19 @@ each case happen for certain, not once in a thousand kills.
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
-from typing import Any, NoReturn
+from typing import Any
 
 from sinks.base import TopicRecords
 from streams.kafka.member.consumer import Consumer
 from streams.worker import ownership
 from streams.worker.worker import Worker
+from tests.faults import item_points
+from tests.faults.passages import ACK_DEADLINE_S, Passages, die
 
-ACK_DEADLINE_S = 60.0
 AROUND_ACKS = ("before changelog ack", "after changelog ack", "before output ack", "after output ack")
 AROUND_COMMIT = ("before commit", "after commit")
 RECOVERY = ("in recovery", "after recovery")
@@ -39,25 +38,6 @@ REFUSALS = {
 REFUSED_BYTES = 20_000_000
 
 
-def die() -> NoReturn:
-    """End this process at once, with nothing flushed and nobody told."""
-    os.kill(os.getpid(), signal.SIGKILL)
-    while True:  # until the signal arrives
-        time.sleep(1)
-
-
-class Passages:
-    """Counts passages of the point; the nth is the last thing that the process does."""
-
-    def __init__(self, nth: int) -> None:
-        self.left = nth
-
-    def last(self) -> bool:
-        """Count one; true for the one to die at."""
-        self.left -= 1
-        return self.left == 0
-
-
 def arm(worker: Worker, point: str, nth: int) -> None:
     """Let the worker die at its `nth` passage of the point."""
     passages = Passages(nth)
@@ -65,6 +45,10 @@ def arm(worker: Worker, point: str, nth: int) -> None:
         _arm_sink(worker, point, passages)
     elif point in AROUND_INGEST:
         _arm_ingest(worker, point, passages)
+    elif point in item_points.POINTS:
+        item_points.arm(worker, point, passages)
+    elif point in item_points.MUTANTS:
+        item_points.MUTANTS[point]()
     elif point in AROUND_COMMIT:
         _arm_commit(point, passages)
     elif point in RECOVERY:
@@ -74,7 +58,8 @@ def arm(worker: Worker, point: str, nth: int) -> None:
     elif point == SLOW_RECOVERY:
         _slow_recovery()
     else:
-        known = (*POINTS, *AROUND_INGEST, *REFUSALS, SLOW_RECOVERY)
+        of_items = (*item_points.POINTS, *item_points.MUTANTS)
+        known = (*POINTS, *AROUND_INGEST, *of_items, *REFUSALS, SLOW_RECOVERY)
         raise ValueError(f"no point {point!r}; there are: {', '.join(known)}")
 
 
@@ -88,17 +73,17 @@ def _arm_sink(worker: Worker, point: str, passages: Passages) -> None:
     def wrapped(groups: Sequence[TopicRecords]) -> Future[None]:
         changelog = [group for group in groups if group.topic == state and len(group.records) > 1]
         outputs = [group for group in groups if group.topic != state]
-        if not changelog or not passages.last():
-            return publish(groups)
-        if point == "before changelog ack":  # on the broker or not: nobody here knows
-            publish(groups)
-        elif point == "after changelog ack":  # the changelog alone is on the broker
-            deliver(changelog)
-        elif point == "before output ack":  # the outputs alone are on the broker
-            deliver(outputs)
-        else:  # all is on the broker, and the batch not acknowledged
-            deliver(groups)
-        die()
+        if changelog and passages.last():
+            if point == "before changelog ack":  # on the broker or not: nobody here knows
+                publish(groups)
+            elif point == "after changelog ack":  # the changelog alone is on the broker
+                deliver(changelog)
+            elif point == "before output ack":  # the outputs alone are on the broker
+                deliver(outputs)
+            else:  # all is on the broker, and the batch not acknowledged
+                deliver(groups)
+            die()
+        return publish(groups)
 
     sink.publish = wrapped  # type: ignore[method-assign]
 
@@ -110,11 +95,11 @@ def _arm_ingest(worker: Worker, point: str, passages: Passages) -> None:
     def wrapped(groups: Sequence[TopicRecords]) -> Future[None]:
         canonical = any(group.topic == topic and group.records for group in groups)
         done = publish(groups)
-        if not canonical or not passages.last():
-            return done
-        if point == "after canonical ack":  # else they are on the broker or not: nobody here knows
-            done.result(ACK_DEADLINE_S)
-        die()
+        if canonical and passages.last():
+            if point == "after canonical ack":  # else they are on the broker or not: nobody here knows
+                done.result(ACK_DEADLINE_S)
+            die()
+        return done
 
     sink.publish = wrapped  # type: ignore[method-assign]
 

@@ -29,16 +29,16 @@ def test_a_worker_killed_at_any_time(deploy: Deploy) -> None:
     run([Fault("SIGKILL of a worker", killed_at_any_time)], trials(300, 5), kinds)
 
 
-def killed_at(point: str) -> Callable[[Deployment, Random], None]:
-    """A trial that kills a worker at a named point, while events come."""
+def killed_at(point: str, then: str = "") -> Callable[[Deployment, Random], None]:
+    """A trial that kills a worker at a named point, while events come. then: the point of its next process."""
 
     def trial(deployment: Deployment, rng: Random) -> None:
         crew = deployment.crew
-        until(lambda: deployment.owners() == 1, "the worker in the group")
+        until(lambda: deployment.owners() == len(crew.members), "every worker in the group")
         with deployment.load.flowing(RATE):
-            member = crew.order("a", point, rng.randrange(1, 4))
+            member = crew.order(rng.choice(sorted(crew.members)), point, rng.randrange(1, 4))
             status = member.wait(DEATH_DEADLINE_S)
-            crew.start("a")
+            crew.start(member.name, then)
         assert status == -signal.SIGKILL, f"the worker did not die {point}: {status}"
 
     return trial
