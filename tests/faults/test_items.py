@@ -17,7 +17,7 @@ from tests.faults.test_pause import paused_beyond_the_session
 from tests.faults.test_scaling import one_four_two
 from tests.faults.trials import Fault, run, trials
 
-LONG, SHORT = 20, 2
+SHORT = 2
 Kind = Callable[..., Callable[[int], Deployment]]
 
 
@@ -40,7 +40,7 @@ def started(servers: str, folder: Path, workers: tuple[str, ...], fields: Any, s
 
 def test_a_worker_killed_at_any_time(learning: Kind) -> None:
     kinds = [learning("a"), learning("a", "b", static=False)]
-    run([Fault("items: SIGKILL of a worker", killed_at_any_time)], trials(LONG, SHORT), kinds)
+    run([Fault("items: SIGKILL of a worker", killed_at_any_time)], trials(300, SHORT), kinds)
 
 
 def test_a_worker_killed_between_what_it_says_and_the_states(learning: Kind) -> None:
@@ -48,14 +48,14 @@ def test_a_worker_killed_between_what_it_says_and_the_states(learning: Kind) -> 
     points = ("before output ack", "before changelog ack")
     faults = [Fault(f"items: SIGKILL {point}", killed_at(point)) for point in points]
     faults.append(Fault("items: SIGKILL after recovery", killed_while_it_recovers("after recovery")))
-    run(faults, trials(LONG, 1), [learning("a")])
+    run(faults, trials(25, 1), [learning("a")])
 
 
 def test_a_worker_paused_beyond_its_session(learning: Kind) -> None:
     fault = Fault("items: SIGSTOP beyond the session, SIGCONT", paused_beyond_the_session)
-    run([fault], trials(LONG, SHORT), [learning("a", "b", static=False)])
+    run([fault], trials(100, SHORT), [learning("a", "b", static=False)])
 
 
 def test_one_worker_becomes_four_and_two(learning: Kind) -> None:
     fault = Fault("items: 1 to 4 to 2 workers", one_four_two, monotone=True, per_deployment=1)
-    run([fault], trials(LONG, SHORT), [learning("a", static=False, partitions=4)])
+    run([fault], trials(30, SHORT), [learning("a", static=False, partitions=4)])
