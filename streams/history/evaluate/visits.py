@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice, pairwise
@@ -11,18 +12,21 @@ from typing import Any
 import numpy as np
 import orjson
 
-from streams.catalog.items import Item
+from streams.catalog.items import Item, decode_item
 from streams.datasets import DATASETS
 from streams.datasets.base import DatasetError
 from streams.events.adapters import adapter
 from streams.events.adapters.base import RATINGS
 from streams.events.canonical import Event
 from streams.events.records import Record
-from streams.flow.signals import EventWeights, SentimentWeight
+from streams.events.rejections import Reason, Rejected
+from streams.flow.signals import LARGEST, EventWeights, SentimentWeight
 from streams.history.evaluate.contender import Floats, Mask, Rows, Visit
 from streams.settings.action_words import known_word
 from streams.settings.settings import Settings
 from streams.wiring.app import build_limits
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,25 +86,59 @@ def read_stream(
         raise DatasetError(f"no data set {name!r}; there are: {', '.join(DATASETS)}")
     dataset = DATASETS[name](path)
     total = min(dataset.total, limit or dataset.total)
-    items = [Item(**record) for record in dataset.items]
-    events = list(_parsed(islice(dataset.events, limit), settings, total, progress))
+    left_out = list[Rejected]()
+    items = _items(dataset.items, settings, left_out)
+    _tell(path, "items", left_out)
+    left_out.clear()
+    events = list(_parsed(islice(dataset.events, limit), settings, total, progress, left_out))
     if not events:
-        raise DatasetError(f"{path} holds no event of a known user")
+        why = f": {left_out[0].message}" if left_out else ""
+        raise DatasetError(f"{path} holds no event of a known user{why}")
+    _tell(path, "events", left_out)
     return build_stream(settings, items, sorted(events, key=lambda event: event.timestamp))
 
 
+def _items(records: Iterable[Mapping[str, Any]], settings: Settings, left_out: list[Rejected]) -> list[Item]:
+    """As a worker would read them: of several records of an item the last one counts. left_out: takes the others."""
+    limits, found = build_limits(settings.limits), dict[str, Item]()
+    for record in records:
+        item = decode_item(Record("", 0, 0, None, None, orjson.dumps(record), ()), limits)
+        if isinstance(item, Item):
+            found[item.item_id] = item
+        elif isinstance(item, Rejected):
+            left_out.append(item)
+    return list(found.values())
+
+
 def _parsed(
-    events: Iterable[Mapping[str, Any]], settings: Settings, total: int, progress: Callable[[int, int], None]
+    events: Iterable[Mapping[str, Any]],
+    settings: Settings,
+    total: int,
+    progress: Callable[[int, int], None],
+    left_out: list[Rejected],
 ) -> Iterator[Event]:
-    """As the ingest of a worker would read them; what it would reject is left out."""
+    """As the ingest of a worker would read them. left_out: takes what it would reject."""
     limits = build_limits(settings.limits)
     native = adapter("native", settings)
     for number, event in enumerate(events):
         record = Record("", 0, number, None, None, orjson.dumps(event), ())
-        yield from (one for one in native.parse(record, limits) if isinstance(one, Event))
+        for one in native.parse(record, limits):
+            if isinstance(one, Event):
+                yield one
+            # Data sets know that some of their users are unknown.
+            elif one.reason != Reason.MISSING_USER:
+                left_out.append(one)
         if number % 1000 == 0:
             progress(number, total)
     progress(total, total)
+
+
+def _tell(path: Path, what: str, left_out: Sequence[Rejected]) -> None:
+    if left_out:
+        log.warning(
+            "%d %s of %s are left out, as a worker would reject them; the first one: %s",
+            *(len(left_out), what, path, left_out[0].message),
+        )
 
 
 def build_stream(settings: Settings, items: Sequence[Item], events: Sequence[Event]) -> Stream:
@@ -157,7 +195,7 @@ class Columns:
         for event, row, weight, chosen in zip(events, *facts, strict=True):
             if row >= 0:
                 before, _, ever = found.get(row, (0.0, np.nan, False))
-                value = np.nan if event.value is None else event.value
+                value = np.nan if event.value is None else min(max(event.value, -LARGEST), LARGEST)
                 found[row] = before + weight, value, ever or chosen
         weights, values, some = zip(*found.values(), strict=True) if found else ((), (), ())
         return Visit(

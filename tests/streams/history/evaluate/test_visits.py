@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import orjson
 import pytest
 
 from streams.catalog.items import Item
@@ -80,3 +82,24 @@ def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     path.write_text("InvoiceNo,StockCode,Description,Quantity,InvoiceDate,CustomerID\n")
     with pytest.raises(DatasetError, match="no event"):
         read_stream(SETTINGS, "online-retail", path)
+
+
+def test_own_files_are_read_as_a_worker_reads_them(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    items = [{"item_id": "a", "title": "old"}, {"item_id": "b", "price": 3}, {"item_id": "a", "title": "new"}]
+    good = {"event_id": "1", "user_id": "u", "item_id": "a", "action": "rate", "timestamp": 1_600_000_000_000}
+    bad = [{**good, "timestamp": "yesterday"}, {**good, "user_id": "line\nbreak"}]
+    write(tmp_path, [*items, {"title": "nameless"}], [*bad, {**good, "value": 1e308}])
+    made = read_stream(SETTINGS, "files", tmp_path)
+    assert [(item.item_id, item.title) for item in made.items] == [("a", "new"), ("b", "")]
+    assert [one.values.tolist() for one in made.visits] == [[1e6]]
+    said = "\n".join(caplog.messages)
+    assert "1 items of" in said
+    assert "2 events of" in said
+    write(tmp_path, items, bad)
+    with pytest.raises(DatasetError, match="holds no event of a known user: timestamp"):
+        read_stream(SETTINGS, "files", tmp_path)
+
+
+def write(folder: Path, items: list[Any], events: list[Any]) -> None:
+    for name, some in (("items", items), ("events", events)):
+        (folder / f"{name}.jsonl").write_bytes(b"\n".join(map(orjson.dumps, some)))
