@@ -66,4 +66,5 @@ def _parts(text: str) -> tuple[int, int, str, str]:
 
 
 def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 20
+    """True for an offset that is below 2**63, as all are."""
+    return text.isascii() and text.isdigit() and len(text) < 20 and int(text) < 2**63

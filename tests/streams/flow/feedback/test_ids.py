@@ -42,7 +42,9 @@ def test_the_id_of_a_list_is_read_too(user: str) -> None:
     assert read_id(f"1-5-77-30-{user}", user) == ShownItem(NO_PLACE, UNKNOWN, "other", 77)
 
 
-@pytest.mark.parametrize("text", ["", "x", "1-2-3-4", "3.explore.own.1-2-3-u", "3.explore.own.1-2-x-4-u"])
+@pytest.mark.parametrize(
+    "text", ["", "x", "1-2-3-4", "3.explore.own.1-2-3-u", "3.explore.own.1-2-x-4-u", f"1-2-{2**63}-4-u"]
+)
 def test_other_texts_are_no_ids(text: str) -> None:
     assert read_id(text, "u") is None
 

@@ -101,6 +101,13 @@ def test_what_is_no_answer() -> None:
     assert counted(flow) == {"shown.exploit.own": 1}
 
 
+def test_an_id_with_a_number_that_no_offset_has_harms_no_event() -> None:
+    flow = make()
+    batch = [shown(0), shown(1, "i4", recommendation_id=f"2.exploit.own.1-0-{10**19 - 1}-3-u"), click(2)]
+    assert apply(flow, batch).isolated == []
+    assert counted(flow) == {"shown.exploit.own": 1, "used.exploit.own": 1}
+
+
 def test_unknown_items_and_the_ids_of_lists_count_too() -> None:
     flow = make()
     apply(flow, [shown(0, "new", recommendation_id="1-0-7-3-u"), click(1, "new")])
