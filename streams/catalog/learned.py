@@ -18,7 +18,7 @@ from zlib import crc32
 
 import numpy as np
 
-from streams.items.layout import ITEM_DTYPE
+from streams.items.layout import ITEM_DTYPE, sound
 from streams.items.signals import Longs
 
 VERSION = 1
@@ -72,6 +72,7 @@ def read_learned(values: Sequence[bytes | None]) -> tuple[Any, Longs]:
         (found["version"] == VERSION) & (found["layout"] == LAYOUT_ID),
         np.array(chosen, dtype=np.int64),
     )
+    good[good] = sound(found["item"][good] if not good.all() else found["item"])
     # Rows are long: they are copied only where some are left out.
     return (found, at) if good.all() else (found[good], at[good])
 

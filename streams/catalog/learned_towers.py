@@ -47,9 +47,12 @@ def learned_towers(
 
 
 def read_learned_towers(values: Sequence[bytes | None]) -> tuple[Any, Longs]:
-    """(m,) rows of LEARNED_TOWERS_DTYPE of those of the values that are of this format, and which these are."""
+    """(m,) rows of LEARNED_TOWERS_DTYPE of those of the values that are of this format, all numbers finite, and which
+    these are."""
     size = LEARNED_TOWERS_DTYPE.itemsize
     chosen = [at for at, value in enumerate(values) if value is not None and len(value) == size]
     found = np.frombuffer(b"".join(values[at] or b"" for at in chosen), dtype=LEARNED_TOWERS_DTYPE)
-    good = found["version"] == VERSION
+    good = (found["version"] == VERSION) & (found["uses"] >= 0)
+    good &= ((found["squares"] >= 0) & np.isfinite(found["squares"])).all(axis=1)
+    good &= np.isfinite(found["sums"]).all(axis=(1, 2))
     return found[good], np.array(chosen, dtype=np.int64)[good]

@@ -47,3 +47,16 @@ ITEM_DTYPE = np.dtype(
 def empty(items: int) -> States:
     """(items,) states of which nothing is known."""
     return np.zeros(items, dtype=ITEM_DTYPE)
+
+
+def sound(states: States) -> npt.NDArray[np.bool_]:
+    """(n,) true for the states that can have come of signals: all numbers are finite, none is below 0 that only grows.
+
+    The kernels read and write without looking, so others must not come to them.
+    """
+    found: npt.NDArray[np.bool_] = (states["neighbours"] >= 0) & (states["neighbours"] <= NEIGHBOURS)
+    for name in ("newest", "uses", "pairs", "sessions_count"):
+        found &= states[name] >= 0
+    for name in ("sums", "lasting_weights", "recent_weights"):
+        found &= ((states[name] >= 0) & (states[name] < np.inf)).all(axis=1)
+    return found

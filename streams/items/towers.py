@@ -79,10 +79,11 @@ class TowerChanges:
         return TowerChanges(self.uses[chosen], self.squares[chosen], self.vectors[chosen])
 
     @property
-    def finite(self) -> npt.NDArray[np.bool_]:
-        """(n,) true for the items of which all numbers are finite."""
-        whole = self.vectors.reshape(len(self), -1)
-        found: npt.NDArray[np.bool_] = np.all(np.isfinite(self.squares), 1) & np.all(np.isfinite(whole), 1)
+    def sound(self) -> npt.NDArray[np.bool_]:
+        """(n,) true for the items of which all numbers are finite, and none is below 0 that only grows."""
+        whole, grown = self.vectors.reshape(len(self), -1), self.squares
+        growing = (self.uses >= 0) & np.all(np.isfinite(grown) & (grown >= 0), 1)
+        found: npt.NDArray[np.bool_] = growing & np.all(np.isfinite(whole), 1)
         return found
 
 

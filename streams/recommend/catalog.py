@@ -24,7 +24,12 @@ def item_key(item_id: str) -> int:
 
     User states on disk hold these keys, so it is the same on every machine and must never change.
     """
-    return int.from_bytes(blake2b(item_id.encode(), digest_size=8).digest(), "little")
+    return key_of(item_id.encode())
+
+
+def key_of(encoded: bytes) -> int:
+    """The same of an id in UTF-8; of bytes that are none, a key that no item has."""
+    return int.from_bytes(blake2b(encoded, digest_size=8).digest(), "little")
 
 
 class Catalog:

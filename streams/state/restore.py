@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
+import msgspec
 import numpy as np
 
 from streams.interest.base import Longs
@@ -73,7 +74,10 @@ class Restoring(Generic[P]):
 
     def _control(self, key: bytes, value: bytes) -> bool:
         if key == PROGRESS_KEY:
-            self._progress = Progress.newest(self._progress, value)
+            try:
+                self._progress = Progress.newest(self._progress, value)
+            except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+                raise StateError(self._mismatch("holds a progress record that cannot be read")) from error
         return key in CONTROL_KEYS
 
     def state(self, source: TopicIdentity, epoch: int = NO_EPOCH) -> P:

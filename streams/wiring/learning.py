@@ -45,7 +45,8 @@ def build_learning(
     give(recommender, table)
     towers = build_towers(settings, publisher, space)
     show_towers(metrics, towers)
-    learn, interval = Learn(ranker.merge, metrics.book_signals), settings.recommendations.learned_interval_s
+    learn = Learn(ranker.merge, metrics.book_signals, topics.canonical)
+    interval = settings.recommendations.learned_interval_s
     runner.read(app, learn, [topics.item_signals])
     metrics.watch_items(learn.partitions)
     flusher = ItemFlusher(topics, learn, publisher.sink, runner.model, interval, ranker, towers=towers)

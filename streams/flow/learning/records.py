@@ -33,6 +33,7 @@ import numpy.typing as npt
 
 from sinks.base import TopicRecords
 from streams.events.records import SourceRecord
+from streams.flow.learning import checking
 from streams.flow.learning.packed import pack, unpack, unpack_head
 from streams.items.fold import Numbers
 from streams.items.signals import Floats, Keys, Longs
@@ -86,7 +87,7 @@ def value_of(
 
 def _layout(items: int, head: Mapping[str, Any]) -> list[tuple[str, int]]:
     """Kind and length of each column of version 2."""
-    events, signals, uses, others, weights = (int(head[name]) for name in COUNTS)
+    events, signals, uses, others, weights = (checking.whole(head[name], 0, NARROW) for name in COUNTS)
     since = "<u8" if head["wide"] else "<u4"
     columns = [
         ("<u8", items),
@@ -130,9 +131,10 @@ def read_signals(record: SourceRecord) -> SaidOfItems:
     """What a record says. Raises NoSignalsError where it is none of these."""
     try:
         headers = dict(record.headers)
-        stream, partition = headers[STREAM].decode(), int(headers[PARTITION])
+        stream = checking.stream(headers, STREAM)
+        partition = checking.header(headers, PARTITION, checking.LARGEST_PARTITION)
         ids, columns = _columns(record.value or b"")
-    except (KeyError, ValueError, TypeError, IndexError) as error:
+    except checking.UNREADABLE as error:
         raise NoSignalsError(f"no record of item signals: {error!r}"[:200]) from error
     found = SaidOfItems(record.offset, stream, partition, ids, *columns)
     _check(found)
@@ -142,13 +144,19 @@ def read_signals(record: SourceRecord) -> SaidOfItems:
 def _columns(value: bytes) -> tuple[list[str], list[Any]]:
     """The ids, and what else a SaidOfItems has of items, events and signals."""
     head, begin = unpack_head(value)
-    ids, version = list(map(str, head["items"])), head["version"]
+    ids, version = checking.names(head["items"]), head["version"]
     if version not in (1, VERSION):
         raise ValueError(f"version {version}")
     if version == VERSION:
         return ids, _widened(head, unpack(value, begin, _layout(len(ids), head)))
     counts = zip((OF_ITEMS, OF_EVENTS, OF_SIGNALS), (len(ids), head["events"], head["signals"]), strict=True)
-    return ids, unpack(value, begin, [(kind, count) for kinds, count in counts for kind in kinds])
+    found = unpack(value, begin, [(kind, count) for kinds, count in counts for kind in kinds])
+    _, offsets, times, _, _, weights, *_ = found
+    for column, most in ((offsets, checking.LARGEST), (times, checking.LATEST)):
+        if len(column) and not 0 <= column.min() <= column.max() <= most:
+            raise ValueError(f"a number of an event is below 0 or above {most}")
+    checking.weights(weights)
+    return ids, found
 
 
 def _widened(head: Mapping[str, Any], columns: Sequence[npt.NDArray[Any]]) -> list[Any]:
@@ -158,8 +166,9 @@ def _widened(head: Mapping[str, Any], columns: Sequence[npt.NDArray[Any]]) -> li
     others = np.append(np.zeros(1, dtype=np.uint64), table)[of_others]
     sessions = np.zeros(len(offsets), dtype=np.uint64)
     sessions[events[of_others == 0]] = told
-    since = (offsets.astype(np.int64) + head["first"], times.astype(np.int64) + head["begin"])
-    return [keys, *since, sessions, others, weights[of_weights], items.astype("<u4"), events.astype("<u4")]
+    since = checking.since(head["first"], offsets), checking.since(head["begin"], times, checking.LATEST)
+    found = checking.weights(weights)[of_weights]
+    return [keys, *since, sessions, others, found, items.astype("<u4"), events.astype("<u4")]
 
 
 def _check(said: SaidOfItems) -> None:

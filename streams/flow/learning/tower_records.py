@@ -22,6 +22,7 @@ import numpy as np
 
 from sinks.base import TopicRecords
 from streams.events.records import SourceRecord
+from streams.flow.learning import checking
 from streams.flow.learning.packed import pack, unpack, unpack_head
 from streams.flow.learning.records import NoSignalsError
 from streams.items.signals import Keys, Longs
@@ -77,20 +78,20 @@ def read_towers(record: SourceRecord) -> SaidOfTowers | None:
     if SPACE not in headers:
         return None
     try:
-        teller, numbers = headers[TELLER].decode(), (int(headers[SPACE]), int(headers[NUMBER]))
+        teller = checking.stream(headers, TELLER)
+        space, number = checking.header(headers, SPACE), checking.header(headers, NUMBER)
         ids, keys, changes = _read(record.value or b"")
-    except (KeyError, ValueError, TypeError, IndexError) as error:
+    except checking.UNREADABLE as error:
         raise NoSignalsError(f"no record of two-tower vectors: {error!r}"[:200]) from error
-    return SaidOfTowers(record.offset, teller, numbers[1], numbers[0], ids, keys, changes)
+    return SaidOfTowers(record.offset, teller, number, space, ids, keys, changes)
 
 
 def _read(value: bytes) -> tuple[list[str], Keys, TowerChanges]:
     head, begin = unpack_head(value)
     if head["version"] != VERSION:
         raise ValueError(f"version {head['version']}")
-    ids, count = list(map(str, head["items"])), int(head["vectors"])
-    if len(set(ids)) < len(ids):
-        raise ValueError("an item stands there twice")
+    ids = checking.names(head["items"])
+    count = checking.whole(head["vectors"], 0, PARTS * len(ids))
     lengths = (len(ids), len(ids), count, count * DIM, len(ids))
     keys, uses, grown, vectors, which = unpack(value, begin, list(zip(COLUMNS, lengths, strict=True)))
     moved = (which[:, None] & BITS) != 0

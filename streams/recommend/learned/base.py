@@ -12,6 +12,11 @@ from streams.recommend.learned import arithmetic
 from streams.recommend.learned.columns import Columns
 from streams.recommend.learned.parameters import GRADIENT, SQUARES, Parameters, ParametersError, Stored
 
+# Sums of float32 are rounded, and squares below this vanish.
+ROUNDING, TINY = 2, 1e-30
+# Of the gradient of one answer: columns are logarithms and standardised.
+LARGEST_SQUARE = 1e12
+
 
 class LearnedRanker(Protocol):
     """Gives candidates logits by their columns, and learns from which of them were used.
@@ -69,8 +74,9 @@ def stored(ranker: LearnedRanker) -> Stored:
 def resume(ranker: LearnedRanker, kept: Stored) -> None:
     """Go on from what was kept. A column that was not there then keeps its start; one that is no more is left out.
 
-    Raises ParametersError where it is of another kind of ranker or of another size.
+    Raises ParametersError where it is of another kind of ranker, of another size, or no numbers.
     """
+    kept.require_sound()
     if kept.kind != ranker.kind:
         raise ParametersError(f"these are the parameters of a {kept.kind} ranker, not of a {ranker.kind} one")
     at = {name: column for column, name in enumerate(kept.columns)}
@@ -79,11 +85,11 @@ def resume(ranker: LearnedRanker, kept: Stored) -> None:
     ours, parameters = ranker.parameters, Parameters(ranker.parameters.values, ranker.parameters.rates)
     for target, given in ((parameters.values, kept.values), (parameters.squares, kept.squares)):
         _require_fit(ranker, given, len(kept.columns))
-        for name, value in given.items():
+        for name, array in target.items():
             if name in ranker.by_column:
-                target[name][..., own] = value[..., theirs]
+                array[..., own] = given[name][..., theirs]
             else:
-                target[name][...] = value
+                array[...] = given[name]
     parameters.version = kept.version
     ours.adopt(parameters)
 
@@ -103,6 +109,18 @@ def sums_of(ranker: LearnedRanker) -> bytes:
     sums = own.gradient_sums()
     gradients, squares = ({name: sums[name + kind] for name in own.values} for kind in (GRADIENT, SQUARES))
     return Stored(ranker.kind, answers, ranker.columns.names, gradients, squares).to_bytes()
+
+
+def _require_sums(told: Stored) -> None:
+    """Raises ParametersError where these are no sums of gradients, which would throw a ranker anywhere."""
+    told.require_sound()
+    for name, value in told.values.items():
+        # By Cauchy and Schwarz, with room for rounding.
+        most = ROUNDING * told.version * told.squares[name].astype(np.float64) + TINY
+        if (np.square(value, dtype=np.float64) > most).any():
+            raise ParametersError("these sums have larger gradients than their squares allow")
+        if (told.squares[name] > LARGEST_SQUARE * told.version).any():
+            raise ParametersError("these sums have squares that are too large")
 
 
 class Together:
@@ -125,10 +143,9 @@ class Together:
                 f"these sums are of a {told.kind} ranker of {len(told.columns)} columns, not of ours: {own.kind} of "
                 f"{len(own.columns)}"
             )
+        _require_sums(told)
         arrays = {name + GRADIENT: value for name, value in told.values.items()}
         arrays |= {name + SQUARES: value for name, value in told.squares.items()}
-        if not all(np.isfinite(array).all() for array in arrays.values()):
-            raise ParametersError("these sums are not finite")
         own.parameters.merge(arrays)
 
     def save(self) -> bytes:

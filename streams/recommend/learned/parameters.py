@@ -23,6 +23,10 @@ HEAD = struct.Struct("<4sHI")
 # Of a number that no gradient has met.
 FIRST = np.float32(1e-8)
 GRADIENT, SQUARES = ".gradient", ".squares"
+# No worker comes so far; a float64, such as a metric's value, has it exactly.
+LARGEST_VERSION = 2**53
+# What damaged bytes may raise where they are read.
+DAMAGED = (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError)
 
 
 class ParametersError(UserError):
@@ -105,6 +109,14 @@ class Stored:
     values: Mapping[str, Floats]
     squares: Mapping[str, Floats]
 
+    def require_sound(self) -> None:
+        """Raises ParametersError where a number is not finite, or a sum of squares is below 0."""
+        numbers = (*self.values.values(), *self.squares.values())
+        if not all(np.isfinite(array).all() for array in numbers):
+            raise ParametersError("the ranker's parameters are not finite")
+        if any((array < 0).any() for array in self.squares.values()):
+            raise ParametersError("the ranker's parameters have sums of squares below 0")
+
     def to_bytes(self) -> bytes:
         """MAGIC, format and length of the header as HEAD; the header in JSON; the arrays, little-endian float32."""
         arrays = [(name, kept[name]) for name in self.values for kept in (self.values, self.squares)]
@@ -137,8 +149,10 @@ class Stored:
                 dict(zip(shapes, arrays[1::2], strict=True)),
             )
             columns = tuple(map(str, header["columns"]))
-            return cls(str(header["kind"]), int(header["version"]), columns, values, squares)
-        except (ValueError, KeyError, TypeError) as error:
+            if not 0 <= (version := int(header["version"])) <= LARGEST_VERSION:
+                raise ValueError(f"version {str(version)[:24]}")
+            return cls(str(header["kind"]), version, columns, values, squares)
+        except DAMAGED as error:
             raise ParametersError(f"the ranker's parameters are damaged: {error}") from error
 
 

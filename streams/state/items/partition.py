@@ -10,10 +10,12 @@ import numpy as np
 
 from streams.interest.base import Longs
 from streams.items.fold import Numbers, Run, take_in
+from streams.items.layout import sound
 from streams.items.signals import Keys
 from streams.items.slots import Slots
 from streams.kernels.compiling import compiled
 from streams.kernels.items.arranging import tally
+from streams.recommend.catalog import item_key
 from streams.state.changelog import Progress
 from streams.state.items.layout import ItemLayout
 from streams.state.items.origins import Mask, take, take_told
@@ -26,6 +28,8 @@ READ, APPLIED, REPEATED, RECOVERED = "read", "applied", "repeated", "recovered"
 # The same of what workers tell of two-tower vectors, item by item, behind this word; and those of another space, or
 # that are no numbers.
 OF_TOWERS, REFUSED = "towers_", "refused"
+# Rows that a recovery looks at together.
+CHECKED = 1 << 14
 
 
 class Changed(NamedTuple):
@@ -48,6 +52,8 @@ class ItemPartition(PartitionState):
         # Rows that have changed since they were written last, each batch's in an array of its own.
         self._changed: list[Longs] = []
         self._moved: list[Longs] = []
+        # Items that a recovery emptied.
+        self.damaged = 0
         # Up to which offset the last progress record goes.
         self._recorded = NO_OFFSET
         # What is taken and not folded yet, how many signals it has, and up to which offset all is taken.
@@ -65,6 +71,12 @@ class ItemPartition(PartitionState):
     def taken_offset(self) -> int:
         """Up to which offset of the topic of signals all is taken; what waits is not in the rows yet."""
         return max(self.processed_offset, self._taken)
+
+    def misnamed(self, said: Said) -> bool:
+        """True where an item that is new here has a key that is not its id's; nobody would find it again."""
+        places, _ = self._slots.rows(said.keys)
+        keys = said.keys.tolist()
+        return any(item_key(said.ids[at]) != keys[at] for at in np.flatnonzero(places < 0).tolist())
 
     def take(self, said: Sequence[Said], offset: int) -> None:
         """Let what records say wait until `settle`. offset: up to which all is taken with these.
@@ -125,7 +137,7 @@ class ItemPartition(PartitionState):
         """Add up what a worker has learned of vectors."""
         found = Counter[str]()
         repeated = not take_told(self.origins, said.teller, said.number)
-        good = said.changes.finite & (said.space == self.towers.space)
+        good = said.changes.sound & (said.space == self.towers.space)
         rows = self._rows_of(said.ids, said.keys, good & (not repeated))
         if repeated:
             found[REPEATED] = len(rows)
@@ -201,6 +213,18 @@ class ItemPartition(PartitionState):
         """See PartitionState."""
         super().resume(progress, epoch, read_to)
         self._recorded = self.processed_offset
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        """Empty the items whose rows cannot have come of signals: somebody else wrote them."""
+        states = self.layout.view(self.arena)["item"]
+        for first in range(0, len(self.keys), CHECKED):
+            some = states[first : min(first + CHECKED, len(self.keys))]
+            bad = np.flatnonzero(~sound(some))
+            some[bad] = np.zeros((), dtype=some.dtype)
+            self.damaged += len(bad)
+            if len(bad):
+                self._changed.append(first + bad)
 
     def uses(self) -> dict[str, int]:
         """How often each item was used."""

@@ -92,7 +92,7 @@ class LearnedFollower:
 
     def take(self, messages: Sequence[Any]) -> None:
         """Bring the table up to these records, of which the newest of each item counts; on the model thread."""
-        ids = [message.key() for message in messages]
+        ids = [message.key() or b"" for message in messages]
         values = [m.value() if key != RANKER_KEY else None for key, m in zip(ids, messages, strict=True)]
         found, at = read_learned(values)
         for key, message in zip(ids, messages, strict=True):

@@ -8,7 +8,7 @@ import numpy as np
 
 from streams.items.signals import Keys, Longs
 from streams.items.slots import doubled
-from streams.recommend.catalog import item_key
+from streams.recommend.catalog import key_of
 
 
 class Newest:
@@ -31,7 +31,7 @@ class Newest:
             known.update(zip(new, range(len(known), len(known) + len(new)), strict=True))
             self.keys = doubled(self.keys, len(known))
             self._orders = doubled(self._orders, len(known), fill=np.iinfo(np.int64).min)
-            self.keys[len(known) - len(new) : len(known)] = [item_key(key.decode()) for key in new]
+            self.keys[len(known) - len(new) : len(known)] = [key_of(key) for key in new]
         return np.array([known[key] for key in ids], dtype=np.int64)
 
     def choose(self, places: Longs, orders: Longs) -> Longs:

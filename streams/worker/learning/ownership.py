@@ -124,6 +124,13 @@ class ItemOwnership(NoItems):
 
 
 def _tell_left_out(part: ItemPartition) -> None:
+    if part.damaged:
+        log.warning(
+            "the states of %d items of partition %d are damaged, for somebody else wrote to their topic: what was "
+            "learned of them begins anew; see to it that workers alone may write there",
+            part.damaged,
+            part.partition,
+        )
     if part.towers.left_out:
         log.warning(
             "the two-tower vectors of %d items of partition %d were learned with another encoder, projection or "

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
+from streams.events.records import SourceRecord
 from streams.events.rejections import Reason, Rejected
 from streams.flow.learning.records import NoSignalsError, read_ranker_sums, read_signals
 from streams.flow.learning.tower_records import read_towers
 from streams.kafka.member.batches import RecordBatch
 from streams.state import removed
 from streams.state.items.partition import ItemPartition
-from streams.state.items.said import Said
+from streams.state.items.said import Said, SaidOfItems
 from streams.worker.stages.outputs import Outputs, Refusal
 
 # Signals that may wait in all partitions, of 80 bytes each.
@@ -36,9 +37,11 @@ class Learn:
         self,
         merge: Callable[[bytes], None] = lambda _: None,
         count: Callable[[Counter[str]], None] = uncounted,
+        events: str | None = None,
     ) -> None:
-        """merge: takes what a worker's ranker has learned. count: takes what became of signals."""
-        self._merge, self._count = merge, count
+        """merge: takes what a worker's ranker has learned. count: takes what became of signals. events: the canonical
+        topic, of whose events alone signals may be; None for any."""
+        self._merge, self._count, self._events = merge, count, events
         self.partitions: dict[int, ItemPartition] = {}
 
     def start(self, batch: RecordBatch) -> Outputs:
@@ -54,13 +57,21 @@ class Learn:
                     passed = record.offset
                 continue
             try:
-                said.append(read_towers(record) or read_signals(record))
+                said.append(self._read(record, part))
             except NoSignalsError as error:
                 rejected.append((record, Rejected(Reason.FOREIGN_FORMAT, str(error), self.name)))
         part.take(said, max([passed, *(one.offset for one in said)]))
         if part.waiting * len(self.partitions) >= MOST_WAITING:
             self.settle(part)
         return Outputs(rejected=rejected)
+
+    def _read(self, record: SourceRecord, part: ItemPartition) -> Said:
+        said = read_towers(record) or read_signals(record)
+        if isinstance(said, SaidOfItems) and self._events not in (None, said.stream.rpartition("/")[0]):
+            raise NoSignalsError(f"signals of events of {said.stream[:100]}, and not of {self._events}")
+        if part.misnamed(said):
+            raise NoSignalsError("an item's key is not that of its id")
+        return said
 
     def settle(self, part: ItemPartition) -> None:
         """Fold what waits in a partition."""

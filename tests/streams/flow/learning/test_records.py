@@ -14,6 +14,7 @@ from sinks.base import TopicRecords
 from sinks.partitioning import partitions_of
 from streams.events.records import Record
 from streams.flow.learning import writing
+from streams.flow.learning.packed import unpack_head
 from streams.flow.learning.records import NoSignalsError, read_signals
 from streams.flow.learning.said import Said
 from streams.flow.learning.writing import SignalWriter
@@ -66,7 +67,7 @@ def test_what_is_written_is_read() -> None:
     assert ours == theirs
 
 
-@pytest.mark.parametrize("apart", [0, 1 << 31, 1 << 40])
+@pytest.mark.parametrize("apart", [0, 1 << 31, 1 << 36])
 def test_times_may_be_far_apart(apart: int) -> None:
     said, _, flow = written()
     signals = replace(said.signals, times=said.signals.times + said.signals.offsets * apart)
@@ -159,3 +160,50 @@ def test_what_is_no_record_of_signals_is_told(change: Any) -> None:
     headers, value = change(*headers_and_value())
     with pytest.raises(NoSignalsError):
         read_signals(Record(TOPIC, 0, 0, None, None, value, headers))
+
+
+def with_head(value: bytes, **changed: Any) -> bytes:
+    head, begin = unpack_head(value)
+    text = orjson.dumps({**head, **changed})
+    return len(text).to_bytes(4, "little") + text + value[begin:]
+
+
+def with_weight(value: bytes, weight: float) -> bytes:
+    """The same with another first weight."""
+    head, _ = unpack_head(value)
+    # Behind the weights stand four columns of a byte for each signal.
+    at = len(value) - 4 * int(head["signals"]) - 4 * int(head["weights"])
+    return value[:at] + np.float32(weight).tobytes() + value[at + 4 :]
+
+
+@pytest.mark.parametrize("count", ["events", "signals", "uses", "others", "weights", "first", "begin"])
+@pytest.mark.parametrize("given", [-1, 2**63 - 1, 2**63, 1e308, 1.5, None, "5", [1], True])
+def test_a_number_that_cannot_be_is_told_and_takes_no_memory(count: str, given: Any) -> None:
+    headers, value = headers_and_value()
+    with pytest.raises(NoSignalsError):
+        read_signals(Record(TOPIC, 0, 0, None, None, with_head(value, **{count: given}), headers))
+
+
+@pytest.mark.parametrize("weight", [np.nan, np.inf, -np.inf, -1.0, 3e38])
+def test_a_weight_that_cannot_be_is_told(weight: float) -> None:
+    headers, value = headers_and_value()
+    assert len(read_signals(Record(TOPIC, 0, 0, None, None, with_weight(value, 0.5), headers)))
+    with pytest.raises(NoSignalsError, match="weight"):
+        read_signals(Record(TOPIC, 0, 0, None, None, with_weight(value, weight), headers))
+
+
+@pytest.mark.parametrize("name", ["", "\x00ranker", "a\nb", "a" * 100_000, None, 5])
+def test_an_id_that_no_item_has_is_told(name: Any) -> None:
+    headers, value = headers_and_value()
+    items = [name, *unpack_head(value)[0]["items"][1:]]
+    with pytest.raises(NoSignalsError):
+        read_signals(Record(TOPIC, 0, 0, None, None, with_head(value, items=items), headers))
+
+
+@pytest.mark.parametrize("told", [b"-1", b"9" * 30, b"", b"\xff", None])
+def test_a_partition_that_no_topic_has_is_told(told: Any) -> None:
+    headers, value = headers_and_value()
+    with pytest.raises(NoSignalsError):
+        read_signals(Record(TOPIC, 0, 0, None, None, value, [headers[0], (headers[1][0], told)]))
+    with pytest.raises(NoSignalsError):
+        read_signals(Record(TOPIC, 0, 0, None, None, value, [(headers[0][0], told), (headers[1][0], b"-1")]))

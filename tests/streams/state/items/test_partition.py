@@ -7,18 +7,20 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pytest
 
 from streams.events.records import Record
 from streams.flow.learning.records import read_signals
 from streams.flow.learning.writing import SignalWriter
 from streams.items.signals import NO_KEY
-from streams.state.changelog import TopicIdentity
+from streams.state.changelog import PROGRESS_KEY, TopicIdentity
 from streams.state.items.layout import ItemLayout
 from streams.state.items.origins import take
 from streams.state.items.partition import ItemPartition
 from streams.state.items.said import SaidOfItems
 from streams.state.origins import NO_RANK, Origins
 from streams.state.restore import Restoring
+from streams.state.store import StateError
 from tests.streams.flow.learning.test_speaking import some
 from tests.streams.flows import apply, make_flow
 
@@ -139,6 +141,28 @@ def test_rows_that_were_written_without_their_progress_record_take_nothing_in_tw
         assert items_of(again) == items_of(folded(log))
         books: Any = again.books
         assert books["read"] == books["applied"] + books["repeated"] + books["recovered"]
+
+
+@pytest.mark.parametrize(
+    ("name", "number"), [("neighbours", 10**9), ("sums", np.nan), ("recent_weights", -1)]
+)
+def test_a_row_that_no_signals_can_make_begins_anew(name: str, number: float) -> None:
+    log = log_of()
+    part = folded(log[:3])
+    records = written(part)
+    rows = np.frombuffer(records[0][1], LAYOUT.dtype).copy()
+    rows["item"][name], rows["offset"] = number, 99
+    again = recovered([*records, (records[0][0], rows.tobytes())])
+    item = records[0][0].decode()
+    assert again.damaged == 1
+    assert items_of(again) == {**items_of(part), item: bytes(len(items_of(part)[item]))}
+    assert again.row_of[item] in again.changed().rows
+    again.fold(log[3:])
+
+
+def test_a_progress_record_that_cannot_be_read_says_what_to_do() -> None:
+    with pytest.raises(StateError, match="INTERESTFLOW_GENERATION"):
+        recovered([*written(folded(log_of())), (PROGRESS_KEY, b"\xff{")])
 
 
 def written_again(part: ItemPartition) -> list[tuple[bytes, bytes]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 from sinks.base import TopicRecords
 from streams.events.records import Record
 from streams.flow.learning.records import NoSignalsError
-from streams.flow.learning.tower_records import MOST_ITEMS, TowerWriter, read_towers
+from streams.flow.learning.tower_records import MOST_ITEMS, NUMBER, TELLER, TowerWriter, read_towers
+from streams.flow.learning.tower_records import SPACE as SPACE_OF
 from streams.items.towers import DIM, PARTS, TOWERS_DTYPE, TowerChanges, space_of
 from streams.recommend.catalog import item_key
 from streams.state.items.layout import ItemLayout
@@ -147,3 +149,28 @@ def test_vectors_of_another_encoder_begin_anew() -> None:
     assert again.towers.learned(np.arange(len(again.keys))).tolist() == []
     assert items_of(again) == items_of(part)
     assert TOWERS_DTYPE.itemsize == 8 + 4 * PARTS * (1 + DIM)
+
+
+@pytest.mark.parametrize(
+    ("name", "number"), [("uses", -1), ("squares", -1), ("squares", np.nan), ("vectors", np.inf)]
+)
+def test_changes_that_nobody_can_have_learned_are_refused(name: str, number: float) -> None:
+    one = said(names="ab")
+    changed = getattr(one.changes, name).copy()
+    changed[0] = number
+    part = folded(replace(one, changes=replace(one.changes, **{name: changed})))
+    assert (part.books["towers_refused"], part.books["towers_applied"]) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("header", "told"), [(TELLER, b"w" * 9999), (NUMBER, b"9" * 99), (NUMBER, b"-1"), (SPACE_OF, None)]
+)
+def test_a_header_that_no_worker_writes_is_told(header: str, told: Any) -> None:
+    ((group, _),) = told_of_one()
+    headers = {**dict((group.headers or ())[0]), header: told}
+    with pytest.raises(NoSignalsError):
+        read_towers(Record("s", 0, 7, None, None, group.records[0][1], list(headers.items())))
+
+
+def told_of_one() -> list[tuple[TopicRecords, Any]]:
+    return told(TowerWriter("signals", SPACE, "w1"), ["a"], changes(1, 1))

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from sinks.memory import MemoryLog
 from streams.catalog.learned import LEARNED_DTYPE, learned_records, read_learned
@@ -71,6 +72,22 @@ def test_what_is_no_record_of_signals_is_rejected_and_harms_no_other() -> None:
     assert [record.offset for record, _ in outputs.rejected] == [len(good)]
     made.flush()
     assert made.learn.partitions[0].books["applied"] > 0
+
+
+def test_a_key_that_is_not_its_ids_and_events_of_another_topic_are_rejected() -> None:
+    made, _ = flusher(Learn(events="events"))
+    good = records()[0]
+    value, key = good.value or b"", int(read_signals(good).keys[0])
+    wrong = structs.replace(good, value=value.replace(key.to_bytes(8, "little"), bytes(8)))
+    headers = [("interestflow.signals.of", b"others/id"), *good.headers[1:]]
+    others = structs.replace(good, offset=1, headers=headers)
+    last = structs.replace(good, offset=2)
+    outputs = made.learn.start(RecordBatch("signals", 0, [wrong, others, last]))
+    assert [record.offset for record, _ in outputs.rejected] == [0, 1]
+    assert outputs.rejected[0][1].message == "an item's key is not that of its id"
+    assert "others/id" in outputs.rejected[1][1].message
+    made.flush()
+    assert made.learn.partitions[0].books["applied"] == len(read_signals(good))
 
 
 def test_what_waits_is_folded_when_it_is_written_or_much_and_counted_once(
@@ -160,6 +177,22 @@ def test_the_table_keeps_the_highest_record_of_each_item() -> None:
     assert follower.metrics.learned_items._value.get() == 2
     follower.take([learned("a", 1, 0, 0, generation=2)])
     assert table.uses[item_key("a")] == 1
+
+
+@pytest.mark.parametrize(("name", "number"), [
+    ("sums", np.nan), ("lasting_weights", np.inf), ("recent_weights", -1), ("neighbours", 10**9), ("uses", -1),
+])  # fmt: skip
+def test_a_record_that_no_worker_can_have_written_is_left_out(name: str, number: float) -> None:
+    table, nothing = Table(), Any
+    follower = LearnedFollower("t", nothing, nothing, nothing, table, Metrics(), lambda: 0.0)  # type: ignore[arg-type]
+    value = learned("a", 1, 5, 9).value() or b""
+    row = np.frombuffer(value, LEARNED_DTYPE).copy()
+    row["item"][name], row["epoch"] = number, 99
+    follower.take([Message(b"\xff\xfe", value), Message(b"a", row.tobytes()), Message(b"a", value)])
+    assert item_key("a") in table.uses
+    assert follower.metrics.learned_items._value.get() == 2
+    follower.take([Message(b"\x00towers:\xff", row.tobytes()), learned("a", 2, 6, 9)])
+    assert table.uses[item_key("a")] == 2
 
 
 def test_a_record_is_forty_bytes_and_a_row() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from streams.ops.metrics import Metrics
 from streams.recommend import RECOMMENDERS
 from streams.recommend.abilities import SharesLearning
 from streams.recommend.learned.hybrid import HybridRecommender
+from streams.recommend.learned.parameters import FORMAT, HEAD, MAGIC, Stored
 from streams.settings.settings import Settings
 from streams.state.items.layout import ItemLayout
 from streams.state.items.partition import ItemPartition
@@ -187,3 +189,41 @@ def test_a_replaced_owner_does_not_write_over_its_successor() -> None:
     for saved, epoch in ((one.save(), 5), (two.save(), 4)):
         worker.shared.follow(ranker_record(saved, Order(1, epoch, 99))[1])
     assert worker.recommender.version == 2
+
+
+def damaged(kept: Stored) -> list[bytes]:
+    """What begins as a ranker does, and is none."""
+    columns = list(kept.values)
+    found = [
+        replace(
+            kept, **{part: {name: getattr(kept, part)[name] * 0 + np.float32(number) for name in columns}}
+        )
+        for part, number in [("values", np.nan), ("squares", np.inf), ("squares", -1)]
+    ]
+    heads = (b"[" * 100_000, b"[]", b'{"kind":"linear","version":Infinity,"columns":[],"arrays":[]}')
+    whole = [HEAD.pack(MAGIC, FORMAT, len(head)) + head for head in heads]
+    return [*(one.to_bytes() for one in found), *whole, replace(kept, version=10**30).to_bytes()]
+
+
+def test_damaged_sums_and_rankers_are_left_out_and_harm_nothing() -> None:
+    worker = Worker(MemoryLog(), True)
+    teach(worker.recommender, 1)
+    worker.step()
+    before, version = worker.values(), worker.shared.version
+    kept = Stored.from_bytes(worker.recommender.save())
+    for value in damaged(kept):
+        worker.shared.follow(ranker_record(value, Order(1, 99, 99))[1])
+        worker.shared.merge(value)
+    # Of one answer, and larger than its squares allow.
+    thrown = {name: np.full_like(value, 1e15) for name, value in kept.values.items()}
+    small = {name: np.full_like(value, 1e-6) for name, value in kept.values.items()}
+    worker.shared.merge(replace(kept, version=1, values=thrown, squares=small).to_bytes())
+    huge = {name: np.full_like(value, 3e38) for name, value in kept.values.items()}
+    for _ in range(2):
+        worker.shared.merge(replace(kept, version=1, values=small, squares=huge).to_bytes())
+    more = replace(
+        kept, values={**kept.values, "x": small["all"]}, squares={**kept.squares, "x": small["all"]}
+    )
+    worker.shared.follow(ranker_record(more.to_bytes(), Order(1, 99, 100))[1])
+    worker.step()
+    assert (worker.values(), worker.shared.version >= version) == (before, True)
