@@ -24,6 +24,9 @@ NEIGHBOURS, SESSIONS = 100, 64
 BLOCK_HALF_LIVES = 16
 BLOCK_MS = BLOCK_HALF_LIVES * RECENT_HALF_LIFE_MS
 
+# No event is later than 2200 (see events.rejections).
+LATEST_MS = 7_258_118_400_000
+
 # Keys are `item_key`s; 0 for none. All times: milliseconds since the epoch, of events.
 ITEM_DTYPE = np.dtype(
     [
@@ -57,6 +60,7 @@ def sound(states: States) -> npt.NDArray[np.bool_]:
     found: npt.NDArray[np.bool_] = (states["neighbours"] >= 0) & (states["neighbours"] <= NEIGHBOURS)
     for name in ("newest", "uses", "pairs", "sessions_count"):
         found &= states[name] >= 0
+    found &= states["newest"] <= LATEST_MS
     for name in ("sums", "lasting_weights", "recent_weights"):
         found &= ((states[name] >= 0) & (states[name] < np.inf)).all(axis=1)
     return found

@@ -17,8 +17,6 @@ from streams.settings.action_rules import LARGEST_WEIGHT
 
 # Offsets and times are int64; Kafka's partitions are int32.
 LARGEST, LARGEST_PARTITION = 2**63 - 1, 2**31 - 1
-# No event is later than 2200 (see events.rejections), milliseconds.
-LATEST = 7_258_118_400_000
 # No setting lets an id, or the name of a stream, be longer.
 LONGEST = 1024
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")

@@ -36,6 +36,7 @@ from streams.events.records import SourceRecord
 from streams.flow.learning import checking
 from streams.flow.learning.packed import pack, unpack, unpack_head
 from streams.items.fold import Numbers
+from streams.items.layout import LATEST_MS
 from streams.items.signals import Floats, Keys, Longs
 from streams.kernels.compiling import compiled
 from streams.kernels.items.arranging import in_order
@@ -152,7 +153,7 @@ def _columns(value: bytes) -> tuple[list[str], list[Any]]:
     counts = zip((OF_ITEMS, OF_EVENTS, OF_SIGNALS), (len(ids), head["events"], head["signals"]), strict=True)
     found = unpack(value, begin, [(kind, count) for kinds, count in counts for kind in kinds])
     _, offsets, times, _, _, weights, *_ = found
-    for column, most in ((offsets, checking.LARGEST), (times, checking.LATEST)):
+    for column, most in ((offsets, checking.LARGEST), (times, LATEST_MS)):
         if len(column) and not 0 <= column.min() <= column.max() <= most:
             raise ValueError(f"a number of an event is below 0 or above {most}")
     checking.weights(weights)
@@ -166,7 +167,7 @@ def _widened(head: Mapping[str, Any], columns: Sequence[npt.NDArray[Any]]) -> li
     others = np.append(np.zeros(1, dtype=np.uint64), table)[of_others]
     sessions = np.zeros(len(offsets), dtype=np.uint64)
     sessions[events[of_others == 0]] = told
-    since = checking.since(head["first"], offsets), checking.since(head["begin"], times, checking.LATEST)
+    since = checking.since(head["first"], offsets), checking.since(head["begin"], times, LATEST_MS)
     found = checking.weights(weights)[of_weights]
     return [keys, *since, sessions, others, found, items.astype("<u4"), events.astype("<u4")]
 

@@ -16,6 +16,8 @@ from streams.recommend.learned.parameters import GRADIENT, SQUARES, Parameters, 
 ROUNDING, TINY = 2, 1e-30
 # Of the gradient of one answer: columns are logarithms and standardised.
 LARGEST_SQUARE = 1e12
+# Of a weight that was learned; with far larger ones logits overflow.
+LARGEST_VALUE = 1e9
 
 
 class LearnedRanker(Protocol):
@@ -77,6 +79,8 @@ def resume(ranker: LearnedRanker, kept: Stored) -> None:
     Raises ParametersError where it is of another kind of ranker, of another size, or no numbers.
     """
     kept.require_sound()
+    if any((np.abs(array) > LARGEST_VALUE).any() for array in kept.values.values()):
+        raise ParametersError("the ranker's parameters are too large: no logit would be a number")
     if kept.kind != ranker.kind:
         raise ParametersError(f"these are the parameters of a {kept.kind} ranker, not of a {ranker.kind} one")
     at = {name: column for column, name in enumerate(kept.columns)}

@@ -241,6 +241,12 @@ def test_a_group_that_has_its_share_changes_nothing() -> None:
             )
 
 
+def test_an_empty_list_explores_nothing() -> None:
+    given = drawn()
+    given["logits"][:] = np.nan
+    assert len(Steps(exploration=0.5).pick(**given, k=5, seed=0).places) == 0
+
+
 def test_a_share_of_nothing_is_only_seen() -> None:
     floors = Floors({"cold": 0.0}, 1000)
     steps = Steps(floors=floors)

@@ -181,6 +181,7 @@ def test_the_table_keeps_the_highest_record_of_each_item() -> None:
 
 @pytest.mark.parametrize(("name", "number"), [
     ("sums", np.nan), ("lasting_weights", np.inf), ("recent_weights", -1), ("neighbours", 10**9), ("uses", -1),
+    ("newest", 2**62),
 ])  # fmt: skip
 def test_a_record_that_no_worker_can_have_written_is_left_out(name: str, number: float) -> None:
     table, nothing = Table(), Any

@@ -198,7 +198,7 @@ def damaged(kept: Stored) -> list[bytes]:
         replace(
             kept, **{part: {name: getattr(kept, part)[name] * 0 + np.float32(number) for name in columns}}
         )
-        for part, number in [("values", np.nan), ("squares", np.inf), ("squares", -1)]
+        for part, number in [("values", np.nan), ("values", 3e38), ("squares", np.inf), ("squares", -1)]
     ]
     heads = (b"[" * 100_000, b"[]", b'{"kind":"linear","version":Infinity,"columns":[],"arrays":[]}')
     whole = [HEAD.pack(MAGIC, FORMAT, len(head)) + head for head in heads]
