@@ -23,6 +23,8 @@ from streams.kafka.reading import bounds_of, read_all
 from streams.kafka.topics.admin import TopicAdmin
 from streams.ops.log_lines import without_log
 from streams.recommend import Catalog
+from streams.recommend.attributes import CATEGORIES, Labels
+from streams.recommend.catalog import NO_LABELS
 from streams.settings.settings import Settings
 from streams.wiring.app import build_limits, state_space
 from streams.wiring.encoder import build_encoder, build_scoring
@@ -52,7 +54,7 @@ class KafkaHistory:
             raise EvaluateError(
                 f"{topic} holds no item of the encoder of these settings: give the worker's settings"
             )
-        items = [_item(catalog, row) for row in rows]
+        items = [catalog.item(row) for row in rows]
         self._vectors = np.ascontiguousarray(catalog.vectors[rows])
         events = sorted(_events(settings, told), key=lambda event: event.timestamp)[:limit]
         if not events:
@@ -66,17 +68,43 @@ class KafkaHistory:
         return Space(settings, encoder, scoring, self._vectors, state_space(encoder, scoring))
 
 
-def _catalog(settings: Settings) -> Catalog:
+class Described(Catalog):
+    """A catalog that also keeps what each item's record says of it, for whoever judges by all of it."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim, titles=True)
+        self._labels: dict[int, Labels] = {}
+
+    def put(
+        self,
+        item_id: str,
+        vector: Floats,
+        hidden: bool = False,
+        fingerprint: str = "",
+        title: str = "",
+        labels: Labels = NO_LABELS,
+    ) -> int:
+        """See `Catalog.put`."""
+        row = super().put(item_id, vector, hidden, fingerprint, title, labels)
+        self._labels[row] = labels
+        return row
+
+    def item(self, row: int) -> Item:
+        """The item of a row, without its description."""
+        labels = {name: list(values) for name, values in self._labels[row].items()}
+        categories = labels.pop(CATEGORIES, [])
+        hidden = not bool(self.live[row])
+        attributes: dict[str, str | list[str]] = {**labels}
+        return Item(self.item_ids[row], self.title(row), "", categories, hidden=hidden, attributes=attributes)
+
+
+def _catalog(settings: Settings) -> Described:
     encoder = build_encoder(settings)
-    catalog = Catalog(encoder.dim, titles=True)
+    catalog = Described(encoder.dim)
     updater = CatalogUpdater(catalog, encoder, build_limits(settings.limits))
     for messages in read_all(_config(settings), settings.topics.embeddings):
         updater.learn(messages)
     return catalog
-
-
-def _item(catalog: Catalog, row: int) -> Item:
-    return Item(catalog.item_ids[row], title=catalog.title(row), hidden=not bool(catalog.live[row]))
 
 
 def _events(settings: Settings, told: Told) -> Iterator[Event]:
