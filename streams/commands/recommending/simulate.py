@@ -16,7 +16,7 @@ def simulate_stream(
     ],
     folder: Annotated[Path, typer.Argument(help="Where items.jsonl and events.jsonl go.")],
     users: Annotated[int, typer.Option(min=1, help="Simulated users.")] = 300,
-    events: Annotated[int, typer.Option(min=1, help="Their events.")] = 20_000,
+    events: Annotated[int, typer.Option(min=1, help="Their events; of searches, some less.")] = 20_000,
     seed: Annotated[int, typer.Option(min=0, help="Of all chance.")] = 0,
 ) -> None:
     """Write a generated stream into a folder, for `evaluate --dataset files` and `load files`.

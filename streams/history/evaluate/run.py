@@ -132,8 +132,10 @@ class Run:
 
 @contextmanager
 def told(bar: Progress, what: str) -> Iterator[Told]:
-    """A bar of this name."""
+    """A bar of this name. In a file or a pipe, where bars show at the end alone, a line says that it begins."""
     task = bar.add_task(what, total=None)
+    if not bar.console.is_terminal:
+        bar.console.print(f"{what} …", markup=False, highlight=False)
     yield lambda done, total: bar.update(task, completed=done, total=total)
 
 

@@ -79,3 +79,10 @@ def test_pictures(shop: Path, tmp_path: Path) -> None:
     first = {name: (tmp_path / name).read_bytes() for name in pictures}
     assert run(shop, tmp_path, "--recommender", "random", "--seed", "0").exit_code == 0
     assert {name: (tmp_path / name).read_bytes() for name in pictures} == first
+
+
+def test_a_log_says_what_is_being_judged(shop: Path, tmp_path: Path) -> None:
+    names = ("--recommender", "popularity", "--recommender", "random")
+    result = run(shop, tmp_path / "report", *names, "--task", "all")
+    begun = [line for line in result.stderr.splitlines() if line.endswith(" …")]
+    assert begun == ["events …", "popularity …", "random …"]
