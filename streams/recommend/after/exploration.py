@@ -19,7 +19,7 @@ def explore(picked: Picked, scores: Floats, others: Longs, share: float, seed: i
     none in the list. seed: decides all that is left to chance.
     """
     random, n = np.random.default_rng(seed), len(picked.places)
-    # Where scores are no numbers, no item is the best one, and the list is empty.
+    # A list may be empty where no score is a number.
     wanted = min(share * n, max(n - 1, 0), len(others))
     number = int(wanted) + int(random.random() < wanted - int(wanted))
     slots = 1 + random.choice(n - 1, number, replace=False) if number else np.zeros(0, dtype=np.int64)

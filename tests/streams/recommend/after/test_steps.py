@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from streams.recommend.after.dislikes import without_disliked
+from streams.recommend.after.exploration import explore
 from streams.recommend.after.facts import Facts
 from streams.recommend.after.floors import Floors
-from streams.recommend.after.picked import best
+from streams.recommend.after.picked import Picked, best
 from streams.recommend.after.steps import Steps, steps_of
 from streams.recommend.attributes import Attributes
 from streams.recommend.base import Queries
@@ -242,9 +243,9 @@ def test_a_group_that_has_its_share_changes_nothing() -> None:
 
 
 def test_an_empty_list_explores_nothing() -> None:
-    given = drawn()
-    given["logits"][:] = np.nan
-    assert len(Steps(exploration=0.5).pick(**given, k=5, seed=0).places) == 0
+    nothing = Picked(np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.float32), {})
+    scores = np.full(3, np.nan, dtype=np.float32)
+    assert len(explore(nothing, scores, np.arange(3), 0.5, seed=0).places) == 0
 
 
 def test_a_share_of_nothing_is_only_seen() -> None:
