@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from math import isnan
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,7 @@ def tune_live(settings: Settings, plan: Plan) -> Outcome:
         first = stream.first_half()
 
         def score(values: Values) -> float:
-            return _judge(vectors, first, plan, values).per_target("gain")
+            return _score(_judge(vectors, first, plan, values))
 
         found = search(space, score, plan.how, _bar(bar, "trials"))
         write_settings(plan, vectors.settings, found)
@@ -133,6 +134,12 @@ def _judge(space: Space, stream: Stream, plan: Plan, values: Values) -> Judged:
     circumstances = Circumstances(repeats=plan.task == "all")
     contender = LiveContender(plan.recommender, changed, stream.items, circumstances)
     return Judge(stream, plan.task).run(contender)
+
+
+def _score(judged: Judged) -> float:
+    if isnan(found := judged.per_target("gain")):
+        raise TuneError("the first half holds no target: give more events, or another task")
+    return found
 
 
 def with_values(settings: Settings, values: Mapping[str, Any]) -> Settings:

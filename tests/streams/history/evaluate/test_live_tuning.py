@@ -62,6 +62,7 @@ def test_the_file_is_taken_as_settings(shop: Path, monkeypatch: pytest.MonkeyPat
         (("--search", "exclude_consumed=true,false"), "'exclude_consumed' cannot be searched"),
         (("--search", "history_length=8:5000", "--recommender", "content"), "history_length 5000"),
         (("--recommender", "contnet"), "contnet"),
+        (("--limit", "1"), "the first half holds no target"),
     ],
 )
 def test_what_is_wrong_is_told(shop: Path, options: tuple[str, ...], message: str) -> None:
