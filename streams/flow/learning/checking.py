@@ -47,12 +47,13 @@ def stream(headers: Mapping[str, bytes], name: str) -> str:
 
 def names(given: Any) -> list[str]:
     """Ids of items, each once. Raises ValueError, TypeError."""
-    if not isinstance(given, list) or not all(type(one) is str for one in given):
+    if not isinstance(given, list):
         raise ValueError("the items are no list of ids")
-    # At once, for there are many; an id holds no control character.
-    if CONTROL.search("".join(given)) or len(set(given)) < len(given):
+    # Looked at together, for there are many: what is no text cannot be joined.
+    text, distinct = "".join(given), set(given)
+    if CONTROL.search(text) or len(distinct) < len(given):
         raise ValueError("an item stands there twice, or its id holds control characters")
-    if given and not (min(map(len, given)) > 0 and max(map(len, given)) <= LONGEST):
+    if "" in distinct or (given and max(map(len, given)) > LONGEST):
         raise ValueError(f"an item's id is empty or longer than {LONGEST} characters")
     return given
 
