@@ -14,7 +14,7 @@ import numpy as np
 
 from streams.catalog.learned import ORDER
 from streams.items.signals import Longs
-from streams.items.towers import DIM, PARTS
+from streams.items.towers import DIM, PARTS, TowerChanges
 
 VERSION = 1
 # The id of an item holds no control character, so no item can have a key that begins so.
@@ -52,7 +52,5 @@ def read_learned_towers(values: Sequence[bytes | None]) -> tuple[Any, Longs]:
     size = LEARNED_TOWERS_DTYPE.itemsize
     chosen = [at for at, value in enumerate(values) if value is not None and len(value) == size]
     found = np.frombuffer(b"".join(values[at] or b"" for at in chosen), dtype=LEARNED_TOWERS_DTYPE)
-    good = (found["version"] == VERSION) & (found["uses"] >= 0)
-    good &= ((found["squares"] >= 0) & np.isfinite(found["squares"])).all(axis=1)
-    good &= np.isfinite(found["sums"]).all(axis=(1, 2))
+    good = (found["version"] == VERSION) & TowerChanges(found["uses"], found["squares"], found["sums"]).sound
     return found[good], np.array(chosen, dtype=np.int64)[good]

@@ -81,9 +81,8 @@ class TowerChanges:
     @property
     def sound(self) -> npt.NDArray[np.bool_]:
         """(n,) true for the items of which all numbers are finite, and none is below 0 that only grows."""
-        whole, grown = self.vectors.reshape(len(self), -1), self.squares
-        growing = (self.uses >= 0) & np.all(np.isfinite(grown) & (grown >= 0), 1)
-        found: npt.NDArray[np.bool_] = growing & np.all(np.isfinite(whole), 1)
+        growing = (self.uses >= 0) & (np.isfinite(self.squares) & (self.squares >= 0)).all(axis=1)
+        found: npt.NDArray[np.bool_] = growing & np.isfinite(self.vectors).all(axis=(1, 2))
         return found
 
 

@@ -104,6 +104,11 @@ def test_each_record_counts_once_whoever_told_it() -> None:
     assert repeated["read"] == 0
 
 
+def test_a_record_that_speaks_of_no_item_changes_nothing() -> None:
+    part = folded(said(names=""), said(teller="w2", offset=1))
+    assert towers_of(part) == towers_of(folded(said(teller="w2")))
+
+
 def test_only_the_workers_that_told_last_are_remembered() -> None:
     part = folded(*(said(f"w{n}", n, "a", n) for n in range(TELLERS + 5)))
     known = [stream for stream in part.origins.copy() if stream.startswith(TOLD)]
