@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
 from hashlib import blake2b
 
 import msgspec
 
 from streams.events.records import SourceRecord
 from streams.events.rejections import Limits, Reason, Rejected
+
+# What no id of a user or an item may hold.
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class Event(msgspec.Struct, omit_defaults=True, gc=False):
@@ -77,11 +81,7 @@ def id_problem(name: str, given: str | None, limits: Limits, stage: str) -> Reje
     if len(given) > longest:
         return Rejected(Reason.ID_TOO_LONG, f"{name} is longer than {longest} characters", stage)
     # Nearly all are printable, which is known at once; of the others only control characters are refused.
-    if (
-        name in ("user_id", "item_id")
-        and not given.isprintable()
-        and any(ord(c) < 32 or ord(c) == 127 for c in given)
-    ):
+    if name in ("user_id", "item_id") and not given.isprintable() and CONTROL.search(given):
         return Rejected(Reason.ID_CONTROL_CHARACTERS, f"{name} holds control characters", stage)
     return None
 

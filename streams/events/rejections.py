@@ -69,6 +69,10 @@ class Rejected(NamedTuple):
     topic_id: str = ""
 
 
+# No event is later, milliseconds: 2200-01-01.
+LATEST_MS = 7_258_118_400_000
+
+
 class Limits(msgspec.Struct, frozen=True):
     """Bounds on what is read; sizes in bytes or characters, times in milliseconds since the epoch."""
 
@@ -79,7 +83,7 @@ class Limits(msgspec.Struct, frozen=True):
     max_text_length: int = 10_000
     max_events: int = 1000  # of one record
     min_timestamp_ms: int = 631_152_000_000  # 1990-01-01; seconds taken for milliseconds fall below it
-    max_timestamp_ms: int = 7_258_118_400_000  # 2200-01-01
+    max_timestamp_ms: int = LATEST_MS
 
 
 def size_problem(value: bytes | None, limits: Limits, stage: str) -> Rejected | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from streams.events.rejections import LATEST_MS
+
 States = npt.NDArray[np.void]
 
 # An item with fewer uses is cold.
@@ -23,9 +25,6 @@ NEIGHBOURS, SESSIONS = 100, 64
 # by a power of two, which loses no bit; within one they cannot overflow.
 BLOCK_HALF_LIVES = 16
 BLOCK_MS = BLOCK_HALF_LIVES * RECENT_HALF_LIFE_MS
-
-# No event is later than 2200 (see events.rejections).
-LATEST_MS = 7_258_118_400_000
 
 # Keys are `item_key`s; 0 for none. All times: milliseconds since the epoch, of events.
 ITEM_DTYPE = np.dtype(

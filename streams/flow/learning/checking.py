@@ -6,20 +6,19 @@ one, too, nor bring what is no number into the states of items.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from streams.events.canonical import CONTROL
 from streams.settings.action_rules import LARGEST_WEIGHT
 
 # Offsets and times are int64; Kafka's partitions are int32.
 LARGEST, LARGEST_PARTITION = 2**63 - 1, 2**31 - 1
 # No setting lets an id, or the name of a stream, be longer.
 LONGEST = 1024
-CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 # What one of these records may raise where it is read.
 UNREADABLE = (KeyError, ValueError, TypeError, IndexError, OverflowError, AttributeError, RecursionError)

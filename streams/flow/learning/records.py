@@ -33,10 +33,10 @@ import numpy.typing as npt
 
 from sinks.base import TopicRecords
 from streams.events.records import SourceRecord
+from streams.events.rejections import LATEST_MS
 from streams.flow.learning import checking
 from streams.flow.learning.packed import pack, unpack, unpack_head
 from streams.items.fold import Numbers
-from streams.items.layout import LATEST_MS
 from streams.items.signals import Floats, Keys, Longs
 from streams.kernels.compiling import compiled
 from streams.kernels.items.arranging import in_order
